@@ -1,0 +1,193 @@
+"""The model bundle: a folder that rates pairs by anybody's own ids. Safetensors, JSON and Parquet; no pickle."""
+
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from trainables.data.ratings import Ids
+from trainables.decoders import Decoder, decode
+from trainables.errors import InputError
+from trainables.metrics import predict as predict_raw
+from trainables.model import Architecture, RatingModel, Shape
+from trainables.options import explain
+from trainables.scale import Scale
+from trainables.training import TrainingConfig
+from trainables.version import __version__
+
+WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
+
+
+class Description(BaseModel):
+    """What `config.json` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    format: int = 1
+    architecture: str
+    config: dict[str, Any]
+    values: list[float]  # the observed ratings that the scale is read off
+    step: float
+    lattice: bool
+    decoder: Decoder
+    temperature: float
+    seed: int
+    data: str
+    metrics: dict[str, dict[str, float | None] | None] = {}
+    reeltune: str = __version__
+
+    def scale(self) -> Scale:
+        return Scale(
+            values=tuple(self.values),
+            low=self.values[0],
+            high=self.values[-1],
+            step=self.step,
+            lattice=self.lattice,
+        )
+
+
+def describe(
+    architecture: str,
+    config: TrainingConfig,
+    scale: Scale,
+    *,
+    decoder: Decoder,
+    temperature: float,
+    seed: int,
+    data: str,
+    metrics: dict[str, dict[str, float | None] | None],
+) -> Description:
+    return Description(
+        architecture=architecture,
+        config=config.model_dump(),
+        values=list(scale.values),
+        step=scale.step,
+        lattice=scale.lattice,
+        decoder=decoder,
+        temperature=temperature,
+        seed=seed,
+        data=data,
+        metrics=metrics,
+    )
+
+
+def save(path: Path, description: Description, weights: dict[str, torch.Tensor], users: Ids, items: Ids) -> None:
+    """Write a bundle; it is there as a whole or, if writing fails, not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    try:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
+        (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+        for name, ids in ((USERS, users), (ITEMS, items)):
+            pd.DataFrame({"id": ids.text}).to_parquet(unfinished / name, index=False)
+        unfinished.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+class Predictor:
+    """A loaded bundle."""
+
+    def __init__(self, description: Description, model: RatingModel, users: Ids, items: Ids) -> None:
+        self.description = description
+        self.model = model
+        self.users = users
+        self.items = items
+        self.scale = description.scale()
+
+    def predict(self, users: Any, items: Any, *, decoder: Decoder | None = None) -> np.ndarray:
+        """Ratings of shape (n,) for n users and n items, by their own ids (text or whole numbers).
+
+        An id that was not in the training data is rated by the 'unknown' vector: see `unknown`.
+        """
+        return self.predict_indices(self.users.encode(users), self.items.encode(items), decoder=decoder)
+
+    def predict_indices(self, users: np.ndarray, items: np.ndarray, *, decoder: Decoder | None = None) -> np.ndarray:
+        """The same by index, 0 for unknown."""
+        if len(users) != len(items):
+            raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
+        output = predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long())
+        described = self.description
+        ratings = decode(
+            output,
+            self.model.grid,
+            self.scale,
+            decoder=decoder or described.decoder,
+            temperature=described.temperature,
+        )
+        return ratings.numpy()
+
+    def unknown(self, users: Any, items: Any) -> tuple[int, int]:
+        """How many of the users, and of the items, the model has never seen."""
+        return int((self.users.encode(users) == 0).sum()), int((self.items.encode(items) == 0).sum())
+
+
+def load(path: str | Path) -> Predictor:
+    """Load a bundle from its folder. Raises InputError where the folder holds none."""
+    from trainables import ARCHITECTURES  # the table lists modules which this one must not import in a circle
+
+    description = read_description(Path(path))
+    architecture = ARCHITECTURES.get(description.architecture)
+    if architecture is None:
+        raise InputError(
+            f"{path}: no architecture {description.architecture!r} here; there are {', '.join(ARCHITECTURES)}"
+        )
+    users, items = (Ids(_parquet(Path(path) / name)["id"].to_numpy()) for name in (USERS, ITEMS))
+    shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
+    model = restored(architecture, description.config, shape, Path(path) / WEIGHTS)
+    return Predictor(description, model, users, items)
+
+
+def read_description(path: Path) -> Description:
+    file = path / DESCRIPTION
+    if not file.is_file():
+        raise InputError(f"{path}: no model bundle (it has no {DESCRIPTION})")
+    try:
+        return Description.model_validate_json(file.read_text())
+    except ValidationError as error:
+        raise InputError(f"{file}: {explain(error, Description)}") from None
+
+
+def restored(architecture: Architecture, config: dict[str, Any], shape: Shape, weights: Path) -> RatingModel:
+    """A model with weights from a file, drawing no random numbers of the caller's."""
+    with torch.random.fork_rng(devices=[]):
+        model = architecture.Model(architecture.Config.model_validate(config), shape)
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
+    return model.eval()
+
+
+def _parquet(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: {str(error).splitlines()[0]}") from None
+
+
+def config_of(path: Path) -> dict[str, Any]:
+    """The configuration in a bundle, a JSON or a TOML file, as plain values."""
+    file = path / DESCRIPTION if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        content = tomllib.loads(file.read_text()) if file.suffix == ".toml" else json.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: no TOML or JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected a table of settings; found {type(content).__name__}")
+    return content["config"] if isinstance(content.get("config"), dict) else content

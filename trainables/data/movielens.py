@@ -1,0 +1,191 @@
+"""MovieLens by name: fetched once, checked against its published hash, and cached as Parquet.
+
+MovieLens may not be redistributed (https://files.grouplens.org/datasets/movielens/), so no copy of it is
+in this project.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pooch
+
+from trainables.data.readers import read_ratings
+from trainables.errors import InputError
+
+URL = "https://files.grouplens.org/datasets/movielens/{name}.zip"
+WHEEL = "recbole==1.2.1"
+WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
+WHEEL_SHA256 = {
+    "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+    "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """One of GroupLens' archives: its folder, its ratings file within, its hash, and how many rows it has."""
+
+    ratings: str
+    known_hash: str
+    rows: int
+    folder: str
+
+
+ARCHIVES = {
+    "ml-100k": Archive(
+        folder="ml-100k",
+        ratings="u.data",
+        known_hash="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        rows=100_000,
+    ),
+    "ml-1m": Archive(
+        folder="ml-1m",
+        ratings="ratings.dat",
+        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
+        rows=1_000_209,
+    ),
+    "ml-10m": Archive(
+        folder="ml-10M100K",
+        ratings="ratings.dat",
+        known_hash="md5:ce571fd55effeba0271552578f2648bd",
+        rows=10_000_054,
+    ),
+    "ml-20m": Archive(
+        folder="ml-20m",
+        ratings="ratings.csv",
+        known_hash="md5:cd245b17a1ae2cc31bb14903e1204af3",
+        rows=20_000_263,
+    ),
+    "ml-25m": Archive(
+        folder="ml-25m",
+        ratings="ratings.csv",
+        known_hash="md5:6b51fb2759a8657d3bfcbfc42b592ada",
+        rows=25_000_095,
+    ),
+    "ml-32m": Archive(
+        folder="ml-32m",
+        ratings="ratings.csv",
+        known_hash="md5:d472be332d4daa821edc399621853b57",
+        rows=32_000_204,
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """`REELTUNE_CACHE`, else the platform's cache folder."""
+    return Path(os.environ.get("REELTUNE_CACHE") or pooch.os_cache("reeltune"))
+
+
+def fetch(name: str) -> Path:
+    """The ratings of a MovieLens data set as a Parquet file in the cache, fetched if they are not there.
+
+    Raises InputError that lists every source tried where none of them has it.
+    """
+    path = cache_folder() / name / "ratings.parquet"
+    if path.exists():
+        return path
+    sources = [_from_grouplens] + ([_from_wheel] if name == "ml-100k" else [])
+    reasons = []
+    for source in sources:
+        try:
+            frame = source(name)
+        except _SourceFailed as error:
+            reasons.append(str(error))
+            continue
+        _keep(frame, path, expected=ARCHIVES[name].rows)
+        return path
+    raise InputError(
+        f"{name}: cannot be fetched: {'; '.join(reasons)}. "
+        f"Unpack {URL.format(name=name)} anywhere and give its folder as --data"
+    )
+
+
+class _SourceFailed(Exception):
+    """This source has no such data now; the next one may."""
+
+
+def _keep(frame: pd.DataFrame, path: Path, *, expected: int) -> None:
+    if len(frame) != expected:
+        raise InputError(f"{path.parent.name}: expected {expected} ratings and got {len(frame)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes may fetch at once: each writes a file of its own, and the last rename wins.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    os.close(handle)
+    frame.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
+
+
+def _from_grouplens(name: str) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _download(name, Path(folder))
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(folder)
+        unpacked = Path(folder) / ARCHIVES[name].folder
+        frame = _frame(unpacked / ARCHIVES[name].ratings)
+        if name != "ml-100k":
+            return frame
+        items = pd.read_csv(
+            unpacked / "u.item", sep="|", header=None, usecols=[0, 1], encoding="latin-1", dtype=str
+        )
+        return frame.assign(item=frame["item"].map(dict(zip(items[0], items[1], strict=True))))
+
+
+def _download(name: str, folder: Path) -> Path:
+    """Download verified; where the host's certificate has expired, unverified, which the hash makes safe."""
+    url, known_hash = URL.format(name=name), ARCHIVES[name].known_hash
+    pooch.get_logger().setLevel("WARNING")
+    for verify in (True, False):
+        downloader = pooch.HTTPDownloader(verify=verify, timeout=30, progressbar=False)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # urllib3's, about the unverified attempt that is said below
+                return Path(pooch.retrieve(url, known_hash, path=folder, downloader=downloader))
+        except ValueError:
+            raise _SourceFailed(f"{url} has another hash than the published one") from None
+        except OSError as error:
+            if "certificate" not in str(error).lower() or not verify:
+                raise _SourceFailed(f"{url} is not reachable") from None
+            print(f"{url}: certificate refused; fetching it unverified and checking its hash", file=sys.stderr)
+    raise AssertionError("unreachable")
+
+
+def _from_wheel(name: str) -> pd.DataFrame:
+    """ML-100k's copy inside a wheel of the RecBole library: the same rows in the same order, MIT packaging."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", WHEEL, "--dest", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheel = next(Path(folder).glob("*.whl"), None)
+        if done.returncode != 0 or wheel is None:
+            last = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
+            raise _SourceFailed(f"pip download {WHEEL} failed ({last})")
+        with zipfile.ZipFile(wheel) as content:
+            for file, known_hash in WHEEL_SHA256.items():
+                with content.open(f"{WHEEL_FOLDER}/{file}") as packed, (Path(folder) / file).open("wb") as out:
+                    shutil.copyfileobj(packed, out)
+                if pooch.file_hash(str(Path(folder) / file)) != known_hash:
+                    raise _SourceFailed(f"{file} in {WHEEL} has another hash than the known one")
+        frame = _frame(Path(folder) / "ml-100k.inter")
+        items = pd.read_csv(Path(folder) / "ml-100k.item", sep="\t", dtype=str, keep_default_na=False)
+    titles = items["movie_title:token_seq"] + " (" + items["release_year:token"] + ")"
+    titles = titles.where(items["movie_title:token_seq"] != "unkonwn", "unknown")  # as GroupLens has it
+    return frame.assign(item=frame["item"].map(dict(zip(items["item_id:token"], titles, strict=True))))
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    data = read_ratings(str(path), duplicates="keep")
+    return pd.DataFrame(
+        {
+            "user": data.users.text.to_numpy()[data.rows.users - 1],
+            "item": data.items.text.to_numpy()[data.rows.items - 1],
+            "rating": data.rows.ratings,
+            "timestamp": data.rows.timestamps,
+        }
+    )

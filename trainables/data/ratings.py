@@ -1,0 +1,141 @@
+"""Ratings in memory: whole-number indices for anybody's ids, with 0 kept for 'unknown'."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from trainables.errors import InputError
+
+Duplicates = Literal["keep", "last", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rated pairs, by index; all arrays of shape (n,). `number` is the row's place in its file, from 0."""
+
+    number: np.ndarray
+    users: np.ndarray
+    items: np.ndarray
+    ratings: np.ndarray
+    timestamps: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    def take(self, rows: np.ndarray) -> "Rows":
+        return Rows(
+            number=self.number[rows],
+            users=self.users[rows],
+            items=self.items[rows],
+            ratings=self.ratings[rows],
+            timestamps=None if self.timestamps is None else self.timestamps[rows],
+        )
+
+    def joined(self, other: "Rows") -> "Rows":
+        """These rows and then the other's."""
+        both = self.timestamps is not None and other.timestamps is not None
+        return Rows(
+            number=np.concatenate([self.number, other.number]),
+            users=np.concatenate([self.users, other.users]),
+            items=np.concatenate([self.items, other.items]),
+            ratings=np.concatenate([self.ratings, other.ratings]),
+            timestamps=np.concatenate([self.timestamps, other.timestamps]) if both else None,  # type: ignore[list-item]
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of the rows' content (indices, ratings, timestamps), the same on every machine."""
+        digest = hashlib.sha256()
+        for column, kind in ((self.users, "<i8"), (self.items, "<i8"), (self.ratings, "<f8")):
+            digest.update(np.ascontiguousarray(column, dtype=kind).tobytes())
+        if self.timestamps is not None:
+            digest.update(np.ascontiguousarray(self.timestamps, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+
+class Ids:
+    """The ids of users or of items as text; the one at place k of `text` has index k + 1, any other 0."""
+
+    def __init__(self, text: np.ndarray | pd.Index) -> None:
+        self.text = pd.Index(text, dtype="str")
+
+    @property
+    def rows(self) -> int:
+        """Rows of an embedding table: every id, and 'unknown'."""
+        return len(self.text) + 1
+
+    def encode(self, ids: pd.Series | pd.Index | np.ndarray | list) -> np.ndarray:
+        """Map ids of shape (n,), as text or whole numbers, to int32 indices; unknown ones to 0."""
+        wanted = pd.Index(as_text(pd.Series(ids)), dtype="str")
+        return (self.text.get_indexer(wanted) + 1).astype(np.int32)
+
+
+def as_text(ids: pd.Series) -> pd.Series:
+    """Ids as text: integer 7 is '7', and so is 7.0. Raises ValueError at a missing id or another float."""
+    if ids.isna().any():
+        raise ValueError(f"id {int(ids.isna().argmax())} is missing")
+    if pd.api.types.is_float_dtype(ids):
+        fraction = ids.to_numpy() % 1 != 0
+        if fraction.any():
+            raise ValueError(f"id {int(fraction.argmax())} is {ids.iloc[int(fraction.argmax())]}, no whole number")
+        ids = ids.astype("int64")
+    return ids.astype("str")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratings:
+    """A data set: its rows, and the ids behind the indices. `dropped` counts duplicates taken out."""
+
+    name: str
+    rows: Rows
+    users: Ids
+    items: Ids
+    dropped: int = 0
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.rows.fingerprint().encode())
+        for ids in (self.users, self.items):
+            digest.update("\n".join(ids.text).encode())
+        return digest.hexdigest()
+
+
+def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> Ratings:
+    """Index a frame of text ids `user` and `item`, float `rating` and, where known, int64 `timestamp`.
+
+    Raises InputError at a repeated pair where `duplicates` is "error", and where all ratings are one value.
+    """
+    frame, dropped = without_duplicates(frame, name=name, duplicates=duplicates)
+    if frame["rating"].nunique() < 2:
+        raise InputError(
+            f"{name}: every rating is {frame['rating'].iloc[0]:g}; there is nothing to predict from one value"
+        )
+    users, user_ids = pd.factorize(frame["user"])
+    items, item_ids = pd.factorize(frame["item"])
+    rows = Rows(
+        number=frame.index.to_numpy(dtype=np.int64),
+        users=(users + 1).astype(np.int32),
+        items=(items + 1).astype(np.int32),
+        ratings=frame["rating"].to_numpy(dtype=np.float64),
+        timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
+    )
+    return Ratings(name=name, rows=rows, users=Ids(user_ids), items=Ids(item_ids), dropped=dropped)
+
+
+def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> tuple[pd.DataFrame, int]:
+    """Keep the latest rating of each pair (by timestamp, else by file order), in file order."""
+    if duplicates == "keep":
+        return frame, 0
+    repeated = frame.duplicated(["user", "item"], keep="last")
+    if not repeated.any():
+        return frame, 0
+    if duplicates == "error":
+        user, item = frame.loc[repeated.idxmax(), ["user", "item"]]
+        raise InputError(
+            f"{name}: {int(repeated.sum())} pairs are rated more than once, user {user!r} with item {item!r} "
+            "for one; --duplicates last keeps the latest of each, --duplicates keep keeps all"
+        )
+    ordered = frame.sort_values("timestamp", kind="stable") if "timestamp" in frame else frame
+    kept = ordered.drop_duplicates(["user", "item"], keep="last").sort_index()
+    return kept, len(frame) - len(kept)

@@ -1,0 +1,150 @@
+"""From a table to ratings: finds the columns by their usual names, and checks every value in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame
+from trainables.data.tables import Table, read_table
+from trainables.errors import InputError
+
+# Compared in lower case without '_', '-' and spaces; RecBole's ':type' suffixes are cut off.
+USUAL_NAMES = {
+    "user": ("user", "userid", "uid", "u", "reviewerid", "customerid", "customer", "memberid", "username"),
+    "item": (
+        *("item", "itemid", "iid", "i", "movieid", "movie", "title", "asin", "parentasin", "productid"),
+        *("product", "bookid", "isbn", "businessid", "trackid", "songid", "artistid", "gameid", "recipeid"),
+    ),
+    "rating": ("rating", "score", "stars", "overall", "r", "ratings", "bookrating", "value"),
+    "timestamp": ("timestamp", "time", "unixreviewtime", "datetime", "date", "ratedat", "createdat"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The names of a file's columns; None finds one by its usual names."""
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    timestamp: str | None = None
+
+
+def read_ratings(source: str, *, columns: Columns | None = None, duplicates: Duplicates = "last") -> Ratings:
+    """Read a ratings file of any known format. Raises InputError that names the file and the line."""
+    frame = _checked(read_table(source), columns or Columns())
+    return from_frame(frame, name=source, duplicates=duplicates)
+
+
+def read_more(source: str, known: Ratings, *, columns: Columns | None = None) -> Rows:
+    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
+    frame = _checked(read_table(source), columns or Columns())
+    return Rows(
+        number=np.arange(len(frame)),
+        users=known.users.encode(frame["user"]),
+        items=known.items.encode(frame["item"]),
+        ratings=frame["rating"].to_numpy(dtype=np.float64),
+        timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
+    )
+
+
+def read_pairs(
+    source: str, *, users: Ids, items: Ids, columns: Columns | None = None
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Read pairs to be rated: the table as it stands, and its user and item indices (0 for unknown ids)."""
+    table = read_table(source)
+    found = _find(table, columns or Columns(), needed=("user", "item"))
+    return (
+        table.frame,
+        users.encode(_ids(table, found["user"])),
+        items.encode(_ids(table, found["item"])),
+    )
+
+
+def _checked(table: Table, columns: Columns) -> pd.DataFrame:
+    found = _find(table, columns, needed=("user", "item", "rating"))
+    frame = pd.DataFrame(
+        {
+            "user": _ids(table, found["user"]),
+            "item": _ids(table, found["item"]),
+            "rating": _numbers(table, found["rating"]),
+        }
+    )
+    if "timestamp" in found:
+        frame["timestamp"] = _seconds(table, found["timestamp"])
+    return frame
+
+
+def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[str, str]:
+    """Map user, item, rating and timestamp to the table's own column names."""
+    names = [str(name) for name in table.frame.columns]
+    table.frame.columns = pd.Index(names)
+    found: dict[str, str] = {}
+    for kind, usual in USUAL_NAMES.items():
+        asked = getattr(columns, kind)
+        if asked is not None and asked not in names:
+            raise InputError(f"{table.source}: no column {asked!r}; found {', '.join(names)}")
+        plain = {_plain(name): name for name in reversed(names)}
+        match = asked or next((plain[name] for name in usual if name in plain), None)
+        if match is not None:
+            found[kind] = match
+    missing = [kind for kind in needed if kind not in found]
+    if missing:
+        options = " ".join(f"--{kind}-column NAME" for kind in missing)
+        raise InputError(
+            f"{table.source}: no column for {' and '.join(missing)}; found {', '.join(names)} (name it: {options})"
+        )
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.split(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _ids(table: Table, column: str) -> pd.Series:
+    values = table.frame[column]
+    missing = values.isna()
+    if missing.any():
+        raise InputError(f"{table.place(int(missing.to_numpy().argmax()))}: the id in column {column!r} is missing")
+    if pd.api.types.is_float_dtype(values):
+        broken = (values.to_numpy() % 1) != 0
+        if broken.any():
+            row = int(broken.argmax())
+            raise InputError(
+                f"{table.place(row)}: the id in column {column!r} is {values.iloc[row]}; "
+                "expected text or a whole number"
+            )
+    return as_text(values)
+
+
+def _numbers(table: Table, column: str) -> pd.Series:
+    values = pd.to_numeric(table.frame[column], errors="coerce").astype("float64")
+    broken = ~np.isfinite(values.to_numpy())
+    if broken.any():
+        row = int(broken.argmax())
+        found = table.frame[column].iloc[row]
+        shown = "nothing" if pd.isna(found) and table.text is not None else repr(found)
+        raise InputError(f"{table.place(row)}: the rating in column {column!r} must be a finite number; found {shown}")
+    return values
+
+
+def _seconds(table: Table, column: str) -> pd.Series:
+    """Timestamps as whole seconds since 1970: numbers as they are, dates parsed."""
+    values = table.frame[column]
+    if pd.api.types.is_datetime64_any_dtype(values):
+        dates = values
+    else:
+        numbers = pd.to_numeric(values, errors="coerce")
+        if numbers.notna().all() and np.isfinite(numbers.to_numpy(dtype=float)).all():
+            return numbers.astype("int64")
+        dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
+    if dates.isna().any():
+        row = int(dates.isna().to_numpy().argmax())
+        raise InputError(
+            f"{table.place(row)}: the time in column {column!r} must be seconds since 1970 or an ISO date; "
+            f"found {values.iloc[row]!r}"
+        )
+    if dates.dt.tz is not None:
+        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
+    return dates.astype("datetime64[s]").astype("int64")

@@ -1,0 +1,124 @@
+"""Training, validation and sealed test rows: 20% for the test, 10% of the rest for validation."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trainables.data.ratings import Rows
+from trainables.errors import InputError
+
+SplitKind = Literal["random", "user", "time"]
+TEST_SHARE = 0.2
+VALIDATION_SHARE = 0.1  # of the rows that are not for the test
+
+
+class SealedRows:
+    """Test rows that can be read only by opening them, and every opening is written down.
+
+    Test rows that are looked at twice are on the way to being training rows, so the ledger of looks lies
+    outside any run's folder: a second look through another run is known to be the second.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __reduce__(self) -> str:
+        raise TypeError("sealed test rows stay in the process that split them")
+
+    def open(self, ledger: Path, *, reason: str) -> tuple[Rows, int]:
+        """Hand over the rows, and say the how-manieth look at them this is (from 1)."""
+        key = self._rows.fingerprint()
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+        earlier = 0
+        if ledger.exists():
+            earlier = sum(key in line for line in ledger.read_text().splitlines())
+        line = {"rows": key, "count": len(self), "reason": reason, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        with ledger.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        return self._rows, earlier + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The three parts. `test` is None where a fit has no test rows to be judged on."""
+
+    train: Rows
+    validation: Rows
+    test: SealedRows | None
+
+    @property
+    def fitting(self) -> Rows:
+        """What refits and the baseline train on: training and validation rows."""
+        return self.train.joined(self.validation)
+
+
+def split(rows: Rows, *, kind: SplitKind = "random", seed: int) -> Split:
+    """Split rows by `kind`; raises InputError where a part would be empty or `time` has no timestamps."""
+    order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind]
+    return _cut(rows, order(rows, seed), by_user=kind == "user")
+
+
+def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed: int) -> Split:
+    """Split rows in training and validation alone: the test rows are somebody's own."""
+    order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
+    validation, train = _first(rows, order, VALIDATION_SHARE, by_user=kind == "user")
+    return Split(
+        train=_part(rows, train, "training"),
+        validation=_part(rows, validation, "validation"),
+        test=SealedRows(test),
+    )
+
+
+def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:
+    test, rest = _first(rows, order, TEST_SHARE, by_user=by_user)
+    validation, train = _first(rows, rest, VALIDATION_SHARE, by_user=by_user)
+    return Split(
+        train=_part(rows, train, "training"),
+        validation=_part(rows, validation, "validation"),
+        test=SealedRows(_part(rows, test, "test")),
+    )
+
+
+def _random_order(rows: Rows, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(len(rows))
+
+
+_user_order = _random_order  # within each user, the order of one permutation of all rows
+
+
+def _time_order(rows: Rows, seed: int) -> np.ndarray:
+    if rows.timestamps is None:
+        raise InputError("--split time needs timestamps, and the data has none; use --split random or user")
+    # Latest first; rows of the same second in file order, so that the cut is the same on every machine.
+    return np.argsort(rows.timestamps, kind="stable")[::-1]
+
+
+def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The first `share` of the order (of each user's rows in it, where `by_user`), and the rest."""
+    if not by_user:
+        count = int(share * len(order))
+        return order[:count], order[count:]
+    users = rows.users[order]
+    sizes = np.bincount(users)
+    grouped = np.argsort(users, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[grouped] = np.arange(len(order)) - np.repeat(starts, sizes)
+    chosen = rank < np.floor(share * sizes + 0.5)[users]
+    return order[chosen], order[~chosen]
+
+
+def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:
+    if len(chosen) == 0:
+        raise InputError(
+            f"{len(rows)} ratings are too few to split: the {name} part would be empty "
+            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation)"
+        )
+    return rows.take(chosen)

@@ -1,0 +1,133 @@
+"""Any ratings file as a frame of text: CSV, TSV, Parquet, `.gz` of them, MovieLens' formats, Parquet folders.
+
+Local paths and object-store URIs (`s3://`, `gs://`) are read alike, through pyarrow's filesystems.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from trainables.errors import InputError
+
+SEPARATORS = ",\t;|"
+HEADERLESS = {  # MovieLens' own files, which have no header line
+    "u.data": ("user", "item", "rating", "timestamp"),
+    "ratings.dat": ("user", "item", "rating", "timestamp"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as it stands in its file. Columns of a text file are all text."""
+
+    source: str
+    frame: pd.DataFrame
+    text: str | None = None  # the file's text, to find the line of a bad row; None for Parquet
+    header: bool = True
+
+    def place(self, row: int) -> str:
+        """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
+        if self.text is None:
+            return f"{self.source}: row {row + 1}"
+        reader = csv.reader(io.StringIO(self.text, newline=""))
+        records = (reader.line_num for record in reader if record)
+        wanted = row + self.header
+        line = next((line for number, line in enumerate(records) if number == wanted), None)
+        return f"{self.source}:{line}" if line is not None else f"{self.source}: row {row + 1}"
+
+
+def read_table(source: str) -> Table:
+    """Read a file or a folder of Parquet parts. Raises InputError where there is none, or no table in it."""
+    filesystem, path = _resolve(source)
+    info = filesystem.get_file_info(path)
+    if info.type == pa.fs.FileType.NotFound:
+        raise InputError(f"{source}: no such file")
+    if info.type == pa.fs.FileType.Directory:
+        return _read_folder(source, filesystem, path)
+    name = path.rsplit("/", 1)[-1].lower().removesuffix(".gz")
+    if name.endswith((".parquet", ".pq")):
+        return _read_parquet(source, filesystem, path)
+    return _read_text(source, name, _text_of(source, filesystem, path))
+
+
+def _resolve(source: str) -> tuple[pa.fs.FileSystem, str]:
+    if "://" not in source:
+        return pa.fs.LocalFileSystem(), str(Path(source).expanduser().absolute())
+    try:
+        return pa.fs.FileSystem.from_uri(source)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{source}: cannot be opened: {error}") from None
+
+
+def _read_folder(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
+    found = filesystem.get_file_info(pa.fs.FileSelector(path))
+    names = sorted(entry.base_name for entry in found if entry.type == pa.fs.FileType.File)
+    for known in ("u.data", "ratings.dat", "ratings.csv"):
+        if known in names:
+            return read_table(f"{source.rstrip('/')}/{known}")
+    if not any(name.endswith((".parquet", ".pq")) for name in names):
+        listed = ", ".join(names[:8]) or "nothing"
+        raise InputError(f"{source}: a folder needs Parquet parts or MovieLens files; found {listed}")
+    return _read_parquet(source, filesystem, path)
+
+
+def _read_parquet(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
+    try:
+        frame = pq.read_table(path, filesystem=filesystem).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
+    return Table(source=source, frame=frame.reset_index(drop=True))
+
+
+def _text_of(source: str, filesystem: pa.fs.FileSystem, path: str) -> str:
+    try:
+        with filesystem.open_input_stream(path, compression="detect") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read: {error}") from None
+    if b"\0" in content[:65536]:
+        raise InputError(f"{source}: is no text file (it has NUL bytes); expected CSV, TSV or Parquet")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{source}:{line}: is no UTF-8 text; expected CSV, TSV or Parquet") from None
+
+
+def _read_text(source: str, name: str, text: str) -> Table:
+    if not text.strip():
+        raise InputError(f"{source}: is empty")
+    columns: Sequence[str] | None = HEADERLESS.get(name)
+    if name == "ratings.dat":
+        # One character as separator lets pandas use its fast reader; fields of digits hold no colon.
+        text = text.replace("::", "\t")
+    separator = "\t" if columns else _separator(text)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=None if columns else 0,
+            names=columns,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+            index_col=False,
+        )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise InputError(f"{source}: is no table: {str(error).splitlines()[0]}") from None
+    if frame.empty:
+        raise InputError(f"{source}: has a header and no ratings")
+    return Table(source=source, frame=frame, text=text, header=not columns)
+
+
+def _separator(text: str) -> str:
+    """The separator that the first line has most of."""
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    return max(SEPARATORS, key=first.count)

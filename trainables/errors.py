@@ -1,0 +1,9 @@
+"""The two kinds of failure that reeltune expects; everything else is a bug and keeps its traceback."""
+
+
+class InputError(Exception):
+    """What a person typed, or a file of theirs, cannot be used. The message is for them; exit code 2."""
+
+
+class FitFailed(RuntimeError):
+    """One fit cannot go on (its loss is no number): the fit is lost, the search is not."""
