@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from trainables.batch_norm import BatchNorm
 from trainables.model import RatingModel, Shape, embedding, embedding_width, into_range
 from trainables.training import TrainingConfig
 
@@ -28,7 +29,7 @@ class Model(RatingModel):
             nn.Dropout(config.dropout),
             nn.Linear(config.user_width + config.item_width, config.hidden, bias=False),
             nn.ReLU(),
-            nn.BatchNorm1d(config.hidden),
+            BatchNorm(config.hidden),
             nn.Linear(config.hidden, 1),
         )
 

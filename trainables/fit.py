@@ -93,11 +93,12 @@ class Fit:
     def progress(self) -> float:
         return self.step / self.steps
 
-    def advance(self) -> None:
-        """Take one optimiser step on this worker's share of the next batch."""
+    def advance(self, *, rate: float | None = None) -> None:
+        """Take one optimiser step on this worker's share of the next batch; `rate` replaces the schedule's."""
         epoch, number = divmod(self.step, self.steps_per_epoch)
         batch = self._batch(epoch, number)
-        rate, momentum = one_cycle(self.step / max(1, self.steps - 1), self.config.learning_rate)
+        scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), self.config.learning_rate)
+        rate = scheduled if rate is None else rate
         for group in self.optimizer.param_groups:
             group["lr"], group["betas"] = rate, (momentum, SECOND_MOMENTUM)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):

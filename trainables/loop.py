@@ -22,10 +22,12 @@ class Report:
 
     step: int
     epoch: int
+    whole: bool  # an epoch ends here
     progress: float  # share of the whole schedule, 0 to 1
     learning_rate: float
     train_loss: float  # mean over the epoch so far
     validation: Metrics | None
+    marked: bool  # this is one of the asked-for marks
     save: bool  # a checkpoint is due
 
 
@@ -55,7 +57,7 @@ def run(
         due = _agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
         if not (measure or due):
             continue
-        yield _report(fit, held_out if measure else None, decoder, save=due)
+        yield _report(fit, held_out if measure else None, decoder, marked=fit.step in marked, save=due)
         if due:
             saved = clock()
         if epoch_ends:
@@ -70,7 +72,7 @@ def _agreed(fit: Fit, due: bool) -> bool:
     return bool(add_up(vote))
 
 
-def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, save: bool) -> Report:
+def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: bool, save: bool) -> Report:
     steps = (fit.step - 1) % fit.steps_per_epoch + 1
     loss = float(add_up(fit.loss_sum.clone())) / steps
     if not math.isfinite(loss):
@@ -78,10 +80,12 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, save: bool)
     return Report(
         step=fit.step,
         epoch=fit.epoch,
+        whole=fit.step % fit.steps_per_epoch == 0,
         progress=fit.progress,
         learning_rate=fit.optimizer.param_groups[0]["lr"],
         train_loss=loss,
         validation=None if held_out is None else evaluate(fit, held_out, decoder=decoder),
+        marked=marked,
         save=save,
     )
 

@@ -1,0 +1,1 @@
+"""Where and how runs happen: the command line, Ray Train and Ray Tune. Only this package imports Ray."""

@@ -1,0 +1,64 @@
+"""Asynchronous successive halving (Li et al. 2020), for each architecture apart, by shares of a trial's own schedule.
+
+With a one-cycle schedule the tenth epoch of twelve and the tenth of twenty are different points of different
+curves; a third of the one and a third of the other are the same point.
+"""
+
+import time
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+
+from cluster.trial import RUNGS
+
+
+class Halving(FIFOScheduler):
+    """Stops the worse half of an architecture's trials at each rung, and every search trial at the deadline."""
+
+    def __init__(self, *, halve: bool, deadline: float | None) -> None:
+        super().__init__()
+        self.halve, self.deadline = halve, deadline
+        self._by_architecture: dict[str, AsyncHyperBandScheduler] = {}
+
+    def _of(self, trial: Trial) -> AsyncHyperBandScheduler | None:
+        if not self.halve or trial.config["stage"] != "search":
+            return None
+        name = trial.config["architecture"]
+        if name not in self._by_architecture:
+            self._by_architecture[name] = AsyncHyperBandScheduler(
+                time_attr="progress",
+                metric="value",
+                mode="min",
+                grace_period=RUNGS[0],
+                max_t=1.0,
+                reduction_factor=RUNGS[1] / RUNGS[0],
+                stop_last_trials=False,
+            )
+        return self._by_architecture[name]
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        if scheduler := self._of(trial):
+            scheduler.on_trial_add(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        out_of_time = self.deadline is not None and time.monotonic() > self.deadline
+        if out_of_time and trial.config["stage"] == "search":
+            return TrialScheduler.STOP
+        scheduler = self._of(trial)
+        return scheduler.on_trial_result(tune_controller, trial, result) if scheduler else TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        if scheduler := self._of(trial):
+            scheduler.on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        if scheduler := self._of(trial):
+            scheduler.on_trial_error(tune_controller, trial)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        if scheduler := self._of(trial):
+            scheduler.on_trial_remove(tune_controller, trial)
+
+    def debug_string(self) -> str:
+        return f"successive halving of {len(self._by_architecture)} architectures"

@@ -1,0 +1,221 @@
+"""Deals trials out to Ray Tune: in turn to each architecture, then the best of each again with other seeds."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from ray.tune.search import Searcher
+
+from cluster.run_folder import Entry, Ledger, Stage
+from search_spaces import Outcome, Study
+
+FINALISTS = 3
+SEEDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A fit that a worker is asked for."""
+
+    trial: str
+    architecture: str
+    number: int
+    stage: Stage
+    config: dict[str, Any]
+    seed: int
+
+
+class Dealer(Searcher):
+    """Holds one Optuna study per architecture and the ledger, and keeps the two of them in step.
+
+    Every architecture gets `trials` trials. When its last one has ended, its FINALISTS best configurations
+    are tried again with SEEDS seeds each: the best of many noisy values is partly luck, and this measures
+    the luck away.
+    """
+
+    def __init__(
+        self,
+        studies: dict[str, Study],
+        ledger: Ledger,
+        *,
+        trials: int,
+        seed: int,
+        unfinished: dict[str, dict[str, Any]],
+        deadline: float | None = None,
+        ended: Callable[[Entry], None] = lambda entry: None,
+    ) -> None:
+        super().__init__(metric="value", mode="min")
+        self.studies, self.ledger, self.trials, self.seed = studies, ledger, trials, seed
+        self.deadline, self.ended = deadline, ended
+        self._unfinished = unfinished
+        self._running: dict[str, Order] = {}
+        self._curves: dict[str, dict[int, float]] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+        done = {name: {entry.number for entry in ledger.of("search", name)} for name in studies}
+        self._waiting = {name: [n for n in range(trials) if n not in done[name]] for name in studies}
+
+    # Called by Ray Tune
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        order = self._next_search() or self._next_confirmation()
+        if order is None:
+            return None if self._running else Searcher.FINISHED
+        self._running[trial_id] = order
+        return vars(order)
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        curve = self._curves.setdefault(trial_id, {})
+        for point in result.get("points", ()):
+            curve[round(100 * point["progress"])] = point["value"]
+        if "value" in result:
+            curve[round(100 * result["progress"])] = result["value"]
+        self._last[trial_id] = result
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        order = self._running.pop(trial_id, None)
+        if order is None:
+            return
+        if result is not None:
+            self.on_trial_result(trial_id, result)
+        last, curve = self._last.pop(trial_id, {}), self._curves.pop(trial_id, {})
+        entry = self._entry(order, last, curve, died=error)
+        self._tell(entry)
+        self.ledger.append(entry)
+        self.ended(entry)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its own configuration to restore it, and reeltune resumes from the ledger."""
+        return {}
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing, for the same reason."""
+
+    def restore_from_dir(self, checkpoint_dir: str) -> None:
+        """Nothing, for the same reason."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    # What comes next
+
+    def _next_search(self) -> Order | None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self._waiting = {name: [] for name in self.studies}
+        left = {name: numbers for name, numbers in self._waiting.items() if numbers}
+        if not left:
+            return None
+        # In turn: the architecture with most trials left, so that a deadline cuts all of them alike.
+        name = max(left, key=lambda name: len(left[name]))
+        number = left[name].pop(0)
+        trial = f"{name}-{number:03}"
+        config = self.studies[name].ask(trial, number, config=self._unfinished.get(trial))
+        return Order(
+            trial=trial, architecture=name, number=number, stage="search", config=config, seed=self.seed + number
+        )
+
+    def _next_confirmation(self) -> Order | None:
+        given = {order.trial for order in self._running.values()} | {entry.trial for entry in self.ledger.entries}
+        for name in self.studies:
+            if self._waiting[name] or any(
+                order.architecture == name and order.stage == "search" for order in self._running.values()
+            ):
+                continue
+            for order in self._confirmations(name):
+                if order.trial not in given:
+                    return order
+        return None
+
+    def _confirmations(self, name: str) -> Iterator[Order]:
+        for place, entry in enumerate(finalists(self.ledger, name)):
+            for number in range(SEEDS):
+                yield Order(
+                    trial=f"{entry.trial}-again{number + 1}",
+                    architecture=name,
+                    number=place * SEEDS + number,
+                    stage="confirm",
+                    config=entry.config,
+                    seed=self.seed + number,
+                )
+
+    # What became of it
+
+    def _entry(self, order: Order, last: dict[str, Any], curve: dict[int, float], *, died: bool) -> Entry:
+        state = last.get("state", "stopped")
+        error = last.get("error")
+        if died:
+            state, error = "failed", "the trial's process died"
+        elif state == "stopped":
+            error = f"stopped at {last.get('progress', 0):.0%} of its schedule"
+        value = curve[max(curve)] if curve and state != "failed" else None
+        return Entry(
+            **vars(order),
+            state=state,
+            value=value,
+            metrics=asdict(last["metrics"]) if "metrics" in last else None,
+            temperature=last.get("temperature", 1.0),
+            curve=curve,
+            epochs=last.get("epochs", 0),
+            seconds=round(last.get("seconds", 0.0), 3),
+            error=error,
+        )
+
+    def _tell(self, entry: Entry) -> None:
+        if entry.stage == "search":
+            study = self.studies[entry.architecture]
+            study.tell(entry.trial, outcome(entry), attributes(entry))
+
+
+def outcome(entry: Entry) -> Outcome:
+    return Outcome(state=entry.state, value=entry.value, curve=entry.curve)
+
+
+def attributes(entry: Entry) -> dict[str, Any]:
+    """What Optuna's record of a trial holds beside its parameters and values."""
+    return {"state": entry.state, "seed": entry.seed, "seconds": entry.seconds, "error": entry.error}
+
+
+def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
+    """The best finished trials of an architecture, best first; of the same configuration the first only."""
+    done = [e for e in ledger.of("search", architecture) if e.state == "done" and e.value is not None]
+    ranked = sorted(done, key=lambda e: (e.value, e.number))
+    distinct = {repr(sorted(e.config.items())): e for e in reversed(ranked)}
+    return sorted(distinct.values(), key=lambda e: (e.value, e.number))[:FINALISTS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """An architecture's configuration for the end, and its mean validation metrics over the seeds."""
+
+    config: dict[str, Any]
+    value: float
+    metrics: dict[str, float | None]
+    temperature: float
+
+
+def choose(ledger: Ledger, architecture: str) -> Choice | None:
+    """The configuration of the lowest mean value over its confirmations; None where nothing finished."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in ledger.of("confirm", architecture):
+        if entry.state == "done":
+            groups.setdefault(entry.trial.rpartition("-")[0], []).append(entry)
+    choices = [_mean(entries) for entries in groups.values()]
+    return min(choices, key=lambda choice: choice.value, default=None)
+
+
+def _mean(entries: list[Entry]) -> Choice:
+    def average(values: list[float | None]) -> float | None:
+        numbers = [value for value in values if value is not None]
+        return float(np.mean(numbers)) if numbers else None
+
+    metrics = [entry.metrics or {} for entry in entries]
+    return Choice(
+        config=entries[0].config,
+        value=float(np.mean([entry.value for entry in entries if entry.value is not None])),
+        metrics={name: average([m[name] for m in metrics]) for name in metrics[0]},
+        temperature=float(np.exp(np.mean(np.log([entry.temperature for entry in entries])))),
+    )

@@ -1,0 +1,240 @@
+"""The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cluster import judged
+from cluster.dealer import SEEDS, Choice
+from cluster.judged import Scored
+from cluster.prepared import Prepared, looks
+from cluster.report import markdown
+from cluster.run_folder import Ledger, RunFolder, write_json, write_text
+from cluster.train_group import FitOrder, Fitted, Lost
+from trainables import ARCHITECTURES
+from trainables import bundle as bundles
+from trainables.data import Rows
+from trainables.decoders import Decoder
+from trainables.verdict import Verdict, compare, judge, spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What architectures are judged against: an architecture at the reference notebook's settings."""
+
+    name: str
+    architecture: str
+    published: dict[str, float]  # by data set
+
+
+BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0.829})
+
+
+def finish(
+    prepared: Prepared,
+    ledger: Ledger,
+    choices: dict[str, Choice],
+    orders: dict[tuple[str, int], FitOrder],
+    fitted: dict[str, Fitted | Lost],
+    folder: RunFolder,
+    *,
+    decoder: Decoder,
+    seed: int,
+    seconds: Callable[[], float],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Judge and write everything. The result is what `--json` prints."""
+    for came in fitted.values():
+        if isinstance(came, Lost):
+            say(f"{came.key}: the refit failed: {came.reason}")
+    whole = {
+        name: [order for (owner, _), order in orders.items() if owner == name]
+        for name in [BASELINE.name, *choices]
+        if all(isinstance(fitted[order.key], Fitted) for (owner, _), order in orders.items() if owner == name)
+    }
+    rows, look = _open(prepared, folder)
+    if look > 1:
+        say(f"note: this is look number {look} at these test rows; the interval assumes the first")
+    scores = _score(whole, fitted, rows, prepared, choices, decoder=decoder)
+    verdicts, over_pmf = _judge(scores, rows, seed=seed)
+    result = {
+        "run": str(folder.path),
+        "trials": _counts(ledger),
+        "seconds": 0.0,
+        "baseline": _baseline(scores, prepared),
+        "architectures": {
+            name: _architecture(name, choices[name], scores, verdicts, over_pmf) for name in choices if name in scores
+        },
+        "winner": _winner(choices, scores),
+    }
+    _write_predictions(folder, scores, rows, prepared)
+    for name in choices:
+        if name in whole:
+            _bundle(name, whole[name][0], fitted, choices[name], result, prepared, folder, decoder=decoder)
+    result["seconds"] = round(seconds(), 1)
+    details = _details(scores, rows, prepared, decoder=decoder, look=look)
+    write_json(folder.verdict, {**result, **details})
+    write_text(folder.report, markdown(result, details, prepared.summary()))
+    return result
+
+
+def _open(prepared: Prepared, folder: RunFolder) -> tuple[Rows, int]:
+    assert prepared.split.test is not None
+    return prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
+
+
+def _score(
+    whole: dict[str, list[FitOrder]],
+    fitted: dict[str, Fitted | Lost],
+    rows: Rows,
+    prepared: Prepared,
+    choices: dict[str, Choice],
+    *,
+    decoder: Decoder,
+) -> dict[str, list[Scored]]:
+    scores: dict[str, list[Scored]] = {}
+    for name, wanted in whole.items():
+        temperature = choices[name].temperature if name in choices else 1.0
+        scores[name] = []
+        for order in wanted:
+            came = fitted[order.key]
+            assert isinstance(came, Fitted)
+            scores[name].append(
+                judged.score(order, came, rows, prepared.shape, decoder=decoder, temperature=temperature)
+            )
+    return scores
+
+
+def _judge(scores: dict[str, list[Scored]], rows: Rows, *, seed: int) -> tuple[dict[str, Verdict], dict[str, float]]:
+    """Verdicts against the baseline, and gains over the tuned `pmf` where there is one."""
+    errors = {name: judged.squared_errors(each, rows).mean(0) for name, each in scores.items()}
+    if BASELINE.name not in errors:
+        return {}, {}
+    judges = [name for name in errors if name != BASELINE.name]
+    verdicts = judge({n: compare(errors[BASELINE.name], errors[n], rows.users, seed=seed) for n in judges})
+    tuned = errors.get(BASELINE.architecture)
+    return verdicts, {n: float((tuned - errors[n]).mean()) for n in judges} if tuned is not None else {}
+
+
+def _counts(ledger: Ledger) -> dict[str, int]:
+    states = [entry.state for entry in ledger.entries if entry.stage == "search"]
+    return {state: states.count(state) for state in ("done", "stopped", "failed")}
+
+
+def _baseline(scores: dict[str, list[Scored]], prepared: Prepared) -> dict[str, Any]:
+    reference = ARCHITECTURES[BASELINE.architecture].reference(prepared.shape)
+    return {
+        "architecture": BASELINE.architecture,
+        "config": reference.model_dump(),
+        "test": judged.mean_metrics(scores[BASELINE.name]) if BASELINE.name in scores else None,
+        "published": BASELINE.published.get(prepared.ratings.name),
+    }
+
+
+def _architecture(
+    name: str,
+    choice: Choice,
+    scores: dict[str, list[Scored]],
+    verdicts: dict[str, Verdict],
+    over_pmf: dict[str, float],
+) -> dict[str, Any]:
+    verdict = verdicts.get(name)
+    comparison = verdict.comparison if verdict else None
+    return {
+        "config": choice.config,
+        "validation": choice.metrics,
+        "test": judged.mean_metrics(scores[name]),
+        "gain": comparison.gain if comparison else None,
+        "ci95": list(comparison.ci95) if comparison else None,
+        "p": comparison.p if comparison else None,
+        "p_holm": verdict.p_holm if verdict else None,
+        "gain_over_tuned_pmf": over_pmf.get(name),
+        "verdict": verdict.word if verdict else None,
+    }
+
+
+def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:
+    """The lowest validation error: the test has no say in it."""
+    return min((name for name in choices if name in scores), key=lambda name: choices[name].value, default=None)
+
+
+def _write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
+    """One column for each architecture (the first seed's, which is the bundle's), and one for each further seed."""
+    frame = pd.DataFrame(
+        {
+            "row": rows.number,
+            "user": _names(prepared.ratings.users.text, rows.users),
+            "item": _names(prepared.ratings.items.text, rows.items),
+            "rating": rows.ratings,
+        }
+    )
+    for name, each in scores.items():
+        for place, scored in enumerate(each):
+            frame[name if place == 0 else f"{name}.seed{place + 1}"] = scored.ratings
+    temporary = folder.predictions.with_suffix(".tmp")
+    frame.to_parquet(temporary, index=False)
+    temporary.replace(folder.predictions)
+
+
+def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
+    """Ids of indices; None for 'unknown' (a test file of somebody's own may have such)."""
+    return np.concatenate([np.array([None], dtype=object), text.to_numpy(dtype=object)])[indices]
+
+
+def _bundle(
+    name: str,
+    order: FitOrder,
+    fitted: dict[str, Fitted | Lost],
+    choice: Choice,
+    result: dict[str, Any],
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    decoder: Decoder,
+) -> None:
+    came = fitted[order.key]
+    assert isinstance(came, Fitted)
+    found = result["architectures"][name]
+    description = bundles.describe(
+        name,
+        ARCHITECTURES[name].Config.model_validate(order.config),
+        prepared.shape.scale,
+        decoder=decoder,
+        temperature=choice.temperature,
+        seed=order.seed,
+        data=prepared.ratings.name,
+        metrics={"validation": found["validation"], "test": found["test"]},
+    )
+    bundles.save(folder.model(name), description, came.weights, prepared.ratings.users, prepared.ratings.items)
+
+
+def _details(
+    scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int
+) -> dict[str, Any]:
+    """What `verdict.json` and the report have beside the answer."""
+    scale = prepared.shape.scale
+    outside = int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum())
+    return {
+        "decoder": decoder,
+        "look": look,
+        "test_rows": {
+            "count": len(rows),
+            "users": len(np.unique(rows.users)),
+            "outside_the_scale": outside,
+            "unknown_users": int((rows.users == 0).sum()),
+            "unknown_items": int((rows.items == 0).sum()),
+            "hash": rows.fingerprint(),
+        },
+        "seeds": {
+            name: {
+                "metrics": [asdict(scored.metrics) for scored in each],
+                "spread": spread(judged.squared_errors(each, rows)),
+            }
+            for name, each in scores.items()
+        },
+        "by_value": {name: judged.by_value(each[0], rows, prepared.shape) for name, each in scores.items()},
+        "refit_seeds": SEEDS,
+    }

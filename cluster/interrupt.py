@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM end a command cleanly: what is written stays, and a line says how to go on."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(BaseException):
+    """The command was asked to end. A BaseException, so that no handler of errors takes it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    # Once: a second Ctrl-C must not cut off the tidying up that the first one began.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into Interrupted within; call it after Ray has set its own handlers."""
+    earlier = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def how_to_go_on(name: str) -> str:
+    """The same command, to be taken up again."""
+    words = ["reeltune", *sys.argv[1:]]
+    if "--name" not in words:
+        words += ["--name", name]
+    if "--resume" not in words:
+        words.append("--resume")
+    return shlex.join(words)

@@ -1,0 +1,70 @@
+"""The look at the sealed rows: predictions, errors by seed, verdicts, confusion, all from the refits' weights."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import classification_report, confusion_matrix
+
+from cluster.train_group import FitOrder, Fitted
+from trainables import ARCHITECTURES, Shape
+from trainables.data import Rows
+from trainables.decoders import Decoder, decode
+from trainables.metrics import Metrics, from_sums, predict, sums
+from trainables.model import RatingModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """One fit, scored on rows: its decoded ratings, shape (rows,), and its metrics."""
+
+    ratings: np.ndarray
+    metrics: Metrics
+
+
+def score(
+    order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float
+) -> Scored:
+    """Predict the rows and compare. Runs in the process that opened them."""
+    model = restored(order, fitted, shape)
+    output = predict(model, torch.tensor(rows.users).long(), torch.tensor(rows.items).long())
+    truth = torch.tensor(rows.ratings)
+    total = sums(output, truth, model.grid, shape.scale, decoder=decoder, temperature=temperature)
+    ratings = decode(output, model.grid, shape.scale, decoder=decoder, temperature=temperature)
+    return Scored(ratings=ratings.numpy(), metrics=from_sums(total, scalar=model.grid is None))
+
+
+def restored(order: FitOrder, fitted: Fitted, shape: Shape) -> RatingModel:
+    architecture = ARCHITECTURES[order.architecture]
+    model = architecture.Model(architecture.Config.model_validate(order.config), shape)
+    model.load_state_dict(fitted.weights)
+    return model.eval()
+
+
+def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:
+    """Each metric's mean over refit seeds."""
+    each = [asdict(score.metrics) for score in scores]
+    return {name: _mean([metrics[name] for metrics in each]) for name in each[0]}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
+
+
+def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
+    """The squared error of each row by each seed's fit, shape (seeds, rows)."""
+    return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
+
+
+def by_value(scored: Scored, rows: Rows, shape: Shape) -> dict[str, Any]:
+    """Confusion matrix (rows: true value) and classification report, on the nearest observed values."""
+    values = [f"{value:g}" for value in shape.scale.values]
+    truth, guess = shape.scale.nearest(rows.ratings), shape.scale.nearest(scored.ratings)
+    labels = list(range(len(values)))
+    return {
+        "values": values,
+        "confusion": confusion_matrix(truth, guess, labels=labels).tolist(),
+        "report": classification_report(truth, guess, labels=labels, target_names=values, digits=3, zero_division=0),
+    }

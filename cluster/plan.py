@@ -1,0 +1,72 @@
+"""What a search would run: its slots, and an estimate from a few steps of each reference fit on this machine."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from cluster.dealer import FINALISTS, SEEDS
+from cluster.machine import usable_cpus, usable_memory
+from cluster.prepared import Prepared
+from search_spaces import Space
+from trainables import ARCHITECTURES
+from trainables.fit import Fit
+
+TRIAL_BYTES = 500 << 20  # a process with torch in it
+RAY_BYTES = 1 << 30
+PROBE_STEPS = 60
+START_SECONDS = 25  # of Ray, the trial actors and the group for refits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The plan for one architecture."""
+
+    architecture: str
+    parameters: int
+    fits: int  # trials, the best of them again, and refits
+    reference_seconds: float
+
+
+def memory_slots(data_bytes: int) -> int:
+    """How many trial processes fit in memory beside Ray; at least 1."""
+    return max(1, (usable_memory() - RAY_BYTES) // (TRIAL_BYTES + 3 * data_bytes))
+
+
+def local_slots(concurrent: int | None, data_bytes: int) -> int:
+    most = usable_cpus()
+    return min(concurrent or min(most, memory_slots(data_bytes)), most)
+
+
+def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
+    """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
+    return [
+        Line(
+            architecture=name,
+            parameters=len(space.parameters),
+            fits=trials + min(FINALISTS, trials) * SEEDS,
+            reference_seconds=_probe(name, prepared),
+        )
+        for name, space in spaces.items()
+    ]
+
+
+def _probe(name: str, prepared: Prepared) -> float:
+    architecture = ARCHITECTURES[name]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a trial has
+    fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
+    fit.advance()  # the first step pays for what torch loads late
+    start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
+    for _ in range(steps):
+        fit.advance()
+    spent = time.perf_counter() - start
+    torch.set_num_threads(threads)
+    return spent / max(1, steps) * fit.steps
+
+
+def estimate(lines: list[Line], *, slots: int) -> float:
+    """Seconds to the verdict, were every fit as long as the reference's: the search in slots, refits in a row."""
+    search = sum(line.fits * line.reference_seconds for line in lines) / slots
+    refits = SEEDS * sum(line.reference_seconds for line in lines) * 2  # and the baseline's
+    return START_SECONDS + search + refits

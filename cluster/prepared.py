@@ -1,0 +1,60 @@
+"""From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables import Shape
+from trainables.data import Columns, Duplicates, Ratings, Split, SplitKind, load_data, read_more, split, split_given_test
+from trainables.data.movielens import cache_folder
+from trainables.scale import Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What the command line says of data."""
+
+    data: str
+    test: str | None = None
+    split: SplitKind = "random"
+    split_seed: int = 42
+    columns: Columns = Columns()
+    duplicates: Duplicates | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    ratings: Ratings
+    split: Split
+    shape: Shape
+
+    @property
+    def bytes(self) -> int:
+        """About what the rows take in memory."""
+        return 48 * len(self.ratings.rows)
+
+    def summary(self) -> str:
+        parts = self.split
+        dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
+        test = f", {len(parts.test):,} sealed for the test" if parts.test is not None else ""
+        return (
+            f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
+            f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {len(parts.validation):,} to "
+            f"validate on{test}"
+        )
+
+
+def prepare(options: DataOptions) -> Prepared:
+    """Load and split. Raises InputError as the readers and the split do."""
+    ratings = load_data(options.data, columns=options.columns, duplicates=options.duplicates)
+    if options.test is None:
+        parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
+    else:
+        test = read_more(options.test, ratings, columns=options.columns)
+        parts = split_given_test(ratings.rows, test, kind=options.split, seed=options.split_seed)
+    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
+    return Prepared(ratings=ratings, split=parts, shape=shape)
+
+
+def looks() -> Path:
+    """Where every look at sealed rows is written down, whichever run it was for."""
+    return cache_folder() / "looks.jsonl"

@@ -1,0 +1,139 @@
+"""A run's folder: where each file is, writing them whole, and the ledger of finished trials."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = 1
+RUNS = Path("runs")
+Stage = Literal["search", "confirm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A line of the ledger: a finished, stopped or failed fit of the search, in the order they ended."""
+
+    trial: str
+    architecture: str
+    number: int  # within its architecture and stage, from 0
+    stage: Stage  # "confirm": one of the best configurations, tried again with another seed
+    state: Literal["done", "stopped", "failed"]
+    config: dict[str, Any]
+    value: float | None  # the searched error on validation rows
+    metrics: dict[str, float | None] | None
+    temperature: float
+    curve: dict[int, float]  # value by percent of the fit's schedule
+    epochs: int
+    seconds: float
+    seed: int
+    error: str | None
+    schema: int = SCHEMA
+
+
+class Ledger:
+    """`trials.jsonl`: one line appended and flushed for each fit that ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.entries = list(_read(path))
+
+    def append(self, entry: Entry) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(entry), allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def of(self, stage: Stage, architecture: str) -> list[Entry]:
+        return [e for e in self.entries if e.stage == stage and e.architecture == architecture]
+
+
+def _read(path: Path) -> Iterator[Entry]:
+    """The whole lines of a ledger. A half-written last line (a full disk, a killed driver) is cut off."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+    names = {field.name for field in fields(Entry)}
+    for line in content[:whole].splitlines():
+        values = json.loads(line)
+        values["curve"] = {int(percent): value for percent, value in values["curve"].items()}
+        yield Entry(**{name: value for name, value in values.items() if name in names})
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "study.journal"
+
+    @property
+    def tune(self) -> Path:
+        return self.path / "tune"
+
+    @property
+    def train(self) -> Path:
+        return self.path / "train"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def verdict(self) -> Path:
+        return self.path / "verdict.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.parquet"
+
+    def model(self, architecture: str) -> Path:
+        return self.path / "models" / architecture
+
+    def read_record(self) -> dict[str, Any] | None:
+        return json.loads(self.record.read_text()) if self.record.exists() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or, if writing fails, as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,88 @@
+"""The search: one Ray Tune experiment over all architectures, whose trials run in reused actors."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from cluster.asha import Halving
+from cluster.board import Board
+from cluster.dealer import Dealer, attributes, outcome
+from cluster.ray_session import Resources
+from cluster.run_folder import Ledger, RunFolder
+from cluster.trial import Trial, TrialData
+from search_spaces import Space, Study, journal, unfinished
+from trainables import ARCHITECTURES, Shape
+
+RETRIES = 2  # of a trial whose process died
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """How many trials run at once, and what each of them takes."""
+
+    count: int
+    cpus: float
+    gpus: float
+
+
+def slots(resources: Resources, *, concurrent: int | None, memory_slots: int) -> Slots:
+    """A CPU for each trial, and an equal share of the GPUs where there are any."""
+    most = max(1, resources.cpus)
+    count = min(concurrent or min(most, memory_slots), most)
+    gpus = min(1.0, resources.gpus / count) if resources.gpus else 0.0
+    return Slots(count=count, cpus=1, gpus=gpus)
+
+
+def studies(
+    folder: RunFolder, ledger: Ledger, spaces: dict[str, Space], shape: Shape, *, seed: int
+) -> tuple[dict[str, Study], dict[str, dict[str, Any]]]:
+    """A study for each architecture, rebuilt from the ledger, and the trials that were running at the last end."""
+    cut_off: dict[str, dict[str, Any]] = {}
+    if folder.journal.exists():
+        recorded = {entry.trial for entry in ledger.entries}
+        cut_off = {t: config for t, config in unfinished(journal(str(folder.journal))).items() if t not in recorded}
+        for file in folder.path.glob(f"{folder.journal.name}*"):
+            file.unlink()
+    storage = journal(str(folder.journal))
+    made = {
+        name: Study(name, ARCHITECTURES[name], space, shape, seed=seed, storage=storage)
+        for name, space in spaces.items()
+    }
+    for entry in ledger.entries:
+        if entry.stage == "search":
+            made[entry.architecture].add(entry.trial, entry.config, outcome(entry), attributes(entry))
+    return made, cut_off
+
+
+def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool) -> None:
+    """Run the dealer's trials to the last one."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}
+        ),
+        tune_config=tune.TuneConfig(
+            search_alg=dealer,
+            scheduler=Halving(halve=halve, deadline=dealer.deadline),
+            num_samples=-1,
+            max_concurrent_trials=taken.count,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name=folder.tune.name,
+            storage_path=str(Path(folder.path).absolute()),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            callbacks=[Board(folder.tensorboard)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _name(trial: Any) -> str:
+    return trial.config["trial"]

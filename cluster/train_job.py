@@ -1,0 +1,166 @@
+"""`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cluster import judged
+from cluster.claim import claim, folder_of
+from cluster.interrupt import interruptible
+from cluster.prepared import DataOptions, Prepared, looks, prepare
+from cluster.ray_session import session
+from cluster.run_folder import RunFolder
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.watch import Watch
+from trainables import ARCHITECTURES, FitFailed, InputError, Shape
+from trainables import bundle as bundles
+from trainables.bundle import config_of
+from trainables.decoders import Decoder
+from trainables.options import explain
+from trainables.training import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    architecture: str
+    data: DataOptions
+    config: Path | None
+    settings: tuple[str, ...]  # name=value
+    decoder: Decoder
+    workers: int
+    seed: int
+    score_test: bool
+    checkpoint_every: float
+    bfloat16: bool
+    address: str | None
+    name: str
+    resume: bool
+
+
+def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
+    """Fit, score, bundle. The result is what `--json` prints; `by_value` holds the confusion matrix besides."""
+    folder = folder_of(options.name)
+    prepared = prepare(options.data)
+    config = configured(options, prepared.shape)
+    watch.say(prepared.summary())
+    asked = {
+        "verb": "train",
+        "architecture": options.architecture,
+        "config": config.model_dump(),
+        "data": options.data.data,
+        "data_hash": prepared.ratings.fingerprint(),
+        "test": options.data.test,
+        "split": options.data.split,
+        "split_seed": options.data.split_seed,
+        "seed": options.seed,
+        "decoder": options.decoder,
+    }
+    with claim(folder, asked, resume=options.resume):
+        fitted = _fit(options, prepared, config, folder, watch)
+        return _scored(options, prepared, config, fitted, folder, watch)
+
+
+def configured(options: TrainOptions, shape: Shape) -> TrainingConfig:
+    """The reference configuration, changed by `--config` and then by each `--set`."""
+    architecture = ARCHITECTURES[options.architecture]
+    values = architecture.reference(shape).model_dump()
+    source = "--set"
+    if options.config is not None:
+        source = str(options.config)
+        values |= config_of(options.config)
+    for setting in options.settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise InputError(f"--set {setting}: expected name=value")
+        values[name.strip()] = value.strip()
+    try:
+        return architecture.Config.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
+
+
+def _fit(
+    options: TrainOptions, prepared: Prepared, config: TrainingConfig, folder: RunFolder, watch: Watch
+) -> Fitted:
+    data = GroupData(
+        rows=prepared.split.train,
+        validation=prepared.split.validation,
+        shape=prepared.shape,
+        decoder=options.decoder,
+    )
+    watch.status("starting Ray")
+    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+        watch.status(f"starting {options.workers} worker{'s' if options.workers > 1 else ''}")
+        came = fit_all(
+            [_order(options, config)],
+            data,
+            workers=options.workers,
+            resources=resources,
+            storage=folder.train,
+            save_every=options.checkpoint_every,
+            bfloat16=options.bfloat16,
+            progress=watch.status,
+        )
+    watch.tick("")
+    result = came[options.architecture]
+    if isinstance(result, Lost):
+        raise FitFailed(result.reason)
+    return result
+
+
+def _order(options: TrainOptions, config: TrainingConfig) -> FitOrder:
+    return FitOrder(
+        key=options.architecture,
+        architecture=options.architecture,
+        config=config.model_dump(),
+        seed=options.seed,
+    )
+
+
+def _scored(
+    options: TrainOptions,
+    prepared: Prepared,
+    config: TrainingConfig,
+    fitted: Fitted,
+    folder: RunFolder,
+    watch: Watch,
+) -> dict[str, Any]:
+    test, table = None, None
+    if options.score_test or options.data.test is not None:
+        assert prepared.split.test is not None
+        rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
+        if look > 1:
+            watch.say(f"note: this is look number {look} at these test rows")
+        scored = judged.score(
+            _order(options, config),
+            fitted,
+            rows,
+            prepared.shape,
+            decoder=options.decoder,
+            temperature=fitted.temperature,
+        )
+        test, table = asdict(scored.metrics), judged.by_value(scored, rows, prepared.shape)
+    path = folder.model(options.architecture)
+    description = bundles.describe(
+        options.architecture,
+        config,
+        prepared.shape.scale,
+        decoder=options.decoder,
+        temperature=fitted.temperature,
+        seed=options.seed,
+        data=options.data.data,
+        metrics={"validation": fitted.metrics, "test": test},
+    )
+    bundles.save(path, description, fitted.weights, prepared.ratings.users, prepared.ratings.items)
+    return {
+        "architecture": options.architecture,
+        "config": config.model_dump(),
+        "fit_seconds": round(fitted.seconds, 3),
+        "epochs": fitted.epochs,
+        "validation": fitted.metrics,
+        "test": test,
+        "model": str(path),
+        "by_value": table,
+    }

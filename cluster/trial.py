@@ -1,0 +1,120 @@
+"""A trial: one fit on one worker, in a Ray Tune actor that serves trial after trial."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from ray import tune
+
+from trainables import ARCHITECTURES, Shape
+from trainables.data import Rows
+from trainables.decoders import Decoder
+from trainables.fit import Fit, on_device
+from trainables.loop import Report, calibrate, evaluate, run
+
+RUNGS = (1 / 3, 2 / 3)  # shares of its own schedule at which a trial can be stopped
+LONGEST_STEP = 1.0  # seconds between two words to the driver
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialData:
+    """What a trial may see: training and validation rows. There are no test rows in it."""
+
+    train: Rows
+    validation: Rows
+    shape: Shape
+    decoder: Decoder
+
+
+class Trial(tune.Trainable):
+    """Steps of at most a second; ends each at a rung, so that trials are compared at the same point."""
+
+    def setup(self, config: dict[str, Any], data: TrialData) -> None:
+        torch.set_num_threads(1)
+        self.data = data
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.order = new_config
+        self.fit: Fit | None = None
+        self.reports: Iterator[Report] = iter(())
+        self.seconds = 0.0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        start = time.monotonic()
+        try:
+            result = self._step()
+        except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
+            result = {"state": "failed", "error": f"{type(error).__name__}: {error}", "done": True}
+        self.seconds += time.monotonic() - start
+        return {**result, "seconds": self.seconds}
+
+    def _step(self) -> dict[str, Any]:
+        if self.fit is None:
+            self.fit = self._start()
+            self.reports = run(
+                self.fit, validation=self.data.validation, decoder=self.data.decoder, marks=RUNGS
+            )
+        reports = [report for report in _until_a_stop(self.reports) if report.validation is not None]
+        last = reports[-1]
+        assert last.validation is not None
+        result = {
+            "progress": last.progress,
+            "epochs": last.epoch,
+            "value": last.validation.of(self.data.decoder),
+            "points": [_point(report, self.data.decoder) for report in reports],
+            "done": self.fit.step == self.fit.steps,
+        }
+        return {**result, **self._end()} if result["done"] else result
+
+    def _start(self) -> Fit:
+        architecture = ARCHITECTURES[self.order["architecture"]]
+        return Fit(
+            architecture,
+            architecture.Config.model_validate(self.order["config"]),
+            self.data.shape,
+            self.data.train,
+            seed=self.order["seed"],
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
+
+    def _end(self) -> dict[str, Any]:
+        """The final metrics, decoded from calibrated probabilities."""
+        assert self.fit is not None
+        held_out = on_device(self.data.validation, self.fit.device)
+        temperature = calibrate(self.fit, held_out)
+        metrics = evaluate(self.fit, held_out, decoder=self.data.decoder, temperature=temperature)
+        value = metrics.of(self.data.decoder)
+        return {"state": "done", "value": value, "metrics": metrics, "temperature": temperature}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        return {}  # Tune asks for one when it pauses a trial; a trial here starts again from its seed
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        pass
+
+
+def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:
+    """Reports up to the next rung, the end, or a second."""
+    start = time.monotonic()
+    for report in reports:
+        yield report
+        if report.marked or report.progress == 1 or time.monotonic() - start > LONGEST_STEP:
+            return
+
+
+def _point(report: Report, decoder: Decoder) -> dict[str, float]:
+    assert report.validation is not None
+    return {
+        "value": report.validation.of(decoder),
+        "epoch": report.epoch,
+        "whole": report.whole,
+        "progress": report.progress,
+        "learning_rate": report.learning_rate,
+        "train_loss": report.train_loss,
+        "mse": report.validation.mean_mse,
+        "argmax_mse": report.validation.argmax_mse,
+    }

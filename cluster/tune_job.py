@@ -1,0 +1,177 @@
+"""`reeltune tune`, the main job: search, the best tried again, refits, one look at the test rows, verdict."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import machine
+from cluster.claim import claim, folder_of
+from cluster.dealer import SEEDS, Choice, Dealer, choose
+from cluster.ending import BASELINE, finish
+from cluster.interrupt import interruptible
+from cluster.plan import local_slots, memory_slots
+from cluster.prepared import DataOptions, Prepared, prepare
+from cluster.ray_session import Resources, session
+from cluster.run_folder import Ledger, RunFolder
+from cluster.search import search, slots, studies
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.trial import TrialData
+from cluster.watch import Watch
+from search_spaces import Space, has_space, read_spaces, shipped
+from trainables import ARCHITECTURES, InputError
+from trainables.decoders import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    architectures: tuple[str, ...]
+    data: DataOptions
+    trials: int
+    seconds: float | None  # for the search alone
+    workers: int
+    concurrent: int | None
+    decoder: Decoder
+    halve: bool
+    space: Path | None
+    seed: int
+    address: str | None
+    name: str
+    resume: bool
+
+
+def searchable(names: tuple[str, ...]) -> list[str]:
+    """The architectures asked for, or all that can be searched. Raises InputError at an unknown name."""
+    for name in names:
+        if name not in ARCHITECTURES or not has_space(name):
+            known = ", ".join(name for name in ARCHITECTURES if has_space(name))
+            raise InputError(f"no architecture {name!r} to search; there are {known}")
+    return list(dict.fromkeys(names)) or [name for name in ARCHITECTURES if has_space(name)]
+
+
+def spaces_for(options: TuneOptions) -> dict[str, Space]:
+    chosen = {name: ARCHITECTURES[name] for name in searchable(options.architectures)}
+    if options.space is not None:
+        return read_spaces(options.space, chosen)
+    return {name: shipped(name, architecture) for name, architecture in chosen.items()}
+
+
+def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
+    """The whole job. The result is what `--json` prints."""
+    start = time.monotonic()
+    folder = folder_of(options.name)
+    spaces = spaces_for(options)
+    prepared = prepare(options.data)
+    watch.say(prepared.summary())
+    with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
+        ledger = Ledger(folder.ledger)
+        watch.status("starting Ray")
+        with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+            choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
+            orders = refits(choices, prepared, seed=options.seed)
+            fitted = _refit(options, prepared, orders, folder, resources, watch)
+        watch.status("")
+        return finish(
+            prepared,
+            ledger,
+            choices,
+            orders,
+            fitted,
+            folder,
+            decoder=options.decoder,
+            seed=options.seed,
+            seconds=lambda: time.monotonic() - start,
+            say=watch.say,
+        )
+
+
+def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -> dict[str, Any]:
+    return {
+        "verb": "tune",
+        "architectures": list(spaces),
+        "data": options.data.data,
+        "data_hash": prepared.ratings.fingerprint(),
+        "test": options.data.test,
+        "split": options.data.split,
+        "split_seed": options.data.split_seed,
+        "seed": options.seed,
+        "decoder": options.decoder,
+        "trials": options.trials,
+        "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
+    }
+
+
+def _search(
+    options: TuneOptions,
+    prepared: Prepared,
+    spaces: dict[str, Space],
+    folder: RunFolder,
+    ledger: Ledger,
+    resources: Resources,
+    watch: Watch,
+) -> dict[str, Choice]:
+    taken = slots(resources, concurrent=options.concurrent, memory_slots=memory_slots(prepared.bytes))
+    made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed)
+    watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
+    watch.resumed(ledger.entries)
+    watch.status(f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time")
+    dealer = Dealer(
+        made,
+        ledger,
+        trials=options.trials,
+        seed=options.seed,
+        unfinished=cut_off,
+        deadline=None if options.seconds is None else time.monotonic() + options.seconds,
+        ended=watch.ended,
+    )
+    data = TrialData(
+        train=prepared.split.train,
+        validation=prepared.split.validation,
+        shape=prepared.shape,
+        decoder=options.decoder,
+    )
+    search(dealer, data, folder, taken, halve=options.halve)
+    watch.search_ended()
+    found = {name: choose(ledger, name) for name in spaces}
+    return {name: choice for name, choice in found.items() if choice is not None}
+
+
+def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict[tuple[str, int], FitOrder]:
+    """The baseline's fits and each architecture's, by name and seed; the same fit is done once."""
+    reference = ARCHITECTURES[BASELINE.architecture].reference(prepared.shape).model_dump()
+    wanted = {BASELINE.name: (BASELINE.architecture, reference)}
+    wanted |= {name: (name, choice.config) for name, choice in choices.items()}
+    orders: dict[tuple[str, int], FitOrder] = {}
+    for name, (architecture, config) in wanted.items():
+        for place in range(SEEDS):
+            same = (o for o in orders.values() if (o.architecture, o.config, o.seed) == (architecture, config, seed + place))
+            order = FitOrder(key=f"{name}, seed {seed + place}", architecture=architecture, config=config, seed=seed + place)
+            orders[name, place] = next(same, order)
+    return orders
+
+
+def _refit(
+    options: TuneOptions,
+    prepared: Prepared,
+    orders: dict[tuple[str, int], FitOrder],
+    folder: RunFolder,
+    resources: Resources,
+    watch: Watch,
+) -> dict[str, Fitted | Lost]:
+    distinct = list({order.key: order for order in orders.values()}.values())
+    plural = "s" if options.workers > 1 else ""
+    watch.status(f"refitting on training and validation rows: {len(distinct)} fits by {options.workers} worker{plural}")
+    data = GroupData(rows=prepared.split.fitting, validation=None, shape=prepared.shape, decoder=options.decoder)
+    return fit_all(
+        distinct,
+        data,
+        workers=options.workers,
+        resources=resources,
+        storage=folder.train,
+        progress=watch.tick,
+    )
+
+
+def machine_slots(options: TuneOptions, prepared: Prepared) -> int:
+    """The slots of this machine, for `--dry-run`."""
+    return local_slots(options.concurrent, prepared.bytes) if options.address is None else machine.usable_cpus()

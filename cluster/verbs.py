@@ -1,0 +1,125 @@
+"""The verbs that need no Ray: they describe, predict and probe."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from cluster.prepared import DataOptions, prepare
+from cluster.train_job import TrainOptions, configured
+from search_spaces import has_space, shipped
+from trainables import ARCHITECTURES, InputError, load
+from trainables.data import Columns, load_data, read_pairs
+from trainables.range_test import RangeTest, range_test
+from trainables.scale import Scale
+
+
+def describe_architectures() -> dict[str, Any]:
+    """Each architecture's formula, and its hyperparameters with default and space."""
+    described = {}
+    for name, architecture in ARCHITECTURES.items():
+        space = shipped(name, architecture).parameters if has_space(name) else {}
+        described[name] = {
+            "formula": (architecture.__doc__ or "").strip().splitlines()[0],
+            "hyperparameters": {
+                field: {
+                    "default": info.default,
+                    "meaning": info.description,
+                    "space": _space_in_words(space[field].model_dump(exclude_defaults=True)) if field in space else None,
+                }
+                for field, info in architecture.Config.model_fields.items()
+            },
+        }
+    return described
+
+
+def _space_in_words(parameter: dict[str, Any]) -> str:
+    if "choices" in parameter:
+        words = ", ".join(str(choice) for choice in parameter["choices"])
+    else:
+        words = f"{parameter['low']} to {parameter['high']}" + (", log" if parameter.get("log") else "")
+    conditions = " and ".join(f"{name} is {value}" for name, value in parameter.get("when", {}).items())
+    return f"{words} (when {conditions})" if conditions else words
+
+
+def describe_data(options: DataOptions) -> dict[str, Any]:
+    """What a data set holds."""
+    ratings = load_data(options.data, columns=options.columns, duplicates=options.duplicates)
+    rows, scale = ratings.rows, Scale.of(ratings.rows.ratings)
+    users, items = ratings.users.rows - 1, ratings.items.rows - 1
+    pairs = len(np.unique(rows.users.astype(np.int64) * (items + 1) + rows.items))
+    counts = np.bincount(scale.nearest(rows.ratings), minlength=len(scale.values))
+    times = rows.timestamps
+    first = [
+        {"user": ratings.users.text[u - 1], "item": ratings.items.text[i - 1], "rating": float(r)}
+        for u, i, r in zip(rows.users[:5], rows.items[:5], rows.ratings[:5], strict=True)
+    ]
+    return {
+        "data": ratings.name,
+        "ratings": len(rows),
+        "users": users,
+        "items": items,
+        "density": pairs / (users * items),
+        "scale": {"low": scale.low, "high": scale.high, "step": scale.step, "values": len(scale.values)},
+        "mean": float(rows.ratings.mean()),
+        "histogram": {f"{value:g}": int(count) for value, count in zip(scale.values, counts, strict=True)},
+        "repeated_pairs": {"kept": len(rows) - pairs, "dropped": ratings.dropped},
+        "timestamps": None if times is None else [_date(times.min()), _date(times.max())],
+        "first": first,
+    }
+
+
+def _date(seconds: int) -> str:
+    return pd.Timestamp(int(seconds), unit="s").isoformat()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    pairs: int
+    unknown_users: int
+    unknown_items: int
+
+
+def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> Predicted:
+    """Rate the pairs of a file: its own columns and a `prediction`, as CSV or Parquet by the output's name."""
+    predictor = load(model)
+    frame, users, items = read_pairs(pairs, users=predictor.users, items=predictor.items, columns=columns)
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"-o {output}: there is no folder {output.parent}")
+    frame = frame.assign(prediction=predictor.predict_indices(users, items))
+    temporary = output.with_name(f".{output.name}.tmp")
+    if output.suffix in (".parquet", ".pq"):
+        frame.to_parquet(temporary, index=False)
+    else:
+        frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",", float_format="%.6g")
+    temporary.replace(output)
+    return Predicted(
+        pairs=len(frame), unknown_users=int((users == 0).sum()), unknown_items=int((items == 0).sum())
+    )
+
+
+def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
+    """The range test on training rows, and its plot."""
+    prepared = prepare(options.data)
+    config = configured(options, prepared.shape)
+    architecture = ARCHITECTURES[options.architecture]
+    found = range_test(architecture, config, prepared.shape, prepared.split.train, seed=options.seed)
+    _plot(found, options.architecture, picture)
+    return found
+
+
+def _plot(found: RangeTest, name: str, picture: Path) -> None:
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    axes.plot(found.rates, found.losses, color="black")
+    axes.axvline(found.valley, color="black", linestyle="--", label=f"valley: {found.valley:.1e}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss (smoothed)", title=name)
+    axes.legend()
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,214 @@
+"""Search spaces as plain data: what may vary in an architecture, read from TOML and drawn through Optuna."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from optuna import Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trainables import Architecture, InputError
+from trainables.options import explain
+
+Value = str | int | float | bool
+
+
+class Parameter(BaseModel):
+    """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have these values."""
+
+    # Strict: 1 stays a whole number and 1.0 a fraction, which is how a range says of what kind it is.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = Field(None, gt=0)
+    log: bool = False
+    choices: list[Value] | None = Field(None, min_length=1)
+    when: dict[str, Value] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Parameter":
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.step is not None or self.log:
+                raise ValueError("has choices, which take no low, high, step or log")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("needs low and high, or choices")
+        if self.low > self.high:
+            raise ValueError(f"has low {self.low} above high {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"has low {self.low}, and log needs a low above 0")
+        if self.log and self.step is not None:
+            raise ValueError("has both log and step; Optuna takes one of them")
+        return self
+
+    def distribution(self) -> BaseDistribution:
+        if self.choices is not None:
+            return CategoricalDistribution(self.choices)
+        assert self.low is not None
+        assert self.high is not None
+        if self._whole_numbers:
+            return IntDistribution(self.low, self.high, log=self.log, step=int(self.step or 1))
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    def draw(self, trial: Trial, name: str) -> Value:
+        if self.choices is not None:
+            return trial.suggest_categorical(name, self.choices)
+        distribution = self.distribution()
+        if isinstance(distribution, IntDistribution):
+            return trial.suggest_int(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+    def admits(self, value: Value) -> bool:
+        if self.choices is not None:
+            return value in self.choices
+        if isinstance(value, str | bool) or (self._whole_numbers and value != int(value)):
+            return False
+        assert self.low is not None
+        assert self.high is not None
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return self.low <= value <= self.high and abs(steps - round(steps)) < 1e-9
+
+    @property
+    def _whole_numbers(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def ends(self) -> list[Value]:
+        """The values between which, or among which, every drawn value lies."""
+        return self.choices if self.choices is not None else [self.low, self.high]  # type: ignore[list-item]
+
+
+class Space(BaseModel):
+    """The parameters of one architecture, in the order in which they are drawn; the rest keep their reference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    architecture: str
+    parameters: dict[str, Parameter]
+    fixed: dict[str, Value] = {}
+
+    def suggest(self, trial: Trial) -> dict[str, Value]:
+        """Draw every parameter whose conditions hold; those that do not apply are left out."""
+        drawn: dict[str, Value] = dict(self.fixed)
+        for name, parameter in self.parameters.items():
+            if self._applies(parameter, drawn):
+                drawn[name] = parameter.draw(trial, name)
+        return drawn
+
+    def point(self, config: dict[str, Value]) -> dict[str, Value] | None:
+        """The parameters of this space at a configuration, or None where the space does not hold it."""
+        if any(config.get(name) != value for name, value in self.fixed.items()):
+            return None
+        active = {name: p for name, p in self.parameters.items() if self._applies(p, config)}
+        if not all(parameter.admits(config[name]) for name, parameter in active.items()):
+            return None
+        return {name: config[name] for name in active}
+
+    @staticmethod
+    def _applies(parameter: Parameter, values: dict[str, Value]) -> bool:
+        return all(values.get(name) == value for name, value in parameter.when.items())
+
+
+def shipped(name: str, architecture: Architecture) -> Space:
+    """The space that comes with an architecture: `search_spaces/NAME.toml`."""
+    file = resources.files("search_spaces") / f"{name}.toml"
+    return _space(name, architecture, tomllib.loads(file.read_text()), source=f"search_spaces/{name}.toml")
+
+
+def has_space(name: str) -> bool:
+    return (resources.files("search_spaces") / f"{name}.toml").is_file()
+
+
+def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str, Space]:
+    """Spaces of these architectures, replaced or narrowed by a TOML file of `[ARCHITECTURE.parameter]` tables.
+
+    A parameter that the file gives replaces the shipped one, a plain value fixes it, and those it does not
+    name stay, unless `[ARCHITECTURE]` says `only = true`. Raises InputError that names the table at fault.
+    """
+    try:
+        tables = tomllib.loads(file.read_text())
+    except OSError:
+        raise InputError(f"{file}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: no TOML: {error}") from None
+    unknown = [name for name in tables if name not in architectures]
+    if unknown:
+        raise InputError(f"{file}: no architecture {unknown[0]!r} in this search; there are {', '.join(architectures)}")
+    spaces = {}
+    for name, architecture in architectures.items():
+        space = shipped(name, architecture)
+        changes = tables.get(name, {})
+        if not isinstance(changes, dict):
+            raise InputError(f"{file}: {name}: expected a table [{name}.parameter]; found {changes!r}")
+        spaces[name] = _changed(space, architecture, changes, source=f"{file}: {name}")
+    return spaces
+
+
+def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], *, source: str) -> Space:
+    changes = dict(changes)
+    only = changes.pop("only", False)
+    if not isinstance(only, bool):
+        raise InputError(f"{source}.only: must be true or false; found {only!r}")
+    change = _space(space.architecture, architecture, changes, source=source)
+    if only:
+        return change
+    kept = {name: p for name, p in space.parameters.items() if name not in change.fixed}
+    return Space(architecture=space.architecture, parameters={**kept, **change.parameters}, fixed=change.fixed)
+
+
+def _space(name: str, architecture: Architecture, table: dict[str, Any], *, source: str) -> Space:
+    fields = architecture.Config.model_fields
+    parameters: dict[str, Parameter] = {}
+    fixed: dict[str, Value] = {}
+    for key, content in table.items():
+        if key not in fields:
+            raise InputError(f"{source}: {name} has no parameter {key!r}; there are {', '.join(fields)}")
+        if not isinstance(content, dict):
+            fixed[key] = content
+            continue
+        try:
+            parameters[key] = Parameter.model_validate(content)
+        except ValidationError as error:
+            raise InputError(f"{source}.{key}: {explain(error, Parameter)}") from None
+    for key, parameter in parameters.items():
+        for condition in parameter.when:
+            if condition not in fields:
+                raise InputError(f"{source}.{key}: when names {condition!r}, which is no parameter of {name}")
+    _check_values(architecture, parameters, fixed, source=source)
+    return Space(architecture=name, parameters=_ordered(parameters, source=source), fixed=fixed)
+
+
+def _check_values(
+    architecture: Architecture, parameters: dict[str, Parameter], fixed: dict[str, Value], *, source: str
+) -> None:
+    """Every value that can be drawn must be one that the architecture takes."""
+    candidates = [(name, value) for name, p in parameters.items() for value in p.ends()] + list(fixed.items())
+    for name, value in candidates:
+        try:
+            architecture.Config.model_validate({name: value})
+        except ValidationError as error:
+            raise InputError(f"{source}.{explain(error, architecture.Config)}") from None
+
+
+def _ordered(parameters: dict[str, Parameter], *, source: str) -> dict[str, Parameter]:
+    """Conditions before what hangs on them. Raises InputError where two wait for each other."""
+    ordered: dict[str, Parameter] = {}
+    waiting = dict(parameters)
+    while waiting:
+        ready = [name for name, p in waiting.items() if not any(c in waiting for c in p.when)]
+        if not ready:
+            raise InputError(f"{source}: the conditions of {' and '.join(waiting)} wait for each other")
+        for name in ready:
+            ordered[name] = waiting.pop(name)
+    return ordered
+
+

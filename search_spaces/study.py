@@ -1,0 +1,126 @@
+"""One Optuna study for each architecture: asks for configurations and is told what became of them."""
+
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces.space import Space, Value
+from trainables import Architecture, Shape
+
+State = Literal["done", "stopped", "failed"]
+STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+STARTUP = 8  # trials drawn at random before TPE models them; chosen on validation parts, see docs/defaults.md
+
+
+def journal(path: str) -> BaseStorage:
+    """Optuna's own journal file, which `optuna-dashboard` and `optuna.load_study` open."""
+    return JournalStorage(JournalFileBackend(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a trial: its value is the last measured one, None where there was none."""
+
+    state: State
+    value: float | None
+    curve: dict[int, float] = field(default_factory=dict)  # value by percent of the fit's schedule
+
+
+class Study:
+    """The search over one architecture. The same seed, history and versions ask for the same trials."""
+
+    def __init__(
+        self,
+        name: str,
+        architecture: Architecture,
+        space: Space,
+        shape: Shape,
+        *,
+        seed: int,
+        storage: BaseStorage | None = None,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.name, self.architecture, self.space, self.seed = name, architecture, space, seed
+        self.reference = architecture.reference(shape)
+        self._study = optuna.create_study(study_name=name, storage=storage or InMemoryStorage(), direction="minimize")
+        self._running: dict[str, optuna.Trial] = {}
+
+    @property
+    def holds_reference(self) -> bool:
+        """Whether the space includes the reference configuration, which is then the first trial."""
+        return self.space.point(self.reference.model_dump()) is not None
+
+    def ask(self, trial: str, number: int, *, config: dict[str, Value] | None = None) -> dict[str, Value]:
+        """The whole configuration of the trial of this name and number (from 0).
+
+        `config` asks for just that one: a trial that was running when a search was cut off.
+        """
+        point = self.space.point(config or self.reference.model_dump())
+        if point is not None and (config is not None or number == 0):
+            self._study.enqueue_trial(point)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # A sampler of its own for each trial: a resumed search draws what an undisturbed one would have.
+            self._study.sampler = TPESampler(
+                seed=self._seed(number),
+                multivariate=True,
+                group=True,
+                n_startup_trials=STARTUP,
+            )
+        asked = self._study.ask()
+        drawn = self.space.suggest(asked)
+        full = self.architecture.Config.model_validate({**self.reference.model_dump(), **drawn}).model_dump()
+        asked.set_user_attr("trial", trial)
+        asked.set_user_attr("config", full)
+        self._running[trial] = asked
+        return full
+
+    def tell(self, trial: str, outcome: Outcome, attributes: dict[str, Any]) -> None:
+        """Say what became of a trial; the attributes go to Optuna's record of it."""
+        asked = self._running.pop(trial)
+        for key, value in attributes.items():
+            asked.set_user_attr(key, value)
+        for percent, measured in outcome.curve.items():
+            asked.report(measured, percent)
+        value = outcome.value if outcome.state == "done" else None
+        self._study.tell(asked, value, state=STATES[outcome.state])
+
+    def add(self, trial: str, config: dict[str, Value], outcome: Outcome, attributes: dict[str, Any]) -> None:
+        """Add a trial of an earlier session of this search, as its ledger has it."""
+        point = self.space.point(config)
+        if point is None:
+            return
+        distributions: dict[str, BaseDistribution] = {
+            name: self.space.parameters[name].distribution() for name in point
+        }
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=STATES[outcome.state],
+                value=outcome.value if outcome.state != "failed" else None,
+                params=point,
+                distributions=distributions,
+                user_attrs={"trial": trial, "config": config, **attributes},
+                intermediate_values=outcome.curve,
+            )
+        )
+
+    def _seed(self, number: int) -> int:
+        mixed = np.random.SeedSequence((self.seed, zlib.crc32(self.name.encode()), number))
+        return int(mixed.generate_state(1)[0])
+
+
+def unfinished(storage: BaseStorage) -> dict[str, dict[str, Value]]:
+    """The configurations of trials that a journal has as running, by trial name."""
+    trials: list[FrozenTrial] = []
+    for study in storage.get_all_studies():
+        trials += storage.get_all_trials(study._study_id, states=(TrialState.RUNNING,))
+    return {t.user_attrs["trial"]: t.user_attrs["config"] for t in trials if "config" in t.user_attrs}

@@ -1,0 +1,35 @@
+"""Batch normalisation over the whole batch, whichever workers its rows are on (Ioffe & Szegedy 2015)."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """As torch's, with statistics summed over workers in training, so that two workers fit what one would.
+
+    torch's own `SyncBatchNorm` runs on GPUs alone.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Normalise values of shape (rows, width) over the rows of all workers."""
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(values)
+        count = values.new_full((1,), len(values))
+        # all_reduce of torch.distributed.nn lets gradients flow back to every worker's rows.
+        total = all_reduce(torch.cat([values.sum(0), values.square().sum(0), count]))
+        rows, width = total[-1], values.shape[1]
+        mean = total[:width] / rows
+        variance = (total[width:-1] / rows - mean.square()).clamp(min=0)
+        self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
+        return (values - mean) / (variance + self.eps).sqrt() * self.weight + self.bias
+
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)

@@ -1,0 +1,62 @@
+"""The learning-rate range test (Smith 2017), and the 'valley' suggestion, as fastai's `lr_find`."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainables.data.ratings import Rows
+from trainables.fit import Fit
+from trainables.model import Architecture, Shape
+from trainables.training import TrainingConfig
+
+LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
+SMOOTHING = 0.98
+DIVERGED = 4.0  # times the best loss so far
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeTest:
+    """Smoothed training losses by learning rate, both of shape (steps,), and the suggested rate."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+    valley: float
+
+
+def range_test(
+    architecture: Architecture, config: TrainingConfig, shape: Shape, rows: Rows, *, seed: int
+) -> RangeTest:
+    """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss runs away."""
+    longer = config.model_copy(update={"epochs": math.ceil(STEPS / max(1, len(rows) // config.batch_size))})
+    fit = Fit(architecture, longer, shape, rows, seed=seed)
+    rates = np.geomspace(LOWEST, HIGHEST, STEPS)
+    losses: list[float] = []
+    average, best = 0.0, math.inf
+    for step, rate in enumerate(rates):
+        before = float(fit.loss_sum)
+        fit.advance(rate=float(rate))
+        average = SMOOTHING * average + (1 - SMOOTHING) * (float(fit.loss_sum) - before)
+        smoothed = average / (1 - SMOOTHING ** (step + 1))
+        if not math.isfinite(smoothed) or smoothed > DIVERGED * best:
+            break
+        losses.append(smoothed)
+        best = min(best, smoothed)
+    # As fastai: the first tenth is warm-up and the last five steps are already running away.
+    kept = slice(STEPS // 10, max(STEPS // 10 + 2, len(losses) - 5))
+    kept_rates, kept_losses = rates[: len(losses)][kept], np.array(losses)[kept]
+    return RangeTest(rates=kept_rates, losses=kept_losses, valley=valley(kept_rates, kept_losses))
+
+
+def valley(rates: np.ndarray, losses: np.ndarray) -> float:
+    """The rate half-way down the longest valley: the longest (not contiguous) falling run of losses."""
+    count = len(losses)
+    length = np.ones(count, dtype=int)
+    for i in range(1, count):
+        falling = np.flatnonzero(losses[:i] > losses[i])
+        if len(falling):
+            length[i] = length[falling].max() + 1
+    end = int(length.argmax())
+    start = end - int(length[end])
+    third = (end - start) / 3
+    return float(rates[max(0, start) + int(third) + int(third / 2)])
