@@ -1,7 +1,8 @@
 """Asynchronous successive halving (Li et al. 2020), for each architecture apart, by shares of a trial's own schedule.
 
 With a one-cycle schedule the tenth epoch of twelve and the tenth of twenty are different points of different
-curves; a third of the one and a third of the other are the same point.
+curves; two thirds of the one and two thirds of the other are the same point. Two thirds is also where the order
+of trials begins to be that of their ends: `benchmarks/rungs.py` has the figures.
 """
 
 import time
@@ -10,16 +11,20 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
-from cluster.trial import RUNGS
+from cluster.trial import RUNG
+
+HALF = 2
+UNTOUCHED = 4  # the first of an architecture to get to the rung are never stopped: one trial is no cutoff
 
 
 class Halving(FIFOScheduler):
-    """Stops the worse half of an architecture's trials at each rung, and every search trial at the deadline."""
+    """Stops the worse half of an architecture's trials at the rung, and every search trial at the deadline."""
 
     def __init__(self, *, halve: bool, deadline: float | None) -> None:
         super().__init__()
         self.halve, self.deadline = halve, deadline
         self._by_architecture: dict[str, AsyncHyperBandScheduler] = {}
+        self._arrived: dict[str, set[str]] = {}
 
     def _of(self, trial: Trial) -> AsyncHyperBandScheduler | None:
         if not self.halve or trial.config["stage"] != "search":
@@ -30,9 +35,9 @@ class Halving(FIFOScheduler):
                 time_attr="progress",
                 metric="value",
                 mode="min",
-                grace_period=RUNGS[0],
+                grace_period=RUNG,
                 max_t=1.0,
-                reduction_factor=RUNGS[1] / RUNGS[0],
+                reduction_factor=HALF,
                 stop_last_trials=False,
             )
         return self._by_architecture[name]
@@ -46,7 +51,13 @@ class Halving(FIFOScheduler):
         if out_of_time and trial.config["stage"] == "search":
             return TrialScheduler.STOP
         scheduler = self._of(trial)
-        return scheduler.on_trial_result(tune_controller, trial, result) if scheduler else TrialScheduler.CONTINUE
+        if scheduler is None:
+            return TrialScheduler.CONTINUE
+        decision = scheduler.on_trial_result(tune_controller, trial, result)
+        arrived = self._arrived.setdefault(trial.config["architecture"], set())
+        if result.get("progress", 0) >= RUNG:
+            arrived.add(trial.trial_id)
+        return decision if len(arrived) > UNTOUCHED else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         if scheduler := self._of(trial):

@@ -77,7 +77,9 @@ def _check(
                 "a run goes on with what it was started with"
             )
     if growing is not None and asked[growing] < was[growing]:
-        raise InputError(f"--resume: --{growing} was {was[growing]} in run {name}; it can grow, not shrink to {asked[growing]}")
+        raise InputError(
+            f"--resume: --{growing} was {was[growing]} in run {name}; it can grow, not shrink to {asked[growing]}"
+        )
     if finished and (growing is None or asked[growing] == was[growing]):
         more = f"; it takes more --{growing} than {was[growing]}" if growing else ""
         raise InputError(f"--resume: run {name} is finished{more}")

@@ -115,7 +115,12 @@ class Dealer(Searcher):
         trial = f"{name}-{number:03}"
         config = self.studies[name].ask(trial, number, config=self._unfinished.get(trial))
         return Order(
-            trial=trial, architecture=name, number=number, stage="search", config=config, seed=self.seed + number
+            trial=trial,
+            architecture=name,
+            number=number,
+            stage="search",
+            config=config,
+            seed=self.seed + number,
         )
 
     def _next_confirmation(self) -> Order | None:

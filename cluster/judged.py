@@ -23,9 +23,7 @@ class Scored:
     metrics: Metrics
 
 
-def score(
-    order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float
-) -> Scored:
+def score(order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float) -> Scored:
     """Predict the rows and compare. Runs in the process that opened them."""
     model = restored(order, fitted, shape)
     output = predict(model, torch.tensor(rows.users).long(), torch.tensor(rows.items).long())

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables import Shape
-from trainables.data import Columns, Duplicates, Ratings, Split, SplitKind, load_data, read_more, split, split_given_test
+from trainables.data import (
+    Columns,
+    Duplicates,
+    Ratings,
+    Split,
+    SplitKind,
+    load_data,
+    read_more,
+    split,
+    split_given_test,
+)
 from trainables.data.movielens import cache_folder
 from trainables.scale import Scale
 
@@ -17,7 +27,7 @@ class DataOptions:
     test: str | None = None
     split: SplitKind = "random"
     split_seed: int = 42
-    columns: Columns = Columns()
+    columns: Columns | None = None
     duplicates: Duplicates | None = None
 
 

@@ -4,7 +4,11 @@ from typing import Any
 
 from rich.table import Table
 
-SIGN = {"beats": "beats the baseline", "worse": "is worse than the baseline", "undecided": "against the baseline: undecided"}
+SIGN = {
+    "beats": "beats the baseline",
+    "worse": "is worse than the baseline",
+    "undecided": "against the baseline: undecided",
+}
 
 
 def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], decoder: str) -> str:
@@ -22,9 +26,7 @@ def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], dec
 
 def headline(result: dict[str, Any], decoder: str) -> list[str]:
     """The lines that answer the question."""
-    lines = [
-        verdict_line(name, found, result["baseline"], decoder) for name, found in result["architectures"].items()
-    ]
+    lines = [verdict_line(name, found, result["baseline"], decoder) for name, found in result["architectures"].items()]
     winner = result["winner"]
     if winner is None:
         return [*lines, "No architecture finished: there is no winner."]
@@ -36,7 +38,19 @@ def _error(metrics: dict[str, Any], decoder: str) -> float:
     return metrics["mean_mse"] if value is None else value
 
 
-HEADINGS = ("", "test MSE", "gain", "95% CI", "p (Holm)", "over tuned pmf", "verdict", "mean", "median", "rounded", "MAE")
+HEADINGS = (
+    "",
+    "test MSE",
+    "gain",
+    "95% CI",
+    "p (Holm)",
+    "over tuned pmf",
+    "verdict",
+    "mean",
+    "median",
+    "rounded",
+    "MAE",
+)
 
 
 def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
@@ -118,8 +132,8 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
     lines += ["", *_markdown_table(list(HEADINGS), rows(result, decoder)), ""]
     test = details["test_rows"]
     lines += [
-        f"Test MSE is that of the {decoder} decoder, as are gain and verdict; the other columns show the same fits by other "
-        "decoders. A gain is the baseline's squared error minus the architecture's on the same test rows, each "
+        f"Test MSE is that of the {decoder} decoder, as are gain and verdict; the other columns show the same "
+        "fits by other decoders. A gain is the baseline's squared error minus the architecture's on the same test rows, each "
         f"averaged over {details['refit_seeds']} refits on training and validation rows; the interval resamples users "
         "(BCa, not adjusted), the verdict uses Holm-adjusted p < 0.05. An untuned baseline is easily beaten: "
         "the gain over the tuned pmf, with the same number of trials, stands beside it.",

@@ -61,9 +61,7 @@ def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, 
     """Run the dealer's trials to the last one."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
     tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}
-        ),
+        tune.with_resources(tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}),
         tune_config=tune.TuneConfig(
             search_alg=dealer,
             scheduler=Halving(halve=halve, deadline=dealer.deadline),
@@ -76,6 +74,7 @@ def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, 
         run_config=tune.RunConfig(
             name=folder.tune.name,
             storage_path=str(Path(folder.path).absolute()),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             callbacks=[Board(folder.tensorboard)],
             verbose=0,

@@ -129,7 +129,9 @@ def _check(workers: int, resources: Resources) -> bool:
     """Whether workers take a GPU each: they do where the cluster has any."""
     kind, count = ("GPUs", resources.gpus) if resources.gpus else ("CPUs", resources.cpus)
     if workers > count:
-        raise InputError(f"{workers} workers need {workers} {kind} and the cluster has {count}: lower --workers, or add nodes")
+        raise InputError(
+            f"{workers} workers need {workers} {kind} and the cluster has {count}: lower --workers, or add nodes"
+        )
     return resources.gpus > 0
 
 
@@ -196,7 +198,12 @@ def _serve(settings: dict[str, Any]) -> None:
         except FitFailed as error:  # on every worker alike: the loss is that of all of them
             _report({"done": True, "key": order.key, "lost": str(error)}, fit, place, {})
         else:
-            _report({"done": True, "key": order.key, "lost": None, **done}, fit, place, {WEIGHTS: fit.model.state_dict()})
+            _report(
+                {"done": True, "key": order.key, "lost": None, **done},
+                fit,
+                place,
+                {WEIGHTS: fit.model.state_dict()},
+            )
 
 
 def _run_one(

@@ -81,9 +81,7 @@ def configured(options: TrainOptions, shape: Shape) -> TrainingConfig:
         raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
 
 
-def _fit(
-    options: TrainOptions, prepared: Prepared, config: TrainingConfig, folder: RunFolder, watch: Watch
-) -> Fitted:
+def _fit(options: TrainOptions, prepared: Prepared, config: TrainingConfig, folder: RunFolder, watch: Watch) -> Fitted:
     data = GroupData(
         rows=prepared.split.train,
         validation=prepared.split.validation,

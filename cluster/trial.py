@@ -14,7 +14,7 @@ from trainables.decoders import Decoder
 from trainables.fit import Fit, on_device
 from trainables.loop import Report, calibrate, evaluate, run
 
-RUNGS = (1 / 3, 2 / 3)  # shares of its own schedule at which a trial can be stopped
+RUNG = 2 / 3  # the share of its own schedule at which a trial can be stopped
 LONGEST_STEP = 1.0  # seconds between two words to the driver
 
 
@@ -29,7 +29,7 @@ class TrialData:
 
 
 class Trial(tune.Trainable):
-    """Steps of at most a second; ends each at a rung, so that trials are compared at the same point."""
+    """Steps of at most a second; ends one at the rung, so that trials are compared at the same point."""
 
     def setup(self, config: dict[str, Any], data: TrialData) -> None:
         torch.set_num_threads(1)
@@ -55,9 +55,7 @@ class Trial(tune.Trainable):
     def _step(self) -> dict[str, Any]:
         if self.fit is None:
             self.fit = self._start()
-            self.reports = run(
-                self.fit, validation=self.data.validation, decoder=self.data.decoder, marks=RUNGS
-            )
+            self.reports = run(self.fit, validation=self.data.validation, decoder=self.data.decoder, marks=(RUNG,))
         reports = [report for report in _until_a_stop(self.reports) if report.validation is not None]
         last = reports[-1]
         assert last.validation is not None
@@ -98,7 +96,7 @@ class Trial(tune.Trainable):
 
 
 def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:
-    """Reports up to the next rung, the end, or a second."""
+    """Reports up to the rung, the end, or a second."""
     start = time.monotonic()
     for report in reports:
         yield report

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import machine
 from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.ending import BASELINE, finish
 from cluster.interrupt import interruptible
-from cluster.plan import local_slots, memory_slots
+from cluster.plan import memory_slots
 from cluster.prepared import DataOptions, Prepared, prepare
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
@@ -25,7 +24,7 @@ from trainables.decoders import Decoder
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
-    architectures: tuple[str, ...]
+    architectures: list[str]
     data: DataOptions
     trials: int
     seconds: float | None  # for the search alone
@@ -40,7 +39,7 @@ class TuneOptions:
     resume: bool
 
 
-def searchable(names: tuple[str, ...]) -> list[str]:
+def searchable(names: list[str]) -> list[str]:
     """The architectures asked for, or all that can be searched. Raises InputError at an unknown name."""
     for name in names:
         if name not in ARCHITECTURES or not has_space(name):
@@ -50,7 +49,7 @@ def searchable(names: tuple[str, ...]) -> list[str]:
 
 
 def spaces_for(options: TuneOptions) -> dict[str, Space]:
-    chosen = {name: ARCHITECTURES[name] for name in searchable(options.architectures)}
+    chosen = {name: ARCHITECTURES[name] for name in options.architectures}
     if options.space is not None:
         return read_spaces(options.space, chosen)
     return {name: shipped(name, architecture) for name, architecture in chosen.items()}
@@ -144,8 +143,15 @@ def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():
         for place in range(SEEDS):
-            same = (o for o in orders.values() if (o.architecture, o.config, o.seed) == (architecture, config, seed + place))
-            order = FitOrder(key=f"{name}, seed {seed + place}", architecture=architecture, config=config, seed=seed + place)
+            same = (
+                o for o in orders.values() if (o.architecture, o.config, o.seed) == (architecture, config, seed + place)
+            )
+            order = FitOrder(
+                key=f"{name}, seed {seed + place}",
+                architecture=architecture,
+                config=config,
+                seed=seed + place,
+            )
             orders[name, place] = next(same, order)
     return orders
 
@@ -170,8 +176,3 @@ def _refit(
         storage=folder.train,
         progress=watch.tick,
     )
-
-
-def machine_slots(options: TuneOptions, prepared: Prepared) -> int:
-    """The slots of this machine, for `--dry-run`."""
-    return local_slots(options.concurrent, prepared.bytes) if options.address is None else machine.usable_cpus()

@@ -1,6 +1,5 @@
 """The verbs that need no Ray: they describe, predict and probe."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,9 @@ def describe_architectures() -> dict[str, Any]:
                 field: {
                     "default": info.default,
                     "meaning": info.description,
-                    "space": _space_in_words(space[field].model_dump(exclude_defaults=True)) if field in space else None,
+                    "space": _space_in_words(space[field].model_dump(exclude_defaults=True))
+                    if field in space
+                    else None,
                 }
                 for field, info in architecture.Config.model_fields.items()
             },
@@ -76,14 +77,7 @@ def _date(seconds: int) -> str:
     return pd.Timestamp(int(seconds), unit="s").isoformat()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predicted:
-    pairs: int
-    unknown_users: int
-    unknown_items: int
-
-
-def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> Predicted:
+def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> dict[str, Any]:
     """Rate the pairs of a file: its own columns and a `prediction`, as CSV or Parquet by the output's name."""
     predictor = load(model)
     frame, users, items = read_pairs(pairs, users=predictor.users, items=predictor.items, columns=columns)
@@ -96,9 +90,12 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     else:
         frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",", float_format="%.6g")
     temporary.replace(output)
-    return Predicted(
-        pairs=len(frame), unknown_users=int((users == 0).sum()), unknown_items=int((items == 0).sum())
-    )
+    return {
+        "pairs": len(frame),
+        "unknown_users": int((users == 0).sum()),
+        "unknown_items": int((items == 0).sum()),
+        "output": str(output),
+    }
 
 
 def lr_find(options: TrainOptions, picture: Path) -> RangeTest:

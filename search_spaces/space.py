@@ -210,5 +210,3 @@ def _ordered(parameters: dict[str, Parameter], *, source: str) -> dict[str, Para
         for name in ready:
             ordered[name] = waiting.pop(name)
     return ordered
-
-

@@ -57,6 +57,4 @@ class Model(RatingModel):
 
 def reference(shape: Shape) -> Config:
     """Table widths by fastai's rule, one layer of 100, a class for each step, weight decay 0.01."""
-    return Config(
-        user_width=embedding_width(shape.users), item_width=embedding_width(shape.items), weight_decay=0.01
-    )
+    return Config(user_width=embedding_width(shape.users), item_width=embedding_width(shape.items), weight_decay=0.01)

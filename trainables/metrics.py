@@ -7,7 +7,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from trainables.data.ratings import Rows
 from trainables.decoders import Decoder, decode, nearest, observed_log_probabilities, round_to_scale
 from trainables.model import RatingModel
 from trainables.scale import Scale
@@ -45,7 +44,13 @@ def predict(model: RatingModel, users: Tensor, items: Tensor) -> Tensor:
 
 
 def sums(
-    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decoder, temperature: float
+    output: Tensor,
+    ratings: Tensor,
+    grid: Tensor | None,
+    scale: Scale,
+    *,
+    decoder: Decoder,
+    temperature: float,
 ) -> Tensor:
     """Sums over rows, which add up over workers: count, four squared errors, absolute error, hits, log-loss."""
     ratings = ratings.double()
@@ -62,7 +67,14 @@ def sums(
     count = torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device)
     errors = [squared("argmax"), squared("mean"), squared("median"), squared("rounded")]
     return torch.stack(
-        [count, *errors, (chosen - ratings).square().sum(), (chosen - ratings).abs().sum(), hits.sum(), log_loss]
+        [
+            count,
+            *errors,
+            (chosen - ratings).square().sum(),
+            (chosen - ratings).abs().sum(),
+            hits.sum(),
+            log_loss,
+        ]
     )
 
 

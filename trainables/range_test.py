@@ -24,9 +24,7 @@ class RangeTest:
     valley: float
 
 
-def range_test(
-    architecture: Architecture, config: TrainingConfig, shape: Shape, rows: Rows, *, seed: int
-) -> RangeTest:
+def range_test(architecture: Architecture, config: TrainingConfig, shape: Shape, rows: Rows, *, seed: int) -> RangeTest:
     """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss runs away."""
     longer = config.model_copy(update={"epochs": math.ceil(STEPS / max(1, len(rows) // config.batch_size))})
     fit = Fit(architecture, longer, shape, rows, seed=seed)

@@ -31,7 +31,7 @@ def one_cycle(done: float, highest: float) -> tuple[float, float]:
         share = done / WARM_UP
         return _cosine(highest / START_DIVISOR, highest, share), _cosine(*MOMENTA, share)
     share = (done - WARM_UP) / (1 - WARM_UP)
-    return _cosine(highest, highest / END_DIVISOR, share), _cosine(*reversed(MOMENTA), share)
+    return _cosine(highest, highest / END_DIVISOR, share), _cosine(MOMENTA[1], MOMENTA[0], share)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

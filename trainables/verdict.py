@@ -47,7 +47,9 @@ def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray, *, seed:
     if np.ptp(draws) == 0:  # the same predictions, or the same gain on every row: nothing varies
         return Comparison(gain=gain, ci95=(gain, gain), p=1.0 if gain == 0 else 1 / RESAMPLES)
     bias, acceleration = _corrections(draws, totals, counts)
-    low, high = np.quantile(draws, [_adjusted(LEVEL / 2, bias, acceleration), _adjusted(1 - LEVEL / 2, bias, acceleration)])
+    low, high = np.quantile(
+        draws, [_adjusted(LEVEL / 2, bias, acceleration), _adjusted(1 - LEVEL / 2, bias, acceleration)]
+    )
     return Comparison(gain=gain, ci95=(float(low), float(high)), p=_p_value(draws, bias, acceleration))
 
 
@@ -115,4 +117,3 @@ def _p_value(draws: np.ndarray, bias: float, acceleration: float) -> float:
 def spread(errors_by_seed: np.ndarray) -> float:
     """The standard deviation over refit seeds of the mean squared error; errors of shape (seeds, rows)."""
     return float(errors_by_seed.mean(1).std(ddof=1)) if len(errors_by_seed) > 1 else 0.0
-

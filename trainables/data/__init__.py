@@ -40,9 +40,7 @@ def load_data(data: str, *, columns: Columns | None = None, duplicates: Duplicat
         file = movielens.fetch(data)
         kept: Duplicates = "keep" if data == "ml-100k" else "last"
         loaded = read_ratings(str(file), duplicates=duplicates or kept)
-        return Ratings(
-            name=data, rows=loaded.rows, users=loaded.users, items=loaded.items, dropped=loaded.dropped
-        )
+        return Ratings(name=data, rows=loaded.rows, users=loaded.users, items=loaded.items, dropped=loaded.dropped)
     if "/" not in data and "." not in data and not Path(data).exists():
         known = ", ".join([*movielens.ARCHIVES, "synthetic"])
         raise InputError(f"{data!r} is no data set and no file; data sets by name: {known}")

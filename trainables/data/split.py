@@ -39,7 +39,12 @@ class SealedRows:
         earlier = 0
         if ledger.exists():
             earlier = sum(key in line for line in ledger.read_text().splitlines())
-        line = {"rows": key, "count": len(self), "reason": reason, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        line = {
+            "rows": key,
+            "count": len(self),
+            "reason": reason,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
         with ledger.open("a") as file:
             file.write(json.dumps(line) + "\n")
         return self._rows, earlier + 1

@@ -5,7 +5,6 @@ Local paths and object-store URIs (`s3://`, `gs://`) are read alike, through pya
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +103,7 @@ def _text_of(source: str, filesystem: pa.fs.FileSystem, path: str) -> str:
 def _read_text(source: str, name: str, text: str) -> Table:
     if not text.strip():
         raise InputError(f"{source}: is empty")
-    columns: Sequence[str] | None = HEADERLESS.get(name)
+    columns: tuple[str, ...] | None = HEADERLESS.get(name)
     if name == "ratings.dat":
         # One character as separator lets pandas use its fast reader; fields of digits hold no colon.
         text = text.replace("::", "\t")

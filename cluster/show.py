@@ -1,0 +1,80 @@
+"""Results on standard output: one JSON object, or what a person wants to read."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cluster.report import confusion_table, headline, metrics_table, terminal_table
+
+WIDE = 160  # columns, where the output is no terminal: a table in a file must not be cut
+
+
+def print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, allow_nan=False))
+
+
+def print_table(table: Table) -> None:
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=WIDE)).print(table)
+
+
+def tuned(result: dict[str, Any], decoder: str) -> None:
+    print_table(terminal_table(result, decoder))
+    print("\n".join(headline(result, decoder)))
+    print(f"all of it is in {result['run']}: report.md, verdict.json, predictions.parquet, models/, tensorboard/")
+
+
+def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
+    print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
+    print_table(metrics_table(result["validation"], result["test"]))
+    if by_value is not None:
+        print_table(confusion_table(by_value))
+        print(by_value["report"])
+    print(f"model in {result['model']}")
+
+
+def architectures(described: dict[str, Any]) -> None:
+    for name, about in described.items():
+        print(f"{name}: {about['formula']}")
+        for field, info in about["hyperparameters"].items():
+            space = f"; searched: {info['space']}" if info["space"] else ""
+            print(f"  {field} = {info['default']}: {info['meaning']}{space}")
+        print()
+
+
+def data(described: dict[str, Any]) -> None:
+    scale, repeated = described["scale"], described["repeated_pairs"]
+    counts = f"{described['ratings']:,} ratings by {described['users']:,} users of {described['items']:,} items"
+    print(f"{described['data']}: {counts}")
+    print(f"density {described['density']:.2%}, mean rating {described['mean']:.3f}")
+    print(f"scale {scale['low']:g} to {scale['high']:g} in steps of {scale['step']:g}, {scale['values']} values")
+    print(f"repeated pairs: {repeated['kept']:,} kept, {repeated['dropped']:,} dropped")
+    if described["timestamps"]:
+        print(f"rated from {described['timestamps'][0]} to {described['timestamps'][1]} (UTC)")
+    most = max(described["histogram"].values())
+    for value, count in described["histogram"].items():
+        print(f"{value:>8} {count:>10,} {'#' * round(40 * count / most)}")
+    print("first rows:")
+    for row in described["first"]:
+        print(f"  user {row['user']}, item {row['item']}: {row['rating']:g}")
+
+
+def predicted(done: dict[str, Any]) -> None:
+    print(f"{done['pairs']:,} pairs rated in {done['output']}")
+    if done["unknown_users"] or done["unknown_items"]:
+        print(
+            f"{done['unknown_users']:,} rows have a user and {done['unknown_items']:,} an item that the model "
+            "never saw: rated by the 'unknown' vector"
+        )
+
+
+def planned(lines: list[dict[str, Any]], *, slots: int, seconds: float, summary: str) -> None:
+    print(summary)
+    for line in lines:
+        print(
+            f"{line['architecture']}: {line['fits']} fits in the search over {line['parameters']} hyperparameters, "
+            f"then 3 refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
+        )
+    print(f"{slots} at a time; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")
