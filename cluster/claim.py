@@ -1,6 +1,7 @@
 """Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
 
 import fcntl
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,12 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
             "finished": None,
         }
         write_json(folder.record, record)
-        yield
+        try:
+            yield
+        except InputError:
+            if earlier is None:  # nothing has begun: the name stays free for the corrected command
+                shutil.rmtree(folder.path)
+            raise
         write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
 
 

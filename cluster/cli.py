@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from cluster import options as opt
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="reeltune",
     add_completion=False,
-    no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Finds the best rating predictor for your data, and says whether it truly beats a simple baseline.",
@@ -37,14 +36,14 @@ def main() -> None:
     """Run the command line, and turn what is expected to go wrong into one line and an exit code."""
     try:
         code = app(standalone_mode=False)
-    except (InputError, click.UsageError) as error:
-        message = error.format_message() if isinstance(error, click.UsageError) else str(error)
-        print(f"error: {message}", file=sys.stderr)
+    except (InputError, typer.TyperException) as error:
+        # What typer finds wrong with an option says so by a method of its own.
+        print(f"error: {getattr(error, 'format_message', error.__str__)()}", file=sys.stderr)
         code = 2
     except FitFailed as error:
         print(f"error: the fit failed: {error}", file=sys.stderr)
         code = 1
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
@@ -53,10 +52,13 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def about(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     if version:
         print(f"reeltune {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,9 +54,23 @@ def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
         ray.shutdown()
 
 
+def _reachable(address: str) -> None:
+    """Ray itself takes minutes to find that nobody listens at an address."""
+    match = re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d+)", address)
+    if match is None:
+        if address in ("auto", "local"):
+            return
+        raise InputError(f"--address {address!r}: expected auto, host:port or ray://host:port")
+    try:
+        socket.create_connection((match["host"], int(match["port"])), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address {address}: no Ray cluster there ({error})") from None
+
+
 def _connect(address: str | None, *, data_bytes: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is not None:
+        _reachable(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError) as error:

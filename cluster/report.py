@@ -133,7 +133,8 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
     test = details["test_rows"]
     lines += [
         f"Test MSE is that of the {decoder} decoder, as are gain and verdict; the other columns show the same "
-        "fits by other decoders. A gain is the baseline's squared error minus the architecture's on the same test rows, each "
+        "fits by other decoders. A gain is the baseline's squared error minus the architecture's on the same test "
+        "rows, each "
         f"averaged over {details['refit_seeds']} refits on training and validation rows; the interval resamples users "
         "(BCa, not adjusted), the verdict uses Holm-adjusted p < 0.05. An untuned baseline is easily beaten: "
         "the gain over the tuned pmf, with the same number of trials, stands beside it.",

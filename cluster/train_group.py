@@ -89,7 +89,7 @@ def fit_all(
     storage after this process died; the storage is removed at the end.
     Raises InputError where the cluster is too small, FitFailed where the group itself cannot go on.
     """
-    use_gpu = _check(workers, resources)
+    use_gpu = _check(workers, resources, bfloat16=bfloat16)
     queue = Queue(actor_options={"num_cpus": 0})
     trainer = TorchTrainer(
         _serve,
@@ -125,8 +125,10 @@ def _share(use_gpu: bool) -> dict[str, float]:
     return {"CPU": 1, "GPU": 1} if use_gpu else {"CPU": 1}
 
 
-def _check(workers: int, resources: Resources) -> bool:
+def _check(workers: int, resources: Resources, *, bfloat16: bool) -> bool:
     """Whether workers take a GPU each: they do where the cluster has any."""
+    if bfloat16 and not resources.gpus:
+        raise InputError("--bf16 needs a GPU, and the cluster has none; leave it out")
     kind, count = ("GPUs", resources.gpus) if resources.gpus else ("CPUs", resources.cpus)
     if workers > count:
         raise InputError(

@@ -62,7 +62,7 @@ class Fit:
         self.device = torch.device(device)
         self.bfloat16 = bfloat16
         if bfloat16 and self.device.type != "cuda":
-            raise InputError("--bf16 needs a GPU, and this worker has none; leave it out")
+            raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
         self.rows = on_device(rows, self.device)
         self.batch_size = min(config.batch_size, len(rows))

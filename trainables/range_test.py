@@ -57,4 +57,4 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float:
     end = int(length.argmax())
     start = end - int(length[end])
     third = (end - start) / 3
-    return float(rates[max(0, start) + int(third) + int(third / 2)])
+    return float(rates[max(0, start + int(third) + int(third / 2))])
