@@ -281,11 +281,11 @@ def _tune(options: "TuneOptions", as_json: bool) -> int:
 
 def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, dict[str, Any] | None]:
     """Run a job with its progress shown; the exit code, and the result unless it was interrupted."""
-    from cluster.interrupt import Interrupted, how_to_go_on
+    from cluster.interrupt import Interrupted, how_to_go_on, interruptible
     from cluster.watch import Watch
 
     try:
-        with Watch() as watch:
+        with interruptible(), Watch() as watch:
             return 0, job(watch)
     except Interrupted as interrupted:
         print(f"interrupted; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)

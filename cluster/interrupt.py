@@ -25,7 +25,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into Interrupted within; call it after Ray has set its own handlers."""
+    """Turn SIGINT and SIGTERM into Interrupted within. Ray sets handlers of its own when it starts: once more then."""
     earlier = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -82,6 +82,11 @@ class Parameter(BaseModel):
     def _whole_numbers(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
+    def stretched(self, value: Value) -> "Parameter":
+        if self.choices is not None or isinstance(value, str) or self.low is None or self.high is None:
+            return self
+        return self.model_copy(update={"low": min(self.low, value), "high": max(self.high, value)})
+
     def ends(self) -> list[Value]:
         """The values between which, or among which, every drawn value lies."""
         return self.choices if self.choices is not None else [self.low, self.high]  # type: ignore[list-item]
@@ -95,6 +100,17 @@ class Space(BaseModel):
     architecture: str
     parameters: dict[str, Parameter]
     fixed: dict[str, Value] = {}
+    given: tuple[str, ...] = ()  # parameters that a person's own file gave
+
+    def holding(self, config: dict[str, Value]) -> "Space":
+        """This space with its shipped ranges stretched to hold a configuration; given ones stay as they are.
+
+        The reference's table widths grow with the data, and it is to be searched from on any data.
+        """
+        stretched = {
+            name: p if name in self.given else p.stretched(config[name]) for name, p in self.parameters.items()
+        }
+        return self.model_copy(update={"parameters": stretched})
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold; those that do not apply are left out."""
@@ -159,10 +175,11 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
     if not isinstance(only, bool):
         raise InputError(f"{source}.only: must be true or false; found {only!r}")
     change = _space(space.architecture, architecture, changes, source=source)
+    change = change.model_copy(update={"given": tuple(change.parameters)})
     if only:
         return change
     kept = {name: p for name, p in space.parameters.items() if name not in change.fixed}
-    return Space(architecture=space.architecture, parameters={**kept, **change.parameters}, fixed=change.fixed)
+    return change.model_copy(update={"parameters": {**kept, **change.parameters}})
 
 
 def _space(name: str, architecture: Architecture, table: dict[str, Any], *, source: str) -> Space:

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from cluster.ray_session import session
+from trainables import Shape
+from trainables.data import load_data, split
+from trainables.scale import Scale
+
+
+@pytest.fixture(scope="module")
+def resources():
+    """A real Ray on this machine, with two CPUs, gone after the module."""
+    with session(None) as resources:
+        yield resources
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Ratings, their split and shape: small enough for a fit in a blink."""
+    ratings = load_data("synthetic:users=60,items=40,ratings=1500,noise=0.3")
+    parts = split(ratings.rows, seed=1)
+    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
+    return ratings, parts, shape
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Runs and the ledger of looks go to a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def film_ratings():
+    """Somebody's own ratings: string ids, a scale of 1 to 10, and taste in them."""
+    draw = np.random.default_rng(5)
+    rows = []
+    for user in range(40):
+        for item in draw.choice(30, size=20, replace=False):
+            liked = (user % 2) == (item % 2)
+            score = int(np.clip(draw.normal(8 if liked else 3, 1), 1, 10))
+            rows.append((f"käthe-{user}", f"film, the {item}", score))
+    return rows

@@ -1,0 +1,167 @@
+import dataclasses
+
+import pytest
+
+from cluster.dealer import FINALISTS, SEEDS, Dealer, choose, finalists
+from cluster.run_folder import Ledger, RunFolder
+from cluster.search import studies
+from search_spaces import shipped
+from trainables import ARCHITECTURES
+from trainables.metrics import Metrics
+
+NAMES = ["pmf", "classifier"]
+
+
+def metrics(value):
+    return Metrics(**{field.name: value for field in dataclasses.fields(Metrics)})
+
+
+def end(dealer, key, value):
+    dealer.on_trial_complete(
+        key, {"state": "done", "progress": 1.0, "value": value, "metrics": metrics(value), "epochs": 3, "seconds": 0.1}
+    )
+
+
+@pytest.fixture
+def make(tmp_path, small):
+    def make(*, trials=3, seed=42, names=NAMES, deadline=None):
+        folder = RunFolder(tmp_path)
+        ledger = Ledger(folder.ledger)
+        references = {name: ARCHITECTURES[name].reference(small[2]).model_dump() for name in names}
+        spaces = {name: shipped(name, ARCHITECTURES[name]).holding(references[name]) for name in names}
+        made, cut_off = studies(folder, ledger, spaces, small[2], seed=seed)
+        return Dealer(made, ledger, trials=trials, seed=seed, unfinished=cut_off, deadline=deadline)
+
+    return make
+
+
+def drain(dealer, value=lambda config: config["learning_rate"]):
+    """Run every trial that is dealt, one at a time, as a worker whose error is a formula."""
+    dealt = []
+    while (order := dealer.suggest(str(len(dealt)))) != "FINISHED":
+        end(dealer, str(len(dealt)), value(order["config"]))
+        dealt.append(order)
+    return dealt
+
+
+def test_every_architecture_gets_the_same_number_of_trials_in_turn(make):
+    search = [order for order in drain(make()) if order["stage"] == "search"]
+    assert [order["architecture"] for order in search] == NAMES * 3
+    assert [order["number"] for order in search] == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_reference_is_the_first_trial_of_each(make, small):
+    first = {}
+    for order in drain(make()):
+        first.setdefault(order["architecture"], order["config"])
+    assert first == {name: ARCHITECTURES[name].reference(small[2]).model_dump() for name in NAMES}
+
+
+def test_the_best_are_tried_again_with_each_seed_and_the_best_mean_is_chosen(make):
+    dealer = make(trials=5)
+    again = [order for order in drain(dealer) if order["stage"] == "confirm"]
+    assert len(again) == len(NAMES) * FINALISTS * SEEDS
+    for name in NAMES:
+        best = [entry.config for entry in finalists(dealer.ledger, name)]
+        mine = [order for order in again if order["architecture"] == name]
+        assert [order["config"] for order in mine] == [config for config in best for _ in range(SEEDS)]
+        assert [order["seed"] for order in mine[:SEEDS]] == [42, 43, 44]
+        choice = choose(dealer.ledger, name)
+        assert choice.value == pytest.approx(min(config["learning_rate"] for config in best))
+        assert choice.metrics["mae"] == pytest.approx(choice.value)
+
+
+def test_an_architecture_is_tried_again_while_another_still_searches(make):
+    dealer = make(trials=1)
+    first, second = dealer.suggest("a"), dealer.suggest("b")
+    end(dealer, "a", 1.0)
+    third = dealer.suggest("c")
+    assert (third["stage"], third["architecture"]) == ("confirm", first["architecture"])
+    end(dealer, "b", 1.0)
+    stages = [dealer.suggest(str(n)) for n in range(5)]
+    assert {order["architecture"] for order in stages} == {first["architecture"], second["architecture"]}
+
+
+def test_it_waits_for_what_runs_and_then_ends(make):
+    dealer = make(trials=1, names=["pmf"])
+    dealer.suggest("a")
+    assert dealer.suggest("b") is None
+    end(dealer, "a", 1.0)
+    for number in range(SEEDS):
+        assert dealer.suggest(f"again{number}")["stage"] == "confirm"
+    assert dealer.suggest("c") is None
+    for number in range(SEEDS):
+        end(dealer, f"again{number}", 1.0)
+    assert dealer.suggest("d") == "FINISHED"
+
+
+def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(make):
+    dealer = make(trials=2, names=["pmf"])
+    dealer.suggest("a")
+    dealer.on_trial_complete("a", {"state": "failed", "error": "FitFailed: the training loss is nan", "seconds": 1.0})
+    dealer.suggest("b")
+    dealer.on_trial_complete("b", None, error=True)
+    assert [(e.state, e.value, e.error) for e in dealer.ledger.entries] == [
+        ("failed", None, "FitFailed: the training loss is nan"),
+        ("failed", None, "the trial's process died"),
+    ]
+    assert dealer.suggest("c") == "FINISHED"
+    assert choose(dealer.ledger, "pmf") is None
+
+
+def test_a_stopped_trial_keeps_its_last_value_and_is_never_chosen(make):
+    dealer = make(trials=2, names=["pmf"])
+    dealer.suggest("a")
+    dealer.on_trial_complete("a", {"progress": 0.67, "value": 0.1, "epochs": 3, "seconds": 0.1, "points": []})
+    order = dealer.suggest("b")
+    end(dealer, "b", 0.9)
+    stopped = dealer.ledger.entries[0]
+    assert (stopped.state, stopped.value, stopped.error) == ("stopped", 0.1, "stopped at 67% of its schedule")
+    assert [entry.config for entry in finalists(dealer.ledger, "pmf")] == [order["config"]]
+
+
+def test_the_same_configuration_is_a_finalist_once(make):
+    dealer = make(trials=4, names=["pmf"])
+    for number in range(4):
+        dealer.suggest(str(number))
+    for number in range(4):
+        order = dealer._running[str(number)]
+        dealer._running[str(number)] = dataclasses.replace(order, config={"factors": number // 2})
+        end(dealer, str(number), 1.0 + number)
+    assert [entry.number for entry in finalists(dealer.ledger, "pmf")] == [0, 2]
+
+
+def test_a_deadline_ends_the_search_and_not_the_trying_again(make):
+    dealer = make(trials=3, names=["pmf"], deadline=float("inf"))
+    dealer.suggest("a")
+    end(dealer, "a", 1.0)
+    dealer.deadline = 0.0
+    assert dealer.suggest("b")["stage"] == "confirm"
+
+
+def test_a_resumed_search_deals_what_an_undisturbed_one_would_have(make, tmp_path):
+    undisturbed = drain(make(trials=6))
+    for file in tmp_path.glob("*"):
+        file.unlink()
+    dealer, before = make(trials=6), []
+    for number in range(5):
+        before.append(dealer.suggest(str(number)))
+        end(dealer, str(number), before[-1]["config"]["learning_rate"])
+    cut_off = dealer.suggest("never ends")
+    resumed = drain(make(trials=6))
+    assert cut_off in resumed
+    assert sorted(before + resumed, key=lambda o: o["trial"]) == sorted(undisturbed, key=lambda o: o["trial"])
+
+
+def test_optunas_journal_holds_what_the_ledger_holds(make, tmp_path):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    dealer = make(trials=3, names=["pmf"])
+    drain(dealer)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
+    study = optuna.load_study(study_name="pmf", storage=storage)
+    ledger = {entry.trial: entry for entry in dealer.ledger.of("search", "pmf")}
+    assert {trial.user_attrs["trial"]: trial.value for trial in study.trials} == {n: e.value for n, e in ledger.items()}
+    assert all(trial.user_attrs["config"] == ledger[trial.user_attrs["trial"]].config for trial in study.trials)
