@@ -1,0 +1,156 @@
+"""The command line as a person meets it: a process of its own, its output, its exit code."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from trainables import ARCHITECTURES, load
+
+
+def reeltune(*words, stdin=None):
+    command = [sys.executable, "-m", "cluster", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, input=stdin)
+
+
+@pytest.fixture
+def films(film_ratings, tmp_path):
+    frame = pd.DataFrame(film_ratings, columns=["reader", "film", "score"])
+    frame.iloc[:600].to_csv(tmp_path / "a.csv", index=False)
+    frame.iloc[600:].to_csv(tmp_path / "b.csv", index=False)
+    return tmp_path
+
+
+WRONG = [
+    (["tune", "nope"], "no architecture 'nope' to search; there are pmf, embedding_nn, classifier"),
+    (["tune", "--trials", "0"], "Invalid value for '--trials'"),
+    (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
+    (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median or rounded"),
+    (["tune", "--workers-per-trial", "2"], "--workers-per-trial 2: trials of several workers are not built yet"),
+    (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
+    (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
+    (["tune", "--smoke-test", "--address", "somewhere"], "--address 'somewhere': expected auto, host:port"),
+    (["tune", "--smoke-test", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
+    (["tune", "--data", "ml-5"], "'ml-5' is no data set and no file; data sets by name: ml-100k"),
+    (["train", "nope"], "architecture 'nope': expected pmf, embedding_nn or classifier"),
+    (["train"], "Missing argument 'architecture'"),
+    (["train", "pmf", "--data", "gone.csv"], "gone.csv: no such file"),
+    (["train", "pmf", "--data", "synthetic", "--set", "factors=0"], "factors: must be greater than or equal to 1"),
+    (["train", "pmf", "--data", "synthetic", "--set", "width=3"], "no option 'width'; there are learning_rate"),
+    (["train", "pmf", "--data", "synthetic", "--set", "factors"], "--set factors: expected name=value"),
+    (["train", "pmf", "--data", "synthetic", "--config", "gone.toml"], "gone.toml: no such file"),
+    (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a valid integer"),
+    (["lr-find", "nope"], "architecture 'nope'"),
+    (["data", "nope"], "'nope' is no data set and no file"),
+    (["predict", "gone", "pairs.csv", "-o", "out.csv"], "gone: no model bundle"),
+    (["dance"], "No such command 'dance'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_wrong_input_is_one_line_with_exit_code_2(words, message):
+    done = reeltune(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert done.stderr.splitlines()[-1] == errors[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_row_is_named_by_file_and_line(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,rating\nann,heat,4\nbob,heat,six\n")
+    done = reeltune("data", "a.csv")
+    assert done.returncode == 2
+    assert done.stderr == "error: a.csv:3: the rating in column 'rating' must be a finite number; found 'six'\n"
+
+
+def test_help_and_version_come_without_torch_or_ray():
+    code = "import sys; sys.argv = ['reeltune', '--help']; import cluster.cli as c\ntry: c.main()\nexcept SystemExit: pass\n"
+    check = "print([name for name in ('ray', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
+    assert "tune" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert reeltune("--version").stdout.startswith("reeltune ")
+    assert "tune" in reeltune().stdout
+
+
+def test_architectures_are_listed_with_their_defaults_and_spaces():
+    listed = json.loads(reeltune("architectures", "--json").stdout)
+    assert list(listed) == list(ARCHITECTURES)
+    assert listed["pmf"]["hyperparameters"]["factors"]["default"] == 50
+    assert listed["classifier"]["hyperparameters"]["label_width"]["space"].endswith("(when labels is spread)")
+    assert "Salakhutdinov" in reeltune("architectures").stdout
+
+
+def test_data_describes_somebodys_own_file(films):
+    described = json.loads(
+        reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film", "--json").stdout
+    )
+    assert described["ratings"] == 600
+    assert described["users"] == 30
+    assert described["scale"]["low"] >= 1
+    assert described["scale"]["high"] <= 10
+    assert sum(described["histogram"].values()) == 600
+    assert described["first"][0]["user"] == "käthe-0"
+    assert "30 users" in reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film").stdout
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
+    planned = json.loads(reeltune("tune", "pmf", "classifier", "--data", "synthetic", "--dry-run", "--json").stdout)
+    assert [line["architecture"] for line in planned["plan"]] == ["pmf", "classifier"]
+    assert planned["plan"][0]["fits"] == 20 + 9
+    assert planned["slots"] >= 1
+    assert planned["estimate_seconds"] > 0
+    assert not (tmp_path / "runs").exists()
+
+
+def test_lr_find_suggests_a_rate_and_draws_it(tmp_path):
+    done = json.loads(reeltune("lr-find", "pmf", "--data", "synthetic:ratings=20000", "--json").stdout)
+    assert 1e-4 < done["valley"] < 1
+    assert (tmp_path / done["plot"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(films):
+    columns = ["--user-column", "reader", "--item-column", "film"]
+    words = ["train", "classifier", "--data", "a.csv", "--test", "b.csv", *columns, "--set", "epochs=2", "--json"]
+    done = reeltune(*words)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) == {"architecture", "config", "fit_seconds", "epochs", "validation", "test", "model"}
+    metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "rmse", "mae", "accuracy", "log_loss"}
+    assert set(result["validation"]) == set(result["test"]) == metrics
+    assert result["config"]["epochs"] == 2
+    pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
+    rated = reeltune("predict", result["model"], "pairs.csv", "-o", "out.csv", *columns, "--json")
+    assert json.loads(rated.stdout) == {"pairs": 2, "unknown_users": 1, "unknown_items": 0, "output": "out.csv"}
+    predictions = pd.read_csv("out.csv")["prediction"]
+    assert predictions.between(1, 10).all()
+    assert predictions[0] == pytest.approx(load(result["model"]).predict(["käthe-1"], ["film, the 3"])[0])
+
+
+def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path):
+    (tmp_path / "c.toml").write_text("factors = 4\nepochs = 1\n")
+    words = [
+        "train",
+        "pmf",
+        "--data",
+        "synthetic",
+        "--config",
+        "c.toml",
+        "--set",
+        "epochs=2",
+        "--name",
+        "mine",
+        "--json",
+    ]
+    result = json.loads(reeltune(*words).stdout)
+    assert (result["config"]["factors"], result["config"]["epochs"], result["test"]) == (4, 2, None)
+    assert result["model"] == "runs/mine/models/pmf"
+    assert reeltune(*words).returncode == 2, "the name is taken"

@@ -1,0 +1,163 @@
+"""The main job from one end to the other, as `reeltune tune --smoke-test` runs it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from cluster.run_folder import Ledger
+from cluster.tune_job import SEEDS
+from trainables import ARCHITECTURES, load
+from trainables.data import load_data, split
+
+SMOKE = [sys.executable, "-m", "cluster", "tune", "--smoke-test"]
+
+
+def environment(folder):
+    import os
+
+    return {**os.environ, "REELTUNE_CACHE": str(folder / "cache")}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished smoke test: its folder, what it printed, and the JSON."""
+    folder = tmp_path_factory.mktemp("journey")
+    command = [*SMOKE, "--name", "smoke", "--json"]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "smoke", done, json.loads(done.stdout)
+
+
+def test_standard_output_is_one_json_object_of_the_promised_shape(run):
+    _, done, result = run
+    assert done.stdout.count("\n") == 1
+    assert set(result) == {"run", "trials", "seconds", "baseline", "architectures", "winner"}
+    assert set(result["trials"]) == {"done", "stopped", "failed"}
+    assert sum(result["trials"].values()) == 2 * len(ARCHITECTURES)
+    assert list(result["architectures"]) == list(ARCHITECTURES)
+    promised = {"config", "validation", "test", "gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "verdict"}
+    for found in result["architectures"].values():
+        assert set(found) == promised
+        assert found["verdict"] in {"beats", "worse", "undecided"}
+        assert found["ci95"][0] <= found["gain"] <= found["ci95"][1]
+
+
+def test_progress_is_plain_lines_without_other_libraries_noise(run):
+    _, done, _ = run
+    lines = done.stderr.splitlines()
+    assert "\x1b" not in done.stderr
+    assert not [line for line in lines if "Warning" in line or "raylet" in line or "INFO" in line], done.stderr
+    assert sum("/6]" in line for line in lines) == 6
+
+
+def test_the_winner_is_the_lowest_validation_error(run):
+    _, _, result = run
+    errors = {name: found["validation"]["argmax_mse"] for name, found in result["architectures"].items()}
+    assert result["winner"] == min(errors, key=errors.get)
+
+
+def test_the_gain_is_that_of_the_predictions_on_the_very_test_rows_of_the_split(run):
+    folder, _, result = run
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    rows = load_data("synthetic:ratings=2000").rows
+    expected = np.random.default_rng(42).permutation(2000)[:400]
+    assert predictions["row"].tolist() == expected.tolist()
+    assert predictions["rating"].tolist() == rows.ratings[expected].tolist()
+
+    def error(name):
+        columns = [name, *(f"{name}.seed{place}" for place in range(2, SEEDS + 1))]
+        return np.mean([(predictions[column] - predictions["rating"]) ** 2 for column in columns])
+
+    for name, found in result["architectures"].items():
+        assert found["test"]["argmax_mse"] == pytest.approx(error(name), abs=1e-6)
+        assert found["gain"] == pytest.approx(error("baseline") - error(name), abs=1e-6)
+
+
+def test_each_bundle_gives_its_column_of_the_predictions(run):
+    folder, _, result = run
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    for name in result["architectures"]:
+        ratings = load(folder / "models" / name).predict(predictions["user"], predictions["item"])
+        np.testing.assert_allclose(ratings, predictions[name], atol=1e-5)
+
+
+def test_the_report_answers_first_and_shows_each_confusion_matrix(run):
+    folder, _, result = run
+    report = (folder / "report.md").read_text()
+    lines = report.splitlines()
+    assert lines[0].startswith("# ")
+    assert lines[2].startswith("- pmf ")
+    for name in [*result["architectures"], "baseline"]:
+        assert f"## {name}" in lines
+    assert report.count("precision") == len(result["architectures"]) + 1
+
+
+def test_the_one_look_at_the_test_rows_is_written_down(run):
+    folder, _, _ = run
+    looks = (folder.parent.parent / "cache" / "looks.jsonl").read_text().splitlines()
+    assert len(looks) == 1
+    parts = split(load_data("synthetic:ratings=2000").rows, seed=42)
+    assert json.loads(looks[0])["rows"] == parts.test._rows.fingerprint()
+
+
+def test_the_verdict_file_holds_the_answer_and_what_is_behind_it(run):
+    folder, _, result = run
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert {key: verdict[key] for key in result} == result
+    assert verdict["look"] == 1
+    assert verdict["test_rows"]["count"] == 400
+    assert len(verdict["seeds"]["pmf"]["metrics"]) == SEEDS
+
+
+def test_nothing_is_left_running_or_half_written(run):
+    folder, _, _ = run
+    assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
+    assert not (folder / "train").exists()
+    assert json.loads((folder / "run.json").read_text())["finished"]
+
+
+def _until(path, count):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if path.exists() and path.read_text().count("\n") >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{path} never got {count} lines")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(run, tmp_path, number, code):
+    command = [*SMOKE, "--name", "cut", "--concurrent", "1", "--json"]
+    first = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
+    )
+    ledger = Path("runs/cut/trials.jsonl")
+    _until(ledger, 3)
+    children = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(number)
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == code
+    kept = Ledger(ledger).entries
+    if number != signal.SIGKILL:
+        assert errors.splitlines()[-1].endswith("tune --smoke-test --name cut --concurrent 1 --json --resume")
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive, "Ray's processes are gone with the search"
+    done = subprocess.run(
+        [*command, "--resume"], capture_output=True, text=True, check=False, env=environment(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    entries = Ledger(ledger).entries
+    assert entries[: len(kept)] == kept
+    assert len({entry.trial for entry in entries}) == len(entries)
+    result = json.loads(done.stdout)
+    assert sum(result["trials"].values()) == 6
+    assert result["architectures"] == run[2]["architectures"]

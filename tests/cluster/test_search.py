@@ -1,0 +1,164 @@
+"""A real search: Ray Tune, Optuna, reused actors, the ledger, TensorBoard."""
+
+import os
+import signal
+import threading
+import time
+
+import optuna
+import psutil
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cluster.dealer import SEEDS, Dealer, choose
+from cluster.ray_session import Resources
+from cluster.run_folder import Ledger, RunFolder
+from cluster.search import Slots, search, slots, studies
+from cluster.trial import TrialData
+from search_spaces import read_spaces
+from trainables import ARCHITECTURES
+
+SPACE = """
+[pmf]
+only = true
+factors = 8
+[pmf.batch_size]
+choices = [32, 64]
+[pmf.epochs]
+low = 3
+high = 9
+
+[classifier]
+only = true
+batch_size = 32
+weight_decay = 100.0
+[classifier.learning_rate]
+choices = [0.0001, 10.0]
+"""
+
+
+def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None):
+    """Run a search in a folder; the ledger of it."""
+    _, parts, shape = small
+    run = RunFolder(folder)
+    (folder / "space.toml").write_text(space)
+    names = [name for name in ARCHITECTURES if f"[{name}]" in space]
+    spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in names})
+    ledger = Ledger(run.ledger)
+    made, cut_off = studies(run, ledger, spaces, shape, seed=3)
+    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off)
+    data = TrialData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+    before()
+    search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve)
+    return Ledger(run.ledger)
+
+
+@pytest.fixture(scope="module")
+def done(resources, small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return folder, searched(small, folder, space=SPACE, trials=8)
+
+
+def test_every_architecture_gets_its_trials_and_each_is_in_the_ledger_once(done):
+    _, ledger = done
+    for name in ("pmf", "classifier"):
+        assert sorted(entry.number for entry in ledger.of("search", name)) == list(range(8))
+    assert len({entry.trial for entry in ledger.entries}) == len(ledger.entries)
+
+
+def test_a_trial_whose_loss_is_no_number_fails_with_its_reason_and_the_search_goes_on(done):
+    _, ledger = done
+    wild = [entry for entry in ledger.of("search", "classifier") if entry.config["learning_rate"] == 10.0]
+    tame = [entry for entry in ledger.of("search", "classifier") if entry.config["learning_rate"] == 0.0001]
+    assert {entry.state for entry in wild} == {"failed"}
+    assert all("FitFailed: the training loss is" in entry.error for entry in wild)
+    assert {entry.state for entry in tame} <= {"done", "stopped"}
+    assert wild
+    assert tame
+
+
+def test_the_best_are_tried_again_with_three_seeds(done):
+    _, ledger = done
+    again = ledger.of("confirm", "pmf")
+    assert {entry.seed for entry in again} == {3, 4, 5}
+    assert len(again) % SEEDS == 0
+    values = [entry.value for entry in again]
+    assert min(values) <= choose(ledger, "pmf").value <= max(values)
+
+
+def test_a_value_is_that_of_the_last_point_of_the_curve_and_of_the_metrics(done):
+    _, ledger = done
+    for entry in ledger.entries:
+        if entry.state != "failed":
+            assert entry.value == entry.curve[max(entry.curve)]
+        if entry.state == "done":
+            assert entry.value == entry.metrics["argmax_mse"]
+            assert max(entry.curve) == 100
+        if entry.state == "stopped":
+            assert 66 <= max(entry.curve) < 100
+
+
+def test_optunas_own_loader_finds_every_trial_with_the_ledgers_values(done):
+    folder, ledger = done
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    states = {"done": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
+    for name in ("pmf", "classifier"):
+        study = optuna.load_study(study_name=name, storage=storage)
+        found = {t.user_attrs["trial"]: (t.state.name, t.value if t.value is not None else None) for t in study.trials}
+        assert found == {e.trial: (states[e.state], e.value) for e in ledger.of("search", name)}
+
+
+def test_each_fit_has_an_event_file_with_a_point_for_each_epoch(done):
+    folder, ledger = done
+    for entry in ledger.of("confirm", "pmf"):
+        events = EventAccumulator(str(folder / "tensorboard" / entry.trial))
+        events.Reload()
+        assert set(events.Tags()["scalars"]) == {
+            *("loss/train", "mse/validation", "argmax_mse/validation", "learning_rate"),
+        }
+        points = events.Scalars("argmax_mse/validation")
+        assert [point.step for point in points] == list(range(1, entry.config["epochs"] + 1))
+        assert points[-1].value == pytest.approx(entry.value, rel=1e-6)
+
+
+def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp_path):
+    ledgers = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        one = Slots(count=1, cpus=1, gpus=0)
+        ledgers.append(
+            searched(small, tmp_path / name, space="[pmf]\n[pmf.epochs]\nlow = 1\nhigh = 4", trials=5, taken=one)
+        )
+    first, second = ([(e.trial, e.config, e.value, e.state) for e in ledger.entries] for ledger in ledgers)
+    assert first == second
+
+
+def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small, tmp_path):
+    killed = []
+
+    def kill_one():
+        while not killed:
+            for process in psutil.process_iter(["name"]):
+                if process.info["name"] == "ray::ResourceTrainable.train":
+                    os.kill(process.pid, signal.SIGKILL)
+                    killed.append(process.pid)
+                    return
+            time.sleep(0.01)
+
+    space = "[pmf]\nonly = true\nbatch_size = 2\n[pmf.epochs]\nlow = 8\nhigh = 9"
+    ledger = searched(small, tmp_path, space=space, trials=2, before=threading.Thread(target=kill_one).start)
+    assert killed
+    assert {entry.state for entry in ledger.entries} == {"done"}
+    assert len(ledger.of("search", "pmf")) == 2
+
+
+def test_slots_are_bounded_by_cpus_by_memory_and_by_what_is_asked():
+    cluster = Resources(cpus=8, gpus=0)
+    assert slots(cluster, concurrent=None, memory_slots=99).count == 8
+    assert slots(cluster, concurrent=None, memory_slots=3).count == 3
+    assert slots(cluster, concurrent=2, memory_slots=99).count == 2
+    assert slots(cluster, concurrent=50, memory_slots=99).count == 8
+    assert slots(Resources(cpus=8, gpus=2), concurrent=None, memory_slots=99).gpus == 0.25
+    assert slots(Resources(cpus=8, gpus=8), concurrent=2, memory_slots=99).gpus == 1

@@ -1,0 +1,117 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from trainables import ARCHITECTURES, InputError
+
+
+@pytest.fixture(scope="module")
+def data(small):
+    _, parts, shape = small
+    return GroupData(rows=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+
+
+def order(key, name="pmf", seed=1, **changes):
+    config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
+    return FitOrder(key=key, architecture=name, config=config, seed=seed)
+
+
+def same(one, other):
+    return all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def worker_of(group):
+    """The process ids of the group's training workers, once they train."""
+    while True:
+        found = [p.pid for p in psutil.process_iter(["name"]) if "RayTrainWorker" in (p.info["name"] or "")]
+        if len(found) >= group:
+            return found
+        time.sleep(0.05)
+
+
+def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
+    orders = [order("pmf"), order("odd batches", batch_size=33), order("nn", "embedding_nn", dropout=0.0)]
+    one = fit_all(orders, data, workers=1, resources=resources, storage=tmp_path / "one")
+    two = fit_all(orders, data, workers=2, resources=resources, storage=tmp_path / "two")
+    for key in ("pmf", "odd batches", "nn"):
+        assert two[key].metrics["mean_mse"] == pytest.approx(one[key].metrics["mean_mse"], abs=0.005)
+        assert two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def three(resources, data, tmp_path_factory):
+    """Three fits in one group, of which the second cannot go on; the lines of progress; what is left on the disk."""
+    folder, lines = tmp_path_factory.mktemp("group"), []
+    wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
+    orders = [order("a", epochs=2), wild, order("b", epochs=2)]
+    came = fit_all(orders, data, workers=1, resources=resources, storage=folder / "t", progress=lines.append)
+    return came, lines, list(folder.iterdir())
+
+
+def test_a_fit_that_cannot_go_on_is_lost_alone(three):
+    came, _, _ = three
+    assert isinstance(came["wild"], Lost)
+    assert "loss is" in came["wild"].reason
+    assert isinstance(came["a"], Fitted)
+    assert same(came["a"], came["b"])
+
+
+def test_progress_tells_each_epoch(three):
+    _, lines, _ = three
+    assert [line.split(",")[0] for line in lines if line.startswith("b")] == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
+
+
+def test_nothing_is_left_on_the_disk(three):
+    assert three[2] == []
+
+
+def test_more_workers_than_the_cluster_has_is_refused_with_the_arithmetic(resources, data, tmp_path):
+    with pytest.raises(InputError, match="64 workers need 64 CPUs and the cluster has"):
+        fit_all([order("a")], data, workers=64, resources=resources, storage=tmp_path / "t")
+
+
+def test_bfloat16_without_a_gpu_is_refused(resources, data, tmp_path):
+    if resources.gpus:
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="--bf16 needs a GPU"):
+        fit_all([order("a")], data, workers=1, resources=resources, storage=tmp_path / "t", bfloat16=True)
+
+
+@pytest.mark.parametrize(("workers", "epochs"), [(1, 400), pytest.param(2, 60, marks=pytest.mark.slow)])
+def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, workers, epochs):
+    orders = [order("before", epochs=1), order("long", epochs=epochs, dropout=0.1 if workers == 1 else 0.0)]
+    whole = fit_all(orders, data, workers=workers, resources=resources, storage=tmp_path / "whole")
+    killed = []
+
+    def kill_once_saved():
+        while not list(Path(tmp_path / "broken").glob("checkpoint_*/state.pt")):
+            time.sleep(0.02)
+        pid = worker_of(workers)[-1]
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    killer = threading.Thread(target=kill_once_saved)
+    killer.start()
+    lines = []
+    broken = fit_all(
+        orders,
+        data,
+        workers=workers,
+        resources=resources,
+        storage=tmp_path / "broken",
+        save_every=0.3,
+        progress=lines.append,
+    )
+    killer.join()
+    assert killed
+    assert not any(line.startswith("before") for line in lines[2:]), "a finished fit is not done again"
+    assert broken["long"].metrics == pytest.approx(whole["long"].metrics, abs=1e-6)
+    if workers == 1:
+        assert same(broken["long"], whole["long"])
