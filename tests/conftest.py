@@ -1,0 +1,40 @@
+"""What all tests share: one thread, and worlds small enough to fit in a second."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from tests import worlds
+from trainables.data import load_data
+
+# A shared machine may stall any one example, and `tmp_path` is the same folder for all of them on purpose.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums of several threads come in any order, and bits differ with it."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def two_tastes():
+    return worlds.two_tastes()
+
+
+@pytest.fixture(scope="session")
+def small_world():
+    """600 synthetic ratings of 30 items by 40 users."""
+    return load_data("synthetic:users=40,items=30,ratings=600")
+
+
+@pytest.fixture(scope="session")
+def small_shape(small_world):
+    return worlds.shape_of(small_world)
+
+
+@pytest.fixture
+def stars():
+    """The scale of whole stars, 1 to 5."""
+    return worlds.STARS

@@ -1,0 +1,251 @@
+import optuna
+import pytest
+from optuna.samplers import RandomSampler
+from pydantic import ValidationError
+
+from search_spaces import Parameter, has_space, read_spaces, shipped
+from tests.worlds import STARS
+from trainables import ARCHITECTURES, InputError, Shape
+
+EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+SHAPES = [Shape(users=users, items=items, scale=STARS) for users, items in [(41, 31), (944, 1665), (10**6, 10**5)]]
+
+
+def draws(space, count=200, *, seed=0):
+    """What a space proposes to a sampler that knows nothing."""
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    return [space.suggest(study.ask()) for _ in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a space file's text for these architectures."""
+
+    def read(text, *names):
+        (tmp_path / "space.toml").write_text(text)
+        return read_spaces(tmp_path / "space.toml", {name: ARCHITECTURES[name] for name in names or ARCHITECTURES})
+
+    return read
+
+
+@pytest.fixture
+def refused(read):
+    def refused(text, *names):
+        with pytest.raises(InputError) as caught:
+            read(text, *names)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return refused
+
+
+@EVERY
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.users} users")
+def test_every_value_a_shipped_space_can_propose_makes_a_valid_config(name, shape):
+    architecture = ARCHITECTURES[name]
+    reference = architecture.reference(shape).model_dump()
+    space = shipped(name, architecture).holding(reference)
+    seen = draws(space)
+    for drawn in seen:
+        config = architecture.Config.model_validate({**reference, **drawn}).model_dump()
+        assert {key: config[key] for key in drawn} == drawn
+        assert space.point(config) == drawn
+    for parameter in space.parameters:
+        assert len({drawn[parameter] for drawn in seen if parameter in drawn}) > 1
+
+
+@EVERY
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.users} users")
+def test_the_reference_is_inside_the_shipped_space_on_any_data(name, shape):
+    reference = ARCHITECTURES[name].reference(shape).model_dump()
+    space = shipped(name, ARCHITECTURES[name]).holding(reference)
+    point = space.point(reference)
+    assert point is not None
+    assert point == {key: reference[key] for key in point}
+
+
+@EVERY
+def test_movielens_100k_needs_no_stretching(name):
+    reference = ARCHITECTURES[name].reference(SHAPES[1]).model_dump()
+    space = shipped(name, ARCHITECTURES[name])
+    assert space.holding(reference) == space
+
+
+def test_only_shipped_ranges_are_stretched(read):
+    space = read("[pmf.factors]\nlow = 3\nhigh = 4\n", "pmf")["pmf"]
+    stretched = space.holding({**ARCHITECTURES["pmf"].Config(epochs=99).model_dump()})
+    assert stretched.parameters["epochs"].high == 99
+    assert stretched.parameters["factors"] == Parameter(low=3, high=4)
+    assert stretched.point(ARCHITECTURES["pmf"].Config(epochs=99).model_dump()) is None  # 50 factors
+
+
+@EVERY
+def test_every_architecture_has_a_space(name):
+    assert has_space(name)
+    assert not has_space("svd")
+
+
+def test_a_parameter_is_absent_where_its_condition_fails():
+    seen = draws(shipped("classifier", ARCHITECTURES["classifier"]))
+    assert {drawn["labels"] for drawn in seen} == {"hard", "spread"}
+    assert all(("label_width" in drawn) == (drawn["labels"] == "spread") for drawn in seen)
+
+
+def test_a_point_leaves_out_what_does_not_apply():
+    space = shipped("classifier", ARCHITECTURES["classifier"])
+    config = ARCHITECTURES["classifier"].Config(labels="hard", label_width=9).model_dump()
+    assert "label_width" not in space.point(config)
+    assert space.point({**config, "labels": "spread"}) is None  # 9 is beyond the range
+    assert space.point({**config, "labels": "spread", "label_width": 1.0})["label_width"] == 1.0
+
+
+def test_a_file_that_names_nothing_changes_nothing(read):
+    assert read("") == {name: shipped(name, ARCHITECTURES[name]) for name in ARCHITECTURES}
+
+
+def test_a_file_narrows_one_parameter_and_leaves_the_rest(read):
+    spaces = read("[pmf.epochs]\nlow = 2\nhigh = 3\n")
+    assert {drawn["epochs"] for drawn in draws(spaces["pmf"], 50)} == {2, 3}
+    assert spaces["pmf"].parameters.keys() == shipped("pmf", ARCHITECTURES["pmf"]).parameters.keys()
+    assert spaces["classifier"] == shipped("classifier", ARCHITECTURES["classifier"])
+
+
+def test_a_file_replaces_a_range_by_choices_and_choices_by_a_range(read):
+    space = read("[pmf.epochs]\nchoices = [2, 9]\n[pmf.batch_size]\nlow = 32\nhigh = 128\nstep = 32\n", "pmf")["pmf"]
+    seen = draws(space)
+    assert {drawn["epochs"] for drawn in seen} == {2, 9}
+    assert {drawn["batch_size"] for drawn in seen} == {32, 64, 96, 128}
+
+
+def test_a_plain_value_is_fixed(read):
+    space = read("[classifier]\nlabels = 'hard'\nepochs = 4\n", "classifier")["classifier"]
+    seen = draws(space, 30)
+    assert {(drawn["labels"], drawn["epochs"]) for drawn in seen} == {("hard", 4)}
+    assert not any("label_width" in drawn for drawn in seen)
+    assert not {"labels", "epochs"} & space.parameters.keys()
+
+
+def test_a_fixed_value_switches_on_what_hangs_on_it(read):
+    space = read("[classifier]\nlabels = 'spread'\n", "classifier")["classifier"]
+    assert all("label_width" in drawn for drawn in draws(space, 30))
+
+
+def test_a_configuration_with_another_fixed_value_is_outside(read):
+    space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"]
+    assert space.point(ARCHITECTURES["pmf"].Config().model_dump()) is None
+    assert space.point(ARCHITECTURES["pmf"].Config(epochs=4).model_dump()) is not None
+
+
+def test_only_leaves_nothing_else_to_vary(read):
+    space = read("[pmf]\nonly = true\nepochs = 4\n[pmf.dropout]\nlow = 0.1\nhigh = 0.2\n", "pmf")["pmf"]
+    assert all(drawn.keys() == {"epochs", "dropout"} for drawn in draws(space, 20))
+    kept = read("[pmf]\nonly = false\nepochs = 4\n", "pmf")["pmf"]
+    assert "dropout" in kept.parameters
+
+
+def test_conditions_are_drawn_before_what_hangs_on_them_in_any_order_of_the_file(read):
+    text = """
+        [classifier]
+        only = true
+        [classifier.label_width]
+        low = 0.3
+        high = 0.9
+        when = {labels = "spread"}
+        [classifier.labels]
+        choices = ["hard", "spread"]
+    """
+    seen = draws(read(text, "classifier")["classifier"], 50)
+    assert {("label_width" in drawn, drawn["labels"]) for drawn in seen} == {(True, "spread"), (False, "hard")}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kind"), [("low = 1\nhigh = 4", int), ("low = 1.0\nhigh = 4.0", float), ("low = 1\nhigh = 4.0", float)]
+)
+def test_whole_bounds_draw_whole_numbers(read, bounds, kind):
+    space = read(f"[classifier.label_width]\n{bounds}\n[classifier]\nlabels='spread'\n", "classifier")["classifier"]
+    assert {type(drawn["label_width"]) for drawn in draws(space, 20)} == {kind}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "inside", "outside"),
+    [
+        (Parameter(low=1, high=9), [1, 5, 9, 5.0], [0, 10, 2.5, "5", True]),
+        (Parameter(low=1, high=9, step=4), [1, 5, 9], [2, 4, 8]),
+        (Parameter(low=0.0, high=1.0), [0, 0.3, 1.0], [-0.1, 1.1, "0.3"]),
+        (Parameter(low=0.0, high=1.0, step=0.1), [0.3, 0.7], [0.25]),
+        (Parameter(choices=["hard", "spread"]), ["hard"], ["soft", 1]),
+    ],
+)
+def test_a_parameter_admits_what_it_can_draw(parameter, inside, outside):
+    assert all(parameter.admits(value) for value in inside)
+    assert not any(parameter.admits(value) for value in outside)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "needs low and high, or choices"),
+        ({"low": 1}, "needs low and high, or choices"),
+        ({"low": 3, "high": 1}, "has low 3 above high 1"),
+        ({"low": 0, "high": 1, "log": True}, "log needs a low above 0"),
+        ({"low": 1, "high": 9, "log": True, "step": 2}, "both log and step"),
+        ({"choices": [1], "low": 1}, "choices, which take no low"),
+        ({"low": 1, "high": 2, "step": 0}, "step"),
+        ({"low": "1", "high": 2}, "low"),
+        ({"low": 1, "high": 2, "middle": 1}, "middle"),
+    ],
+)
+def test_a_parameter_that_says_nothing_clear_is_refused(content, said):
+    with pytest.raises(ValidationError, match=said):
+        Parameter.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[svd.factors]\nlow = 1\nhigh = 2", "no architecture 'svd' in this search; there are pmf, embedding_nn"),
+        ("[pmf.factor]\nlow = 1\nhigh = 2", "pmf has no parameter 'factor'; there are learning_rate"),
+        ("[pmf]\nfactor = 1", "pmf has no parameter 'factor'"),
+        ("[pmf.factors]\nlow = 1\nhihg = 2", "pmf.factors: no option 'hihg'; there are low, high, step"),
+        ("[pmf.factors]\nlow = 9\nhigh = 2", "pmf.factors: has low 9 above high 2"),
+        ("[pmf.epochs]\nlow = 0\nhigh = 2", "pmf.epochs: must be greater than or equal to 1; found 0"),
+        ("[pmf.epochs]\nlow = 1\nhigh = 2000", "pmf.epochs: must be less than or equal to 1000; found 2000"),
+        ("[pmf.epochs]\nchoices = [3, 'many']", "pmf.epochs: must be a valid integer"),
+        ("[pmf]\nepochs = 0", "pmf.epochs: must be greater than or equal to 1; found 0"),
+        ("[classifier.labels]\nchoices = ['soft']", "classifier.labels: must be 'hard' or 'spread'; found 'soft'"),
+        ("[pmf.epochs]\nlow = 1\nhigh = 2\nwhen = {mood = 1}", "pmf.epochs: when names 'mood'"),
+        ("[pmf]\nonly = 1", "pmf.only: must be true or false; found 1"),
+        ("pmf = 1", "pmf: expected a table"),
+        ("[pmf", "no TOML"),
+    ],
+)
+def test_an_error_names_the_file_and_the_table_at_fault(refused, text, said):
+    message = refused(text)
+    assert "space.toml: " in message
+    assert said in message
+
+
+def test_conditions_that_wait_for_each_other_are_an_error(refused):
+    text = "[pmf]\nonly = true\n[pmf.epochs]\nchoices = [1]\nwhen = {factors = 2}\n"
+    text += "[pmf.factors]\nchoices = [2]\nwhen = {epochs = 1}\n"
+    assert "the conditions of epochs and factors wait for each other" in refused(text, "pmf")
+
+
+def test_an_architecture_that_is_not_searched_is_an_error(refused):
+    assert "no architecture 'classifier' in this search; there are pmf" in refused("[classifier]\nepochs = 3", "pmf")
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml: no such file"):
+        read_spaces(tmp_path / "none.toml", ARCHITECTURES)
+
+
+def test_a_file_of_bytes_is_an_error(tmp_path):
+    (tmp_path / "space.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="no TOML"):
+        read_spaces(tmp_path / "space.toml", ARCHITECTURES)

@@ -1,0 +1,233 @@
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables import InputError
+from trainables.data import Columns, load_data, read_more, read_pairs, read_ratings
+
+HEADER = "user,item,rating\n"
+
+
+@pytest.fixture
+def ratings_file(tmp_path):
+    """Writes a ratings file and gives its path."""
+
+    def write(content, name="ratings.csv"):
+        (tmp_path / name).write_text(content)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    def write(**columns):
+        pd.DataFrame(columns).to_parquet(tmp_path / "ratings.parquet")
+        return str(tmp_path / "ratings.parquet")
+
+    return write
+
+
+def pairs(data):
+    """Each row by its own ids: (user, item, rating)."""
+    users, items = data.users.text[data.rows.users - 1], data.items.text[data.rows.items - 1]
+    return list(zip(users, items, data.rows.ratings, strict=True))
+
+
+def refused(source, **options):
+    with pytest.raises(InputError) as caught:
+        read_ratings(source, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "user,item,rating",
+        "userId,movieId,rating",
+        "user_id:token,item_id:token,rating:float",
+        "Customer ID,Product-ID,Stars",
+        "reviewerID,asin,overall",
+        "uid,ISBN,Book-Rating",
+    ],
+)
+def test_columns_are_found_by_their_usual_names(ratings_file, header):
+    data = read_ratings(ratings_file(f"{header}\na,x,1\nb,y,2\n"))
+    assert pairs(data) == [("a", "x", 1), ("b", "y", 2)]
+
+
+def test_columns_are_found_in_any_order_among_others(ratings_file):
+    data = read_ratings(ratings_file("note,rating,movieId,age,userId\nhi,1,x,30,a\n,2,y,40,b\n"))
+    assert pairs(data) == [("a", "x", 1), ("b", "y", 2)]
+
+
+def test_columns_can_be_named(ratings_file):
+    source = ratings_file("who,what,how,user\na,x,1,no\nb,y,2,no\n")
+    columns = Columns(user="who", item="what", rating="how")
+    assert pairs(read_ratings(source, columns=columns)) == [("a", "x", 1), ("b", "y", 2)]
+
+
+def test_ids_are_compared_as_text(ratings_file):
+    data = read_ratings(ratings_file(HEADER + "7,x,1\n007,x,2\n7.0,x,3\n7,y,4\n"))
+    assert list(data.users.text) == ["7", "007", "7.0"]
+    assert data.rows.users.tolist() == [1, 2, 3, 1]
+
+
+def test_numbers_in_parquet_are_the_ids_that_text_would_be(parquet):
+    data = read_ratings(parquet(user=[7.0, 8.0], item=[2**60 + 1, 2], rating=[1, 2]))
+    assert pairs(data) == [("7", str(2**60 + 1), 1), ("8", "2", 2)]
+
+
+def test_a_fraction_is_no_id(parquet):
+    message = refused(parquet(user=[7.0, 7.5], item=[1, 2], rating=[1, 2]))
+    assert "ratings.parquet: row 2: the id in column 'user' is 7.5" in message
+
+
+@pytest.mark.parametrize("ids", [pd.array([1, None], dtype="Int64"), ["a", None], [1.0, np.nan]])
+def test_a_missing_id_in_parquet_is_named_by_its_row(parquet, ids):
+    assert "ratings.parquet: row 2: the id in column 'item' is missing" in refused(
+        parquet(user=[1, 2], item=ids, rating=[1, 2])
+    )
+
+
+def test_a_missing_id_is_named_by_file_and_line(ratings_file):
+    message = refused(ratings_file(HEADER + "a,x,1\n,y,2\n"))
+    assert message.endswith("ratings.csv:3: the id in column 'user' is missing")
+
+
+@pytest.mark.parametrize("value", ["six", "nan", "inf", "-inf", "1e999", "1,5", "0x10", "True"])
+def test_a_rating_that_is_no_finite_number_is_named_by_file_and_line(ratings_file, value):
+    message = refused(ratings_file(HEADER + f'a,x,1\n\n"b\nc",y,2\nd,z,"{value}"\n'))
+    assert "ratings.csv:6: " in message
+    assert message.endswith(f"must be a finite number; found {value!r}")
+
+
+def test_a_line_that_ends_early_has_no_rating(ratings_file):
+    message = refused(ratings_file(HEADER + "a,x,1\nb,y\n"))
+    assert "ratings.csv:3: " in message
+    assert message.endswith("found nothing")
+
+
+def test_a_bad_row_without_header_is_named_by_its_line(ratings_file):
+    assert "ratings.dat:2: " in refused(ratings_file("1::1::5::0\n1::2::x::0\n", "ratings.dat"))
+    assert "u.data:1: " in refused(ratings_file("1\t1\tx\t0\n1\t2\t5\t0\n", "u.data"))
+
+
+def test_a_bad_rating_in_parquet_is_named_by_its_row(parquet):
+    assert "ratings.parquet: row 3: " in refused(parquet(user=[1, 2, 3], item=[1, 2, 3], rating=[1, 2, np.inf]))
+
+
+def test_missing_columns_are_named_with_those_found_and_the_way_out(ratings_file):
+    message = refused(ratings_file("user,thing,note\na,x,1\n"))
+    assert "no column for item and rating; found user, thing, note" in message
+    assert "--item-column NAME --rating-column NAME" in message
+
+
+def test_a_column_that_was_asked_for_must_be_there(ratings_file):
+    message = refused(ratings_file(HEADER + "a,x,1\n"), columns=Columns(user="who"))
+    assert message.endswith("no column 'who'; found user, item, rating")
+
+
+def test_one_single_rating_value_is_nothing_to_predict(ratings_file):
+    message = refused(ratings_file(HEADER + "a,x,5\nb,y,5.0\n"))
+    assert "every rating is 5" in message
+
+
+@pytest.mark.parametrize("name", ["ml-100", "movielens"])
+def test_a_name_that_is_no_data_set_lists_those_that_are(name):
+    with pytest.raises(InputError, match=r"ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, synthetic") as caught:
+        load_data(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_path_is_no_name(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_data(str(tmp_path / "ml-100k"))
+
+
+def test_a_folder_beside_us_needs_no_slash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "u.data").write_text("1\t1\t5\t0\n1\t2\t4\t0\n")
+    assert len(load_data("mine").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        (["1970-01-01", "1970-01-02"], [0, 86_400]),
+        (["1970-01-01T01:00:00+01:00", "1970-01-01T00:00:00Z"], [0, 0]),
+        (["1970-01-01 00:01:00.5", "1970-01-01"], [60, 0]),
+        (["881250949", "12.9"], [881_250_949, 12]),
+    ],
+)
+def test_times_are_seconds_or_iso_dates(ratings_file, times, seconds):
+    lines = "".join(f"u{number},x,{number},{time}\n" for number, time in enumerate(times))
+    assert read_ratings(ratings_file("user,item,rating,timestamp\n" + lines)).rows.timestamps.tolist() == seconds
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+def test_times_in_parquet_are_the_same_seconds_in_any_zone(parquet, zone):
+    times = pd.to_datetime([0, 86_400], unit="s", utc=True)
+    times = times.tz_localize(None) if zone is None else times.tz_convert(zone)
+    data = read_ratings(parquet(user=[1, 2], item=[1, 2], rating=[1, 2], date=times))
+    assert data.rows.timestamps.tolist() == [0, 86_400]
+
+
+@pytest.mark.parametrize("value", ["yesterday", ""])
+def test_a_time_that_is_none_is_named_by_file_and_line(ratings_file, value):
+    message = refused(ratings_file(f"user,item,rating,time\na,x,1,2020-01-01\nb,y,2,{value}\n"))
+    assert "ratings.csv:3: the time in column 'time' must be seconds since 1970 or an ISO date" in message
+
+
+def test_a_test_file_is_read_in_the_indices_of_the_training_data(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    more = read_more(ratings_file(HEADER + "b,x,3\nnew,y,3\na,other,3\n", "test.csv"), known)
+    assert more.users.tolist() == [2, 0, 1]
+    assert more.items.tolist() == [1, 2, 0]
+
+
+def test_pairs_keep_their_other_columns(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "7,x,1\n8,y,2\n"))
+    source = ratings_file("note,user,item\nhi,8,x\nho,9,y\n", "pairs.csv")
+    table, users, items = read_pairs(source, users=known.users, items=known.items)
+    assert table["note"].tolist() == ["hi", "ho"]
+    assert users.tolist() == [2, 0]
+    assert items.tolist() == [1, 2]
+
+
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+tricky = st.sampled_from(["a,b", 'say "hi"', "two\nlines", "carriage\r", "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
+numbers = st.floats(-1e9, 1e9).map(lambda number: number + 0.0)  # no −0
+ratings = st.lists(st.tuples(ids | tricky, ids | tricky, numbers), min_size=2, max_size=15)
+ratings = ratings.filter(lambda rows: len({rating for _, _, rating in rows}) > 1)
+
+
+@given(ratings)
+def test_any_ids_and_ratings_come_back_from_csv(tmp_path, rows):
+    content = io.StringIO()
+    csv.writer(content).writerows([("user", "item", "rating"), *rows])
+    file = tmp_path / "ratings.csv"
+    file.write_bytes(content.getvalue().encode())
+    assert pairs(read_ratings(str(file), duplicates="keep")) == rows
+
+
+@given(ratings)
+def test_any_ids_and_ratings_come_back_from_parquet(tmp_path, rows):
+    file = tmp_path / "ratings.parquet"
+    pd.DataFrame(rows, columns=["user", "item", "rating"]).to_parquet(file)
+    assert pairs(read_ratings(str(file), duplicates="keep")) == rows
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=9))
+def test_whole_numbers_of_any_length_come_back_as_their_digits(tmp_path, users):
+    file = tmp_path / "ratings.parquet"
+    pd.DataFrame({"user": users, "item": 1, "rating": range(len(users))}).to_parquet(file)
+    data = read_ratings(str(file), duplicates="keep")
+    assert [user for user, _, _ in pairs(data)] == [str(user) for user in users]
+    assert data.users.encode(users).tolist() == data.rows.users.tolist()

@@ -1,0 +1,143 @@
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.worlds import rows_of
+from trainables import InputError
+from trainables.data import SealedRows, split, split_given_test
+
+
+def world(count, *, users=7, seed=0):
+    draw = np.random.default_rng(seed)
+    return rows_of(
+        draw.integers(1, users + 1, count),
+        draw.integers(1, 9, count),
+        draw.integers(1, 6, count),
+        draw.integers(0, 50, count),
+    )
+
+
+def parts(rows, ledger, **options):
+    """Row numbers of the training, validation and test part."""
+    found = split(rows, **options)
+    test, _ = found.test.open(ledger, reason="test")
+    return found.train.number, found.validation.number, test.number
+
+
+def test_the_random_split_is_the_first_fifth_of_numpys_permutation(tmp_path):
+    order = np.random.default_rng(42).permutation(1000)
+    train, validation, test = parts(world(1000), tmp_path / "looks", seed=42)
+    assert test.tolist() == order[:200].tolist()
+    assert validation.tolist() == order[200:280].tolist()
+    assert train.tolist() == order[280:].tolist()
+
+
+@given(count=st.integers(30, 300), kind=st.sampled_from(["random", "user", "time"]), seed=st.integers(0, 2**32))
+def test_the_parts_are_disjoint_and_cover_all_rows(tmp_path, count, kind, seed):
+    found = parts(world(count), tmp_path / "looks", kind=kind, seed=seed)
+    assert sorted(np.concatenate(found).tolist()) == list(range(count))
+
+
+@given(count=st.integers(30, 300), seed=st.integers(0, 100))
+def test_every_test_row_is_as_late_as_any_training_row(tmp_path, count, seed):
+    rows = world(count, seed=seed)
+    train, validation, test = parts(rows, tmp_path / "looks", kind="time", seed=seed)
+    times = rows.timestamps
+    assert times[test].min() >= times[validation].max()
+    assert times[validation].min() >= times[train].max()
+    assert (len(test), len(validation)) == (int(0.2 * count), int(0.1 * (count - len(test))))
+
+
+def test_the_time_split_knows_no_seed(tmp_path):
+    rows = world(100)
+    first, second = (parts(rows, tmp_path / "looks", kind="time", seed=seed) for seed in (1, 2))
+    assert [part.tolist() for part in first] == [part.tolist() for part in second]
+
+
+def test_each_user_gives_their_own_share(tmp_path):
+    users = np.repeat([1, 2, 3, 4], [100, 50, 10, 1])
+    rows = rows_of(users, np.arange(161) + 1, np.arange(161) % 5 + 1.0)
+    train, validation, test = parts(rows, tmp_path / "looks", kind="user", seed=0)
+    assert np.bincount(users[test], minlength=5).tolist() == [0, 20, 10, 2, 0]
+    assert np.bincount(users[validation], minlength=5).tolist() == [0, 8, 4, 1, 0]
+    assert np.bincount(users[train], minlength=5).tolist() == [0, 72, 36, 7, 1]
+
+
+@pytest.mark.parametrize("kind", ["random", "user"])
+def test_the_same_seed_splits_alike_and_another_does_not(tmp_path, kind):
+    first, again, other = (parts(world(200), tmp_path / "looks", kind=kind, seed=seed) for seed in (1, 1, 2))
+    assert [part.tolist() for part in first] == [part.tolist() for part in again]
+    assert set(first[2]) != set(other[2])
+
+
+def test_fitting_rows_are_training_and_validation():
+    found = split(world(100), seed=0)
+    assert found.fitting.number.tolist() == [*found.train.number, *found.validation.number]
+
+
+@pytest.mark.parametrize("kind", ["random", "user", "time"])
+def test_with_a_test_file_only_validation_is_cut_off(tmp_path, kind):
+    own = rows_of([1, 0], [1, 2], [3.0, 4.0], [99, 99])
+    found = split_given_test(world(700, users=7), own, kind=kind, seed=3)
+    assert sorted(found.fitting.number.tolist()) == list(range(700))
+    assert len(found.validation) == pytest.approx(70, abs=4)
+    test, _ = found.test.open(tmp_path / "looks", reason="test")
+    assert test is own
+
+
+@pytest.mark.parametrize("kind", ["random", "user", "time"])
+@pytest.mark.parametrize("count", [1, 4, 11])
+def test_an_empty_part_is_an_error_that_names_it(count, kind):
+    with pytest.raises(InputError, match=f"{count} ratings are too few to split: the validation part would be empty"):
+        split(world(count, users=count), kind=kind, seed=0)
+
+
+def test_twelve_rows_are_enough():
+    found = split(world(12), seed=0)
+    assert (len(found.train), len(found.validation), len(found.test)) == (9, 1, 2)
+
+
+def test_a_time_split_without_times_is_an_error_with_a_way_out():
+    with pytest.raises(InputError, match="--split random or user"):
+        split(rows_of([1] * 50, [1] * 50, [1.0] * 50), kind="time", seed=0)
+
+
+@pytest.mark.parametrize("send", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_sealed_rows_cannot_leave_their_process(send):
+    with pytest.raises(TypeError, match="sealed test rows"):
+        send(split(world(100), seed=0).test)
+
+
+def test_a_split_with_sealed_rows_cannot_leave_either():
+    with pytest.raises(TypeError, match="sealed test rows"):
+        pickle.dumps(split(world(100), seed=0))
+
+
+def test_the_second_opening_says_so_even_by_another_split_of_the_same_seed(tmp_path):
+    ledger = tmp_path / "cache" / "looks.jsonl"
+    looks = [split(world(100), seed=5).test.open(ledger, reason=reason)[1] for reason in ("tune", "train", "tune")]
+    assert looks == [1, 2, 3]
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert [line["reason"] for line in lines] == ["tune", "train", "tune"]
+    assert {line["count"] for line in lines} == {20}
+
+
+def test_another_seed_or_another_rating_is_another_first_look(tmp_path):
+    ledger = tmp_path / "looks.jsonl"
+    rows = world(100)
+    assert split(rows, seed=5).test.open(ledger, reason="r")[1] == 1
+    assert split(rows, seed=6).test.open(ledger, reason="r")[1] == 1
+    test, _ = split(rows, seed=5).test.open(ledger, reason="r")
+    changed = rows_of(test.users, test.items, [9.0, *test.ratings[1:]], test.timestamps)
+    assert SealedRows(changed).open(ledger, reason="r")[1] == 1
+
+
+def test_the_length_is_no_look(tmp_path):
+    sealed = split(world(100), seed=5).test
+    assert len(sealed) == 20
+    assert sealed.open(tmp_path / "looks.jsonl", reason="r")[1] == 1

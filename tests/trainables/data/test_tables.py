@@ -1,0 +1,131 @@
+import gzip
+
+import pandas as pd
+import pytest
+
+from trainables import InputError
+from trainables.data.tables import read_table
+
+
+def write(folder, name, content):
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(file)
+
+
+ROWS = [["a", "x", "1"], ["b", "y", "2.5"]]
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
+def test_the_separator_is_read_off_the_header(tmp_path, separator):
+    lines = [separator.join(line) for line in [["user", "item", "rating"], *ROWS]]
+    table = read_table(write(tmp_path, "any.txt", "\n".join(lines)))
+    assert list(table.frame.columns) == ["user", "item", "rating"]
+    assert table.frame.to_numpy().tolist() == ROWS
+
+
+def test_everything_in_a_text_file_stays_text(tmp_path):
+    table = read_table(write(tmp_path, "r.csv", "user,item,rating\n007,NA,1.50\nnull,1e3,2\n"))
+    assert table.frame.to_numpy().tolist() == [["007", "NA", "1.50"], ["null", "1e3", "2"]]
+
+
+def test_a_byte_order_mark_and_windows_lines_are_no_content(tmp_path):
+    table = read_table(write(tmp_path, "r.csv", b"\xef\xbb\xbfuser,item,rating\r\na,x,1\r\nb,y,2.5\r\n"))
+    assert list(table.frame.columns) == ["user", "item", "rating"]
+    assert table.frame.to_numpy().tolist() == ROWS
+
+
+def test_a_gzipped_file_reads_as_the_file(tmp_path):
+    table = read_table(write(tmp_path, "r.tsv.gz", gzip.compress(b"user\titem\trating\na\tx\t1\nb\ty\t2.5\n")))
+    assert table.frame.to_numpy().tolist() == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("u.data", "a\tx\t1\t9\nb\ty\t2.5\t8\n"), ("ratings.dat", "a::x::1::9\nb::y::2.5::8\n")],
+)
+def test_movielens_own_files_have_no_header(tmp_path, name, content):
+    for source in (write(tmp_path, name, content), str(tmp_path)):
+        table = read_table(source)
+        assert list(table.frame.columns) == ["user", "item", "rating", "timestamp"]
+        assert table.frame["rating"].tolist() == ["1", "2.5"]
+        assert table.place(1) == f"{tmp_path}/{name}:2"
+
+
+def test_a_uri_and_a_path_read_alike(tmp_path):
+    source = write(tmp_path, "r.csv", "user,item,rating\na,x,1\nb,y,2.5\n")
+    assert read_table(f"file://{source}").frame.equals(read_table(source).frame)
+
+
+def test_a_folder_of_parquet_parts_is_one_table(tmp_path):
+    for number in range(3):
+        frame = pd.DataFrame({"user": [number], "item": ["x"], "rating": [number + 0.5]})
+        frame.to_parquet(tmp_path / f"part-{number}.parquet")
+    table = read_table(str(tmp_path))
+    assert table.frame["user"].tolist() == [0, 1, 2]
+    assert table.place(1) == f"{tmp_path}: row 2"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("user,item,rating\na,x,1\nb,y,BAD\n", 3),
+        ("\n\nuser,item,rating\n\na,x,1\n\n\nb,y,BAD\n", 8),
+        ('user,item,rating\n"a\n1",x,1\n"two ""q""\n\nlines",x,1\nb,y,BAD\n', 7),
+        ("user,item,rating\r\na,x,1\r\n\r\nb,y,BAD\r\n", 4),
+    ],
+    ids=["plain", "blank lines", "quoted lines", "windows"],
+)
+def test_the_place_of_a_row_is_its_line_in_the_file(tmp_path, content, line):
+    table = read_table(write(tmp_path, "r.csv", content))
+    row = table.frame.index[table.frame["rating"] == "BAD"][0]
+    assert table.place(row) == f"{tmp_path}/r.csv:{line}"
+
+
+def refused(source):
+    with pytest.raises(InputError) as caught:
+        read_table(str(source))
+    message = str(caught.value)
+    assert message.startswith(str(source))
+    assert "\n" not in message
+    return message
+
+
+def test_no_such_file(tmp_path):
+    assert refused(tmp_path / "r.csv").endswith("r.csv: no such file")
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_an_empty_file(tmp_path, content):
+    assert refused(write(tmp_path, "r.csv", content)).endswith("is empty")
+
+
+def test_a_header_alone(tmp_path):
+    assert refused(write(tmp_path, "r.csv", "user,item,rating\n")).endswith("has a header and no ratings")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("r.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "is no text file"),
+        ("r.csv", "user,item,rating\nÉva,x,1\n".encode("latin-1"), "r.csv:2: is no UTF-8 text"),
+        ("r.csv", 'user,item,rating\na,"x,1\n', "is no table"),
+        ("r.csv", "user,item,rating\na,x,1\nb,y,2,3,4\n", "is no table"),
+        ("r.parquet", "user,item,rating\na,x,1\n", "no readable Parquet"),
+        ("r.csv.gz", "user,item,rating\na,x,1\n", "cannot be read"),
+        ("r.csv.gz", gzip.compress(b"user,item,rating\n" + b"a,x,1\n" * 9)[:-9], "cannot be read"),
+    ],
+    ids=["binary", "latin", "open quote", "ragged", "no parquet", "no gzip", "half a gzip"],
+)
+def test_a_file_that_is_no_table(tmp_path, name, content, said):
+    assert said in refused(write(tmp_path, name, content))
+
+
+def test_a_folder_with_nothing_to_read_lists_what_it_has(tmp_path):
+    assert refused(tmp_path).endswith("found nothing")
+    write(tmp_path, "notes.txt", "hello")
+    assert refused(tmp_path).endswith("found notes.txt")
+
+
+def test_a_scheme_that_nobody_knows(tmp_path):
+    assert "cannot be opened" in refused("nowhere://bucket/r.csv")

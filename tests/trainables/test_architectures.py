@@ -1,0 +1,181 @@
+"""The contract of every architecture; each test states what holds for all, or what is expected of one."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from pydantic import ValidationError
+
+from tests.worlds import STARS, shape_of
+from trainables import ARCHITECTURES, Shape, loop
+from trainables.data import split
+from trainables.decoders import DECODERS, decode
+from trainables.fit import Fit, on_device
+from trainables.metrics import predict
+from trainables.scale import Scale
+
+MOVIELENS_100K = Shape(users=944, items=1665, scale=STARS)
+SCALES = {
+    "stars": STARS,
+    "halves": Scale.of(np.arange(1, 11) / 2),
+    "thumbs": Scale.of(np.array([0.0, 1.0])),
+    "irregular": Scale.of(np.array([1.0, 2.0, 2.7, 5.0])),
+    "percent": Scale.of(np.arange(101.0)),
+}
+TRAINING = {"learning_rate": 5e-3, "weight_decay": 0.1, "batch_size": 64, "epochs": 5}
+WIDTHS = {"user_width": 74, "item_width": 102, "hidden": 100, "dropout": 0}
+CLASSES = {"subdivisions": 1, "labels": "hard", "label_width": 0.5}
+REFERENCES = {
+    "pmf": TRAINING | {"factors": 50, "dropout": 0},
+    "embedding_nn": TRAINING | WIDTHS,
+    "classifier": TRAINING | WIDTHS | CLASSES | {"weight_decay": 0.01},
+}
+WEIGHTS = {
+    "pmf": (944 + 1665) * 51,
+    "embedding_nn": 944 * 74 + 1665 * 102 + 176 * 100 + 2 * 100 + 100 + 1,
+    "classifier": 944 * 74 + 1665 * 102 + 176 * 100 + 100 + 100 * 5 + 5,
+}
+
+pytestmark = pytest.mark.parametrize("name", ARCHITECTURES)
+
+
+def fresh(name, scale=STARS, *, seed=0, **changes):
+    torch.manual_seed(seed)
+    architecture = ARCHITECTURES[name]
+    return architecture.Model(architecture.Config(**changes), Shape(users=9, items=7, scale=scale))
+
+
+def batch(scale=STARS, *, count=32, seed=0):
+    draw = np.random.default_rng(seed)
+    users, items = torch.from_numpy(draw.integers(0, 9, count)), torch.from_numpy(draw.integers(0, 7, count))
+    return users, items, torch.from_numpy(draw.choice(scale.values, count)).float()
+
+
+def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
+    parts, shape = split(two_tastes.rows, seed=1), shape_of(two_tastes)
+    config = ARCHITECTURES[name].Config(batch_size=32, epochs=10, learning_rate=2e-2, weight_decay=0.05)
+    fit = Fit(ARCHITECTURES[name], config, shape, parts.train, seed=1)
+    *_, last = loop.run(fit, validation=parts.validation)
+    mean = np.square(parts.validation.ratings - parts.train.ratings.mean()).mean()
+    assert mean > 2.3
+    assert last.validation.argmax_mse < 0.25 * mean
+    assert last.validation.mean_mse < 0.2 * mean
+    assert last.validation.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
+
+
+def test_the_reference_is_the_notebooks(name):
+    assert ARCHITECTURES[name].reference(MOVIELENS_100K).model_dump() == REFERENCES[name]
+
+
+def test_the_reference_has_the_notebooks_number_of_weights(name):
+    architecture = ARCHITECTURES[name]
+    model = architecture.Model(architecture.reference(MOVIELENS_100K), MOVIELENS_100K)
+    assert sum(weight.numel() for weight in model.parameters()) == WEIGHTS[name]
+
+
+def test_the_reference_grows_with_the_data_and_stays_valid(name):
+    for rows in (2, 10, 10_000_000):
+        ARCHITECTURES[name].reference(Shape(users=rows, items=rows, scale=STARS))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"momentum": 1}, {"dropout": 1.0}, {"dropout": -0.1}, {"learning_rate": 0}, {"epochs": 0}, {"batch_size": 1}],
+)
+def test_a_configuration_refuses_what_it_does_not_know_or_cannot_be(name, fault):
+    with pytest.raises(ValidationError, match=next(iter(fault))):
+        ARCHITECTURES[name].Config(**fault)
+
+
+def test_every_width_has_a_floor(name):
+    widths = {"pmf": ["factors"]}.get(name, ["user_width", "item_width", "hidden"])
+    for width in widths:
+        with pytest.raises(ValidationError, match=width):
+            ARCHITECTURES[name].Config(**{width: 0})
+
+
+def test_every_field_is_described(name):
+    assert all(field.description for field in ARCHITECTURES[name].Config.model_fields.values())
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_the_output_is_a_rating_or_a_logit_for_each_class(name, scale):
+    model = fresh(name, scale)
+    users, items, ratings = batch(scale)
+    output = model(users, items)
+    if model.grid is None:
+        low, high = scale.sigmoid_range
+        assert output.shape == (32,)
+        assert low < output.min() <= output.max() < high
+    else:
+        assert model.grid.tolist() == pytest.approx(scale.grid(1).tolist())
+        assert output.shape == (32, len(model.grid))
+    assert torch.isfinite(model.loss(output, ratings))
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_every_decoded_rating_is_within_the_training_range(name, scale):
+    model = fresh(name, scale)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(300)
+    users, items, _ = batch(scale)
+    output = predict(model, users, items)
+    for decoder in DECODERS:
+        ratings = decode(output, model.grid, scale, decoder=decoder, temperature=1.0)
+        assert scale.low <= ratings.min() <= ratings.max() <= scale.high
+
+
+def test_the_loss_is_the_mean_over_rows(name):
+    model = fresh(name).eval()
+    users, items, ratings = batch()
+    output = model(users, items)
+    rows = [model.loss(output[row : row + 1], ratings[row : row + 1]).item() for row in range(len(ratings))]
+    assert model.loss(output, ratings).item() == pytest.approx(np.mean(rows), rel=1e-5)
+
+
+def test_the_loss_is_squared_error_or_cross_entropy(name):
+    model = fresh(name).eval()
+    users, items, ratings = batch()
+    output = model(users, items)
+    scalar = model.grid is None
+    expected = F.mse_loss(output, ratings) if scalar else F.cross_entropy(output, ratings.long() - 1)
+    assert model.loss(output, ratings).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_same_pair_is_rated_alike_whatever_is_beside_it(name):
+    model = fresh(name)
+    users, items, _ = batch()
+    together = predict(model, users, items)
+    apart = torch.cat([predict(model, users[row : row + 1], items[row : row + 1]) for row in range(len(users))])
+    assert torch.allclose(together, apart, atol=1e-6)
+
+
+def test_every_user_and_item_changes_the_prediction(name):
+    model = fresh(name)
+    every = predict(model, torch.arange(9).repeat_interleave(7), torch.arange(7).repeat(9))
+    assert len(every.reshape(63, -1).unique(dim=0)) == 63
+
+
+def test_dropout_is_for_training_alone(name):
+    model = fresh(name, dropout=0.5)
+    users, items, _ = batch()
+    assert not torch.equal(model(users, items), model(users, items))
+    assert torch.equal(predict(model, users, items), predict(model, users, items))
+
+
+def test_tables_start_small(name):
+    model = fresh(name)
+    for table in (model.users.weight, model.items.weight):
+        assert table.abs().max() <= 0.02
+        assert 0.007 < table.std() < 0.01  # of a normal of 0.01, cut at 2 deviations: 0.0088
+
+
+def test_the_unknown_pair_is_rated_too(name, two_tastes):
+    parts, shape = split(two_tastes.rows, seed=1), shape_of(two_tastes)
+    fit = Fit(ARCHITECTURES[name], ARCHITECTURES[name].Config(epochs=3), shape, parts.train, seed=1)
+    list(loop.run(fit))
+    strangers = on_device(parts.validation.take(np.arange(1)), fit.device)
+    output = predict(fit.model, torch.zeros_like(strangers.users), torch.zeros_like(strangers.items))
+    rating = decode(output, fit.model.grid, shape.scale, decoder="mean", temperature=1.0)
+    assert rating.item() == pytest.approx(3, abs=1.2)

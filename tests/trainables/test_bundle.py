@@ -1,0 +1,203 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.worlds import shape_of
+from trainables import ARCHITECTURES, InputError, bundle, load, loop
+from trainables.data import Ids
+from trainables.decoders import DECODERS, decode
+from trainables.fit import Fit
+from trainables.metrics import predict
+
+EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+FILES = ["config.json", "items.parquet", "model.safetensors", "users.parquet"]
+
+
+def fitted(name, data):
+    config = ARCHITECTURES[name].Config(batch_size=128, epochs=1)
+    fit = Fit(ARCHITECTURES[name], config, shape_of(data), data.rows, seed=1)
+    list(loop.run(fit))
+    return fit
+
+
+def described(name, fit, **changes):
+    settings = {"decoder": "mean", "temperature": 1.5, "seed": 1, "data": "two tastes", "metrics": {"test": None}}
+    return bundle.describe(name, fit.config, fit.shape.scale, **{**settings, **changes})
+
+
+def saved(path, name, data, *, users=None, items=None, **changes):
+    fit = fitted(name, data)
+    weights = fit.model.state_dict()
+    bundle.save(path, described(name, fit, **changes), weights, users or data.users, items or data.items)
+    return fit
+
+
+@pytest.fixture
+def bundled(tmp_path, small_world):
+    """The folder of a pmf's bundle."""
+    saved(tmp_path / "model", "pmf", small_world)
+    return tmp_path / "model"
+
+
+def refused(path):
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@EVERY
+def test_a_bundle_predicts_by_own_ids_what_the_model_did(tmp_path, small_world, name):
+    fit = saved(tmp_path / "model", name, small_world)
+    loaded = load(tmp_path / "model")
+    rows = small_world.rows
+    users, items = small_world.users.text[rows.users - 1], small_world.items.text[rows.items - 1]
+    output = predict(fit.model, torch.tensor(rows.users).long(), torch.tensor(rows.items).long())
+    for decoder in DECODERS:
+        expected = decode(output, fit.model.grid, fit.shape.scale, decoder=decoder, temperature=1.5).numpy()
+        assert np.array_equal(loaded.predict(users, items, decoder=decoder), expected)
+    assert np.array_equal(loaded.predict(users, items), loaded.predict(users, items, decoder="mean"))
+
+
+def test_the_description_comes_back_as_it_was(tmp_path, small_world):
+    fit = saved(tmp_path / "model", "classifier", small_world, metrics={"test": {"rmse": 0.9, "log_loss": None}})
+    loaded = load(str(tmp_path / "model"))
+    assert loaded.scale == fit.shape.scale
+    expected = described("classifier", fit, metrics={"test": {"rmse": 0.9, "log_loss": None}})
+    assert loaded.description == expected
+
+
+def test_whole_numbers_are_ids_as_their_text(tmp_path, small_world):
+    users = Ids(np.arange(100, 140).astype(str))
+    saved(tmp_path / "model", "pmf", small_world, users=users)
+    loaded = load(tmp_path / "model")
+    by_text = loaded.predict(["100", "139"], ["i0", "i1"])
+    for numbers in ([100, 139], np.array([100, 139]), pd.Series([100.0, 139.0])):
+        assert np.array_equal(loaded.predict(numbers, ["i0", "i1"]), by_text)
+
+
+def test_unknown_ids_get_the_unknown_vector_and_are_counted(bundled):
+    loaded = load(bundled)
+    users, items = ["u1", "stranger", "7"], ["i1", "i1", "never seen"]
+    assert loaded.unknown(users, items) == (2, 1)
+    by_index = loaded.predict_indices(np.array([2, 0, 0]), np.array([2, 2, 0]))
+    first = loaded.users.encode(["u1"])[0], loaded.items.encode(["i1"])[0]
+    by_index = loaded.predict_indices(np.array([first[0], 0, 0]), np.array([first[1], first[1], 0]))
+    assert np.array_equal(loaded.predict(users, items), by_index)
+
+
+def test_no_pairs_are_no_ratings(bundled):
+    assert load(bundled).predict([], []).shape == (0,)
+
+
+def test_users_and_items_come_in_pairs(bundled):
+    with pytest.raises(ValueError, match="2 users and 1 items do not make pairs"):
+        load(bundled).predict(["u1", "u2"], ["i1"])
+
+
+def test_a_bundle_is_four_files_without_a_pickle(bundled):
+    assert sorted(file.name for file in bundled.iterdir()) == FILES
+    header = int.from_bytes((bundled / "model.safetensors").read_bytes()[:8], "little")
+    assert set(json.loads((bundled / "model.safetensors").read_bytes()[8 : 8 + header])) >= {"users.weight"}
+    assert json.loads((bundled / "config.json").read_text())["architecture"] == "pmf"
+    assert (bundled / "users.parquet").read_bytes()[:4] == b"PAR1"
+    assert [file.name for file in bundled.parent.iterdir()] == ["model"]
+
+
+def test_others_may_read_a_bundle(bundled):
+    assert bundled.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
+    saved(bundled, "embedding_nn", small_world)
+    assert load(bundled).description.architecture == "embedding_nn"
+    assert sorted(file.name for file in bundled.iterdir()) == FILES
+
+
+@pytest.mark.parametrize("fault", ["weights", "ids"])
+def test_failing_half_way_leaves_the_older_bundle_whole(bundled, small_world, fault):
+    fit = fitted("embedding_nn", small_world)
+    weights, users = fit.model.state_dict(), small_world.users
+    before = {file.name: file.read_bytes() for file in bundled.iterdir()}
+    if fault == "weights":
+        weights["twice"] = weights["users.weight"]  # safetensors refuses one tensor under two names
+    else:
+        users = None
+    with pytest.raises((RuntimeError, AttributeError)):
+        bundle.save(bundled, described("embedding_nn", fit), weights, users, small_world.items)
+    assert {file.name: file.read_bytes() for file in bundled.iterdir()} == before
+    assert [file.name for file in bundled.parent.iterdir()] == ["model"]
+
+
+def test_loading_draws_no_random_numbers_of_the_callers(bundled):
+    torch.manual_seed(1)
+    load(bundled)
+    drawn = torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(drawn, torch.rand(3))
+
+
+def test_a_loaded_model_does_not_train(bundled):
+    assert not load(bundled).model.training
+
+
+def test_a_folder_without_a_bundle_is_an_input_error(tmp_path):
+    assert refused(tmp_path / "nothing").endswith("no model bundle (it has no config.json)")
+    (tmp_path / "file").write_text("x")
+    assert "no model bundle" in refused(tmp_path / "file")
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("content", [None, b"", b"{"], ids=["missing", "empty", "broken"])
+def test_a_bundle_with_a_broken_file_is_an_input_error_that_names_it(bundled, file, content):
+    (bundled / file).unlink()
+    if content is not None:
+        (bundled / file).write_bytes(content)
+    assert file in refused(bundled)
+
+
+def test_a_bundle_of_another_make_is_an_input_error(bundled):
+    content = json.loads((bundled / "config.json").read_text())
+    (bundled / "config.json").write_text(json.dumps({**content, "architecture": "svd"}))
+    assert "no architecture 'svd' here; there are pmf, embedding_nn, classifier" in refused(bundled)
+    (bundled / "config.json").write_text(json.dumps({**content, "colour": "red"}))
+    assert "no option 'colour'" in refused(bundled)
+
+
+def test_weights_of_another_shape_are_an_input_error(bundled, tmp_path, two_tastes):
+    saved(tmp_path / "other", "pmf", two_tastes)
+    (tmp_path / "other" / "model.safetensors").replace(bundled / "model.safetensors")
+    assert "not this bundle's weights" in refused(bundled)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("c.toml", "factors = 8\n"), ("c.json", '{"factors": 8}'), ("c.json", '{"config": {"factors": 8}, "seed": 1}')],
+)
+def test_a_configuration_is_read_from_toml_and_json(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert bundle.config_of(tmp_path / name) == {"factors": 8}
+
+
+def test_a_configuration_is_read_from_a_bundle(bundled):
+    assert bundle.config_of(bundled) == ARCHITECTURES["pmf"].Config(batch_size=128, epochs=1).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("c.toml", b"factors =", "no TOML or JSON"),
+        ("c.json", b"{", "no TOML or JSON"),
+        ("c.json", b"\xff\xfe", "no TOML or JSON"),
+        ("c.json", b"[1]", "expected a table of settings; found list"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        bundle.config_of(tmp_path / name)
+    with pytest.raises(InputError, match="no such file"):
+        bundle.config_of(tmp_path / "other.json")

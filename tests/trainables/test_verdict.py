@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap, norm
+
+from trainables.verdict import Comparison, compare, holm, judge, spread
+
+
+def world(seed, *, gain=0.0, users=60, rows=8, skewed=False):
+    """Squared errors of a baseline and of another that gains `gain` a row in the mean, and the rows' users."""
+    draw = np.random.default_rng(seed)
+    of = np.repeat(np.arange(users), rows)
+    noise = draw.exponential(1, users) - 1 if skewed else draw.normal(0, 1, users)
+    other = draw.exponential(1, len(of))
+    return other + gain + noise[of] * 0.3 + draw.normal(0, 0.3, len(of)), other, of
+
+
+def scipys(baseline, other, users):
+    """The same interval by scipy, which resamples the sums and counts of users in pairs."""
+    gains = baseline - other
+    totals, counts = np.bincount(users, weights=gains), np.bincount(users)
+
+    def mean(totals, counts, axis=-1):
+        return totals.sum(axis) / counts.sum(axis)
+
+    done = bootstrap((totals, counts), mean, paired=True, method="BCa", n_resamples=10_000, rng=5)
+    return tuple(done.confidence_interval)
+
+
+@pytest.mark.parametrize(("seed", "skewed"), [(0, False), (1, True), (2, True)])
+def test_the_interval_is_scipys(seed, skewed):
+    baseline, other, users = world(seed, gain=0.1, skewed=skewed)
+    drop = np.random.default_rng(seed).random(len(users)) < 0.5  # users of uneven numbers of rows
+    baseline, other, users = baseline[drop], other[drop], np.unique(users[drop], return_inverse=True)[1]
+    found = compare(baseline, other, users, seed=1)
+    low, high = scipys(baseline, other, users)
+    assert found.gain == pytest.approx((baseline - other).mean())
+    assert found.ci95 == (pytest.approx(low, abs=0.05 * (high - low)), pytest.approx(high, abs=0.05 * (high - low)))
+
+
+@given(seed=st.integers(0, 10_000), gain=st.sampled_from([-0.1, 0.0, 0.05, 0.08, 0.1, 0.3]), skewed=st.booleans())
+def test_p_is_small_exactly_when_0_lies_outside_the_interval(seed, gain, skewed):
+    found = compare(*world(seed, gain=gain, users=20, rows=3, skewed=skewed), seed=seed)
+    low, high = found.ci95
+    assert low <= found.gain <= high
+    assert 0 < found.p <= 1
+    if abs(found.p - 0.05) > 0.002:  # at the border, two quantiles of the same draws may differ by one draw
+        assert (found.p < 0.05) == (not low <= 0 <= high)
+
+
+def test_p_is_the_normal_ones_where_gains_are_normal():
+    baseline, other, users = world(3, gain=0.03, users=400)
+    found = compare(baseline, other, users, seed=1)
+    by_user = np.bincount(users, weights=baseline - other) / 8
+    z = by_user.mean() / (by_user.std(ddof=1) / 20)
+    assert found.p == pytest.approx(2 * norm.sf(abs(z)), rel=0.25)
+
+
+def test_the_interval_covers_the_true_gain_about_as_often_as_it_says():
+    covered = 0
+    for seed in range(200):
+        low, high = compare(*world(seed, gain=0.1, users=40, rows=2), seed=seed).ci95
+        covered += low <= 0.1 <= high
+    assert 0.88 * 200 <= covered <= 200
+    assert covered < 200  # an interval that always covers says nothing
+
+
+def test_rows_of_one_user_are_one_observation():
+    """Copies of a user's rows are no news; rows of new users would be."""
+    baseline, other, users = world(4, gain=0.1, users=30, rows=2)
+    nine = [np.tile(part, 9) for part in (baseline, other, users)]
+    strangers = np.arange(len(nine[2]))
+
+    def width(found):
+        return found.ci95[1] - found.ci95[0]
+
+    once, copied = compare(baseline, other, users, seed=1), compare(*nine, seed=1)
+    assert width(copied) == pytest.approx(width(once))
+    assert width(compare(nine[0], nine[1], strangers, seed=1)) < 0.6 * width(once)
+
+
+def test_a_single_users_rows_are_resampled_themselves():
+    baseline, other, _ = world(5, gain=0.5)
+    found = compare(baseline, other, np.zeros(len(baseline), dtype=int), seed=1)
+    assert found == compare(baseline, other, np.arange(len(baseline)), seed=1)
+    assert found.ci95[0] < found.gain < found.ci95[1]
+
+
+def test_the_same_seed_gives_the_same_answer():
+    first, again, other = (compare(*world(6, gain=0.05), seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first.ci95 != other.ci95
+    assert first.ci95 == pytest.approx(other.ci95, abs=0.02)
+
+
+def test_swapping_the_two_turns_the_sign():
+    baseline, other, users = world(7, gain=0.1)
+    there, back = compare(baseline, other, users, seed=1), compare(other, baseline, users, seed=1)
+    assert back.gain == -there.gain
+    assert back.ci95 == pytest.approx((-there.ci95[1], -there.ci95[0]), abs=1e-9)
+
+
+def test_the_draws_come_in_blocks_that_change_nothing_but_memory(monkeypatch):
+    baseline, other, users = world(8, gain=0.1)
+    whole = compare(baseline, other, users, seed=1)
+    monkeypatch.setattr("trainables.verdict.BLOCK", 60 * 1000)
+    assert compare(baseline, other, users, seed=1) == whole
+
+
+def test_identical_predictors_are_undecided():
+    errors, _, users = world(9)
+    found = compare(errors, errors, users, seed=1)
+    assert found == Comparison(gain=0.0, ci95=(0.0, 0.0), p=1.0)
+    assert judge({"same": found})["same"].word == "undecided"
+
+
+def test_the_same_gain_on_every_row_is_sure():
+    errors = np.full(40, 2.0)
+    found = compare(errors, errors - 0.5, np.repeat(np.arange(10), 4), seed=1)
+    assert (found.gain, found.ci95) == (0.5, (0.5, 0.5))
+    assert judge({"better": found})["better"].word == "beats"
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+    assert holm({"a": 0.5, "b": 0.9}) == {"a": 1.0, "b": 1.0}
+    assert holm({"a": 0.02}) == {"a": 0.02}
+    assert holm({}) == {}
+
+
+@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=6))
+def test_holm_only_raises_keeps_the_order_and_stays_below_bonferroni(p_values):
+    adjusted = holm(p_values)
+    assert adjusted.keys() == p_values.keys()
+    for name, p in p_values.items():
+        assert p <= adjusted[name] <= min(1, p * len(p_values))
+    ordered = sorted(p_values, key=p_values.get)
+    assert [adjusted[name] for name in ordered] == sorted(adjusted.values())
+
+
+def test_the_words():
+    verdicts = judge(
+        {
+            "better": Comparison(gain=0.1, ci95=(0.05, 0.15), p=0.001),
+            "worse": Comparison(gain=-0.1, ci95=(-0.15, -0.05), p=0.002),
+            # Its own interval leaves 0 out; judged among three it is not enough.
+            "near": Comparison(gain=0.1, ci95=(0.001, 0.2), p=0.049),
+            "even": Comparison(gain=0.0, ci95=(-0.1, 0.1), p=0.9),
+        }
+    )
+    assert {name: verdict.word for name, verdict in verdicts.items()} == {
+        "better": "beats",
+        "worse": "worse",
+        "near": "undecided",
+        "even": "undecided",
+    }
+    assert verdicts["near"].p_holm == pytest.approx(0.098)
+
+
+def test_the_spread_is_the_deviation_of_the_seeds_mse():
+    errors = np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]])
+    assert spread(errors) == pytest.approx(1.0)
+    assert spread(errors[:1]) == 0
