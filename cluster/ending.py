@@ -14,8 +14,8 @@ from cluster.prepared import Prepared, looks
 from cluster.report import markdown
 from cluster.run_folder import Ledger, RunFolder, write_json, write_text
 from cluster.train_group import FitOrder, Fitted, Lost
-from trainables import ARCHITECTURES
 from trainables import bundle as bundles
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
 from trainables.verdict import Verdict, compare, judge, spread

@@ -8,11 +8,11 @@ import torch
 from sklearn.metrics import classification_report, confusion_matrix
 
 from cluster.train_group import FitOrder, Fitted
-from trainables import ARCHITECTURES, Shape
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder, decode
 from trainables.metrics import Metrics, from_sums, predict, sums
-from trainables.model import RatingModel
+from trainables.model import RatingModel, Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,7 +85,7 @@ def train_options(
 ) -> "TrainOptions":
     from cluster.claim import new_name
     from cluster.train_job import TrainOptions
-    from trainables import ARCHITECTURES
+    from trainables.architectures import ARCHITECTURES
 
     return TrainOptions(
         architecture=one_of("architecture", architecture, tuple(ARCHITECTURES)),

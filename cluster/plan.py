@@ -9,7 +9,7 @@ from cluster.dealer import FINALISTS, SEEDS
 from cluster.machine import usable_cpus, usable_memory
 from cluster.prepared import Prepared
 from search_spaces import Space
-from trainables import ARCHITECTURES
+from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit
 
 TRIAL_BYTES = 500 << 20  # a process with torch in it

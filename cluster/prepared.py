@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables import Shape
 from trainables.data import (
     Columns,
     Duplicates,
@@ -16,6 +15,7 @@ from trainables.data import (
     split_given_test,
 )
 from trainables.data.movielens import cache_folder
+from trainables.model import Shape
 from trainables.scale import Scale
 
 

@@ -14,7 +14,8 @@ from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial, TrialData
 from search_spaces import Space, Study, journal, unfinished
-from trainables import ARCHITECTURES, Shape
+from trainables.architectures import ARCHITECTURES
+from trainables.model import Shape
 
 RETRIES = 2  # of a trial whose process died
 

@@ -21,11 +21,13 @@ from ray.util.queue import Empty, Queue
 from safetensors.torch import load_file, save_file
 
 from cluster.ray_session import Resources
-from trainables import ARCHITECTURES, FitFailed, InputError, Shape
+from trainables import FitFailed, InputError
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
 from trainables.fit import Fit, on_device
 from trainables.loop import calibrate, evaluate, run
+from trainables.model import Shape
 
 RESTARTS = 3  # of the group, when a worker dies
 POSITION, STATE, WEIGHTS = "position.json", "state.pt", "model.safetensors"

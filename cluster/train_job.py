@@ -14,10 +14,12 @@ from cluster.ray_session import session
 from cluster.run_folder import RunFolder
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
 from cluster.watch import Watch
-from trainables import ARCHITECTURES, FitFailed, InputError, Shape
+from trainables import FitFailed, InputError
 from trainables import bundle as bundles
+from trainables.architectures import ARCHITECTURES
 from trainables.bundle import config_of
 from trainables.decoders import Decoder
+from trainables.model import Shape
 from trainables.options import explain
 from trainables.training import TrainingConfig
 

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from ray import tune
 
-from trainables import ARCHITECTURES, Shape
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
 from trainables.fit import Fit, on_device
 from trainables.loop import Report, calibrate, evaluate, run
+from trainables.model import Shape
 
 RUNG = 2 / 3  # the share of its own schedule at which a trial can be stopped
 LONGEST_STEP = 1.0  # seconds between two words to the driver

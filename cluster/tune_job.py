@@ -18,7 +18,8 @@ from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
 from search_spaces import Space, has_space, read_spaces, shipped
-from trainables import ARCHITECTURES, InputError
+from trainables import InputError
+from trainables.architectures import ARCHITECTURES
 from trainables.decoders import Decoder
 
 

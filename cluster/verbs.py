@@ -10,7 +10,8 @@ import pandas as pd
 from cluster.prepared import DataOptions, prepare
 from cluster.train_job import TrainOptions, configured
 from search_spaces import has_space, shipped
-from trainables import ARCHITECTURES, InputError, load
+from trainables import InputError, load
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Columns, load_data, read_pairs
 from trainables.range_test import RangeTest, range_test
 from trainables.scale import Scale

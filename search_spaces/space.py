@@ -1,6 +1,7 @@
 """Search spaces as plain data: what may vary in an architecture, read from TOML and drawn through Optuna."""
 
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from trainables import Architecture, InputError
+from trainables import InputError
+from trainables.model import Architecture
 from trainables.options import explain
 
 Value = str | int | float | bool
+SAMPLES = 1000
 
 
 class Parameter(BaseModel):
@@ -47,7 +50,15 @@ class Parameter(BaseModel):
             raise ValueError(f"has low {self.low}, and log needs a low above 0")
         if self.log and self.step is not None:
             raise ValueError("has both log and step; Optuna takes one of them")
+        if self.step is not None:
+            self._check_step(self.step, self.high - self.low)
         return self
+
+    def _check_step(self, step: float, span: float) -> None:
+        if self._whole_numbers and not isinstance(step, int):
+            raise ValueError(f"has step {step}, and whole bounds need a whole one")
+        if abs(span / step - round(span / step)) > 1e-9:
+            raise ValueError(f"has step {step}, which does not lead from low {self.low} to high {self.high}")
 
     def distribution(self) -> BaseDistribution:
         if self.choices is not None:
@@ -87,9 +98,17 @@ class Parameter(BaseModel):
             return self
         return self.model_copy(update={"low": min(self.low, value), "high": max(self.high, value)})
 
-    def ends(self) -> list[Value]:
-        """The values between which, or among which, every drawn value lies."""
-        return self.choices if self.choices is not None else [self.low, self.high]  # type: ignore[list-item]
+    def samples(self) -> list[Value]:
+        """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
+        if self.choices is not None:
+            return self.choices
+        assert self.low is not None
+        assert self.high is not None
+        if self._whole_numbers:
+            values = range(int(self.low), int(self.high) + 1, int(self.step or 1))
+            return [values[0], values[-1], *values[1 :: max(1, len(values) // SAMPLES)]]
+        # The share is no simple fraction: what is drawn from a range of fractions is no whole number.
+        return [self.low, self.high, self.low + 0.381966 * (self.high - self.low)]
 
 
 class Space(BaseModel):
@@ -174,15 +193,30 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
     only = changes.pop("only", False)
     if not isinstance(only, bool):
         raise InputError(f"{source}.only: must be true or false; found {only!r}")
-    change = _space(space.architecture, architecture, changes, source=source)
-    change = change.model_copy(update={"given": tuple(change.parameters)})
-    if only:
-        return change
-    kept = {name: p for name, p in space.parameters.items() if name not in change.fixed}
-    return change.model_copy(update={"parameters": {**kept, **change.parameters}})
+    parameters, fixed = _read(space.architecture, architecture, changes, source=source)
+    kept = {} if only else {name: p for name, p in space.parameters.items() if name not in fixed}
+    merged = Space(
+        architecture=space.architecture,
+        parameters=_ordered({**kept, **parameters}, source=source),
+        fixed=fixed,
+        given=tuple(parameters),
+    )
+    # Only what the file itself gave: fixing `labels` rightly leaves the shipped `label_width` undrawn.
+    _check_conditions(merged, parameters, source=source)
+    return merged
 
 
 def _space(name: str, architecture: Architecture, table: dict[str, Any], *, source: str) -> Space:
+    parameters, fixed = _read(name, architecture, table, source=source)
+    space = Space(architecture=name, parameters=_ordered(parameters, source=source), fixed=fixed)
+    _check_conditions(space, parameters, source=source)
+    return space
+
+
+def _read(
+    name: str, architecture: Architecture, table: dict[str, Any], *, source: str
+) -> tuple[dict[str, Parameter], dict[str, Value]]:
+    """The parameters that vary and those that are fixed. Raises InputError that names the one at fault."""
     fields = architecture.Config.model_fields
     parameters: dict[str, Parameter] = {}
     fixed: dict[str, Value] = {}
@@ -196,24 +230,23 @@ def _space(name: str, architecture: Architecture, table: dict[str, Any], *, sour
             parameters[key] = Parameter.model_validate(content)
         except ValidationError as error:
             raise InputError(f"{source}.{key}: {explain(error, Parameter)}") from None
-    for key, parameter in parameters.items():
-        for condition in parameter.when:
-            if condition not in fields:
-                raise InputError(f"{source}.{key}: when names {condition!r}, which is no parameter of {name}")
-    _check_values(architecture, parameters, fixed, source=source)
-    return Space(architecture=name, parameters=_ordered(parameters, source=source), fixed=fixed)
-
-
-def _check_values(
-    architecture: Architecture, parameters: dict[str, Parameter], fixed: dict[str, Value], *, source: str
-) -> None:
-    """Every value that can be drawn must be one that the architecture takes."""
-    candidates = [(name, value) for name, p in parameters.items() for value in p.ends()] + list(fixed.items())
-    for name, value in candidates:
+    for key, value in [*((key, v) for key, p in parameters.items() for v in p.samples()), *fixed.items()]:
         try:
-            architecture.Config.model_validate({name: value})
+            architecture.Config.model_validate({key: value})
         except ValidationError as error:
             raise InputError(f"{source}.{explain(error, architecture.Config)}") from None
+    return parameters, fixed
+
+
+def _check_conditions(space: Space, keys: Iterable[str], *, source: str) -> None:
+    """A condition must be on something that the space settles, and be able to hold."""
+    for key in keys:
+        for name, value in space.parameters[key].when.items():
+            condition = space.parameters.get(name)
+            if condition is None and name not in space.fixed:
+                raise InputError(f"{source}.{key}: when names {name!r}, which this space neither varies nor fixes")
+            if not (condition.admits(value) if condition else space.fixed[name] == value):
+                raise InputError(f"{source}.{key}: when says {name} = {value!r}, which is never drawn")
 
 
 def _ordered(parameters: dict[str, Parameter], *, source: str) -> dict[str, Parameter]:

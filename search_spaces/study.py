@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces.space import Space, Value
-from trainables import Architecture, Shape
+from trainables.model import Architecture, Shape
 
 State = Literal["done", "stopped", "failed"]
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}

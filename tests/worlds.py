@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trainables import Shape
 from trainables.data import Ids, Ratings, Rows
+from trainables.model import Shape
 from trainables.scale import Scale
 
 STARS = Scale.of(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))

@@ -6,15 +6,16 @@ import shutil
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from trainables.architectures import ARCHITECTURES
 from trainables.data.ratings import Ids
 from trainables.decoders import Decoder, decode
 from trainables.errors import InputError
@@ -33,10 +34,10 @@ class Description(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    format: int = 1
+    format: Literal[1] = 1
     architecture: str
     config: dict[str, Any]
-    values: list[float]  # the observed ratings that the scale is read off
+    values: list[float] = Field(min_length=2)  # the observed ratings that the scale is read off
     step: float
     lattice: bool
     decoder: Decoder
@@ -137,17 +138,19 @@ class Predictor:
 
 def load(path: str | Path) -> Predictor:
     """Load a bundle from its folder. Raises InputError where the folder holds none."""
-    from trainables import ARCHITECTURES  # the table lists modules which this one must not import in a circle
-
     description = read_description(Path(path))
     architecture = ARCHITECTURES.get(description.architecture)
     if architecture is None:
         raise InputError(
             f"{path}: no architecture {description.architecture!r} here; there are {', '.join(ARCHITECTURES)}"
         )
-    users, items = (Ids(_parquet(Path(path) / name)["id"].to_numpy()) for name in (USERS, ITEMS))
+    try:
+        config = architecture.Config.model_validate(description.config)
+    except ValidationError as error:
+        raise InputError(f"{Path(path) / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
+    users, items = (_ids(Path(path) / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
-    model = restored(architecture, description.config, shape, Path(path) / WEIGHTS)
+    model = restored(architecture, config, shape, Path(path) / WEIGHTS)
     return Predictor(description, model, users, items)
 
 
@@ -156,15 +159,15 @@ def read_description(path: Path) -> Description:
     if not file.is_file():
         raise InputError(f"{path}: no model bundle (it has no {DESCRIPTION})")
     try:
-        return Description.model_validate_json(file.read_text())
+        return Description.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise InputError(f"{file}: {explain(error, Description)}") from None
 
 
-def restored(architecture: Architecture, config: dict[str, Any], shape: Shape, weights: Path) -> RatingModel:
+def restored(architecture: Architecture, config: TrainingConfig, shape: Shape, weights: Path) -> RatingModel:
     """A model with weights from a file, drawing no random numbers of the caller's."""
     with torch.random.fork_rng(devices=[]):
-        model = architecture.Model(architecture.Config.model_validate(config), shape)
+        model = architecture.Model(config, shape)
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -172,9 +175,9 @@ def restored(architecture: Architecture, config: dict[str, Any], shape: Shape, w
     return model.eval()
 
 
-def _parquet(file: Path) -> pd.DataFrame:
+def _ids(file: Path) -> Ids:
     try:
-        return pd.read_parquet(file)
+        return Ids(pd.read_parquet(file, columns=["id"])["id"].to_numpy())
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {str(error).splitlines()[0]}") from None
 

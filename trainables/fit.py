@@ -71,7 +71,7 @@ class Fit:
         self.steps_per_epoch = len(rows) // self.batch_size
         self.steps = self.steps_per_epoch * config.epochs
         self.step = 0
-        self.loss_sum = torch.zeros((), device=self.device)
+        self.loss_sum = torch.zeros((), device=self.device)  # over the steps of this epoch
         torch.manual_seed(seed)
         self.model: RatingModel = architecture.Model(config, shape).to(self.device)
         self.optimizer = torch.optim.AdamW(
@@ -93,9 +93,14 @@ class Fit:
     def progress(self) -> float:
         return self.step / self.steps
 
-    def advance(self, *, rate: float | None = None) -> None:
-        """Take one optimiser step on this worker's share of the next batch; `rate` replaces the schedule's."""
+    def advance(self, *, rate: float | None = None) -> Tensor:
+        """Take one optimiser step on this worker's share of the next batch, and give its loss.
+
+        `rate` replaces the schedule's learning rate.
+        """
         epoch, number = divmod(self.step, self.steps_per_epoch)
+        if number == 0:
+            self.loss_sum.zero_()
         batch = self._batch(epoch, number)
         scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), self.config.learning_rate)
         rate = scheduled if rate is None else rate
@@ -111,6 +116,7 @@ class Fit:
         self.optimizer.step()
         self.loss_sum += loss.detach() / self.world
         self.step += 1
+        return loss.detach()
 
     def _batch(self, epoch: int, number: int) -> Tensors:
         if self._epoch_rows is None or self._epoch_rows[0] != epoch:

@@ -60,8 +60,6 @@ def run(
         yield _report(fit, held_out if measure else None, decoder, marked=fit.step in marked, save=due)
         if due:
             saved = clock()
-        if epoch_ends:
-            fit.loss_sum.zero_()
 
 
 def _agreed(fit: Fit, due: bool) -> bool:

@@ -2,13 +2,20 @@
 
 from pydantic import BaseModel, ValidationError
 
+TYPES = ("int", "float", "str", "bool")
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first fault of a validation in one line: the field, the value found, and what is allowed."""
     fault = error.errors()[0]
-    field = ".".join(str(part) for part in fault["loc"])
+    # Of a field that takes several types, pydantic names the type as well: `low.int`.
+    known = [part for part in fault["loc"] if part not in TYPES]
+    field = ".".join(str(part) for part in known)
     if fault["type"] == "extra_forbidden":
         return f"no option {field!r}; there are {', '.join(model.model_fields)}"
-    found = "" if fault["type"] == "missing" else f"; found {fault['input']!r}"
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{field}: must be {message}{found}" if field else message
+    if fault["type"] == "missing":
+        return f"{field}: is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    if message.startswith("Input should be "):
+        message = f"must be {message.removeprefix('Input should be ')}"
+    return f"{field}: {message}; found {fault['input']!r}" if field else message

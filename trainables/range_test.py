@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.data.ratings import Rows
+from trainables.errors import FitFailed
 from trainables.fit import Fit
 from trainables.model import Architecture, Shape
 from trainables.training import TrainingConfig
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
+WARM_UP, LAST = STEPS // 10, 5
 SMOOTHING = 0.98
 DIVERGED = 4.0  # times the best loss so far
 
@@ -32,16 +34,16 @@ def range_test(architecture: Architecture, config: TrainingConfig, shape: Shape,
     losses: list[float] = []
     average, best = 0.0, math.inf
     for step, rate in enumerate(rates):
-        before = float(fit.loss_sum)
-        fit.advance(rate=float(rate))
-        average = SMOOTHING * average + (1 - SMOOTHING) * (float(fit.loss_sum) - before)
+        average = SMOOTHING * average + (1 - SMOOTHING) * float(fit.advance(rate=float(rate)))
         smoothed = average / (1 - SMOOTHING ** (step + 1))
-        if not math.isfinite(smoothed) or smoothed > DIVERGED * best:
+        if not math.isfinite(smoothed) or (step > WARM_UP + LAST and smoothed > DIVERGED * best):
             break
         losses.append(smoothed)
         best = min(best, smoothed)
+    if len(losses) <= WARM_UP + LAST:
+        raise FitFailed(f"the loss is no finite number after {len(losses)} steps of the range test")
     # As fastai: the first tenth is warm-up and the last five steps are already running away.
-    kept = slice(STEPS // 10, max(STEPS // 10 + 2, len(losses) - 5))
+    kept = slice(WARM_UP, len(losses) - LAST)
     kept_rates, kept_losses = rates[: len(losses)][kept], np.array(losses)[kept]
     return RangeTest(rates=kept_rates, losses=kept_losses, valley=valley(kept_rates, kept_losses))
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cluster.ray_session import session
-from trainables import Shape
 from trainables.data import load_data, split
+from trainables.model import Shape
 from trainables.scale import Scale
 
 

@@ -6,7 +6,7 @@ from cluster.dealer import FINALISTS, SEEDS, Dealer, choose, finalists
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import studies
 from search_spaces import shipped
-from trainables import ARCHITECTURES
+from trainables.architectures import ARCHITECTURES
 from trainables.metrics import Metrics
 
 NAMES = ["pmf", "classifier"]

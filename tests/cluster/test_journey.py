@@ -14,7 +14,8 @@ import pytest
 
 from cluster.run_folder import Ledger
 from cluster.tune_job import SEEDS
-from trainables import ARCHITECTURES, load
+from trainables import load
+from trainables.architectures import ARCHITECTURES
 from trainables.data import load_data, split
 
 SMOKE = [sys.executable, "-m", "cluster", "tune", "--smoke-test"]

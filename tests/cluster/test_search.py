@@ -18,7 +18,7 @@ from cluster.run_folder import Ledger, RunFolder
 from cluster.search import Slots, search, slots, studies
 from cluster.trial import TrialData
 from search_spaces import read_spaces
-from trainables import ARCHITECTURES
+from trainables.architectures import ARCHITECTURES
 
 SPACE = """
 [pmf]

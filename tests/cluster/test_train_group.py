@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
-from trainables import ARCHITECTURES, InputError
+from trainables import InputError
+from trainables.architectures import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")

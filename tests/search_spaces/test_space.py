@@ -5,7 +5,9 @@ from pydantic import ValidationError
 
 from search_spaces import Parameter, has_space, read_spaces, shipped
 from tests.worlds import STARS
-from trainables import ARCHITECTURES, InputError, Shape
+from trainables import InputError
+from trainables.architectures import ARCHITECTURES
+from trainables.model import Shape
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 SHAPES = [Shape(users=users, items=items, scale=STARS) for users, items in [(41, 31), (944, 1665), (10**6, 10**5)]]
@@ -249,3 +251,32 @@ def test_a_file_of_bytes_is_an_error(tmp_path):
     (tmp_path / "space.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="no TOML"):
         read_spaces(tmp_path / "space.toml", ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[classifier.subdivisions]\nlow = 1\nhigh = 8\n", "classifier.subdivisions: must be 1, 2, 4 or 8; found 3"),
+        ("[classifier.epochs]\nlow = 3.0\nhigh = 10.0\n", "classifier.epochs: must be a valid integer"),
+        ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 0.5\n", "classifier.epochs: has step 0.5"),
+        ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 4\n", "does not lead from low 1 to high 10"),
+        (
+            "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'spred' }\n",
+            "labels = 'spred', which is never drawn",
+        ),
+        (
+            "[classifier]\nonly = true\n[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'hard' }\n",
+            "when names 'labels', which this space neither varies nor fixes",
+        ),
+    ],
+)
+def test_what_could_never_be_drawn_or_never_be_taken_is_refused_at_reading(refused, text, said):
+    assert said in refused(text)
+
+
+def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
+    text = "[classifier.user_width]\nlow = 16\nhigh = 128\nwhen = { labels = 'spread' }\n"
+    space = read(text, "classifier")["classifier"]
+    drawn = draws(space, 40)
+    assert all(("user_width" in one) == (one["labels"] == "spread") for one in drawn)
+    assert {one["labels"] for one in drawn} == {"hard", "spread"}

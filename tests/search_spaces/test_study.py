@@ -8,7 +8,8 @@ from optuna.trial import TrialState
 from search_spaces import Outcome, Space, Study, journal, shipped, unfinished
 from search_spaces.space import Parameter
 from tests.worlds import STARS
-from trainables import ARCHITECTURES, Shape
+from trainables.architectures import ARCHITECTURES
+from trainables.model import Shape
 
 SHAPE = Shape(users=944, items=1665, scale=STARS)
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)

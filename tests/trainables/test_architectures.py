@@ -7,11 +7,13 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 
 from tests.worlds import STARS, shape_of
-from trainables import ARCHITECTURES, Shape, loop
+from trainables import loop
+from trainables.architectures import ARCHITECTURES
 from trainables.data import split
 from trainables.decoders import DECODERS, decode
 from trainables.fit import Fit, on_device
 from trainables.metrics import predict
+from trainables.model import Shape
 from trainables.scale import Scale
 
 MOVIELENS_100K = Shape(users=944, items=1665, scale=STARS)

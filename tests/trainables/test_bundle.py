@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.worlds import shape_of
-from trainables import ARCHITECTURES, InputError, bundle, load, loop
+from trainables import InputError, bundle, load, loop
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Ids
 from trainables.decoders import DECODERS, decode
 from trainables.fit import Fit
@@ -201,3 +202,30 @@ def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, conte
         bundle.config_of(tmp_path / name)
     with pytest.raises(InputError, match="no such file"):
         bundle.config_of(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"config": {"width": 3}}, "config: no option 'width'"),
+        ({"format": 2}, "format: must be 1; found 2"),
+        ({"values": []}, "values: List should have at least 2 items"),
+    ],
+)
+def test_a_description_that_another_version_wrote_is_refused_in_one_line(bundled, change, said):
+    file = bundled / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(InputError, match=said):
+        load(bundled)
+
+
+def test_a_description_that_is_no_text_is_refused(bundled):
+    (bundled / "config.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(InputError, match="config.json"):
+        load(bundled)
+
+
+def test_ids_without_their_column_are_refused(bundled):
+    pd.DataFrame({"name": ["a"]}).to_parquet(bundled / "users.parquet")
+    with pytest.raises(InputError, match=r"users\.parquet"):
+        load(bundled)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.worlds import STARS
-from trainables import Shape, classifier
+from trainables import classifier
+from trainables.model import Shape
 
 SHAPE = Shape(users=4, items=4, scale=STARS)
 PAIR = torch.tensor([1]), torch.tensor([2])

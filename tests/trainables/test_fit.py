@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainables import ARCHITECTURES, InputError
+from trainables import InputError
+from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)

@@ -26,7 +26,7 @@ class Options(BaseModel):
         ),
         ({"name": "n", "rat": 1}, "no option 'rat'; there are rate, name, inner"),
         ({"name": "n", "inner": {"depth": 0}}, "inner.depth: must be greater than or equal to 1; found 0"),
-        ({}, "name: must be Field required"),
+        ({}, "name: is missing"),
     ],
 )
 def test_a_fault_is_one_line_with_the_field_the_value_and_what_is_allowed(typed, said):

@@ -3,8 +3,12 @@ import pytest
 import torch
 
 from tests.worlds import shape_of
-from trainables import ARCHITECTURES
+from trainables import pmf
+from trainables.architectures import ARCHITECTURES
+from trainables.data import load_data, split
+from trainables.model import Shape
 from trainables.range_test import range_test, valley
+from trainables.scale import Scale
 
 RATES = np.geomspace(1e-7, 10, 100)
 
@@ -84,3 +88,12 @@ def test_the_callers_random_numbers_are_not_what_decides(two_tastes):
         found = range_test(architecture, architecture.Config(), shape_of(two_tastes), two_tastes.rows, seed=4)
         curves.append(found.losses.tolist())
     assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_early_jump_of_the_loss_does_not_end_it(seed):
+    ratings = load_data("synthetic")
+    parts = split(ratings.rows, seed=seed)
+    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
+    found = range_test(pmf, pmf.Config(batch_size=2), shape, parts.train, seed=seed)
+    assert found.rates[0] <= found.valley <= found.rates[-1]

@@ -10,7 +10,8 @@ import torch.multiprocessing as multiprocessing
 from torch import nn
 
 from tests.worlds import STARS, shape_of, two_tastes
-from trainables import ARCHITECTURES, loop
+from trainables import loop
+from trainables.architectures import ARCHITECTURES
 from trainables.batch_norm import BatchNorm
 from trainables.data import split
 from trainables.fit import Fit, on_device

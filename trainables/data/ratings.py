@@ -1,6 +1,7 @@
 """Ratings in memory: whole-number indices for anybody's ids, with 0 kept for 'unknown'."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ import pandas as pd
 from trainables.errors import InputError
 
 Duplicates = Literal["keep", "last", "error"]
+LARGEST_WHOLE = 2**53  # beyond it floats skip whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +79,17 @@ def as_text(ids: pd.Series) -> pd.Series:
     if ids.isna().any():
         raise ValueError(f"id {int(ids.isna().argmax())} is missing")
     if pd.api.types.is_float_dtype(ids):
-        fraction = ids.to_numpy() % 1 != 0
-        if fraction.any():
-            raise ValueError(f"id {int(fraction.argmax())} is {ids.iloc[int(fraction.argmax())]}, no whole number")
+        broken = not_whole(ids)
+        if broken.any():
+            raise ValueError(f"id {int(broken.argmax())} is {ids.iloc[int(broken.argmax())]}, no whole number")
         ids = ids.astype("int64")
     return ids.astype("str")
+
+
+def not_whole(ids: pd.Series) -> np.ndarray:
+    """Which float ids are no whole number, or too large for a float to tell it from its neighbours."""
+    values = ids.to_numpy()
+    return (values % 1 != 0) | (np.abs(values) > LARGEST_WHOLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +105,7 @@ class Ratings:
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.rows.fingerprint().encode())
         for ids in (self.users, self.items):
-            digest.update("\n".join(ids.text).encode())
+            digest.update(json.dumps(ids.text.tolist()).encode())
         return digest.hexdigest()
 
 

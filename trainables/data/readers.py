@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame
+from trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame, not_whole
 from trainables.data.tables import Table, read_table
 from trainables.errors import InputError
 
@@ -108,7 +108,7 @@ def _ids(table: Table, column: str) -> pd.Series:
     if missing.any():
         raise InputError(f"{table.place(int(missing.to_numpy().argmax()))}: the id in column {column!r} is missing")
     if pd.api.types.is_float_dtype(values):
-        broken = (values.to_numpy() % 1) != 0
+        broken = not_whole(values)
         if broken.any():
             row = int(broken.argmax())
             raise InputError(
@@ -124,7 +124,7 @@ def _numbers(table: Table, column: str) -> pd.Series:
     if broken.any():
         row = int(broken.argmax())
         found = table.frame[column].iloc[row]
-        shown = "nothing" if pd.isna(found) and table.text is not None else repr(found)
+        shown = "nothing" if pd.isna(found) else str(found) if not isinstance(found, str) else repr(found)
         raise InputError(f"{table.place(row)}: the rating in column {column!r} must be a finite number; found {shown}")
     return values
 

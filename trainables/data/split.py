@@ -84,11 +84,8 @@ def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed
 def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:
     test, rest = _first(rows, order, TEST_SHARE, by_user=by_user)
     validation, train = _first(rows, rest, VALIDATION_SHARE, by_user=by_user)
-    return Split(
-        train=_part(rows, train, "training"),
-        validation=_part(rows, validation, "validation"),
-        test=SealedRows(_part(rows, test, "test")),
-    )
+    sealed = SealedRows(_part(rows, test, "test"))
+    return Split(train=_part(rows, train, "training"), validation=_part(rows, validation, "validation"), test=sealed)
 
 
 def _random_order(rows: Rows, seed: int) -> np.ndarray:

@@ -5,6 +5,8 @@ Local paths and object-store URIs (`s3://`, `gs://`) are read alike, through pya
 
 import csv
 import io
+import itertools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +31,18 @@ class Table:
     source: str
     frame: pd.DataFrame
     text: str | None = None  # the file's text, to find the line of a bad row; None for Parquet
+    separator: str = ","
     header: bool = True
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
         if self.text is None:
             return f"{self.source}: row {row + 1}"
-        reader = csv.reader(io.StringIO(self.text, newline=""))
-        records = (reader.line_num for record in reader if record)
-        wanted = row + self.header
-        line = next((line for number, line in enumerate(records) if number == wanted), None)
-        return f"{self.source}:{line}" if line is not None else f"{self.source}: row {row + 1}"
+        csv.field_size_limit(max(len(self.text), 131_072))
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.separator)
+        # pandas skips blank lines, and so must the count.
+        records = (reader.line_num for record in reader if "".join(record).strip())
+        return f"{self.source}:{next(itertools.islice(records, row + self.header, None))}"
 
 
 def read_table(source: str) -> Table:
@@ -79,10 +82,17 @@ def _read_folder(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
 
 def _read_parquet(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
     try:
-        frame = pq.read_table(path, filesystem=filesystem).to_pandas()
+        if path.lower().endswith(".gz"):
+            with filesystem.open_input_stream(path, compression="gzip") as stream:
+                frame = pq.read_table(io.BytesIO(stream.read())).to_pandas()
+        else:
+            frame = pq.read_table(path, filesystem=filesystem).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    return Table(source=source, frame=frame.reset_index(drop=True))
+    if frame.empty:
+        raise InputError(f"{source}: has no rows")
+    named = [name for name in frame.index.names if name is not None]
+    return Table(source=source, frame=frame.reset_index(named).reset_index(drop=True))
 
 
 def _text_of(source: str, filesystem: pa.fs.FileSystem, path: str) -> str:
@@ -109,21 +119,23 @@ def _read_text(source: str, name: str, text: str) -> Table:
         text = text.replace("::", "\t")
     separator = "\t" if columns else _separator(text)
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            header=None if columns else 0,
-            names=columns,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[""],
-            index_col=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more fields than the header
+            frame = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                header=None if columns else 0,
+                names=columns,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+            )
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise InputError(f"{source}: is no table: {str(error).splitlines()[0]}") from None
     if frame.empty:
-        raise InputError(f"{source}: has a header and no ratings")
-    return Table(source=source, frame=frame, text=text, header=not columns)
+        raise InputError(f"{source}: has a header and no rows")
+    return Table(source=source, frame=frame, text=text, separator=separator, header=not columns)
 
 
 def _separator(text: str) -> str:

@@ -109,3 +109,16 @@ def test_other_ids_are_another_data_set():
 
     assert hashed(["a", "b"]) == hashed(["a", "b"])
     assert hashed(["a", "b"]) != hashed(["a", "c"])
+
+
+def test_ids_that_move_from_users_to_items_change_the_fingerprint():
+    def world(users, items):
+        return Ratings(name="w", rows=rows_of([1], [1], [3.0]), users=Ids(np.array(users)), items=Ids(np.array(items)))
+
+    assert world(["a", "bx"], ["c"]).fingerprint() != world(["a", "b"], ["xc"]).fingerprint()
+    assert world(["a\nb"], ["c"]).fingerprint() != world(["a", "b"], ["c"]).fingerprint()
+
+
+def test_a_float_id_too_large_to_be_a_whole_number_is_refused():
+    with pytest.raises(ValueError, match="no whole number"):
+        as_text(pd.Series([1e19]))

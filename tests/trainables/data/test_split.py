@@ -91,9 +91,9 @@ def test_with_a_test_file_only_validation_is_cut_off(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["random", "user", "time"])
-@pytest.mark.parametrize("count", [1, 4, 11])
-def test_an_empty_part_is_an_error_that_names_it(count, kind):
-    with pytest.raises(InputError, match=f"{count} ratings are too few to split: the validation part would be empty"):
+@pytest.mark.parametrize(("count", "part"), [(1, "test"), (4, "test"), (11, "validation")])
+def test_an_empty_part_is_an_error_that_names_it(count, part, kind):
+    with pytest.raises(InputError, match=f"{count} ratings are too few to split: the {part} part would be empty"):
         split(world(count, users=count), kind=kind, seed=0)
 
 

@@ -101,7 +101,7 @@ def test_an_empty_file(tmp_path, content):
 
 
 def test_a_header_alone(tmp_path):
-    assert refused(write(tmp_path, "r.csv", "user,item,rating\n")).endswith("has a header and no ratings")
+    assert refused(write(tmp_path, "r.csv", "user,item,rating\n")).endswith("has a header and no rows")
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,48 @@ def test_a_folder_with_nothing_to_read_lists_what_it_has(tmp_path):
 
 def test_a_scheme_that_nobody_knows(tmp_path):
     assert "cannot be opened" in refused("nowhere://bucket/r.csv")
+
+
+def test_a_bad_rows_line_is_counted_with_the_files_own_separator(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text('user;item;rating\na;"x\ny";1\nb;z;BAD\n')
+    assert read_table(str(path)).place(1) == f"{path}:4"
+
+
+def test_a_line_of_spaces_is_counted_and_not_read(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,rating\n   \na,x,1\nc,y,bad\n")
+    assert read_table(str(path)).place(1) == f"{path}:4"
+
+
+def test_a_very_long_field_is_no_hindrance_to_naming_a_line(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(f"user,item,rating\n{'a' * 200_000},x,1\nc,y,bad\n")
+    assert read_table(str(path)).place(1) == f"{path}:3"
+
+
+def test_rows_of_more_fields_than_the_header_are_refused(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,rating\na,x,1,9\nb,y,2,9\n")
+    with pytest.raises(InputError, match="is no table"):
+        read_table(str(path))
+
+
+def test_a_parquet_index_with_a_name_is_a_column(tmp_path):
+    path = tmp_path / "r.parquet"
+    pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2]}).set_index("user").to_parquet(path)
+    assert list(read_table(str(path)).frame.columns) == ["user", "item", "rating"]
+
+
+def test_packed_parquet_is_read(tmp_path):
+    path = tmp_path / "r.parquet.gz"
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2]})
+    path.write_bytes(gzip.compress(frame.to_parquet(None)))
+    assert read_table(str(path)).frame.equals(frame)
+
+
+def test_parquet_without_rows_is_refused(tmp_path):
+    path = tmp_path / "r.parquet"
+    pd.DataFrame({"user": [], "item": [], "rating": []}).to_parquet(path)
+    with pytest.raises(InputError, match="has no rows"):
+        read_table(str(path))
