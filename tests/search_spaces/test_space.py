@@ -262,7 +262,7 @@ def test_a_file_of_bytes_is_an_error(tmp_path):
         ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 4\n", "does not lead from low 1 to high 10"),
         (
             "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'spred' }\n",
-            "labels = 'spred', which is never drawn",
+            "labels = 'spred', which is never",
         ),
         (
             "[classifier]\nonly = true\n[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'hard' }\n",

@@ -221,7 +221,7 @@ def test_a_description_that_another_version_wrote_is_refused_in_one_line(bundled
 
 def test_a_description_that_is_no_text_is_refused(bundled):
     (bundled / "config.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(InputError, match="config.json"):
+    with pytest.raises(InputError, match=r"config\.json"):
         load(bundled)
 
 
