@@ -62,7 +62,6 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     folder = folder_of(options.name)
     spaces = spaces_for(options)
     prepared = prepare(options.data)
-    spaces = {n: s.holding(ARCHITECTURES[n].reference(prepared.shape).model_dump()) for n, s in spaces.items()}
     watch.say(prepared.summary())
     with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
         ledger = Ledger(folder.ledger)

@@ -93,11 +93,6 @@ class Parameter(BaseModel):
     def _whole_numbers(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
-    def stretched(self, value: Value) -> "Parameter":
-        if self.choices is not None or isinstance(value, str) or self.low is None or self.high is None:
-            return self
-        return self.model_copy(update={"low": min(self.low, value), "high": max(self.high, value)})
-
     def samples(self) -> list[Value]:
         """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
         if self.choices is not None:
@@ -119,17 +114,6 @@ class Space(BaseModel):
     architecture: str
     parameters: dict[str, Parameter]
     fixed: dict[str, Value] = {}
-    given: tuple[str, ...] = ()  # parameters that a person's own file gave
-
-    def holding(self, config: dict[str, Value]) -> "Space":
-        """This space with its shipped ranges stretched to hold a configuration; given ones stay as they are.
-
-        The reference's table widths grow with the data, and it is to be searched from on any data.
-        """
-        stretched = {
-            name: p if name in self.given else p.stretched(config[name]) for name, p in self.parameters.items()
-        }
-        return self.model_copy(update={"parameters": stretched})
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold; those that do not apply are left out."""
@@ -199,7 +183,6 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
         architecture=space.architecture,
         parameters=_ordered({**kept, **parameters}, source=source),
         fixed=fixed,
-        given=tuple(parameters),
     )
     # Only what the file itself gave: fixing `labels` rightly leaves the shipped `label_width` undrawn.
     _check_conditions(merged, parameters, source=source)

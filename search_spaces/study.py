@@ -54,18 +54,16 @@ class Study:
         self._study = optuna.create_study(study_name=name, storage=storage or InMemoryStorage(), direction="minimize")
         self._running: dict[str, optuna.Trial] = {}
 
-    @property
-    def holds_reference(self) -> bool:
-        """Whether the space includes the reference configuration, which is then the first trial."""
-        return self.space.point(self.reference.model_dump()) is not None
-
     def ask(self, trial: str, number: int, *, config: dict[str, Value] | None = None) -> dict[str, Value]:
         """The whole configuration of the trial of this name and number (from 0).
 
-        `config` asks for just that one: a trial that was running when a search was cut off.
+        The first is the reference, whether or not the space holds it. `config` asks for just that one: a trial
+        that was running when a search was cut off.
         """
-        point = self.space.point(config or self.reference.model_dump())
-        if point is not None and (config is not None or number == 0):
+        if number == 0 and config is None:
+            config = self.reference.model_dump()
+        point = self.space.point(config) if config is not None else None
+        if point is not None:
             self._study.enqueue_trial(point)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -77,8 +75,11 @@ class Study:
                 n_startup_trials=STARTUP,
             )
         asked = self._study.ask()
-        drawn = self.space.suggest(asked)
-        full = self.architecture.Config.model_validate({**self.reference.model_dump(), **drawn}).model_dump()
+        if config is not None and point is None:
+            full = config  # outside the space: run and recorded, and nothing for TPE to learn from
+        else:
+            drawn = self.space.suggest(asked)
+            full = self.architecture.Config.model_validate({**self.reference.model_dump(), **drawn}).model_dump()
         asked.set_user_attr("trial", trial)
         asked.set_user_attr("config", full)
         self._running[trial] = asked
@@ -96,9 +97,7 @@ class Study:
 
     def add(self, trial: str, config: dict[str, Value], outcome: Outcome, attributes: dict[str, Any]) -> None:
         """Add a trial of an earlier session of this search, as its ledger has it."""
-        point = self.space.point(config)
-        if point is None:
-            return
+        point = self.space.point(config) or {}
         distributions: dict[str, BaseDistribution] = {
             name: self.space.parameters[name].distribution() for name in point
         }

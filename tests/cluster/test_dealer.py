@@ -27,8 +27,7 @@ def make(tmp_path, small):
     def make(*, trials=3, seed=42, names=NAMES, deadline=None):
         folder = RunFolder(tmp_path)
         ledger = Ledger(folder.ledger)
-        references = {name: ARCHITECTURES[name].reference(small[2]).model_dump() for name in names}
-        spaces = {name: shipped(name, ARCHITECTURES[name]).holding(references[name]) for name in names}
+        spaces = {name: shipped(name, ARCHITECTURES[name]) for name in names}
         made, cut_off = studies(folder, ledger, spaces, small[2], seed=seed)
         return Dealer(made, ledger, trials=trials, seed=seed, unfinished=cut_off, deadline=deadline)
 

@@ -47,19 +47,19 @@ def searched(study, numbers):
 @EVERY
 def test_the_reference_is_asked_first(name):
     study = new_study(name)
-    assert study.holds_reference
     assert study.ask("first", 0) == ARCHITECTURES[name].reference(SHAPE).model_dump()
     assert study.ask("second", 1) != study.ask("third", 2)
 
 
-def test_a_space_without_the_reference_asks_what_it_holds():
+def test_the_reference_is_run_and_recorded_though_the_space_lacks_it():
     space = Space(architecture="pmf", parameters={"factors": Parameter(low=2, high=4)}, fixed={"epochs": 1})
     study = new_study(space=space)
-    assert not study.holds_reference
-    first = study.ask("first", 0)
-    assert first["epochs"] == 1
-    assert 2 <= first["factors"] <= 4
-    assert first["learning_rate"] == 5e-3  # what does not vary keeps its reference
+    assert study.ask("first", 0) == ARCHITECTURES["pmf"].reference(SHAPE).model_dump()
+    study.tell("first", Outcome(state="done", value=1.0), {})
+    second = study.ask("second", 1)
+    assert second["epochs"] == 1
+    assert 2 <= second["factors"] <= 4
+    assert second["learning_rate"] == 5e-3  # what does not vary keeps its reference
 
 
 @EVERY
