@@ -6,6 +6,7 @@ The cost is the time from one trial's end to the next one's, less the seconds th
 """
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -48,7 +49,7 @@ def main() -> None:
         parts = prepared.split
         data = TrialData(train=parts.train, validation=parts.validation, shape=prepared.shape, decoder="argmax")
         search(dealer, data, folder, Slots(count=1, cpus=1, gpus=0), halve=False)
-    costs = [later - earlier - entry.seconds for (earlier, _), (later, entry) in zip(ended, ended[1:], strict=False)]
+    costs = [later - earlier - entry.seconds for (earlier, _), (later, entry) in itertools.pairwise(ended)]
     print(f"machine: {description()}")
     print(f"{len(costs)} trials after the first: fit {np.median([entry.seconds for _, entry in ended]):.2f} s (median)")
     print(f"beyond the fit: median {np.median(costs):.3f} s, 90th percentile {np.quantile(costs, 0.9):.3f} s")

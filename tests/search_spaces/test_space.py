@@ -75,7 +75,7 @@ def test_a_parameter_is_absent_where_its_condition_fails():
 
 def test_a_point_leaves_out_what_does_not_apply():
     space = shipped("classifier", ARCHITECTURES["classifier"])
-    config = ARCHITECTURES["classifier"].Config(labels="hard", label_width=9).model_dump()
+    config = ARCHITECTURES["classifier"].Config(labels="hard", label_width=9, batch_size=512).model_dump()
     assert "label_width" not in space.point(config)
     assert space.point({**config, "labels": "spread"}) is None  # 9 is beyond the range
     assert space.point({**config, "labels": "spread", "label_width": 1.0})["label_width"] == 1.0
@@ -114,8 +114,8 @@ def test_a_fixed_value_switches_on_what_hangs_on_it(read):
 
 def test_a_configuration_with_another_fixed_value_is_outside(read):
     space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"]
-    assert space.point(ARCHITECTURES["pmf"].Config().model_dump()) is None
-    assert space.point(ARCHITECTURES["pmf"].Config(epochs=4).model_dump()) is not None
+    assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512).model_dump()) is None
+    assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512, epochs=4).model_dump()) is not None
 
 
 def test_only_leaves_nothing_else_to_vary(read):

@@ -137,11 +137,12 @@ def test_a_stopped_trial_without_a_value_is_pruned_all_the_same():
     assert (trial.state, trial.value) == (TrialState.PRUNED, None)
 
 
-def test_a_trial_of_another_space_is_not_added():
+def test_a_trial_outside_the_space_is_recorded_and_teaches_nothing():
     study = new_study(space=Space(architecture="pmf", parameters={"factors": Parameter(low=2, high=4)}))
     study.add("old", ARCHITECTURES["pmf"].Config(factors=50).model_dump(), Outcome(state="done", value=1.0), {})
     study.add("fits", ARCHITECTURES["pmf"].Config(factors=3).model_dump(), Outcome(state="done", value=1.0), {})
-    assert [trial.user_attrs["trial"] for trial in study._study.trials] == ["fits"]
+    assert [trial.user_attrs["trial"] for trial in study._study.trials] == ["old", "fits"]
+    assert [trial.params for trial in study._study.trials] == [{}, {"factors": 3}]
 
 
 def test_the_journal_opens_with_optunas_own_tools(tmp_path):

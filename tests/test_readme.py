@@ -1,0 +1,69 @@
+"""The README tells the truth: its file tree is the real one, and the command line takes its commands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from cluster.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [README, *((ROOT / "docs" / name).read_text() for name in ("defaults.md", "how-it-works.md"))]
+TREE = README.split("## What is where")[1].split("```")[1]
+COMMANDS = sorted({line.split("#")[0].strip() for page in PAGES for line in re.findall(r"^reeltune .*$", page, re.M)})
+
+
+def listed():
+    """The paths that the README's file tree names."""
+    folder = ""
+    for line in TREE.strip().splitlines():
+        name = re.split(r"\s{2,}", line.strip())[0]
+        if not line.startswith(" "):
+            folder = name
+            yield name
+        elif name.endswith(".toml"):
+            yield from (folder + part for part in line.split() if part.endswith(".toml"))
+        else:
+            yield folder + name
+
+
+def test_every_path_of_the_tree_exists():
+    assert [path for path in listed() if not (ROOT / path).exists()] == []
+
+
+def test_every_source_file_is_in_the_tree():
+    real = {
+        str(path.relative_to(ROOT))
+        for folder in ("cluster", "trainables", "search_spaces", "benchmarks")
+        for path in [*(ROOT / folder).glob("*.py"), *(ROOT / folder).glob("*.toml")]
+        if not path.name.startswith("__")
+    }
+    assert real - set(listed()) == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_line_takes_every_command_shown(command):
+    verb, *words = shlex.split(command)[1:]
+    group = typer.main.get_command(app)
+    with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
+        group.get_command(context, verb).make_context(verb, words)
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) > 10
+
+
+def test_what_make_is_said_to_do_it_does():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {"install", "tune", "test", "test-slow", "lint", "clean"} <= set(targets)
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M)) <= set(targets)
+
+
+@pytest.mark.parametrize("page", [path.name for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]])
+def test_links_between_pages_lead_somewhere(page):
+    path = next(path for path in [ROOT / page, ROOT / "docs" / page] if path.exists())
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
