@@ -1,0 +1,61 @@
+"""The decisions of successive halving, with Ray's own scheduler below it and trials that only carry a name."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from cluster.asha import UNTOUCHED, Halving
+from cluster.trial import RUNG
+
+
+@dataclass
+class Trial:
+    trial_id: str
+    config: dict = field(default_factory=dict)
+
+
+def decide(halving, name, value, *, architecture="pmf", stage="search", progress=RUNG):
+    trial = Trial(name, {"architecture": architecture, "stage": stage})
+    halving.on_trial_add(None, trial)
+    return halving.on_trial_result(None, trial, {"progress": progress, "value": value})
+
+
+@pytest.fixture
+def halving():
+    return Halving(halve=True, deadline=None)
+
+
+def test_the_first_are_never_stopped_and_then_the_worse_half_is(halving):
+    first = [decide(halving, f"t{n}", float(n)) for n in range(UNTOUCHED)]
+    assert first == ["CONTINUE"] * UNTOUCHED
+    assert decide(halving, "good", 0.5) == "CONTINUE"
+    assert decide(halving, "bad", 9.0) == "STOP"
+
+
+def test_nothing_is_stopped_before_the_rung(halving):
+    for n in range(10):
+        assert decide(halving, f"t{n}", float(n), progress=RUNG - 0.1) == "CONTINUE"
+
+
+def test_architectures_are_halved_apart(halving):
+    for n in range(6):
+        decide(halving, f"good{n}", 0.1 * n)
+    worse = [decide(halving, f"other{n}", 100.0, architecture="classifier") for n in range(UNTOUCHED)]
+    assert worse == ["CONTINUE"] * UNTOUCHED
+
+
+def test_the_best_tried_again_are_never_stopped(halving):
+    for n in range(6):
+        decide(halving, f"t{n}", 0.1 * n)
+    assert decide(halving, "again", 100.0, stage="confirm") == "CONTINUE"
+
+
+def test_it_can_be_switched_off():
+    halving = Halving(halve=False, deadline=None)
+    assert {decide(halving, f"t{n}", float(n)) for n in range(10)} == {"CONTINUE"}
+
+
+def test_a_deadline_stops_search_trials_and_no_others():
+    halving = Halving(halve=False, deadline=0.0)
+    assert decide(halving, "a", 0.1, progress=0.1) == "STOP"
+    assert decide(halving, "b", 0.1, stage="confirm") == "CONTINUE"

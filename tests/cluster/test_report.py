@@ -1,0 +1,84 @@
+import pytest
+
+from cluster.report import headline, markdown, rows, verdict_line
+
+METRICS = {"argmax_mse": 0.8, "mean_mse": 0.78, "median_mse": None, "rounded_mse": 0.85, "mae": 0.7}
+BASELINE = {
+    "architecture": "pmf",
+    "config": {"factors": 50},
+    "test": {**METRICS, "argmax_mse": 0.829},
+    "published": 0.829,
+}
+
+
+def found(**changes):
+    judged = {"gain": 0.029, "ci95": [0.02, 0.04], "p": 0.001, "p_holm": 0.002, "verdict": "beats"}
+    return {
+        "config": {"factors": 3, "rate": 0.12345678},
+        "test": METRICS,
+        "gain_over_tuned_pmf": 0.01,
+        **judged,
+        **changes,
+    }
+
+
+def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
+    assert verdict_line("classifier", found(), BASELINE, "argmax") == (
+        "classifier beats the baseline: argmax-MSE 0.8000 against 0.8290, "
+        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "gain", "said"),
+    [
+        ("worse", -0.03, "x is worse than the baseline: argmax-MSE 0.8000 against 0.8290, loss 0.0300"),
+        ("undecided", 0.001, "x against the baseline: undecided: argmax-MSE 0.8000 against 0.8290, gain 0.0010"),
+        (None, None, "x: no verdict, for want of a baseline; argmax-MSE 0.8000"),
+    ],
+)
+def test_each_word_has_its_sentence(word, gain, said):
+    assert verdict_line("x", found(verdict=word, gain=gain), BASELINE, "argmax").startswith(said)
+
+
+def test_the_published_figure_and_the_baseline_stand_above_the_architectures():
+    result = {"baseline": BASELINE, "architectures": {"pmf": found()}, "winner": "pmf"}
+    table = rows(result, "argmax")
+    assert [row[:2] for row in table] == [
+        ["published pmf", "0.829"],
+        ["baseline (pmf as published)", "0.8290"],
+        ["pmf (tuned)", "0.8000"],
+    ]
+    assert len({len(row) for row in table}) == 1
+
+
+def test_no_winner_is_said_in_words():
+    result = {"baseline": BASELINE, "architectures": {}, "winner": None}
+    assert headline(result, "argmax") == ["No architecture finished: there is no winner."]
+
+
+def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
+    result = {
+        "baseline": BASELINE,
+        "architectures": {"pmf": found()},
+        "winner": "pmf",
+        "trials": {"done": 3, "stopped": 2, "failed": 1},
+        "seconds": 12.0,
+    }
+    table = {"values": ["1", "2"], "confusion": [[3, 4], [5, 6]], "report": "precision"}
+    seeds = {"metrics": [], "spread": 0.0012}
+    counts = {"count": 18, "users": 3, "outside_the_scale": 0, "unknown_users": 0, "unknown_items": 1}
+    details = {
+        "decoder": "argmax",
+        "look": 2,
+        "refit_seeds": 3,
+        "test_rows": counts,
+        "by_value": {"pmf": table, "baseline": table},
+        "seeds": {"pmf": seeds, "baseline": seeds},
+    }
+    report = markdown(result, details, "a.csv: 90 ratings")
+    assert "| **1** | 3 | 4 |\n| **2** | 5 | 6 |" in report
+    assert "factors 3, rate 0.1235" in report
+    assert "look number 2" in report
+    assert "3 done, 2 stopped early, 1 failed" in report
+    assert report.count("## ") == 2
