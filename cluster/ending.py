@@ -34,6 +34,7 @@ BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0
 
 
 def finish(
+    architectures: list[str],
     prepared: Prepared,
     ledger: Ledger,
     choices: dict[str, Choice],
@@ -66,7 +67,7 @@ def finish(
         "seconds": 0.0,
         "baseline": _baseline(scores, prepared),
         "architectures": {
-            name: _architecture(name, choices[name], scores, verdicts, over_pmf) for name in choices if name in scores
+            name: _architecture(name, choices.get(name), scores, verdicts, over_pmf) for name in architectures
         },
         "winner": _winner(choices, scores),
     }
@@ -136,7 +137,7 @@ def _baseline(scores: dict[str, list[Scored]], prepared: Prepared) -> dict[str, 
 
 def _architecture(
     name: str,
-    choice: Choice,
+    choice: Choice | None,
     scores: dict[str, list[Scored]],
     verdicts: dict[str, Verdict],
     over_pmf: dict[str, float],
@@ -144,9 +145,9 @@ def _architecture(
     verdict = verdicts.get(name)
     comparison = verdict.comparison if verdict else None
     return {
-        "config": choice.config,
-        "validation": choice.metrics,
-        "test": judged.mean_metrics(scores[name]),
+        "config": choice.config if choice else None,
+        "validation": choice.metrics if choice else None,
+        "test": judged.mean_metrics(scores[name]) if name in scores else None,
         "gain": comparison.gain if comparison else None,
         "ci95": list(comparison.ci95) if comparison else None,
         "p": comparison.p if comparison else None,

@@ -13,6 +13,8 @@ SIGN = {
 
 def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], decoder: str) -> str:
     """The answer, the numbers and the uncertainty, in one line."""
+    if found["test"] is None:
+        return f"{name}: no verdict: no fit of it came to its end"
     error = _error(found["test"], decoder)
     if found["verdict"] is None:
         return f"{name}: no verdict, for want of a baseline; {decoder}-MSE {error:.4f}"
@@ -63,6 +65,9 @@ def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
         label = f"baseline ({baseline['architecture']} as published)"
         table.append([label, *_first(baseline["test"], decoder), *[""] * 5, *_others(baseline["test"])])
     for name, found in result["architectures"].items():
+        if found["test"] is None:
+            table.append([name, *[""] * 10])
+            continue
         table.append([f"{name} (tuned)", *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
     return table
 
@@ -148,7 +153,8 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
         "",
     ]
     for name, found in result["architectures"].items():
-        lines += _section(name, found["config"], details)
+        if name in details["by_value"]:
+            lines += _section(name, found["config"], details)
     if "baseline" in details["by_value"]:
         lines += _section("baseline", result["baseline"]["config"], details)
     return "\n".join(lines)

@@ -72,6 +72,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             fitted = _refit(options, prepared, orders, folder, resources, watch)
         watch.status("")
         return finish(
+            options.architectures,
             prepared,
             ledger,
             choices,
