@@ -1,7 +1,10 @@
 """Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
 
 import fcntl
+import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +44,8 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
     `growing` names a setting that a finished run takes more of. Raises InputError where the name is taken,
     another process holds it, or `resume` finds that something else was asked for.
     """
+    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {".lock"}:
+        raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
     folder.path.mkdir(parents=True, exist_ok=True)
     with (folder.path / ".lock").open("w") as lock:
         try:
@@ -51,6 +56,7 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
         record = {
+            "command": shlex.join(["reeltune", *sys.argv[1:]]),
             "asked": asked,
             "versions": machine.versions(),
             "commit": machine.commit(),
@@ -62,7 +68,7 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
         try:
             yield
         except InputError:
-            if earlier is None:  # nothing has begun: the name stays free for the corrected command
+            if earlier is None and not folder.ledger.exists():  # nothing has begun: the name stays free
                 shutil.rmtree(folder.path)
             raise
         write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})

@@ -13,6 +13,7 @@ from search_spaces import Outcome, Study
 
 FINALISTS = 3
 SEEDS = 3
+AGAIN = 1_000_000  # far from the seeds of the search: the draw that made a trial look good is not drawn again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,8 @@ class Dealer(Searcher):
         curve = self._curves.setdefault(trial_id, {})
         for point in result.get("points", ()):
             curve[round(100 * point["progress"])] = point["value"]
-        if "value" in result:
-            curve[round(100 * result["progress"])] = result["value"]
+        if "metrics" in result:  # the end, decoded from calibrated probabilities
+            curve[100] = result["value"]
         self._last[trial_id] = result
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -81,8 +82,8 @@ class Dealer(Searcher):
             self.on_trial_result(trial_id, result)
         last, curve = self._last.pop(trial_id, {}), self._curves.pop(trial_id, {})
         entry = self._entry(order, last, curve, died=error)
-        self._tell(entry)
         self.ledger.append(entry)
+        self._tell(entry)
         self.ended(entry)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -144,7 +145,7 @@ class Dealer(Searcher):
                     number=place * SEEDS + number,
                     stage="confirm",
                     config=entry.config,
-                    seed=self.seed + number,
+                    seed=self.seed + AGAIN + number,
                 )
 
     # What became of it
@@ -208,7 +209,9 @@ def choose(ledger: Ledger, architecture: str) -> Choice | None:
     for entry in ledger.of("confirm", architecture):
         if entry.state == "done":
             groups.setdefault(entry.trial.rpartition("-")[0], []).append(entry)
-    choices = [_mean(entries) for entries in groups.values()]
+    most = max(map(len, groups.values()), default=0)
+    # One that fails with some seeds is not to win by the others.
+    choices = [_mean(entries) for entries in groups.values() if len(entries) == most]
     return min(choices, key=lambda choice: choice.value, default=None)
 
 

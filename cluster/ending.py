@@ -83,7 +83,6 @@ def finish(
 
 
 def _open(prepared: Prepared, folder: RunFolder) -> tuple[Rows, int]:
-    assert prepared.split.test is not None
     return prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
 
 
@@ -115,7 +114,9 @@ def _judge(scores: dict[str, list[Scored]], rows: Rows, *, seed: int) -> tuple[d
     if BASELINE.name not in errors:
         return {}, {}
     judges = [name for name in errors if name != BASELINE.name]
-    verdicts = judge({n: compare(errors[BASELINE.name], errors[n], rows.users, seed=seed) for n in judges})
+    # Unknown users share an index and are nobody the same: each row stands for a user of its own.
+    users = np.where(rows.users == 0, -1 - np.arange(len(rows)), rows.users)
+    verdicts = judge({n: compare(errors[BASELINE.name], errors[n], users, seed=seed) for n in judges})
     tuned = errors.get(BASELINE.architecture)
     return verdicts, {n: float((tuned - errors[n]).mean()) for n in judges} if tuned is not None else {}
 
@@ -217,6 +218,7 @@ def _details(
 ) -> dict[str, Any]:
     """What `verdict.json` and the report have beside the answer."""
     scale = prepared.shape.scale
+    fitting = prepared.split.fitting
     outside = int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum())
     return {
         "decoder": decoder,
@@ -225,8 +227,9 @@ def _details(
             "count": len(rows),
             "users": len(np.unique(rows.users)),
             "outside_the_scale": outside,
-            "unknown_users": int((rows.users == 0).sum()),
-            "unknown_items": int((rows.items == 0).sum()),
+            "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
+            "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
+            "also_trained_on": prepared.overlap,
             "hash": rows.fingerprint(),
         },
         "seeds": {

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Interrupted(BaseException):
@@ -29,9 +30,17 @@ def interruptible() -> Iterator[None]:
     earlier = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    except Interrupted:
+        raise  # and the signals stay ignored: the process is on its way out
+    except BaseException:
+        _restore(earlier)
+        raise
+    _restore(earlier)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def how_to_go_on(name: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainables import InputError
 from trainables.data import (
     Columns,
     Duplicates,
@@ -36,6 +37,7 @@ class Prepared:
     ratings: Ratings
     split: Split
     shape: Shape
+    overlap: int = 0  # rows of somebody's own test file whose pair is in the data too
 
     @property
     def bytes(self) -> int:
@@ -45,24 +47,32 @@ class Prepared:
     def summary(self) -> str:
         parts = self.split
         dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
-        test = f", {len(parts.test):,} sealed for the test" if parts.test is not None else ""
+        test = f", {len(parts.test):,} sealed for the test"
+        if self.overlap:
+            test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
         return (
             f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
             f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {len(parts.validation):,} to "
-            f"validate on{test}"
+            f"validate on{test}{''.join(f'; {note}' for note in self.ratings.notes)}"
         )
 
 
 def prepare(options: DataOptions) -> Prepared:
     """Load and split. Raises InputError as the readers and the split do."""
     ratings = load_data(options.data, columns=options.columns, duplicates=options.duplicates)
+    overlap = 0
     if options.test is None:
         parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
     else:
         test = read_more(options.test, ratings, columns=options.columns)
         parts = split_given_test(ratings.rows, test, kind=options.split, seed=options.split_seed)
+        overlap = parts.test.shared_pairs(ratings.rows)
+        if overlap == len(test):
+            raise InputError(
+                f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
+            )
     shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
-    return Prepared(ratings=ratings, split=parts, shape=shape)
+    return Prepared(ratings=ratings, split=parts, shape=shape, overlap=overlap)
 
 
 def looks() -> Path:

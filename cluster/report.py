@@ -147,7 +147,8 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
         f"- Data: {data}",
         f"- Test rows: {test['count']:,} of {test['users']:,} users; look number {details['look']} at them; "
         f"{test['outside_the_scale']} ratings outside the training scale, {test['unknown_users']} rows of unknown "
-        f"users, {test['unknown_items']} of unknown items",
+        f"users, {test['unknown_items']} of unknown items (no row of theirs was trained on), "
+        f"{test['also_trained_on']} of pairs that were trained on too",
         f"- Trials: {trials['done']} done, {trials['stopped']} stopped early, {trials['failed']} failed",
         f"- Time: {result['seconds']:.0f} s",
         "",

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cluster.dealer import SEEDS
 from cluster.report import confusion_table, headline, metrics_table, terminal_table
 
 WIDE = 160  # columns, where the output is no terminal: a table in a file must not be cut
@@ -75,6 +76,6 @@ def planned(lines: list[dict[str, Any]], *, slots: int, seconds: float, summary:
     for line in lines:
         print(
             f"{line['architecture']}: {line['fits']} fits in the search over {line['parameters']} hyperparameters, "
-            f"then 3 refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
+            f"then {SEEDS} refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
         )
     print(f"{slots} at a time; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")

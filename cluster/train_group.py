@@ -1,11 +1,12 @@
 """Data-parallel fits under Ray Train: one group of workers, started once, does a list of fits one after another."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,7 +92,9 @@ def fit_all(
     storage after this process died; the storage is removed at the end.
     Raises InputError where the cluster is too small, FitFailed where the group itself cannot go on.
     """
-    use_gpu = _check(workers, resources, bfloat16=bfloat16)
+    check(workers, resources, bfloat16=bfloat16)
+    check_batches([order.config["batch_size"] for order in orders], data.rows, workers=workers)
+    use_gpu = resources.gpus > 0
     queue = Queue(actor_options={"num_cpus": 0})
     trainer = TorchTrainer(
         _serve,
@@ -104,19 +107,22 @@ def fit_all(
         },
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker=_share(use_gpu)),
         run_config=RunConfig(
-            name=storage.name,
-            storage_path=str(storage.parent.absolute()),
+            # Named by what is asked: the checkpoints of another list of fits are not taken for this one's.
+            name=hashlib.sha256(repr(orders).encode()).hexdigest()[:16],
+            storage_path=str(storage.absolute()),
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
     # In a thread of its own: Ray Train takes Ctrl-C for itself when it runs in the main one.
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         group = pool.submit(trainer.fit)
         _hand_on(queue, progress, until=group)
-        try:
-            result = group.result()
-        except TrainingFailedError as error:
-            raise FitFailed(_reason(error)) from None
+        result = group.result()
+    except TrainingFailedError as error:
+        raise FitFailed(_reason(error)) from None
+    finally:
+        pool.shutdown(wait=False)  # an interrupt must not wait for the fits
     queue.shutdown(force=True)
     fitted = dict(_collect(checkpoint, metrics) for checkpoint, metrics in result.best_checkpoints if metrics["done"])
     shutil.rmtree(storage, ignore_errors=True)
@@ -127,8 +133,8 @@ def _share(use_gpu: bool) -> dict[str, float]:
     return {"CPU": 1, "GPU": 1} if use_gpu else {"CPU": 1}
 
 
-def _check(workers: int, resources: Resources, *, bfloat16: bool) -> bool:
-    """Whether workers take a GPU each: they do where the cluster has any."""
+def check(workers: int, resources: Resources, *, bfloat16: bool = False) -> None:
+    """Refuse more workers than the cluster has GPUs or, where it has none, CPUs. Raises InputError."""
     if bfloat16 and not resources.gpus:
         raise InputError("--bf16 needs a GPU, and the cluster has none; leave it out")
     kind, count = ("GPUs", resources.gpus) if resources.gpus else ("CPUs", resources.cpus)
@@ -136,7 +142,13 @@ def _check(workers: int, resources: Resources, *, bfloat16: bool) -> bool:
         raise InputError(
             f"{workers} workers need {workers} {kind} and the cluster has {count}: lower --workers, or add nodes"
         )
-    return resources.gpus > 0
+
+
+def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
+    """Refuse batches that leave a worker less than two rows: one has no spread to normalise. Raises InputError."""
+    smallest = min(len(rows), *sizes)
+    if smallest < 2 * workers:
+        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
 def _reason(error: TrainingFailedError) -> str:

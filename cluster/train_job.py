@@ -12,7 +12,7 @@ from cluster.interrupt import interruptible
 from cluster.prepared import DataOptions, Prepared, looks, prepare
 from cluster.ray_session import session
 from cluster.run_folder import RunFolder
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, fit_all
 from cluster.watch import Watch
 from trainables import FitFailed, InputError
 from trainables import bundle as bundles
@@ -54,6 +54,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
         "data": options.data.data,
         "data_hash": prepared.ratings.fingerprint(),
         "test": options.data.test,
+        "test_hash": prepared.split.test.fingerprint,
         "split": options.data.split,
         "split_seed": options.data.split_seed,
         "seed": options.seed,
@@ -92,6 +93,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: TrainingConfig, fold
     )
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+        check(options.workers, resources, bfloat16=options.bfloat16)
         watch.status(f"starting {options.workers} worker{'s' if options.workers > 1 else ''}")
         came = fit_all(
             [_order(options, config)],
@@ -129,7 +131,6 @@ def _scored(
 ) -> dict[str, Any]:
     test, table = None, None
     if options.score_test or options.data.test is not None:
-        assert prepared.split.test is not None
         rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
         if look > 1:
             watch.say(f"note: this is look number {look} at these test rows")

@@ -1,5 +1,6 @@
 """A trial: one fit on one worker, in a Ray Tune actor that serves trial after trial."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from ray import tune
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
+from trainables.errors import FitFailed
 from trainables.fit import Fit, on_device
 from trainables.loop import Report, calibrate, evaluate, run
 from trainables.model import Shape
@@ -56,16 +58,21 @@ class Trial(tune.Trainable):
     def _step(self) -> dict[str, Any]:
         if self.fit is None:
             self.fit = self._start()
-            self.reports = run(self.fit, validation=self.data.validation, decoder=self.data.decoder, marks=(RUNG,))
-        reports = [report for report in _until_a_stop(self.reports) if report.validation is not None]
-        last = reports[-1]
-        assert last.validation is not None
+            self.reports = run(
+                self.fit,
+                validation=self.data.validation,
+                decoder=self.data.decoder,
+                marks=(RUNG,),
+                save_every=LONGEST_STEP,  # so that a word comes from the middle of a long epoch too
+            )
+        reports = list(_until_a_stop(self.reports))
+        points = [_point(report, self.data.decoder) for report in reports if report.validation is not None]
         result = {
-            "progress": last.progress,
-            "epochs": last.epoch,
-            "value": last.validation.of(self.data.decoder),
-            "points": [_point(report, self.data.decoder) for report in reports],
+            "progress": reports[-1].progress,
+            "epochs": reports[-1].epoch,
+            "points": points,
             "done": self.fit.step == self.fit.steps,
+            **({"value": points[-1]["value"]} if points else {}),
         }
         return {**result, **self._end()} if result["done"] else result
 
@@ -87,6 +94,8 @@ class Trial(tune.Trainable):
         temperature = calibrate(self.fit, held_out)
         metrics = evaluate(self.fit, held_out, decoder=self.data.decoder, temperature=temperature)
         value = metrics.of(self.data.decoder)
+        if not math.isfinite(value):
+            raise FitFailed(f"the validation error is {value}")
         return {"state": "done", "value": value, "metrics": metrics, "temperature": temperature}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:
     start = time.monotonic()
     for report in reports:
         yield report
-        if report.marked or report.progress == 1 or time.monotonic() - start > LONGEST_STEP:
+        if report.save or report.marked or report.progress == 1 or time.monotonic() - start > LONGEST_STEP:
             return
 
 

@@ -14,7 +14,7 @@ from cluster.prepared import DataOptions, Prepared, prepare
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
 from search_spaces import Space, has_space, read_spaces, shipped
@@ -62,11 +62,14 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     folder = folder_of(options.name)
     spaces = spaces_for(options)
     prepared = prepare(options.data)
+    spaces = {name: space.on(prepared.shape.scale) for name, space in spaces.items()}
+    check_batches(_batches(spaces, prepared), prepared.split.fitting, workers=options.workers)
     watch.say(prepared.summary())
     with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
         ledger = Ledger(folder.ledger)
         watch.status("starting Ray")
         with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+            check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
             orders = refits(choices, prepared, seed=options.seed)
             fitted = _refit(options, prepared, orders, folder, resources, watch)
@@ -86,6 +89,15 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
         )
 
 
+def _batches(spaces: dict[str, Space], prepared: Prepared) -> list[int]:
+    """The batch sizes that refits may have: those of the spaces, the references and the baseline."""
+    sizes = [ARCHITECTURES[BASELINE.architecture].reference(prepared.shape).batch_size]
+    for name, space in spaces.items():
+        sizes.append(ARCHITECTURES[name].reference(prepared.shape).batch_size)
+        sizes += [int(size) for size in space.values("batch_size")]
+    return sizes
+
+
 def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -> dict[str, Any]:
     return {
         "verb": "tune",
@@ -93,6 +105,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
         "data": options.data.data,
         "data_hash": prepared.ratings.fingerprint(),
         "test": options.data.test,
+        "test_hash": prepared.split.test.fingerprint,
         "split": options.data.split,
         "split_seed": options.data.split_seed,
         "seed": options.seed,

@@ -16,6 +16,8 @@ from trainables.data import Columns, load_data, read_pairs
 from trainables.range_test import RangeTest, range_test
 from trainables.scale import Scale
 
+PICTURES = (".png", ".svg", ".pdf")
+
 
 def describe_architectures() -> dict[str, Any]:
     """Each architecture's formula, and its hyperparameters with default and space."""
@@ -42,7 +44,8 @@ def _space_in_words(parameter: dict[str, Any]) -> str:
     if "choices" in parameter:
         words = ", ".join(str(choice) for choice in parameter["choices"])
     else:
-        words = f"{parameter['low']} to {parameter['high']}" + (", log" if parameter.get("log") else "")
+        unit = " of the scale's span" if parameter.get("spans") else ""
+        words = f"{parameter['low']} to {parameter['high']}{unit}" + (", log" if parameter.get("log") else "")
     conditions = " and ".join(f"{name} is {value}" for name, value in parameter.get("when", {}).items())
     return f"{words} (when {conditions})" if conditions else words
 
@@ -84,12 +87,12 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     frame, users, items = read_pairs(pairs, users=predictor.users, items=predictor.items, columns=columns)
     if not output.absolute().parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}")
-    frame = frame.assign(prediction=predictor.predict_indices(users, items))
+    frame = frame.assign(prediction=predictor.predict_indices(users, items).astype(float).round(5))
     temporary = output.with_name(f".{output.name}.tmp")
     if output.suffix in (".parquet", ".pq"):
         frame.to_parquet(temporary, index=False)
     else:
-        frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",", float_format="%.6g")
+        frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",")
     temporary.replace(output)
     return {
         "pairs": len(frame),
@@ -101,6 +104,8 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
 
 def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
     """The range test on training rows, and its plot."""
+    if picture.suffix not in PICTURES:
+        raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
     architecture = ARCHITECTURES[options.architecture]

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cluster.dealer import FINALISTS, SEEDS
 from cluster.run_folder import Entry
 
 STAGES = ("done", "stopped", "failed")
@@ -86,8 +87,8 @@ class SearchTable:
         self.entries[entry.architecture].append(entry)
 
     def best(self, name: str) -> float | None:
-        values = [e.value for e in self.entries[name] if e.stage == "search" and e.state == "done" and e.value]
-        return min(values, default=None)
+        values = [e.value for e in self.entries[name] if e.stage == "search" and e.state == "done"]
+        return min((value for value in values if value is not None), default=None)
 
     def line(self, entry: Entry) -> str:
         """One trial's end in one line."""
@@ -118,7 +119,7 @@ class SearchTable:
     def _left(self) -> str:
         ended = sum(len(entries) for entries in self.entries.values()) - self.earlier
         spent = time.monotonic() - self.start
-        again = 9 * len(self.entries)
+        again = min(FINALISTS, self.trials) * SEEDS * len(self.entries)
         left = self.trials * len(self.entries) + again - ended - self.earlier
         if not ended:
             return f"{spent:.0f} s"

@@ -1,5 +1,7 @@
 """Search spaces as plain data: what may vary in an architecture, read from TOML and drawn through Optuna."""
 
+import itertools
+import math
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
@@ -18,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from trainables import InputError
 from trainables.model import Architecture
 from trainables.options import explain
+from trainables.scale import Scale
 
 Value = str | int | float | bool
 SAMPLES = 1000
@@ -27,7 +30,7 @@ class Parameter(BaseModel):
     """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have these values."""
 
     # Strict: 1 stays a whole number and 1.0 a fraction, which is how a range says of what kind it is.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     low: int | float | None = None
     high: int | float | None = None
@@ -35,6 +38,7 @@ class Parameter(BaseModel):
     log: bool = False
     choices: list[Value] | None = Field(None, min_length=1)
     when: dict[str, Value] = {}
+    spans: bool = False  # low and high are shares of the rating scale's span, not rating units
 
     @model_validator(mode="after")
     def _whole(self) -> "Parameter":
@@ -82,7 +86,9 @@ class Parameter(BaseModel):
     def admits(self, value: Value) -> bool:
         if self.choices is not None:
             return value in self.choices
-        if isinstance(value, str | bool) or (self._whole_numbers and value != int(value)):
+        if isinstance(value, str | bool) or not math.isfinite(value):
+            return False
+        if self._whole_numbers and value != int(value):
             return False
         assert self.low is not None
         assert self.high is not None
@@ -93,6 +99,11 @@ class Parameter(BaseModel):
     def _whole_numbers(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
+    def times(self, span: float) -> "Parameter":
+        assert self.low is not None
+        assert self.high is not None
+        return self.model_copy(update={"low": self.low * span, "high": self.high * span, "spans": False})
+
     def samples(self) -> list[Value]:
         """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
         if self.choices is not None:
@@ -100,8 +111,13 @@ class Parameter(BaseModel):
         assert self.low is not None
         assert self.high is not None
         if self._whole_numbers:
-            values = range(int(self.low), int(self.high) + 1, int(self.step or 1))
-            return [values[0], values[-1], *values[1 :: max(1, len(values) // SAMPLES)]]
+            low, high, step = int(self.low), int(self.high), int(self.step or 1)
+            stride = step * max(1, (high - low) // step // SAMPLES)
+            return [
+                low,
+                high,
+                *itertools.islice(itertools.count(low + step, stride), min(SAMPLES, (high - low) // stride)),
+            ]
         # The share is no simple fraction: what is drawn from a range of fractions is no whole number.
         return [self.low, self.high, self.low + 0.381966 * (self.high - self.low)]
 
@@ -114,6 +130,18 @@ class Space(BaseModel):
     architecture: str
     parameters: dict[str, Parameter]
     fixed: dict[str, Value] = {}
+
+    def values(self, name: str) -> list[Value]:
+        """The values that a parameter is fixed at or may be drawn from; none where it keeps its reference."""
+        if name in self.fixed:
+            return [self.fixed[name]]
+        return self.parameters[name].samples() if name in self.parameters else []
+
+    def on(self, scale: Scale) -> "Space":
+        """This space with what it gives in spans of the rating scale turned into rating units."""
+        span = scale.high - scale.low
+        turned = {name: p.times(span) if p.spans else p for name, p in self.parameters.items()}
+        return self.model_copy(update={"parameters": turned})
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold; those that do not apply are left out."""

@@ -132,7 +132,7 @@ class Predictor:
         return ratings.numpy()
 
     def unknown(self, users: Any, items: Any) -> tuple[int, int]:
-        """How many of the users, and of the items, the model has never seen."""
+        """How many of the users, and of the items, are not in the data that the model came from."""
         return int((self.users.encode(users) == 0).sum()), int((self.items.encode(items) == 0).sum())
 
 

@@ -4,15 +4,20 @@ Each logit is free: nothing tells the network that 4 lies between 3 and 5, excep
 their neighbours (Imani & White 2018; Farebrother et al. 2024, "Stop Regressing").
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from trainables.labels import shared_labels, spread_labels
 from trainables.model import RatingModel, Shape, embedding, embedding_width
 from trainables.training import TrainingConfig
+
+
+def _number(value: object) -> object:
+    """A number typed on the command line is text, which pydantic compares with no literal number."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class Config(TrainingConfig):
@@ -22,9 +27,11 @@ class Config(TrainingConfig):
     item_width: int = Field(102, ge=1, le=4096, description="width of the item vectors")
     hidden: int = Field(100, ge=1, le=16384, description="width of the hidden layer")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the vectors dropped in training")
-    subdivisions: Literal[1, 2, 4, 8] = Field(1, description="classes per step of the scale")
+    subdivisions: Annotated[Literal[1, 2, 4, 8], BeforeValidator(_number)] = Field(
+        1, description="classes per step of the scale"
+    )
     labels: Literal["hard", "spread"] = Field("hard", description="one class, or a Gaussian around it")
-    label_width: float = Field(0.5, gt=0, le=10, description="its deviation in rating units, if spread")
+    label_width: float = Field(0.5, gt=0, le=1e6, description="its deviation in rating units, if spread")
 
 
 class Model(RatingModel):

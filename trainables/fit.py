@@ -1,4 +1,4 @@
-"""One fit: a model, its optimiser, and where it stands. It can be saved and taken up again exactly."""
+"""One fit: a model, its optimiser, and where it stands. It can be saved and taken up again."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -66,8 +66,8 @@ class Fit:
         self.world, self.rank = _world()
         self.rows = on_device(rows, self.device)
         self.batch_size = min(config.batch_size, len(rows))
-        if self.batch_size < 2 * self.world:
-            raise InputError(f"a batch of {self.batch_size} rows is too small for {self.world} workers")
+        if self.batch_size < 2:
+            raise InputError(f"a batch of {self.batch_size} rows is too small: two are the least")
         self.steps_per_epoch = len(rows) // self.batch_size
         self.steps = self.steps_per_epoch * config.epochs
         self.step = 0
@@ -132,7 +132,7 @@ class Fit:
         return torch.randperm(len(self.rows), generator=generator, device=self.device)
 
     def state(self) -> dict[str, Any]:
-        """All that a later `load_state` needs to go on as if nothing had happened."""
+        """All that a later `load_state` needs; on one worker it goes on as if nothing had happened."""
         return {
             "step": self.step,
             "loss_sum": self.loss_sum,
@@ -143,6 +143,7 @@ class Fit:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a state. On several workers dropout goes on with other masks than it would have drawn."""
         self.step = state["step"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.model.load_state_dict(state["model"])
@@ -150,6 +151,9 @@ class Fit:
         self._epoch_rows = None
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
+        if self.rank > 0:  # the state is the first worker's: the others must not drop what it drops
+            torch.manual_seed(_mix(self.seed, self.step, self.rank))
+            return
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)

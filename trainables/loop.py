@@ -73,8 +73,12 @@ def _agreed(fit: Fit, due: bool) -> bool:
 def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: bool, save: bool) -> Report:
     steps = (fit.step - 1) % fit.steps_per_epoch + 1
     loss = float(add_up(fit.loss_sum.clone())) / steps
+    epoch = (fit.step - 1) // fit.steps_per_epoch + 1
     if not math.isfinite(loss):
-        raise FitFailed(f"the training loss is {loss} in epoch {(fit.step - 1) // fit.steps_per_epoch + 1}")
+        raise FitFailed(f"the training loss is {loss} in epoch {epoch}")
+    validation = None if held_out is None else evaluate(fit, held_out, decoder=decoder)
+    if validation is not None and not math.isfinite(validation.mean_mse + validation.argmax_mse):
+        raise FitFailed(f"the validation error is {validation.mean_mse} in epoch {epoch}")
     return Report(
         step=fit.step,
         epoch=fit.epoch,
@@ -82,7 +86,7 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
         progress=fit.progress,
         learning_rate=fit.optimizer.param_groups[0]["lr"],
         train_loss=loss,
-        validation=None if held_out is None else evaluate(fit, held_out, decoder=decoder),
+        validation=validation,
         marked=marked,
         save=save,
     )

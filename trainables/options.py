@@ -8,9 +8,11 @@ TYPES = ("int", "float", "str", "bool")
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first fault of a validation in one line: the field, the value found, and what is allowed."""
     fault = error.errors()[0]
+    place = list(fault["loc"])
     # Of a field that takes several types, pydantic names the type as well: `low.int`.
-    known = [part for part in fault["loc"] if part not in TYPES]
-    field = ".".join(str(part) for part in known)
+    if len(place) > 1 and place[-1] in TYPES:
+        place.pop()
+    field = ".".join(str(part) for part in place)
     if fault["type"] == "extra_forbidden":
         return f"no option {field!r}; there are {', '.join(model.model_fields)}"
     if fault["type"] == "missing":

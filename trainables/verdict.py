@@ -14,6 +14,7 @@ from scipy.stats import norm
 Word = Literal["beats", "worse", "undecided"]
 RESAMPLES = 10_000
 LEVEL = 0.05
+FEWEST = 20
 BLOCK = 8_000_000  # resampled users held at once: bounds memory
 
 
@@ -36,21 +37,22 @@ class Verdict:
 def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray, *, seed: int) -> Comparison:
     """Compare the squared errors, shape (rows,), of two predictors on the same rows of these users.
 
-    With fewer than 2 users the rows themselves are resampled.
+    With fewer than FEWEST users p is 1, as so few cannot show how much users differ; the interval is then over
+    rows.
     """
     gains = baseline - other
-    groups = users if len(np.unique(users)) > 1 else np.arange(len(users))
-    _, member = np.unique(groups, return_inverse=True)
+    few = len(np.unique(users)) < FEWEST
+    _, member = np.unique(np.arange(len(users)) if few else users, return_inverse=True)
     totals, counts = np.bincount(member, weights=gains), np.bincount(member)
     gain = float(gains.mean())
     draws = _resampled(totals, counts, seed=seed)
     if np.ptp(draws) == 0:  # the same predictions, or the same gain on every row: nothing varies
-        return Comparison(gain=gain, ci95=(gain, gain), p=1.0 if gain == 0 else 1 / RESAMPLES)
+        return Comparison(gain=gain, ci95=(gain, gain), p=1.0 if few or gain == 0 else 1 / RESAMPLES)
     bias, acceleration = _corrections(draws, totals, counts)
     low, high = np.quantile(
         draws, [_adjusted(LEVEL / 2, bias, acceleration), _adjusted(1 - LEVEL / 2, bias, acceleration)]
     )
-    return Comparison(gain=gain, ci95=(float(low), float(high)), p=_p_value(draws, bias, acceleration))
+    return Comparison(gain=gain, ci95=(float(low), float(high)), p=1.0 if few else _p_value(draws, bias, acceleration))
 
 
 def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:

@@ -70,6 +70,25 @@ def test_a_command_that_could_not_begin_leaves_its_name_free():
     assert not folder_of("run").path.exists()
 
 
+def test_what_a_search_has_found_is_kept_whatever_goes_wrong():
+    def find_and_fail():
+        with claim(folder_of("run"), ASKED, resume=False):
+            folder_of("run").ledger.write_text("")
+            raise InputError("late")
+
+    with pytest.raises(InputError, match="late"):
+        find_and_fail()
+    assert folder_of("run").ledger.exists()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "runs" / "run").mkdir(parents=True)
+    (tmp_path / "runs" / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="is there and is no run"):
+        finish()
+    assert (tmp_path / "runs" / "run" / "thesis.txt").read_text() == "years of work"
+
+
 def test_a_second_process_on_the_same_name_is_refused():
     code = """if True:
         import sys

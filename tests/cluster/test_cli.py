@@ -44,7 +44,12 @@ WRONG = [
     (["train", "pmf", "--data", "synthetic", "--set", "factors"], "--set factors: expected name=value"),
     (["train", "pmf", "--data", "synthetic", "--config", "gone.toml"], "gone.toml: no such file"),
     (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a valid integer"),
+    (["train", "pmf", "--data", "synthetic", "--workers", "2", "--set", "batch_size=2"], "2 workers need batches of 4"),
+    (["train", "pmf", "--data", "synthetic", "--workers", "99"], "99 workers need 99"),
+    (["tune", "--smoke-test", "--workers", "33"], "33 workers need batches of 66 rows at least, and one has 64"),
     (["lr-find", "nope"], "architecture 'nope'"),
+    (["lr-find", "pmf", "--data", "synthetic", "-o", "plot.txt"], "-o plot.txt: expected a name that ends in .png"),
+    (["data", "n" * 300], "is no data set and no file"),
     (["data", "nope"], "'nope' is no data set and no file"),
     (["predict", "gone", "pairs.csv", "-o", "out.csv"], "gone: no model bundle"),
     (["dance"], "No such command 'dance'"),
@@ -70,6 +75,27 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path):
     done = reeltune("data", "a.csv")
     assert done.returncode == 2
     assert done.stderr == "error: a.csv:3: the rating in column 'rating' must be a finite number; found 'six'\n"
+
+
+def test_every_hyperparameter_can_be_set_on_the_command_line():
+    for name, architecture in ARCHITECTURES.items():
+        for field, value in architecture.Config().model_dump().items():
+            typed = architecture.Config.model_validate({field: str(value)})
+            assert getattr(typed, field) == value, (name, field)
+
+
+def test_a_test_file_of_pairs_that_are_trained_on_is_no_test(films):
+    columns = ["--user-column", "reader", "--item-column", "film"]
+    done = reeltune("train", "pmf", "--data", "a.csv", "--test", "a.csv", *columns)
+    assert done.returncode == 2
+    assert "--test a.csv: every pair of it is in a.csv too" in done.stderr
+
+
+def test_predict_leaves_ones_own_columns_as_they_are(tmp_path):
+    result = json.loads(reeltune("train", "pmf", "--data", "synthetic", "--set", "epochs=1", "--json").stdout)
+    pd.DataFrame({"user": ["u1"], "item": ["i1"], "time": [1512345678.0]}).to_parquet("pairs.parquet")
+    assert reeltune("predict", result["model"], "pairs.parquet", "-o", "out.csv").returncode == 0
+    assert pd.read_csv("out.csv")["time"].tolist() == [1512345678.0]
 
 
 def test_help_and_version_come_without_torch_or_ray():

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from cluster.dealer import FINALISTS, SEEDS, Dealer, choose, finalists
+from cluster.dealer import AGAIN, FINALISTS, SEEDS, Dealer, choose, finalists
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import studies
 from search_spaces import shipped
@@ -64,7 +64,7 @@ def test_the_best_are_tried_again_with_each_seed_and_the_best_mean_is_chosen(mak
         best = [entry.config for entry in finalists(dealer.ledger, name)]
         mine = [order for order in again if order["architecture"] == name]
         assert [order["config"] for order in mine] == [config for config in best for _ in range(SEEDS)]
-        assert [order["seed"] for order in mine[:SEEDS]] == [42, 43, 44]
+        assert [order["seed"] for order in mine[:SEEDS]] == [AGAIN + 42, AGAIN + 43, AGAIN + 44]
         choice = choose(dealer.ledger, name)
         assert choice.value == pytest.approx(min(config["learning_rate"] for config in best))
         assert choice.metrics["mae"] == pytest.approx(choice.value)
@@ -111,12 +111,28 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(make)
 def test_a_stopped_trial_keeps_its_last_value_and_is_never_chosen(make):
     dealer = make(trials=2, names=["pmf"])
     dealer.suggest("a")
-    dealer.on_trial_complete("a", {"progress": 0.67, "value": 0.1, "epochs": 3, "seconds": 0.1, "points": []})
+    dealer.on_trial_complete(
+        "a", {"progress": 0.67, "epochs": 3, "seconds": 0.1, "points": [{"progress": 0.67, "value": 0.1}]}
+    )
     order = dealer.suggest("b")
     end(dealer, "b", 0.9)
     stopped = dealer.ledger.entries[0]
     assert (stopped.state, stopped.value, stopped.error) == ("stopped", 0.1, "stopped at 67% of its schedule")
     assert [entry.config for entry in finalists(dealer.ledger, "pmf")] == [order["config"]]
+
+
+def test_a_configuration_that_fails_with_one_seed_does_not_win_by_the_others(make):
+    dealer = make(trials=2, names=["pmf"])
+    for key, value in (("a", 0.1), ("b", 0.5)):
+        dealer.suggest(key)
+        end(dealer, key, value)
+    for number in range(2 * SEEDS):
+        order = dealer.suggest(str(number))
+        if order["config"] == dealer.ledger.entries[0].config and order["number"] == 0:
+            dealer.on_trial_complete(str(number), {"state": "failed", "error": "FitFailed: nan"})
+        else:
+            end(dealer, str(number), 0.1 if order["config"] == dealer.ledger.entries[0].config else 0.5)
+    assert choose(dealer.ledger, "pmf").value == 0.5
 
 
 def test_the_same_configuration_is_a_finalist_once(make):

@@ -162,3 +162,25 @@ def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(run, 
     result = json.loads(done.stdout)
     assert sum(result["trials"].values()) == 6
     assert result["architectures"] == run[2]["architectures"]
+
+
+@pytest.mark.slow
+def test_a_fit_cut_off_is_taken_up_from_its_checkpoint_and_ends_with_the_same_weights(tmp_path):
+    command = [sys.executable, "-m", "cluster", "train", "pmf", "--data", "synthetic", "--set", "epochs=300", "--json"]
+    words = [*command, "--checkpoint-every", "0.5", "--name", "cut"]
+    first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list(Path("runs/cut/train").glob("*/checkpoint_*/state.pt")) and time.monotonic() < end:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGTERM)
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 143
+    assert "go on with: reeltune train pmf" in errors.splitlines()[-1]
+    resumed = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "epoch 1 of 300" not in resumed.stderr
+    whole = subprocess.run([*command, "--name", "whole"], capture_output=True, text=True, check=True)
+    assert json.loads(resumed.stdout)["validation"] == json.loads(whole.stdout)["validation"]
+    weights = [Path(f"runs/{name}/models/pmf/model.safetensors").read_bytes() for name in ("cut", "whole")]
+    assert weights[0] == weights[1]
+    assert not Path("runs/cut/train").exists()

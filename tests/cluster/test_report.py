@@ -69,7 +69,14 @@ def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
     }
     table = {"values": ["1", "2"], "confusion": [[3, 4], [5, 6]], "report": "precision"}
     seeds = {"metrics": [], "spread": 0.0012}
-    counts = {"count": 18, "users": 3, "outside_the_scale": 0, "unknown_users": 0, "unknown_items": 1}
+    counts = {
+        "count": 18,
+        "users": 3,
+        "outside_the_scale": 0,
+        "unknown_users": 0,
+        "unknown_items": 1,
+        "also_trained_on": 0,
+    }
     details = {
         "decoder": "argmax",
         "look": 2,

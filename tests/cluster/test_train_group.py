@@ -92,7 +92,7 @@ def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, w
     killed = []
 
     def kill_once_saved():
-        while not list(Path(tmp_path / "broken").glob("checkpoint_*/state.pt")):
+        while not list(Path(tmp_path / "broken").glob("*/checkpoint_*/state.pt")):
             time.sleep(0.02)
         pid = worker_of(workers)[-1]
         os.kill(pid, signal.SIGKILL)

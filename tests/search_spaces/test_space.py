@@ -1,3 +1,4 @@
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
@@ -8,6 +9,7 @@ from tests.worlds import STARS
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.model import Shape
+from trainables.scale import Scale
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 SHAPES = [Shape(users=users, items=items, scale=STARS) for users, items in [(41, 31), (944, 1665), (10**6, 10**5)]]
@@ -255,3 +257,22 @@ def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
     drawn = draws(space, 40)
     assert all(("user_width" in one) == (one["labels"] == "spread") for one in drawn)
     assert {one["labels"] for one in drawn} == {"hard", "spread"}
+
+
+def test_a_range_in_spans_of_the_scale_fits_any_scale():
+    space = shipped("classifier", ARCHITECTURES["classifier"])
+    stars, percent = (space.on(Scale.of(np.array(values))).parameters["label_width"] for values in ([1, 5], [0, 100]))
+    assert (stars.low, stars.high) == (1, 4)
+    assert (percent.low, percent.high) == (25, 100)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[pmf.factors]\nlow = 1\nhigh = 100000000000000000000\n",
+        "[pmf.dropout]\nlow = 0.0\nhigh = inf\nstep = 0.1\n",
+        "[pmf.factors]\nlow = 1\nhigh = 9\nwhen = { epochs = nan }\n",
+    ],
+)
+def test_numbers_beyond_all_bounds_are_refused(refused, text):
+    assert refused(text)

@@ -130,7 +130,7 @@ def test_a_batch_larger_than_the_data_is_all_of_it(new_fit):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_rows_for_a_batch_are_an_error(new_fit, small_world, count):
-    with pytest.raises(InputError, match=f"a batch of {count} rows is too small for 1 workers"):
+    with pytest.raises(InputError, match=f"a batch of {count} rows is too small: two are the least"):
         new_fit("pmf", rows=small_world.rows.take(np.arange(count)))
 
 

@@ -80,11 +80,18 @@ def test_rows_of_one_user_are_one_observation():
     assert width(compare(nine[0], nine[1], strangers, seed=1)) < 0.6 * width(once)
 
 
-def test_a_single_users_rows_are_resampled_themselves():
+@pytest.mark.parametrize("users", [1, 2, 19])
+def test_few_users_are_never_enough_for_a_verdict_and_their_rows_give_the_interval(users):
     baseline, other, _ = world(5, gain=0.5)
-    found = compare(baseline, other, np.zeros(len(baseline), dtype=int), seed=1)
-    assert found == compare(baseline, other, np.arange(len(baseline)), seed=1)
+    found = compare(baseline, other, np.arange(len(baseline)) % users, seed=1)
+    assert found.ci95 == compare(baseline, other, np.arange(len(baseline)), seed=1).ci95
     assert found.ci95[0] < found.gain < found.ci95[1]
+    assert judge({"other": found})["other"].word == "undecided"
+
+
+def test_one_row_is_not_enough_for_a_verdict():
+    found = compare(np.array([1.0]), np.array([0.9]), np.array([1]), seed=1)
+    assert found.p == 1
 
 
 def test_the_same_seed_gives_the_same_answer():
@@ -116,8 +123,8 @@ def test_identical_predictors_are_undecided():
 
 
 def test_the_same_gain_on_every_row_is_sure():
-    errors = np.full(40, 2.0)
-    found = compare(errors, errors - 0.5, np.repeat(np.arange(10), 4), seed=1)
+    errors = np.full(80, 2.0)
+    found = compare(errors, errors - 0.5, np.repeat(np.arange(20), 4), seed=1)
     assert (found.gain, found.ci95) == (0.5, (0.5, 0.5))
     assert judge({"better": found})["better"].word == "beats"
 

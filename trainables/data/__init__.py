@@ -1,6 +1,6 @@
 """Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`."""
 
-from pathlib import Path
+import os
 
 from trainables.data import movielens, synthetic
 from trainables.data.ratings import Duplicates, Ids, Ratings, Rows
@@ -41,7 +41,7 @@ def load_data(data: str, *, columns: Columns | None = None, duplicates: Duplicat
         kept: Duplicates = "keep" if data == "ml-100k" else "last"
         loaded = read_ratings(str(file), duplicates=duplicates or kept)
         return Ratings(name=data, rows=loaded.rows, users=loaded.users, items=loaded.items, dropped=loaded.dropped)
-    if "/" not in data and "." not in data and not Path(data).exists():
+    if "/" not in data and "." not in data and not os.path.exists(data):
         known = ", ".join([*movielens.ARCHIVES, "synthetic"])
         raise InputError(f"{data!r} is no data set and no file; data sets by name: {known}")
     return read_ratings(data, columns=columns, duplicates=duplicates or "last")

@@ -101,6 +101,7 @@ class Ratings:
     users: Ids
     items: Ids
     dropped: int = 0
+    notes: tuple[str, ...] = ()  # what was left out in reading
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.rows.fingerprint().encode())
@@ -109,7 +110,7 @@ class Ratings:
         return digest.hexdigest()
 
 
-def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> Ratings:
+def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes: tuple[str, ...] = ()) -> Ratings:
     """Index a frame of text ids `user` and `item`, float `rating` and, where known, int64 `timestamp`.
 
     Raises InputError at a repeated pair where `duplicates` is "error", and where all ratings are one value.
@@ -128,7 +129,7 @@ def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> Rat
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
     )
-    return Ratings(name=name, rows=rows, users=Ids(user_ids), items=Ids(item_ids), dropped=dropped)
+    return Ratings(name=name, rows=rows, users=Ids(user_ids), items=Ids(item_ids), dropped=dropped, notes=notes)
 
 
 def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> tuple[pd.DataFrame, int]:

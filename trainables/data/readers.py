@@ -34,7 +34,8 @@ class Columns:
 def read_ratings(source: str, *, columns: Columns | None = None, duplicates: Duplicates = "last") -> Ratings:
     """Read a ratings file of any known format. Raises InputError that names the file and the line."""
     frame = _checked(read_table(source), columns or Columns())
-    return from_frame(frame, name=source, duplicates=duplicates)
+    notes = tuple(frame.attrs.values())
+    return from_frame(frame, name=source, duplicates=duplicates, notes=notes)
 
 
 def read_more(source: str, known: Ratings, *, columns: Columns | None = None) -> Rows:
@@ -72,7 +73,13 @@ def _checked(table: Table, columns: Columns) -> pd.DataFrame:
         }
     )
     if "timestamp" in found:
-        frame["timestamp"] = _seconds(table, found["timestamp"])
+        try:
+            frame["timestamp"] = _seconds(table, found["timestamp"])
+        except InputError as error:
+            if columns.timestamp is not None:
+                raise
+            # Only its name says that it is a time, and most of the work needs none.
+            frame.attrs["note"] = f"times are left out: {error}"
     return frame
 
 

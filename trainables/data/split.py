@@ -29,12 +29,23 @@ class SealedRows:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def fingerprint(self) -> str:
+        return self._rows.fingerprint()
+
+    def shared_pairs(self, rows: Rows) -> int:
+        """How many of the sealed rows have a known user and item that are a pair of these rows too."""
+        width = 1 + max(self._rows.items.max(initial=0), rows.items.max(initial=0))
+        sealed = self._rows.users.astype(np.int64) * width + self._rows.items
+        known = (self._rows.users > 0) & (self._rows.items > 0)
+        return int((np.isin(sealed, rows.users.astype(np.int64) * width + rows.items) & known).sum())
+
     def __reduce__(self) -> str:
         raise TypeError("sealed test rows stay in the process that split them")
 
     def open(self, ledger: Path, *, reason: str) -> tuple[Rows, int]:
         """Hand over the rows, and say the how-manieth look at them this is (from 1)."""
-        key = self._rows.fingerprint()
+        key = self.fingerprint
         ledger.parent.mkdir(parents=True, exist_ok=True)
         earlier = 0
         if ledger.exists():
@@ -52,11 +63,11 @@ class SealedRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """The three parts. `test` is None where a fit has no test rows to be judged on."""
+    """The three parts."""
 
     train: Rows
     validation: Rows
-    test: SealedRows | None
+    test: SealedRows
 
     @property
     def fitting(self) -> Rows:
@@ -98,7 +109,7 @@ _user_order = _random_order  # within each user, the order of one permutation of
 def _time_order(rows: Rows, seed: int) -> np.ndarray:
     if rows.timestamps is None:
         raise InputError("--split time needs timestamps, and the data has none; use --split random or user")
-    # Latest first; rows of the same second in file order, so that the cut is the same on every machine.
+    # Latest first; of rows of the same second the later in the file is the later, the same on every machine.
     return np.argsort(rows.timestamps, kind="stable")[::-1]
 
 
@@ -121,6 +132,7 @@ def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:
     if len(chosen) == 0:
         raise InputError(
             f"{len(rows)} ratings are too few to split: the {name} part would be empty "
-            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation)"
+            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation; with --split user "
+            "of each user's rows, rounded)"
         )
     return rows.take(chosen)

@@ -8,15 +8,16 @@ from trainables.errors import InputError
 from trainables.options import explain
 
 FACTORS = 3
+MOST = 100_000_000
 
 
 class World(BaseModel):
     """What `synthetic:users=…,items=…,ratings=…,noise=…` may say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    users: int = Field(200, ge=2)
-    items: int = Field(150, ge=2)
-    ratings: int = Field(2000, ge=10)
+    users: int = Field(200, ge=2, le=MOST)
+    items: int = Field(150, ge=2, le=MOST)
+    ratings: int = Field(2000, ge=10, le=MOST)
     noise: float = Field(0.5, ge=0, description="standard deviation of the noise, in stars")
     seed: int = Field(0, ge=0)
 

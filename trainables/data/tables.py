@@ -41,14 +41,18 @@ class Table:
         csv.field_size_limit(max(len(self.text), 131_072))
         reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.separator)
         # pandas skips blank lines, and so must the count.
-        records = (reader.line_num for record in reader if "".join(record).strip())
-        return f"{self.source}:{next(itertools.islice(records, row + self.header, None))}"
+        records = (reader.line_num for record in reader if len(record) > 1 or "".join(record).strip())
+        line = next(itertools.islice(records, row + self.header, None), None)
+        return f"{self.source}: row {row + 1}" if line is None else f"{self.source}:{line}"
 
 
 def read_table(source: str) -> Table:
     """Read a file or a folder of Parquet parts. Raises InputError where there is none, or no table in it."""
     filesystem, path = _resolve(source)
-    info = filesystem.get_file_info(path)
+    try:
+        info = filesystem.get_file_info(path)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be opened: {error}") from None
     if info.type == pa.fs.FileType.NotFound:
         raise InputError(f"{source}: no such file")
     if info.type == pa.fs.FileType.Directory:

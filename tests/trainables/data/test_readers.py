@@ -180,9 +180,18 @@ def test_times_in_parquet_are_the_same_seconds_in_any_zone(parquet, zone):
 
 
 @pytest.mark.parametrize("value", ["yesterday", ""])
-def test_a_time_that_is_none_is_named_by_file_and_line(ratings_file, value):
-    message = refused(ratings_file(f"user,item,rating,time\na,x,1,2020-01-01\nb,y,2,{value}\n"))
-    assert "ratings.csv:3: the time in column 'time' must be seconds since 1970 or an ISO date" in message
+def test_a_named_time_that_is_none_is_an_error_by_file_and_line(ratings_file, value):
+    file = ratings_file(f"user,item,rating,time\na,x,1,2020-01-01\nb,y,2,{value}\n")
+    with pytest.raises(InputError, match=r"ratings\.csv:3: the time in column 'time' must be seconds since 1970 or"):
+        read_ratings(file, columns=Columns(timestamp="time"))
+
+
+def test_a_column_that_only_looks_like_a_time_is_left_out_and_that_is_said(ratings_file):
+    data = read_ratings(ratings_file("user,item,rating,date\na,x,1,Jan 3\nb,y,2,Jan 4\n"))
+    assert data.rows.timestamps is None
+    (note,) = data.notes
+    assert "times are left out" in note
+    assert "ratings.csv:2" in note
 
 
 def test_a_test_file_is_read_in_the_indices_of_the_training_data(ratings_file):
