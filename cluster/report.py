@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 SIGN = {
@@ -40,6 +41,7 @@ def _error(metrics: dict[str, Any], decoder: str) -> float:
     return metrics["mean_mse"] if value is None else value
 
 
+WIDE = 130  # columns that the whole table takes
 HEADINGS = (
     "",
     "test MSE",
@@ -62,7 +64,7 @@ def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
     if baseline["published"] is not None:
         table.append([f"published {baseline['architecture']}", f"{baseline['published']:.3f}", *[""] * 9])
     if baseline["test"] is not None:
-        label = f"baseline ({baseline['architecture']} as published)"
+        label = f"baseline ({baseline['architecture']}, reference)"
         table.append([label, *_first(baseline["test"], decoder), *[""] * 5, *_others(baseline["test"])])
     for name, found in result["architectures"].items():
         if found["test"] is None:
@@ -98,12 +100,18 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def terminal_table(result: dict[str, Any], decoder: str) -> Table:
-    table = Table(title=f"test rows, MSE of the {decoder} decoder", title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if not heading or heading == "verdict" else "right", no_wrap=True)
+NARROW = ("", "test MSE", "gain", "95% CI", "verdict")
+
+
+def terminal_table(result: dict[str, Any], decoder: str, *, width: int) -> Table:
+    """The result table for a terminal: the columns that answer the question, and the others where there is room."""
+    shown = HEADINGS if width >= WIDE else NARROW
+    title = f"test rows, MSE of the {decoder} decoder"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in shown:
+        table.add_column(heading, justify="left" if heading in ("", "verdict") else "right", no_wrap=True)
     for row in rows(result, decoder):
-        table.add_row(*row)
+        table.add_row(*[cell for heading, cell in zip(HEADINGS, row, strict=True) if heading in shown])
     return table
 
 

@@ -9,20 +9,24 @@ from rich.table import Table
 from cluster.dealer import SEEDS
 from cluster.report import confusion_table, headline, metrics_table, terminal_table
 
-WIDE = 160  # columns, where the output is no terminal: a table in a file must not be cut
+FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
 
 
 def print_json(content: dict[str, Any]) -> None:
     print(json.dumps(content, allow_nan=False))
 
 
-def print_table(table: Table) -> None:
+def _console() -> Console:
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=WIDE)).print(table)
+    return console if console.is_terminal else Console(highlight=False, width=FILE_WIDTH)
+
+
+def print_table(table: Table) -> None:
+    _console().print(table)
 
 
 def tuned(result: dict[str, Any], decoder: str) -> None:
-    print_table(terminal_table(result, decoder))
+    print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
     print(f"all of it is in {result['run']}: report.md, verdict.json, predictions.parquet, models/, tensorboard/")
 

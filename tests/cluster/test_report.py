@@ -1,6 +1,9 @@
-import pytest
+import io
 
-from cluster.report import headline, markdown, rows, verdict_line
+import pytest
+from rich.console import Console
+
+from cluster.report import headline, markdown, rows, terminal_table, verdict_line
 
 METRICS = {"argmax_mse": 0.8, "mean_mse": 0.78, "median_mse": None, "rounded_mse": 0.85, "mae": 0.7}
 BASELINE = {
@@ -48,10 +51,24 @@ def test_the_published_figure_and_the_baseline_stand_above_the_architectures():
     table = rows(result, "argmax")
     assert [row[:2] for row in table] == [
         ["published pmf", "0.829"],
-        ["baseline (pmf as published)", "0.8290"],
+        ["baseline (pmf, reference)", "0.8290"],
         ["pmf (tuned)", "0.8000"],
     ]
     assert len({len(row) for row in table}) == 1
+
+
+def test_a_narrow_terminal_gets_the_columns_that_answer_the_question():
+    result = {"baseline": BASELINE, "architectures": {"embedding_nn": found()}, "winner": "pmf"}
+    shown = {}
+    for width in (80, 200):
+        console = Console(width=width, file=io.StringIO())
+        console.print(terminal_table(result, "argmax", width=width))
+        shown[width] = console.file.getvalue()
+    assert "beats" in shown[80]
+    assert "+0.0200 to +0.0400" in shown[80]
+    assert "over tuned pmf" not in shown[80]
+    assert "over tuned pmf" in shown[200]
+    assert "…" not in shown[80] + shown[200]
 
 
 def test_no_winner_is_said_in_words():
