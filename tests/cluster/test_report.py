@@ -28,7 +28,7 @@ def found(**changes):
 def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
     assert verdict_line("classifier", found(), BASELINE, "argmax") == (
         "classifier beats the baseline: argmax-MSE 0.8000 against 0.8290, "
-        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400)"
+        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400); over the tuned pmf +0.0100"
     )
 
 
