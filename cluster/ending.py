@@ -33,79 +33,85 @@ class Baseline:
 BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0.829})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What a search and its refits came to."""
+
+    architectures: list[str]
+    ledger: Ledger
+    choices: dict[str, Choice]
+    orders: dict[tuple[str, int], FitOrder]  # by name and place of the seed
+    fitted: dict[str, Fitted | Lost]  # by the orders' keys
+    decoder: Decoder
+    seed: int
+
+    def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
+        """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""
+        found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
+        for (name, _), order in self.orders.items():
+            came = self.fitted[order.key]
+            if isinstance(came, Fitted):
+                found.setdefault(name, []).append((order, came))
+        return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
+
+    def temperature(self, name: str) -> float:
+        return self.choices[name].temperature if name in self.choices else 1.0
+
+
 def finish(
-    architectures: list[str],
+    searched: Searched,
     prepared: Prepared,
-    ledger: Ledger,
-    choices: dict[str, Choice],
-    orders: dict[tuple[str, int], FitOrder],
-    fitted: dict[str, Fitted | Lost],
     folder: RunFolder,
     *,
-    decoder: Decoder,
-    seed: int,
     seconds: Callable[[], float],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Judge and write everything. The result is what `--json` prints."""
-    for came in fitted.values():
+    """Open the sealed rows, judge, and write everything. The result is what `--json` prints."""
+    for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
-    whole = {
-        name: [order for (owner, _), order in orders.items() if owner == name]
-        for name in [BASELINE.name, *choices]
-        if all(isinstance(fitted[order.key], Fitted) for (owner, _), order in orders.items() if owner == name)
-    }
-    rows, look = _open(prepared, folder)
+    rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
-    scores = _score(whole, fitted, rows, prepared, choices, decoder=decoder)
-    verdicts, over_pmf = _judge(scores, rows, seed=seed)
-    result = {
-        "run": str(folder.path),
-        "trials": _counts(ledger),
-        "seconds": 0.0,
-        "baseline": _baseline(scores, prepared),
-        "architectures": {
-            name: _architecture(name, choices.get(name), scores, verdicts, over_pmf) for name in architectures
-        },
-        "winner": _winner(choices, scores),
-    }
+    refits = searched.complete()
+    scores = {name: _scores(name, refits[name], rows, searched, prepared) for name in refits}
+    result = _result(searched, scores, rows, prepared, folder)
     _write_predictions(folder, scores, rows, prepared)
-    for name in choices:
-        if name in whole:
-            _bundle(name, whole[name][0], fitted, choices[name], result, prepared, folder, decoder=decoder)
+    for name in searched.choices:
+        if name in refits:
+            _bundle(name, *refits[name][0], result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
-    details = _details(scores, rows, prepared, decoder=decoder, look=look)
+    details = _details(scores, rows, prepared, decoder=searched.decoder, look=look)
     write_json(folder.verdict, {**result, **details})
     write_text(folder.report, markdown(result, details, prepared.summary()))
     return result
 
 
-def _open(prepared: Prepared, folder: RunFolder) -> tuple[Rows, int]:
-    return prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
+def _scores(
+    name: str, refits: list[tuple[FitOrder, Fitted]], rows: Rows, searched: Searched, prepared: Prepared
+) -> list[Scored]:
+    temperature = searched.temperature(name)
+    return [
+        judged.score(order, came, rows, prepared.shape, decoder=searched.decoder, temperature=temperature)
+        for order, came in refits
+    ]
 
 
-def _score(
-    whole: dict[str, list[FitOrder]],
-    fitted: dict[str, Fitted | Lost],
-    rows: Rows,
-    prepared: Prepared,
-    choices: dict[str, Choice],
-    *,
-    decoder: Decoder,
-) -> dict[str, list[Scored]]:
-    scores: dict[str, list[Scored]] = {}
-    for name, wanted in whole.items():
-        temperature = choices[name].temperature if name in choices else 1.0
-        scores[name] = []
-        for order in wanted:
-            came = fitted[order.key]
-            assert isinstance(came, Fitted)
-            scores[name].append(
-                judged.score(order, came, rows, prepared.shape, decoder=decoder, temperature=temperature)
-            )
-    return scores
+def _result(
+    searched: Searched, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, folder: RunFolder
+) -> dict[str, Any]:
+    verdicts, over_pmf = _judge(scores, rows, seed=searched.seed)
+    return {
+        "run": str(folder.path),
+        "trials": _counts(searched.ledger),
+        "seconds": 0.0,
+        "baseline": _baseline(scores, prepared),
+        "architectures": {
+            name: _architecture(name, searched.choices.get(name), scores, verdicts, over_pmf)
+            for name in searched.architectures
+        },
+        "winner": _winner(searched.choices, scores),
+    }
 
 
 def _judge(scores: dict[str, list[Scored]], rows: Rows, *, seed: int) -> tuple[dict[str, Verdict], dict[str, float]]:
@@ -189,28 +195,25 @@ def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
 def _bundle(
     name: str,
     order: FitOrder,
-    fitted: dict[str, Fitted | Lost],
-    choice: Choice,
+    fitted: Fitted,
     result: dict[str, Any],
+    searched: Searched,
     prepared: Prepared,
     folder: RunFolder,
-    *,
-    decoder: Decoder,
 ) -> None:
-    came = fitted[order.key]
-    assert isinstance(came, Fitted)
+    """The bundle of the first seed's refit."""
     found = result["architectures"][name]
     description = bundles.describe(
         name,
         ARCHITECTURES[name].Config.model_validate(order.config),
         prepared.shape.scale,
-        decoder=decoder,
-        temperature=choice.temperature,
+        decoder=searched.decoder,
+        temperature=searched.temperature(name),
         seed=order.seed,
         data=prepared.ratings.name,
         metrics={"validation": found["validation"], "test": found["test"]},
     )
-    bundles.save(folder.model(name), description, came.weights, prepared.ratings.users, prepared.ratings.items)
+    bundles.save(folder.model(name), description, fitted.weights, prepared.ratings.users, prepared.ratings.items)
 
 
 def _details(

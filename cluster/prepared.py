@@ -75,6 +75,18 @@ def prepare(options: DataOptions) -> Prepared:
     return Prepared(ratings=ratings, split=parts, shape=shape, overlap=overlap)
 
 
+def asked_of(options: DataOptions, prepared: Prepared) -> dict[str, object]:
+    """What a run was asked of data, by name and by content: a resumed one must ask the same."""
+    return {
+        "data": options.data,
+        "data_hash": prepared.ratings.fingerprint(),
+        "test": options.test,
+        "test_hash": prepared.split.test.fingerprint,
+        "split": options.split,
+        "split_seed": options.split_seed,
+    }
+
+
 def looks() -> Path:
     """Where every look at sealed rows is written down, whichever run it was for."""
     return cache_folder() / "looks.jsonl"

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 import ray.train
 import torch
-from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.queue import Empty, Queue
@@ -94,25 +94,15 @@ def fit_all(
     """
     check(workers, resources, bfloat16=bfloat16)
     check_batches([order.config["batch_size"] for order in orders], data.rows, workers=workers)
-    use_gpu = resources.gpus > 0
     queue = Queue(actor_options={"num_cpus": 0})
-    trainer = TorchTrainer(
-        _serve,
-        train_loop_config={
-            "orders": orders,
-            "data": [ray.put(data)],  # in a list: by reference, so that workers map it and none copies it
-            "queue": queue,
-            "save_every": save_every,
-            "bfloat16": bfloat16,
-        },
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker=_share(use_gpu)),
-        run_config=RunConfig(
-            # Named by what is asked: the checkpoints of another list of fits are not taken for this one's.
-            name=hashlib.sha256(repr(orders).encode()).hexdigest()[:16],
-            storage_path=str(storage.absolute()),
-            failure_config=FailureConfig(max_failures=RESTARTS),
-        ),
-    )
+    settings = {
+        "orders": orders,
+        "data": [ray.put(data)],  # in a list: by reference, so that workers map it and none copies it
+        "queue": queue,
+        "save_every": save_every,
+        "bfloat16": bfloat16,
+    }
+    trainer = _trainer(settings, workers=workers, use_gpu=resources.gpus > 0, storage=storage)
     # In a thread of its own: Ray Train takes Ctrl-C for itself when it runs in the main one.
     pool = ThreadPoolExecutor(1)
     try:
@@ -129,8 +119,23 @@ def fit_all(
     return fitted
 
 
-def _share(use_gpu: bool) -> dict[str, float]:
-    return {"CPU": 1, "GPU": 1} if use_gpu else {"CPU": 1}
+def _trainer(settings: dict[str, Any], *, workers: int, use_gpu: bool, storage: Path) -> TorchTrainer:
+    share = {"CPU": 1, "GPU": 1} if use_gpu else {"CPU": 1}
+    return TorchTrainer(
+        _serve,
+        train_loop_config=settings,
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker=share),
+        run_config=RunConfig(
+            # Named by what is asked: the checkpoints of another list of fits are not taken for this one's.
+            name=hashlib.sha256(repr(settings["orders"]).encode()).hexdigest()[:16],
+            storage_path=str(storage.absolute()),
+            # What finished fits left is kept, and of what running ones left the latest: the disk stays small.
+            checkpoint_config=CheckpointConfig(
+                num_to_keep=len(settings["orders"]) + 1, checkpoint_score_attribute="done", checkpoint_score_order="max"
+            ),
+            failure_config=FailureConfig(max_failures=RESTARTS),
+        ),
+    )
 
 
 def check(workers: int, resources: Resources, *, bfloat16: bool = False) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cluster import judged
 from cluster.claim import claim, folder_of
 from cluster.interrupt import interruptible
-from cluster.prepared import DataOptions, Prepared, looks, prepare
+from cluster.prepared import DataOptions, Prepared, asked_of, looks, prepare
 from cluster.ray_session import session
 from cluster.run_folder import RunFolder
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, fit_all
@@ -51,12 +51,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
         "verb": "train",
         "architecture": options.architecture,
         "config": config.model_dump(),
-        "data": options.data.data,
-        "data_hash": prepared.ratings.fingerprint(),
-        "test": options.data.test,
-        "test_hash": prepared.split.test.fingerprint,
-        "split": options.data.split,
-        "split_seed": options.data.split_seed,
+        **asked_of(options.data, prepared),
         "seed": options.seed,
         "decoder": options.decoder,
     }

@@ -7,10 +7,10 @@ from typing import Any
 
 from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
-from cluster.ending import BASELINE, finish
+from cluster.ending import BASELINE, Searched, finish
 from cluster.interrupt import interruptible
 from cluster.plan import memory_slots
-from cluster.prepared import DataOptions, Prepared, prepare
+from cluster.prepared import DataOptions, Prepared, asked_of, prepare
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
@@ -74,19 +74,16 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             orders = refits(choices, prepared, seed=options.seed)
             fitted = _refit(options, prepared, orders, folder, resources, watch)
         watch.status("")
-        return finish(
-            options.architectures,
-            prepared,
-            ledger,
-            choices,
-            orders,
-            fitted,
-            folder,
+        searched = Searched(
+            architectures=options.architectures,
+            ledger=ledger,
+            choices=choices,
+            orders=orders,
+            fitted=fitted,
             decoder=options.decoder,
             seed=options.seed,
-            seconds=lambda: time.monotonic() - start,
-            say=watch.say,
         )
+        return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
 
 
 def _batches(spaces: dict[str, Space], prepared: Prepared) -> list[int]:
@@ -102,12 +99,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
     return {
         "verb": "tune",
         "architectures": list(spaces),
-        "data": options.data.data,
-        "data_hash": prepared.ratings.fingerprint(),
-        "test": options.data.test,
-        "test_hash": prepared.split.test.fingerprint,
-        "split": options.data.split,
-        "split_seed": options.data.split_seed,
+        **asked_of(options.data, prepared),
         "seed": options.seed,
         "decoder": options.decoder,
         "trials": options.trials,
