@@ -11,7 +11,7 @@ from cluster import judged
 from cluster.dealer import SEEDS, Choice
 from cluster.judged import Scored
 from cluster.prepared import Prepared, looks
-from cluster.report import markdown
+from cluster.report import headline, markdown
 from cluster.run_folder import Ledger, RunFolder, write_json, write_text
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables import bundle as bundles
@@ -67,6 +67,11 @@ def finish(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Open the sealed rows, judge, and write everything. The result is what `--json` prints."""
+    if not searched.choices:  # nothing to judge: the rows stay sealed
+        result = {**_result(searched, {}, None, prepared, folder), "seconds": round(seconds(), 1)}
+        write_json(folder.verdict, result)
+        write_text(folder.report, "\n".join(headline(result, searched.decoder)) + "\n")
+        return result
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
@@ -98,9 +103,9 @@ def _scores(
 
 
 def _result(
-    searched: Searched, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, folder: RunFolder
+    searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
 ) -> dict[str, Any]:
-    verdicts, over_pmf = _judge(scores, rows, seed=searched.seed)
+    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, seed=searched.seed)
     return {
         "run": str(folder.path),
         "trials": _counts(searched.ledger),

@@ -71,8 +71,8 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
         with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
             check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
-            orders = refits(choices, prepared, seed=options.seed)
-            fitted = _refit(options, prepared, orders, folder, resources, watch)
+            orders = refits(choices, prepared, seed=options.seed) if choices else {}
+            fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
         watch.status("")
         searched = Searched(
             architectures=options.architectures,

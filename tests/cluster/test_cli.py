@@ -191,3 +191,12 @@ def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path):
     assert (result["config"]["factors"], result["config"]["epochs"], result["test"]) == (4, 2, None)
     assert result["model"] == "runs/mine/models/pmf"
     assert reeltune(*words).returncode == 2, "the name is taken"
+
+
+def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path):
+    done = reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
+    assert done.returncode == 3
+    result = json.loads(done.stdout)
+    assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)
+    assert "pmf: no verdict" in (tmp_path / "runs" / "short" / "report.md").read_text()
+    assert not (tmp_path / "cache" / "looks.jsonl").exists()
