@@ -9,10 +9,11 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from cluster.train_group import FitOrder, Fitted
 from trainables.architectures import ARCHITECTURES
+from trainables.bundle import restored
 from trainables.data import Rows
 from trainables.decoders import Decoder, decode
 from trainables.metrics import Metrics, from_sums, predict, sums
-from trainables.model import RatingModel, Shape
+from trainables.model import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +26,13 @@ class Scored:
 
 def score(order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float) -> Scored:
     """Predict the rows and compare. Runs in the process that opened them."""
-    model = restored(order, fitted, shape)
+    architecture = ARCHITECTURES[order.architecture]
+    model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
     output = predict(model, torch.tensor(rows.users).long(), torch.tensor(rows.items).long())
     truth = torch.tensor(rows.ratings)
     total = sums(output, truth, model.grid, shape.scale, decoder=decoder, temperature=temperature)
     ratings = decode(output, model.grid, shape.scale, decoder=decoder, temperature=temperature)
     return Scored(ratings=ratings.numpy(), metrics=from_sums(total, scalar=model.grid is None))
-
-
-def restored(order: FitOrder, fitted: Fitted, shape: Shape) -> RatingModel:
-    architecture = ARCHITECTURES[order.architecture]
-    model = architecture.Model(architecture.Config.model_validate(order.config), shape)
-    model.load_state_dict(fitted.weights)
-    return model.eval()
 
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:

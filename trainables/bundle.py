@@ -150,7 +150,11 @@ def load(path: str | Path) -> Predictor:
         raise InputError(f"{Path(path) / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
     users, items = (_ids(Path(path) / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
-    model = restored(architecture, config, shape, Path(path) / WEIGHTS)
+    weights = Path(path) / WEIGHTS
+    try:
+        model = restored(architecture, config, shape, load_file(weights))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
     return Predictor(description, model, users, items)
 
 
@@ -164,14 +168,13 @@ def read_description(path: Path) -> Description:
         raise InputError(f"{file}: {explain(error, Description)}") from None
 
 
-def restored(architecture: Architecture, config: TrainingConfig, shape: Shape, weights: Path) -> RatingModel:
-    """A model with weights from a file, drawing no random numbers of the caller's."""
+def restored(
+    architecture: Architecture, config: TrainingConfig, shape: Shape, weights: dict[str, torch.Tensor]
+) -> RatingModel:
+    """A model with these weights, drawing no random numbers of the caller's."""
     with torch.random.fork_rng(devices=[]):
         model = architecture.Model(config, shape)
-    try:
-        model.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
+    model.load_state_dict(weights)
     return model.eval()
 
 
