@@ -6,17 +6,20 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from trainables.data.features import Features
 from trainables.scale import Scale
 from trainables.training import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a model must know of the data: the rows of its tables ('unknown' included), and the scale."""
+    """What a model must know of the data: the rows of its tables ('unknown' included), the scale, side tables."""
 
     users: int
     items: int
     scale: Scale
+    user_features: Features | None = None
+    item_features: Features | None = None
 
 
 class RatingModel(nn.Module):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from trainables.data.features import Features
 from trainables.errors import InputError
 
 Duplicates = Literal["keep", "last", "error"]
@@ -102,6 +103,8 @@ class Ratings:
     items: Ids
     dropped: int = 0
     notes: tuple[str, ...] = ()  # what was left out in reading
+    user_features: Features | None = None
+    item_features: Features | None = None
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.rows.fingerprint().encode())

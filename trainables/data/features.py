@@ -1,0 +1,23 @@
+"""What side tables say of users or of items, as sparse rows: the features of a factorisation machine (Rendle 2010)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """Row r (an index of users or of items; 0 is 'unknown' and has none) has `weights` at `columns`.
+
+    Of row r they are at places offsets[r] to offsets[r + 1]: offsets of shape (rows + 1,), the others of shape
+    (entries,). `names` holds a name for each column, such as 'genre=Comedy'.
+    """
+
+    offsets: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        return len(self.offsets) - 1
