@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from optuna import Trial
 from optuna.distributions import (
@@ -15,7 +15,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from trainables import InputError
 from trainables.model import Architecture
@@ -26,8 +26,16 @@ Value = str | int | float | bool
 SAMPLES = 1000
 
 
+def _listed(value: object) -> object:
+    """`loss = "reverse_kl"` is short for a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+Values = Annotated[list[Value], BeforeValidator(_listed), Field(min_length=1)]
+
+
 class Parameter(BaseModel):
-    """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have these values."""
+    """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have such values."""
 
     # Strict: 1 stays a whole number and 1.0 a fraction, which is how a range says of what kind it is.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -37,7 +45,7 @@ class Parameter(BaseModel):
     step: int | float | None = Field(None, gt=0)
     log: bool = False
     choices: list[Value] | None = Field(None, min_length=1)
-    when: dict[str, Value] = {}
+    when: dict[str, Values] = {}
     spans: bool = False  # low and high are shares of the rating scale's span, not rating units
 
     @model_validator(mode="after")
@@ -162,7 +170,7 @@ class Space(BaseModel):
 
     @staticmethod
     def _applies(parameter: Parameter, values: dict[str, Value]) -> bool:
-        return all(values.get(name) == value for name, value in parameter.when.items())
+        return all(values.get(name) in allowed for name, allowed in parameter.when.items())
 
 
 def shipped(name: str, architecture: Architecture) -> Space:
@@ -212,7 +220,7 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
         parameters=_ordered({**kept, **parameters}, source=source),
         fixed=fixed,
     )
-    # Only what the file itself gave: fixing `labels` rightly leaves the shipped `label_width` undrawn.
+    # Only what the file itself gave: fixing `loss` rightly leaves the shipped `label_width` undrawn.
     _check_conditions(merged, parameters, source=source)
     return merged
 
@@ -252,12 +260,19 @@ def _read(
 def _check_conditions(space: Space, keys: Iterable[str], *, source: str) -> None:
     """A condition must be on something that the space settles, and be able to hold."""
     for key in keys:
-        for name, value in space.parameters[key].when.items():
-            condition = space.parameters.get(name)
-            if condition is None and name not in space.fixed:
+        for name, allowed in space.parameters[key].when.items():
+            if name not in space.parameters and name not in space.fixed:
                 raise InputError(f"{source}.{key}: when names {name!r}, which this space neither varies nor fixes")
-            if not (condition.admits(value) if condition else space.fixed[name] == value):
-                raise InputError(f"{source}.{key}: when says {name} = {value!r}, which is never drawn")
+            never = _never(space, name, allowed)
+            if never:
+                raise InputError(f"{source}.{key}: when says {name} = {never[0]!r}, which is never drawn")
+
+
+def _never(space: Space, name: str, values: list[Value]) -> list[Value]:
+    """Those of the values that a parameter of this space never has; where it is fixed, one has to be what it is."""
+    if name in space.parameters:
+        return [value for value in values if not space.parameters[name].admits(value)]
+    return [] if space.fixed[name] in values else values
 
 
 def _ordered(parameters: dict[str, Parameter], *, source: str) -> dict[str, Parameter]:

@@ -13,9 +13,14 @@ def shared_labels(ratings: Tensor, grid: Tensor) -> Tensor:
     return (1 - distance.abs()).clamp(min=0)
 
 
+def spread_log_labels(ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """Logarithms of `spread_labels`: finite, however far from the rating a class is."""
+    return torch.log_softmax(-((ratings[:, None] - grid) ** 2) / (2 * width**2), 1)
+
+
 def spread_labels(ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
     """A Gaussian of deviation `width` (rating units) around each rating, normalised over the grid.
 
     Maps ratings of shape (batch,) and a grid of shape (classes,) to labels of shape (batch, classes).
     """
-    return torch.softmax(-((ratings[:, None] - grid) ** 2) / (2 * width**2), 1)
+    return spread_log_labels(ratings, grid, width=width).exp()

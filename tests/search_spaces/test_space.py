@@ -11,6 +11,7 @@ from trainables.architectures import ARCHITECTURES
 from trainables.model import Shape
 from trainables.scale import Scale
 
+WIDE = {"spread_cross_entropy", "reverse_kl"}  # the losses that have a label width
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 SHAPES = [Shape(users=users, items=items, scale=STARS) for users, items in [(41, 31), (944, 1665), (10**6, 10**5)]]
 
@@ -71,16 +72,16 @@ def test_every_architecture_has_a_space(name):
 
 def test_a_parameter_is_absent_where_its_condition_fails():
     seen = draws(shipped("classifier", ARCHITECTURES["classifier"]))
-    assert {drawn["labels"] for drawn in seen} == {"hard", "spread"}
-    assert all(("label_width" in drawn) == (drawn["labels"] == "spread") for drawn in seen)
+    assert {drawn["loss"] for drawn in seen} > WIDE
+    assert all(("label_width" in drawn) == (drawn["loss"] in WIDE) for drawn in seen)
 
 
 def test_a_point_leaves_out_what_does_not_apply():
     space = shipped("classifier", ARCHITECTURES["classifier"])
-    config = ARCHITECTURES["classifier"].Config(labels="hard", label_width=9, batch_size=512).model_dump()
+    config = ARCHITECTURES["classifier"].Config(loss="cost_regression", label_width=9, batch_size=512).model_dump()
     assert "label_width" not in space.point(config)
-    assert space.point({**config, "labels": "spread"}) is None  # 9 is beyond the range
-    assert space.point({**config, "labels": "spread", "label_width": 1.0})["label_width"] == 1.0
+    assert space.point({**config, "loss": "reverse_kl"}) is None  # 9 is beyond the range
+    assert space.point({**config, "loss": "reverse_kl", "label_width": 1.0})["label_width"] == 1.0
 
 
 def test_a_file_that_names_nothing_changes_nothing(read):
@@ -102,15 +103,15 @@ def test_a_file_replaces_a_range_by_choices_and_choices_by_a_range(read):
 
 
 def test_a_plain_value_is_fixed(read):
-    space = read("[classifier]\nlabels = 'hard'\nepochs = 4\n", "classifier")["classifier"]
+    space = read("[classifier]\nloss = 'cross_entropy'\nepochs = 4\n", "classifier")["classifier"]
     seen = draws(space, 30)
-    assert {(drawn["labels"], drawn["epochs"]) for drawn in seen} == {("hard", 4)}
+    assert {(drawn["loss"], drawn["epochs"]) for drawn in seen} == {("cross_entropy", 4)}
     assert not any("label_width" in drawn for drawn in seen)
-    assert not {"labels", "epochs"} & space.parameters.keys()
+    assert not {"loss", "epochs"} & space.parameters.keys()
 
 
 def test_a_fixed_value_switches_on_what_hangs_on_it(read):
-    space = read("[classifier]\nlabels = 'spread'\n", "classifier")["classifier"]
+    space = read("[classifier]\nloss = 'reverse_kl'\n", "classifier")["classifier"]
     assert all("label_width" in drawn for drawn in draws(space, 30))
 
 
@@ -134,19 +135,29 @@ def test_conditions_are_drawn_before_what_hangs_on_them_in_any_order_of_the_file
         [classifier.label_width]
         low = 0.3
         high = 0.9
-        when = {labels = "spread"}
-        [classifier.labels]
-        choices = ["hard", "spread"]
+        when = {loss = "reverse_kl"}
+        [classifier.loss]
+        choices = ["cross_entropy", "reverse_kl"]
     """
     seen = draws(read(text, "classifier")["classifier"], 50)
-    assert {("label_width" in drawn, drawn["labels"]) for drawn in seen} == {(True, "spread"), (False, "hard")}
+    assert {("label_width" in drawn, drawn["loss"]) for drawn in seen} == {
+        (True, "reverse_kl"),
+        (False, "cross_entropy"),
+    }
+
+
+def test_a_condition_holds_at_any_value_of_a_list(read):
+    text = "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { epochs = [5, 7], loss = 'reverse_kl' }\n"
+    seen = draws(read(text, "classifier")["classifier"], 400)
+    assert any("hidden" in drawn for drawn in seen)
+    assert all(("hidden" in one) == (one["epochs"] in (5, 7) and one["loss"] == "reverse_kl") for one in seen)
 
 
 @pytest.mark.parametrize(
     ("bounds", "kind"), [("low = 1\nhigh = 4", int), ("low = 1.0\nhigh = 4.0", float), ("low = 1\nhigh = 4.0", float)]
 )
 def test_whole_bounds_draw_whole_numbers(read, bounds, kind):
-    space = read(f"[classifier.label_width]\n{bounds}\n[classifier]\nlabels='spread'\n", "classifier")["classifier"]
+    space = read(f"[classifier.label_width]\n{bounds}\n[classifier]\nloss='reverse_kl'\n", "classifier")["classifier"]
     assert {type(drawn["label_width"]) for drawn in draws(space, 20)} == {kind}
 
 
@@ -157,7 +168,7 @@ def test_whole_bounds_draw_whole_numbers(read, bounds, kind):
         (Parameter(low=1, high=9, step=4), [1, 5, 9], [2, 4, 8]),
         (Parameter(low=0.0, high=1.0), [0, 0.3, 1.0], [-0.1, 1.1, "0.3"]),
         (Parameter(low=0.0, high=1.0, step=0.1), [0.3, 0.7], [0.25]),
-        (Parameter(choices=["hard", "spread"]), ["hard"], ["soft", 1]),
+        (Parameter(choices=["hard", "soft"]), ["hard"], ["harder", 1]),
     ],
 )
 def test_a_parameter_admits_what_it_can_draw(parameter, inside, outside):
@@ -196,7 +207,10 @@ def test_a_parameter_that_says_nothing_clear_is_refused(content, said):
         ("[pmf.epochs]\nlow = 1\nhigh = 2000", "pmf.epochs: must be less than or equal to 1000; found 2000"),
         ("[pmf.epochs]\nchoices = [3, 'many']", "pmf.epochs: must be a valid integer"),
         ("[pmf]\nepochs = 0", "pmf.epochs: must be greater than or equal to 1; found 0"),
-        ("[classifier.labels]\nchoices = ['soft']", "classifier.labels: must be 'hard' or 'spread'; found 'soft'"),
+        (
+            "[classifier.loss]\nchoices = ['hinge']",
+            "classifier.loss: must be 'cross_entropy', 'spread_cross_entropy', ",
+        ),
         ("[pmf.epochs]\nlow = 1\nhigh = 2\nwhen = {mood = 1}", "pmf.epochs: when names 'mood'"),
         ("[pmf]\nonly = 1", "pmf.only: must be true or false; found 1"),
         ("pmf = 1", "pmf: expected a table"),
@@ -238,12 +252,20 @@ def test_a_file_of_bytes_is_an_error(tmp_path):
         ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 0.5\n", "classifier.epochs: has step 0.5"),
         ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 4\n", "does not lead from low 1 to high 10"),
         (
-            "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'spred' }\n",
-            "labels = 'spred', which is never",
+            "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { loss = ['reverse_kl', 'spred'] }\n",
+            "loss = 'spred', which is never",
         ),
         (
-            "[classifier]\nonly = true\n[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { labels = 'hard' }\n",
-            "when names 'labels', which this space neither varies nor fixes",
+            "[classifier]\nloss = 'reverse_kl'\n[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { loss = ['spred'] }\n",
+            "loss = 'spred', which is never",
+        ),
+        (
+            "[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { loss = [] }\n",
+            "classifier.hidden: when.loss",
+        ),
+        (
+            "[classifier]\nonly = true\n[classifier.hidden]\nlow = 8\nhigh = 9\nwhen = { loss = 'reverse_kl' }\n",
+            "when names 'loss', which this space neither varies nor fixes",
         ),
     ],
 )
@@ -252,18 +274,18 @@ def test_what_could_never_be_drawn_or_never_be_taken_is_refused_at_reading(refus
 
 
 def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
-    text = "[classifier.user_width]\nlow = 16\nhigh = 128\nwhen = { labels = 'spread' }\n"
+    text = "[classifier.user_width]\nlow = 16\nhigh = 128\nwhen = { loss = 'reverse_kl' }\n"
     space = read(text, "classifier")["classifier"]
     drawn = draws(space, 40)
-    assert all(("user_width" in one) == (one["labels"] == "spread") for one in drawn)
-    assert {one["labels"] for one in drawn} == {"hard", "spread"}
+    assert all(("user_width" in one) == (one["loss"] == "reverse_kl") for one in drawn)
+    assert len({one["loss"] for one in drawn}) > 1
 
 
 def test_a_range_in_spans_of_the_scale_fits_any_scale():
     space = shipped("classifier", ARCHITECTURES["classifier"])
     stars, percent = (space.on(Scale.of(np.array(values))).parameters["label_width"] for values in ([1, 5], [0, 100]))
-    assert (stars.low, stars.high) == (1, 4)
-    assert (percent.low, percent.high) == (25, 100)
+    assert (stars.high, percent.high) == (4, 100)
+    assert percent.low == pytest.approx(25 * stars.low)
 
 
 @pytest.mark.parametrize(

@@ -171,4 +171,4 @@ def test_conditional_parameters_are_no_part_of_trials_they_do_not_apply_to():
     study = new_study("classifier")
     asked = searched(study, range(14))
     for config, trial in zip(asked, study._study.trials, strict=True):
-        assert ("label_width" in trial.params) == (config["labels"] == "spread")
+        assert ("label_width" in trial.params) == (config["loss"] in {"spread_cross_entropy", "reverse_kl"})

@@ -26,7 +26,7 @@ SCALES = {
 }
 TRAINING = {"learning_rate": 5e-3, "weight_decay": 0.1, "batch_size": 64, "epochs": 5}
 WIDTHS = {"user_width": 74, "item_width": 102, "hidden": 100, "dropout": 0}
-CLASSES = {"subdivisions": 1, "labels": "hard", "label_width": 0.5}
+CLASSES = {"subdivisions": 1, "loss": "cross_entropy", "label_width": 0.5}
 REFERENCES = {
     "pmf": TRAINING | {"factors": 50, "dropout": 0},
     "embedding_nn": TRAINING | WIDTHS,

@@ -1,12 +1,11 @@
-"""What the classifier has beyond the contract: finer grids and spread labels."""
-
-import math
+"""What the classifier has beyond the contract: finer grids and other losses."""
 
 import pytest
 import torch
 
 from tests.worlds import STARS
 from trainables import classifier
+from trainables.losses import LOSSES, class_loss
 from trainables.model import Shape
 
 SHAPE = Shape(users=4, items=4, scale=STARS)
@@ -25,14 +24,13 @@ def test_each_step_is_cut_in_as_many_classes_as_asked_for(subdivisions, classes)
     assert {1, 2, 3, 4, 5} <= set(made.grid.tolist())
 
 
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(("subdivisions", "width"), [(1, 0.5), (2, 1.3)])
-def test_spread_labels_are_a_gaussian_in_rating_units(subdivisions, width):
-    made = model(subdivisions=subdivisions, labels="spread", label_width=width)
-    output = made(*PAIR)
-    weights = [math.exp(-((point - 4) ** 2) / (2 * width**2)) for point in made.grid.tolist()]
-    logs = output.log_softmax(1)[0].tolist()
-    expected = -sum(weight * log for weight, log in zip(weights, logs, strict=True)) / sum(weights)
-    assert made.loss(output, torch.tensor([4.0])).item() == pytest.approx(expected, rel=1e-5)
+def test_the_configured_loss_is_taken_on_the_grid_with_the_configured_width(loss, subdivisions, width):
+    made = model(subdivisions=subdivisions, loss=loss, label_width=width)
+    output, ratings = made(*PAIR), torch.tensor([4.0])
+    expected = class_loss(loss, output, ratings, made.grid, width=width)
+    assert made.loss(output, ratings).item() == pytest.approx(expected.item())
 
 
 def test_a_rating_between_two_classes_pulls_at_both():

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.labels import shared_labels, spread_labels
+from trainables.labels import shared_labels, spread_labels, spread_log_labels
 
 STARS = torch.tensor([1.0, 2, 3, 4, 5])
 
@@ -42,3 +42,9 @@ def test_the_width_is_a_deviation_in_rating_units():
     mean = float(labels @ fine)
     assert mean == pytest.approx(3, abs=1e-3)
     assert float(labels @ (fine - mean).square()) == pytest.approx(0.49, abs=1e-3)
+
+
+def test_the_logarithm_of_a_label_is_finite_where_the_label_is_none():
+    labels, logs = (of(torch.tensor([1.0]), STARS, width=0.1) for of in (spread_labels, spread_log_labels))
+    assert labels[0, 4] == 0
+    assert float(logs[0, 4] - logs[0, 0]) == pytest.approx(-(4**2) / (2 * 0.1**2))
