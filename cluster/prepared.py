@@ -30,6 +30,14 @@ class DataOptions:
     split_seed: int = 42
     columns: Columns | None = None
     duplicates: Duplicates | None = None
+    users: str | None = None
+    items: str | None = None
+
+    def load(self) -> Ratings:
+        """The ratings with their side tables. Raises InputError as the readers do."""
+        return load_data(
+            self.data, columns=self.columns, duplicates=self.duplicates, users=self.users, items=self.items
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +61,18 @@ class Prepared:
         return (
             f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
             f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {len(parts.validation):,} to "
-            f"validate on{test}{''.join(f'; {note}' for note in self.ratings.notes)}"
+            f"validate on{test}{self._features()}{''.join(f'; {note}' for note in self.ratings.notes)}"
         )
+
+    def _features(self) -> str:
+        sides = {"user": self.shape.user_features, "item": self.shape.item_features}
+        counts = [f"{len(side.names):,} {kind}" for kind, side in sides.items() if side is not None]
+        return f"; {' and '.join(counts)} features" if counts else ""
 
 
 def prepare(options: DataOptions) -> Prepared:
     """Load and split. Raises InputError as the readers and the split do."""
-    ratings = load_data(options.data, columns=options.columns, duplicates=options.duplicates)
+    ratings = options.load()
     overlap = 0
     if options.test is None:
         parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
@@ -71,7 +84,13 @@ def prepare(options: DataOptions) -> Prepared:
             raise InputError(
                 f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
             )
-    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
+    shape = Shape(
+        users=ratings.users.rows,
+        items=ratings.items.rows,
+        scale=Scale.of(parts.fitting.ratings),
+        user_features=ratings.user_features,
+        item_features=ratings.item_features,
+    )
     return Prepared(ratings=ratings, split=parts, shape=shape, overlap=overlap)
 
 

@@ -1,5 +1,7 @@
 """What side tables say of users or of items, as sparse rows: the features of a factorisation machine (Rendle 2010)."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,3 +23,10 @@ class Features:
     @property
     def rows(self) -> int:
         return len(self.offsets) - 1
+
+    def fingerprint(self) -> str:
+        """A hash of the content, the same on every machine."""
+        digest = hashlib.sha256(json.dumps(self.names).encode())
+        for values, kind in ((self.offsets, "<i8"), (self.columns, "<i8"), (self.weights, "<f4")):
+            digest.update(np.ascontiguousarray(values, dtype=kind).tobytes())
+        return digest.hexdigest()

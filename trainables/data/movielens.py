@@ -17,7 +17,9 @@ from pathlib import Path
 import pandas as pd
 import pooch
 
+from trainables.data.grouplens import plain
 from trainables.data.readers import read_ratings
+from trainables.data.tables import read_table
 from trainables.errors import InputError
 
 URL = "https://files.grouplens.org/datasets/movielens/{name}.zip"
@@ -25,54 +27,78 @@ WHEEL = "recbole==1.2.1"
 WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
 WHEEL_SHA256 = {
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+    "ml-100k.user": "4f670007d9cfbeb9807e757209af1555b9bcc186bde25e767f67cb67c6dd5972",
     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """One of GroupLens' archives: its folder, its ratings file within, its hash, and how many rows it has."""
+    """One of GroupLens' archives: its folder, the files within, its hash, and how many ratings it has."""
 
     ratings: str
+    items: str
+    users: str | None = None
     known_hash: str
     rows: int
     folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A data set's Parquet files in the cache: the ratings, and side tables by `id` where it has them."""
+
+    ratings: Path
+    users: Path | None
+    items: Path | None
+
+    @property
+    def complete(self) -> bool:
+        return all(path.exists() for path in (self.ratings, self.users, self.items) if path is not None)
 
 
 ARCHIVES = {
     "ml-100k": Archive(
         folder="ml-100k",
         ratings="u.data",
+        users="u.user",
+        items="u.item",
         known_hash="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         rows=100_000,
     ),
     "ml-1m": Archive(
         folder="ml-1m",
         ratings="ratings.dat",
+        users="users.dat",
+        items="movies.dat",
         known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
         rows=1_000_209,
     ),
     "ml-10m": Archive(
         folder="ml-10M100K",
         ratings="ratings.dat",
+        items="movies.dat",
         known_hash="md5:ce571fd55effeba0271552578f2648bd",
         rows=10_000_054,
     ),
     "ml-20m": Archive(
         folder="ml-20m",
         ratings="ratings.csv",
+        items="movies.csv",
         known_hash="md5:cd245b17a1ae2cc31bb14903e1204af3",
         rows=20_000_263,
     ),
     "ml-25m": Archive(
         folder="ml-25m",
         ratings="ratings.csv",
+        items="movies.csv",
         known_hash="md5:6b51fb2759a8657d3bfcbfc42b592ada",
         rows=25_000_095,
     ),
     "ml-32m": Archive(
         folder="ml-32m",
         ratings="ratings.csv",
+        items="movies.csv",
         known_hash="md5:d472be332d4daa821edc399621853b57",
         rows=32_000_204,
     ),
@@ -84,24 +110,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("REELTUNE_CACHE") or pooch.os_cache("reeltune"))
 
 
-def fetch(name: str) -> Path:
-    """The ratings of a MovieLens data set as a Parquet file in the cache, fetched if they are not there.
+def fetch(name: str) -> Cached:
+    """A MovieLens data set as Parquet files in the cache, fetched if they are not all there.
 
     Raises InputError that lists every source tried where none of them has it.
     """
-    path = cache_folder() / name / "ratings.parquet"
-    if path.exists():
-        return path
-    sources = [_from_grouplens] + ([_from_wheel] if name == "ml-100k" else [])
+    folder, has_users = cache_folder() / name, ARCHIVES[name].users is not None
+    users = folder / "users.parquet" if has_users else None
+    cached = Cached(ratings=folder / "ratings.parquet", users=users, items=folder / "items.parquet")
+    if cached.complete:
+        return cached
     reasons = []
-    for source in sources:
+    for source in [_from_grouplens] + ([_from_wheel] if name == "ml-100k" else []):
         try:
-            frame = source(name)
+            frames = source(name)
         except _SourceFailed as error:
             reasons.append(str(error))
             continue
-        _keep(frame, path, expected=ARCHIVES[name].rows)
-        return path
+        _keep(frames, folder, expected=ARCHIVES[name].rows)
+        return cached
+    if cached.ratings.exists():  # by a version that kept no side tables
+        return Cached(ratings=cached.ratings, users=None, items=None)
     raise InputError(
         f"{name}: cannot be fetched: {'; '.join(reasons)}. "
         f"Unpack {URL.format(name=name)} anywhere and give its folder as --data"
@@ -112,28 +141,28 @@ class _SourceFailed(Exception):
     """This source has no such data now; the next one may."""
 
 
-def _keep(frame: pd.DataFrame, path: Path, *, expected: int) -> None:
-    if len(frame) != expected:
-        raise InputError(f"{path.parent.name}: expected {expected} ratings and got {len(frame)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may fetch at once: each writes a file of its own, and the last rename wins.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
-    frame.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+def _keep(frames: dict[str, pd.DataFrame], folder: Path, *, expected: int) -> None:
+    if len(frames["ratings"]) != expected:
+        raise InputError(f"{folder.name}: expected {expected} ratings and got {len(frames['ratings'])}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, frame in frames.items():
+        if (folder / f"{kind}.parquet").exists():
+            continue
+        # Two processes may fetch at once: each writes a file of its own, and the last rename wins.
+        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        os.close(handle)
+        frame.to_parquet(temporary, index=False)
+        os.replace(temporary, folder / f"{kind}.parquet")
 
 
-def _from_grouplens(name: str) -> pd.DataFrame:
+def _from_grouplens(name: str) -> dict[str, pd.DataFrame]:
+    archive = ARCHIVES[name]
     with tempfile.TemporaryDirectory() as folder:
-        archive = _download(name, Path(folder))
-        with zipfile.ZipFile(archive) as content:
+        with zipfile.ZipFile(_download(name, Path(folder))) as content:
             content.extractall(folder)
-        unpacked = Path(folder) / ARCHIVES[name].folder
-        frame = _frame(unpacked / ARCHIVES[name].ratings)
-        if name != "ml-100k":
-            return frame
-        items = pd.read_csv(unpacked / "u.item", sep="|", header=None, usecols=[0, 1], encoding="latin-1", dtype=str)
-        return frame.assign(item=frame["item"].map(dict(zip(items[0], items[1], strict=True))))
+        files = {"ratings": archive.ratings, "users": archive.users, "items": archive.items}
+        paths = {kind: Path(folder) / archive.folder / file for kind, file in files.items() if file is not None}
+        return _frames(paths, by_title=name == "ml-100k")
 
 
 def _download(name: str, folder: Path) -> Path:
@@ -155,7 +184,7 @@ def _download(name: str, folder: Path) -> Path:
     raise AssertionError("unreachable")
 
 
-def _from_wheel(name: str) -> pd.DataFrame:
+def _from_wheel(name: str) -> dict[str, pd.DataFrame]:
     """ML-100k's copy inside a wheel of the RecBole library: the same rows in the same order, MIT packaging."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", WHEEL, "--dest", folder]
@@ -164,23 +193,31 @@ def _from_wheel(name: str) -> pd.DataFrame:
         if done.returncode != 0 or wheel is None:
             last = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
             raise _SourceFailed(f"pip download {WHEEL} failed ({last})")
+        paths = {}
         with zipfile.ZipFile(wheel) as content:
-            for file, known_hash in WHEEL_SHA256.items():
-                with (
-                    content.open(f"{WHEEL_FOLDER}/{file}") as packed,
-                    (Path(folder) / file).open("wb") as out,
-                ):
+            for (file, known_hash), kind in zip(WHEEL_SHA256.items(), ("ratings", "users", "items"), strict=True):
+                paths[kind] = Path(folder) / file
+                with content.open(f"{WHEEL_FOLDER}/{file}") as packed, paths[kind].open("wb") as out:
                     shutil.copyfileobj(packed, out)
-                if pooch.file_hash(str(Path(folder) / file)) != known_hash:
+                if pooch.file_hash(str(paths[kind])) != known_hash:
                     raise _SourceFailed(f"{file} in {WHEEL} has another hash than the known one")
-        frame = _frame(Path(folder) / "ml-100k.inter")
-        items = pd.read_csv(Path(folder) / "ml-100k.item", sep="\t", dtype=str, keep_default_na=False)
-    titles = items["movie_title:token_seq"] + " (" + items["release_year:token"] + ")"
-    titles = titles.where(items["movie_title:token_seq"] != "unkonwn", "unknown")  # as GroupLens has it
-    return frame.assign(item=frame["item"].map(dict(zip(items["item_id:token"], titles, strict=True))))
+        return _frames(paths, by_title=True)
 
 
-def _frame(path: Path) -> pd.DataFrame:
+def _frames(paths: dict[str, Path], *, by_title: bool) -> dict[str, pd.DataFrame]:
+    """Ratings and side tables of an unpacked archive; films are known by number, or `by_title`."""
+    frames = {kind: plain(read_table(str(path))) for kind, path in paths.items() if kind != "ratings"}
+    frames["ratings"] = _ratings(paths["ratings"])
+    if by_title:
+        items = frames["items"]
+        titles = dict(zip(items["id"], items["title"], strict=True))
+        frames["items"] = items.assign(id=items["title"])
+        frames["ratings"] = frames["ratings"].assign(item=frames["ratings"]["item"].map(titles))
+    frames["items"] = frames["items"].drop(columns="title")
+    return frames
+
+
+def _ratings(path: Path) -> pd.DataFrame:
     data = read_ratings(str(path), duplicates="keep")
     return pd.DataFrame(
         {

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from trainables.data.encoding import SideColumn
 from trainables.data.features import Features
 from trainables.errors import InputError
 
@@ -105,11 +106,16 @@ class Ratings:
     notes: tuple[str, ...] = ()  # what was left out in reading
     user_features: Features | None = None
     item_features: Features | None = None
+    user_columns: tuple[SideColumn, ...] = ()  # how those of the side tables were read
+    item_columns: tuple[SideColumn, ...] = ()
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.rows.fingerprint().encode())
         for ids in (self.users, self.items):
             digest.update(json.dumps(ids.text.tolist()).encode())
+        for kind, features in (("users", self.user_features), ("items", self.item_features)):
+            if features is not None:
+                digest.update(f"{kind} {features.fingerprint()}".encode())
         return digest.hexdigest()
 
 

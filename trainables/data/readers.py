@@ -58,8 +58,8 @@ def read_pairs(
     found = _find(table, columns or Columns(), needed=("user", "item"))
     return (
         table.frame,
-        users.encode(_ids(table, found["user"])),
-        items.encode(_ids(table, found["item"])),
+        users.encode(ids_of(table, found["user"])),
+        items.encode(ids_of(table, found["item"])),
     )
 
 
@@ -67,8 +67,8 @@ def _checked(table: Table, columns: Columns) -> pd.DataFrame:
     found = _find(table, columns, needed=("user", "item", "rating"))
     frame = pd.DataFrame(
         {
-            "user": _ids(table, found["user"]),
-            "item": _ids(table, found["item"]),
+            "user": ids_of(table, found["user"]),
+            "item": ids_of(table, found["item"]),
             "rating": _numbers(table, found["rating"]),
         }
     )
@@ -92,7 +92,7 @@ def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[st
         asked = getattr(columns, kind)
         if asked is not None and asked not in names:
             raise InputError(f"{table.source}: no column {asked!r}; found {', '.join(names)}")
-        plain = {_plain(name): name for name in reversed(names)}
+        plain = {plain_name(name): name for name in reversed(names)}
         match = asked or next((plain[name] for name in usual if name in plain), None)
         if match is not None:
             found[kind] = match
@@ -105,11 +105,11 @@ def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[st
     return found
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     return name.split(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _ids(table: Table, column: str) -> pd.Series:
+def ids_of(table: Table, column: str) -> pd.Series:
     values = table.frame[column]
     missing = values.isna()
     if missing.any():

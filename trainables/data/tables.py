@@ -18,10 +18,19 @@ import pyarrow.parquet as pq
 from trainables.errors import InputError
 
 SEPARATORS = ",\t;|"
+FLAGS = (  # of a film's genres, in the order of u.item
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
 HEADERLESS = {  # MovieLens' own files, which have no header line
     "u.data": ("user", "item", "rating", "timestamp"),
     "ratings.dat": ("user", "item", "rating", "timestamp"),
+    "u.user": ("user_id", "age", "gender", "occupation", "zip_code"),
+    "u.item": ("item_id", "title", "release_date", "video_release_date", "url", *FLAGS),
+    "users.dat": ("user_id", "gender", "age", "occupation", "zip_code"),
+    "movies.dat": ("movieId", "title", "genres"),
 }
+RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,11 @@ class Table:
         if self.text is None:
             return f"{self.source}: row {row + 1}"
         csv.field_size_limit(max(len(self.text), 131_072))
-        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.separator)
+        lines = io.StringIO(self.text, newline="")
+        # MovieLens' files without header have no quoting either.
+        reader = csv.reader(
+            lines, delimiter=self.separator, quoting=csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE
+        )
         # pandas skips blank lines, and so must the count.
         records = (reader.line_num for record in reader if len(record) > 1 or "".join(record).strip())
         line = next(itertools.islice(records, row + self.header, None), None)
@@ -60,7 +73,7 @@ def read_table(source: str) -> Table:
     name = path.rsplit("/", 1)[-1].lower().removesuffix(".gz")
     if name.endswith((".parquet", ".pq")):
         return _read_parquet(source, filesystem, path)
-    return _read_text(source, name, _text_of(source, filesystem, path))
+    return _read_text(source, name, _text_of(source, name, filesystem, path))
 
 
 def _resolve(source: str) -> tuple[pa.fs.FileSystem, str]:
@@ -72,10 +85,25 @@ def _resolve(source: str) -> tuple[pa.fs.FileSystem, str]:
         raise InputError(f"{source}: cannot be opened: {error}") from None
 
 
-def _read_folder(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
+def files_in(source: str) -> list[str]:
+    """The names of the files in a folder; none if it is no folder."""
+    filesystem, path = _resolve(source)
+    try:
+        if filesystem.get_file_info(path).type != pa.fs.FileType.Directory:
+            return []
+    except OSError:
+        return []
+    return _names(filesystem, path)
+
+
+def _names(filesystem: pa.fs.FileSystem, path: str) -> list[str]:
     found = filesystem.get_file_info(pa.fs.FileSelector(path))
-    names = sorted(entry.base_name for entry in found if entry.type == pa.fs.FileType.File)
-    for known in ("u.data", "ratings.dat", "ratings.csv"):
+    return sorted(entry.base_name for entry in found if entry.type == pa.fs.FileType.File)
+
+
+def _read_folder(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
+    names = _names(filesystem, path)
+    for known in RATINGS_FILES:
         if known in names:
             return read_table(f"{source.rstrip('/')}/{known}")
     if not any(name.endswith((".parquet", ".pq")) for name in names):
@@ -99,7 +127,7 @@ def _read_parquet(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table
     return Table(source=source, frame=frame.reset_index(named).reset_index(drop=True))
 
 
-def _text_of(source: str, filesystem: pa.fs.FileSystem, path: str) -> str:
+def _text_of(source: str, name: str, filesystem: pa.fs.FileSystem, path: str) -> str:
     try:
         with filesystem.open_input_stream(path, compression="detect") as stream:
             content = stream.read()
@@ -110,6 +138,8 @@ def _text_of(source: str, filesystem: pa.fs.FileSystem, path: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if name in HEADERLESS:
+            return content.decode("latin-1")  # as MovieLens' older films are written
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{source}:{line}: is no UTF-8 text; expected CSV, TSV or Parquet") from None
 
@@ -118,10 +148,10 @@ def _read_text(source: str, name: str, text: str) -> Table:
     if not text.strip():
         raise InputError(f"{source}: is empty")
     columns: tuple[str, ...] | None = HEADERLESS.get(name)
-    if name == "ratings.dat":
-        # One character as separator lets pandas use its fast reader; fields of digits hold no colon.
+    if name.endswith(".dat") and columns:
+        # One character as separator lets pandas use its fast reader; no field holds a tab or two colons.
         text = text.replace("::", "\t")
-    separator = "\t" if columns else _separator(text)
+    separator = _separator(text) if not columns else "|" if name in ("u.user", "u.item") else "\t"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more fields than the header
@@ -134,6 +164,7 @@ def _read_text(source: str, name: str, text: str) -> Table:
                 keep_default_na=False,
                 na_values=[""],
                 index_col=False,
+                quoting=csv.QUOTE_MINIMAL if columns is None else csv.QUOTE_NONE,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise InputError(f"{source}: is no table: {str(error).splitlines()[0]}") from None

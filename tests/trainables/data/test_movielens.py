@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from trainables import InputError
 from trainables.data import load_data, movielens
+from trainables.data.tables import FLAGS
 
 NOWHERE = "http://127.0.0.1:9/{name}.zip"  # the port of 'discard', where nothing answers
 
@@ -54,12 +56,17 @@ def fetched(tmp_path_factory, wheel_index):
 
 
 def archive(folder):
-    """A zip in the form of ML-100k's, with four ratings of three films, two of them of one title."""
+    """A zip in the form of ML-100k's, with four ratings of three films, two of them of one title, by two women."""
     file = folder / "ml-100k.zip"
     with zipfile.ZipFile(file, "w") as content:
         content.writestr("ml-100k/u.data", "7\t1\t5\t30\n7\t2\t3\t20\n8\t3\t1\t10\n8\t1\t4\t40\n")
-        films = "1|Léon (1994)|x\n2|Copycat (1995)|x\n3|Copycat (1995)|x\n"
-        content.writestr("ml-100k/u.item", films.encode("latin-1"))
+        films = [("Léon (1994)", "Action", "Drama"), ("Copycat (1995)", "Drama"), ("Copycat (1995)", "Comedy")]
+        lines = [
+            "|".join([str(number), title, "", "", "", *("01"[flag in genres] for flag in FLAGS)])
+            for number, (title, *genres) in enumerate(films, start=1)
+        ]
+        content.writestr("ml-100k/u.item", "\n".join(lines).encode("latin-1"))
+        content.writestr("ml-100k/u.user", "7|24|F|writer|85711\n8|53|F|writer|94043\n")
     return file
 
 
@@ -68,7 +75,9 @@ def grouplens(tmp_path, monkeypatch):
     """A GroupLens on this machine, which serves the small archive; entered, it answers."""
     file = archive(tmp_path)
     known_hash = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
-    small = movielens.Archive(folder="ml-100k", ratings="u.data", known_hash=known_hash, rows=4)
+    small = movielens.Archive(
+        folder="ml-100k", ratings="u.data", users="u.user", items="u.item", known_hash=known_hash, rows=4
+    )
     monkeypatch.setitem(movielens.ARCHIVES, "ml-100k", small)
     return functools.partial(serve, tmp_path, monkeypatch)
 
@@ -127,9 +136,10 @@ def test_the_second_fetch_is_from_the_cache(fetched, monkeypatch, no_programs):
     monkeypatch.setattr(movielens, "URL", NOWHERE)
     file = fetched / "ml-100k" / "ratings.parquet"
     before = file.stat().st_mtime_ns
-    assert movielens.fetch("ml-100k") == file
+    assert movielens.fetch("ml-100k").ratings == file
     assert file.stat().st_mtime_ns == before
-    assert [entry.name for entry in file.parent.iterdir()] == ["ratings.parquet"]
+    kept = sorted(entry.name for entry in file.parent.iterdir())
+    assert kept == ["items.parquet", "ratings.parquet", "users.parquet"]
 
 
 def test_a_wheel_with_another_content_is_refused(cache, wheel_index, monkeypatch):
@@ -166,8 +176,7 @@ def test_an_archive_with_another_content_is_refused(cache, tmp_path, monkeypatch
 
 def test_an_archive_with_rows_missing_is_refused(cache, grouplens, monkeypatch):
     short = movielens.ARCHIVES["ml-100k"]
-    more = movielens.Archive(folder=short.folder, ratings=short.ratings, known_hash=short.known_hash, rows=5)
-    monkeypatch.setitem(movielens.ARCHIVES, "ml-100k", more)
+    monkeypatch.setitem(movielens.ARCHIVES, "ml-100k", replace(short, rows=5))
     with grouplens(), pytest.raises(InputError, match="expected 5 ratings and got 4"):
         movielens.fetch("ml-100k")
     assert not list(cache.rglob("*.parquet"))
@@ -183,3 +192,13 @@ def test_the_cache_is_where_the_variable_says(cache, monkeypatch):
     assert movielens.cache_folder() == cache
     monkeypatch.delenv("REELTUNE_CACHE")
     assert movielens.cache_folder().name == "reeltune"
+
+
+def test_ml_100k_by_name_brings_its_users_and_films(fetched, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", str(fetched))
+    data = load_data("ml-100k")
+    assert data.user_features.rows == 944
+    assert data.item_features.rows == 1665
+    assert {"gender=F", "occupation=writer", "age=7-20"} <= set(data.user_features.names)
+    assert {"genres=Film-Noir", "genres=Children's", "year=1995"} <= set(data.item_features.names)
+    assert data.notes == ()

@@ -1,0 +1,66 @@
+"""MovieLens' own tables of users and films, in GroupLens' forms and in RecBole's, as plain ones.
+
+Users have gender, age and occupation; films have title, genres (with `|` between) and year. The zip code is left
+out: as a feature it was tried without gain.
+"""
+
+import numpy as np
+import pandas as pd
+
+from trainables.data.tables import FLAGS, Table
+
+OCCUPATIONS = (  # the codes of MovieLens-1M
+    *("other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service"),
+    *("doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer"),
+    *("retired", "sales/marketing", "scientist", "self-employed", "technician/engineer", "tradesman/craftsman"),
+    *("unemployed", "writer"),
+)
+USER_FILES = ("u.user", "users.dat", "ml-100k.user")
+ITEM_FILES = ("u.item", "movies.dat", "movies.csv", "ml-100k.item")
+YEAR = r"\((\d{4})(?:[-–]\d{0,4})?\)(?: \(V\))?\s*$"
+
+
+def plain(table: Table) -> pd.DataFrame:
+    """The table with the columns `id`, `title` and so on if its file is one of MovieLens'; else as it is."""
+    name = table.source.replace("\\", "/").rsplit("/", 1)[-1]
+    frame = table.frame.rename(columns=lambda column: str(column).split(":")[0])
+    if name in USER_FILES and {"user_id", "age", "gender", "occupation"} <= set(frame.columns):
+        return _users(frame)
+    if name == "u.item":
+        return _films(frame["item_id"], frame["title"], _genres_of_flags(frame))
+    if name == "ml-100k.item":
+        return _films(frame["item_id"], _recbole_titles(frame), frame["class"].str.split().str.join("|"))
+    if name in ITEM_FILES and {"movieId", "title", "genres"} <= set(frame.columns):
+        return _films(frame["movieId"], frame["title"], frame["genres"])
+    return table.frame
+
+
+def _users(frame: pd.DataFrame) -> pd.DataFrame:
+    codes = {str(code): occupation for code, occupation in enumerate(OCCUPATIONS)}
+    return pd.DataFrame(
+        {
+            "id": frame["user_id"],
+            "gender": frame["gender"],
+            "age": frame["age"],
+            "occupation": frame["occupation"].replace(codes),
+        }
+    )
+
+
+def _films(ids: pd.Series, titles: pd.Series, genres: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"id": ids, "title": titles, "genres": genres, "year": year_of(titles)})
+
+
+def year_of(titles: pd.Series) -> pd.Series:
+    """The year at the end of titles such as `Heat (1995)`, as text; missing where there is none."""
+    return titles.str.extract(YEAR, expand=False)
+
+
+def _genres_of_flags(frame: pd.DataFrame) -> pd.Series:
+    names = np.array(FLAGS)
+    return pd.Series(["|".join(names[flags]) or None for flags in (frame[list(FLAGS)] == "1").to_numpy()])
+
+
+def _recbole_titles(frame: pd.DataFrame) -> pd.Series:
+    titles = frame["movie_title"] + " (" + frame["release_year"] + ")"
+    return titles.where(frame["movie_title"] != "unkonwn", "unknown")  # as GroupLens has it
