@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from trainables.data import movielens, synthetic
 from trainables.data.encoding import SideColumn
@@ -24,6 +23,7 @@ __all__ = [
     "SideColumn",
     "Split",
     "SplitKind",
+    "has_known_columns",
     "load_data",
     "read_more",
     "read_pairs",
@@ -31,6 +31,13 @@ __all__ = [
     "split",
     "split_given_test",
 ]
+
+COLUMN_OPTIONS = {
+    "--user-column": "user",
+    "--item-column": "item",
+    "--rating-column": "rating",
+    "--time-column": "timestamp",
+}
 
 
 def load_data(
@@ -45,12 +52,13 @@ def load_data(
 
     `duplicates` is "last" unless said otherwise; ml-100k by name keeps all of its 100,000 rows, in which
     18 titles are listed under two numbers, as the reference notebook does. `users` and `items` are side tables;
-    MovieLens, by name or by folder, brings its own, which "none" leaves out.
+    MovieLens, by name or by folder, brings its own, which "none" leaves out. An id that only a
+    side table has joins those of the ratings.
 
     Raises InputError where the name is no data set and no file, or a file is no table of what it should be.
     """
-    loaded, own = _load(data, columns=columns, duplicates=duplicates)
     asked: dict[Kind, str | None] = {"user": users, "item": items}
+    loaded, own = _load(data, columns=columns or Columns(), duplicates=duplicates, asked=asked)
     for kind, source in asked.items():
         found = source or own[kind]
         if found is not None and found != NONE:
@@ -59,19 +67,49 @@ def load_data(
 
 
 def _load(
-    data: str, *, columns: Columns | None, duplicates: Duplicates | None
+    data: str, *, columns: Columns, duplicates: Duplicates | None, asked: dict[Kind, str | None]
 ) -> tuple[Ratings, dict[Kind, str | None]]:
     """The ratings, and the side tables that they bring."""
-    if data == "synthetic" or data.startswith("synthetic:"):
+    if _is_synthetic(data):
+        _refuse_columns(data, columns, asked)
+        if duplicates is not None:
+            raise InputError(f"--duplicates {duplicates}: does not apply to {data}, whose pairs are drawn as they are")
         return synthetic.generate(synthetic.parse(data), name=data), {"user": None, "item": None}
     if data in movielens.ARCHIVES:
-        cached = movielens.fetch(data)
-        kept: Duplicates = "keep" if data == "ml-100k" else "last"
-        loaded = replace(read_ratings(str(cached.ratings), duplicates=duplicates or kept), name=data)
-        own: dict[Kind, Path | None] = {"user": cached.users, "item": cached.items}
-        return loaded, {kind: None if path is None else str(path) for kind, path in own.items()}
+        _refuse_columns(data, columns, asked)
+        return _movielens(data, duplicates)
     if "/" not in data and "." not in data and not os.path.exists(data):
         known = ", ".join([*movielens.ARCHIVES, "synthetic"])
         raise InputError(f"{data!r} is no data set and no file; data sets by name: {known}")
     loaded = read_ratings(data, columns=columns, duplicates=duplicates or "last")
     return loaded, {"user": own_side_table(data, "user"), "item": own_side_table(data, "item")}
+
+
+def has_known_columns(data: str) -> bool:
+    """Whether it is a data set by name."""
+    return _is_synthetic(data) or data in movielens.ARCHIVES
+
+
+def _is_synthetic(data: str) -> bool:
+    return data == "synthetic" or data.startswith("synthetic:")
+
+
+def _movielens(name: str, duplicates: Duplicates | None) -> tuple[Ratings, dict[Kind, str | None]]:
+    cached = movielens.fetch(name)
+    kept: Duplicates = "keep" if name == "ml-100k" else "last"
+    loaded = read_ratings(str(cached.ratings), duplicates=duplicates or kept)
+    notes = (*loaded.notes, cached.note) if cached.note else loaded.notes
+    own: dict[Kind, str | None] = {
+        "user": None if cached.users is None else str(cached.users),
+        "item": None if cached.items is None else str(cached.items),
+    }
+    return replace(loaded, name=name, notes=notes), own
+
+
+def _refuse_columns(data: str, columns: Columns, asked: dict[Kind, str | None]) -> None:
+    """A data set that comes by name has known columns; a side table that was asked for may need its id's name."""
+    of_side_tables = {kind for kind, source in asked.items() if source not in (None, NONE)}
+    for option, kind in COLUMN_OPTIONS.items():
+        column = getattr(columns, kind)
+        if column is not None and kind not in of_side_tables:
+            raise InputError(f"{option} {column}: does not apply to {data}, whose columns are known")

@@ -1,8 +1,10 @@
-"""MovieLens' own tables of users and films, in GroupLens' forms and in RecBole's, as plain ones.
+"""GroupLens' archives of MovieLens, and the tables of users and films in them (and in RecBole's copy) as plain ones.
 
 Users have gender, age and occupation; films have title, genres (with `|` between) and year. The zip code is left
 out: as a feature it was tried without gain.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,66 @@ OCCUPATIONS = (  # the codes of MovieLens-1M
 USER_FILES = ("u.user", "users.dat", "ml-100k.user")
 ITEM_FILES = ("u.item", "movies.dat", "movies.csv", "ml-100k.item")
 YEAR = r"\((\d{4})(?:[-–]\d{0,4})?\)(?: \(V\))?\s*$"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """One of GroupLens' archives: its folder, the files within, its hash, and how many ratings it has."""
+
+    ratings: str
+    items: str
+    users: str | None = None
+    known_hash: str
+    rows: int
+    folder: str
+
+
+ARCHIVES = {
+    "ml-100k": Archive(
+        folder="ml-100k",
+        ratings="u.data",
+        users="u.user",
+        items="u.item",
+        known_hash="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        rows=100_000,
+    ),
+    "ml-1m": Archive(
+        folder="ml-1m",
+        ratings="ratings.dat",
+        users="users.dat",
+        items="movies.dat",
+        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
+        rows=1_000_209,
+    ),
+    "ml-10m": Archive(
+        folder="ml-10M100K",
+        ratings="ratings.dat",
+        items="movies.dat",
+        known_hash="md5:ce571fd55effeba0271552578f2648bd",
+        rows=10_000_054,
+    ),
+    "ml-20m": Archive(
+        folder="ml-20m",
+        ratings="ratings.csv",
+        items="movies.csv",
+        known_hash="md5:cd245b17a1ae2cc31bb14903e1204af3",
+        rows=20_000_263,
+    ),
+    "ml-25m": Archive(
+        folder="ml-25m",
+        ratings="ratings.csv",
+        items="movies.csv",
+        known_hash="md5:6b51fb2759a8657d3bfcbfc42b592ada",
+        rows=25_000_095,
+    ),
+    "ml-32m": Archive(
+        folder="ml-32m",
+        ratings="ratings.csv",
+        items="movies.csv",
+        known_hash="md5:d472be332d4daa821edc399621853b57",
+        rows=32_000_204,
+    ),
+}
 
 
 def plain(table: Table) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pooch
 
-from trainables.data.grouplens import plain
+from trainables.data.grouplens import ARCHIVES, plain
 from trainables.data.readers import read_ratings
 from trainables.data.tables import read_table
 from trainables.errors import InputError
@@ -33,76 +33,17 @@ WHEEL_SHA256 = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Archive:
-    """One of GroupLens' archives: its folder, the files within, its hash, and how many ratings it has."""
-
-    ratings: str
-    items: str
-    users: str | None = None
-    known_hash: str
-    rows: int
-    folder: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cached:
     """A data set's Parquet files in the cache: the ratings, and side tables by `id` where it has them."""
 
     ratings: Path
     users: Path | None
     items: Path | None
+    note: str = ""  # why it lacks a side table
 
     @property
     def complete(self) -> bool:
         return all(path.exists() for path in (self.ratings, self.users, self.items) if path is not None)
-
-
-ARCHIVES = {
-    "ml-100k": Archive(
-        folder="ml-100k",
-        ratings="u.data",
-        users="u.user",
-        items="u.item",
-        known_hash="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
-        rows=100_000,
-    ),
-    "ml-1m": Archive(
-        folder="ml-1m",
-        ratings="ratings.dat",
-        users="users.dat",
-        items="movies.dat",
-        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
-        rows=1_000_209,
-    ),
-    "ml-10m": Archive(
-        folder="ml-10M100K",
-        ratings="ratings.dat",
-        items="movies.dat",
-        known_hash="md5:ce571fd55effeba0271552578f2648bd",
-        rows=10_000_054,
-    ),
-    "ml-20m": Archive(
-        folder="ml-20m",
-        ratings="ratings.csv",
-        items="movies.csv",
-        known_hash="md5:cd245b17a1ae2cc31bb14903e1204af3",
-        rows=20_000_263,
-    ),
-    "ml-25m": Archive(
-        folder="ml-25m",
-        ratings="ratings.csv",
-        items="movies.csv",
-        known_hash="md5:6b51fb2759a8657d3bfcbfc42b592ada",
-        rows=25_000_095,
-    ),
-    "ml-32m": Archive(
-        folder="ml-32m",
-        ratings="ratings.csv",
-        items="movies.csv",
-        known_hash="md5:d472be332d4daa821edc399621853b57",
-        rows=32_000_204,
-    ),
-}
 
 
 def cache_folder() -> Path:
@@ -129,8 +70,9 @@ def fetch(name: str) -> Cached:
             continue
         _keep(frames, folder, expected=ARCHIVES[name].rows)
         return cached
-    if cached.ratings.exists():  # by a version that kept no side tables
-        return Cached(ratings=cached.ratings, users=None, items=None)
+    if cached.ratings.exists():  # kept by a version that knew of no side tables
+        note = f"NOTE: its side tables are not in the cache and cannot be fetched: {'; '.join(reasons)}"
+        return Cached(ratings=cached.ratings, users=None, items=None, note=note)
     raise InputError(
         f"{name}: cannot be fetched: {'; '.join(reasons)}. "
         f"Unpack {URL.format(name=name)} anywhere and give its folder as --data"

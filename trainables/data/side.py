@@ -46,6 +46,8 @@ def join_side_table(ratings: Ratings, kind: Kind, source: str, *, columns: Colum
             raise
         return replace(ratings, notes=(*ratings.notes, f"side table left out: {error}"))
     notes = ratings.notes
+    if len(side.ids.text) > len(known.text):
+        notes = (*notes, f"{kind}s in the side table alone: {len(side.ids.text) - len(known.text):,}")
     if asked and side.left_out:
         notes = (*notes, f"{place}: left out {side.left_out}")
     if kind == "user":
@@ -63,11 +65,11 @@ def own_side_table(folder: str, kind: Kind) -> str | None:
 
 def _read(source: str, kind: Kind, known: Ids, *, columns: Columns, place: str) -> Side:
     table = read_table(source)
-    table = replace(table, frame=grouplens.plain(table).rename(columns=str))
+    frame = grouplens.plain(table).rename(columns=str)
+    table = replace(table, frame=frame.loc[:, ~frame.columns.duplicated()])
     column = _id_column(table.frame, kind, known, asked=getattr(columns, kind), place=place)
     ids = ids_of(table, column)
-    unrated = sorted(set(ids) - set(known.text))
-    joined = Ids(known.text.append(pd.Index(unrated, dtype="str")))
+    joined = Ids(known.text.append(pd.Index(ids, dtype="str").difference(known.text)))
     features, found = encode(_others(table.frame, column), joined.encode(ids), rows=joined.rows)
     side = Side(ids=joined, features=features, columns=found)
     if not features.names:

@@ -15,7 +15,8 @@ import pytest
 
 from trainables import InputError
 from trainables.data import load_data, movielens
-from trainables.data.tables import FLAGS
+from trainables.data.grouplens import ARCHIVES, Archive, plain
+from trainables.data.tables import FLAGS, read_table
 
 NOWHERE = "http://127.0.0.1:9/{name}.zip"  # the port of 'discard', where nothing answers
 
@@ -75,10 +76,8 @@ def grouplens(tmp_path, monkeypatch):
     """A GroupLens on this machine, which serves the small archive; entered, it answers."""
     file = archive(tmp_path)
     known_hash = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
-    small = movielens.Archive(
-        folder="ml-100k", ratings="u.data", users="u.user", items="u.item", known_hash=known_hash, rows=4
-    )
-    monkeypatch.setitem(movielens.ARCHIVES, "ml-100k", small)
+    small = Archive(folder="ml-100k", ratings="u.data", users="u.user", items="u.item", known_hash=known_hash, rows=4)
+    monkeypatch.setitem(ARCHIVES, "ml-100k", small)
     return functools.partial(serve, tmp_path, monkeypatch)
 
 
@@ -175,8 +174,8 @@ def test_an_archive_with_another_content_is_refused(cache, tmp_path, monkeypatch
 
 
 def test_an_archive_with_rows_missing_is_refused(cache, grouplens, monkeypatch):
-    short = movielens.ARCHIVES["ml-100k"]
-    monkeypatch.setitem(movielens.ARCHIVES, "ml-100k", replace(short, rows=5))
+    short = ARCHIVES["ml-100k"]
+    monkeypatch.setitem(ARCHIVES, "ml-100k", replace(short, rows=5))
     with grouplens(), pytest.raises(InputError, match="expected 5 ratings and got 4"):
         movielens.fetch("ml-100k")
     assert not list(cache.rglob("*.parquet"))
@@ -202,3 +201,57 @@ def test_ml_100k_by_name_brings_its_users_and_films(fetched, monkeypatch):
     assert {"gender=F", "occupation=writer", "age=7-20"} <= set(data.user_features.names)
     assert {"genres=Film-Noir", "genres=Children's", "year=1995"} <= set(data.item_features.names)
     assert data.notes == ()
+
+
+def test_both_sources_have_the_same_side_tables(cache, grouplens, tmp_path, no_programs):
+    with grouplens():
+        movielens.fetch("ml-100k")
+    users, items = (pd.read_parquet(cache / "ml-100k" / f"{kind}.parquet") for kind in ("users", "items"))
+    assert users.to_dict("list") == {
+        "id": ["7", "8"],
+        "gender": ["F", "F"],
+        "age": ["24", "53"],
+        "occupation": ["writer", "writer"],
+    }
+    assert items.to_dict("list") == {
+        "id": ["Léon (1994)", "Copycat (1995)", "Copycat (1995)"],
+        "genres": ["Action|Drama", "Drama", "Comedy"],
+        "year": ["1994", "1995", "1995"],
+    }
+    recbole = tmp_path / "ml-100k.item"
+    recbole.write_text(
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+        "1\tLéon\t1994\tAction Drama\n2\tCopycat\t1995\tDrama\n3\tCopycat\t1995\tComedy\n"
+    )
+    films = plain(read_table(str(recbole)))
+    assert films.drop(columns="id").rename(columns={"title": "id"}).to_dict("list") == items.to_dict("list")
+
+
+def test_films_of_one_title_have_the_genres_of_both(cache, grouplens, no_programs):
+    with grouplens():
+        data = load_data("ml-100k")
+    copycat = data.items.encode(["Copycat (1995)"])[0]
+    features = data.item_features
+    named = [features.names[features.columns[at]] for at in range(*features.offsets[copycat : copycat + 2])]
+    assert named == ["genres=Drama"], "no other film is a comedy, nor of 1995"
+
+
+def test_a_cache_without_side_tables_is_completed(cache, grouplens, no_programs):
+    with grouplens():
+        movielens.fetch("ml-100k")
+        ratings = cache / "ml-100k" / "ratings.parquet"
+        before = ratings.stat().st_mtime_ns
+        (cache / "ml-100k" / "users.parquet").unlink()
+        (cache / "ml-100k" / "items.parquet").unlink()
+        assert movielens.fetch("ml-100k").complete
+    assert ratings.stat().st_mtime_ns == before
+
+
+def test_a_cache_that_cannot_be_completed_serves_and_says_so(cache, grouplens, monkeypatch):
+    with grouplens():
+        movielens.fetch("ml-100k")
+    (cache / "ml-100k" / "items.parquet").unlink()
+    monkeypatch.setattr(movielens, "_from_wheel", movielens._from_grouplens)
+    data = load_data("ml-100k")
+    assert (len(data.rows), data.user_features, data.item_features) == (4, None, None)
+    assert "its side tables are not in the cache and cannot be fetched" in data.notes[0]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from trainables import InputError
-from trainables.data.tables import read_table
+from trainables.data.tables import files_in, read_table
 
 
 def write(folder, name, content):
@@ -50,6 +50,20 @@ def test_movielens_own_files_have_no_header(tmp_path, name, content):
         assert list(table.frame.columns) == ["user", "item", "rating", "timestamp"]
         assert table.frame["rating"].tolist() == ["1", "2.5"]
         assert table.place(1) == f"{tmp_path}/{name}:2"
+
+
+def test_movielens_older_tables_are_latin_text_and_have_no_quoting(tmp_path):
+    users = read_table(write(tmp_path, "u.user", "1|24|M|technician|85711\n"))
+    assert users.frame.iloc[0].tolist() == ["1", "24", "M", "technician", "85711"]
+    films = write(tmp_path, "movies.dat", '1::"Léon (1994)::Drama\n2::Heat "2"::War\n'.encode("latin-1"))
+    assert read_table(films).frame["title"].tolist() == ['"Léon (1994)', 'Heat "2"']
+    assert read_table(films).place(1) == f"{films}:2"
+
+
+def test_the_files_of_a_folder_are_listed(tmp_path):
+    source = write(tmp_path, "r.csv", "x")
+    assert files_in(str(tmp_path)) == ["r.csv"]
+    assert files_in(source) == files_in(str(tmp_path / "gone")) == []
 
 
 def test_a_uri_and_a_path_read_alike(tmp_path):
