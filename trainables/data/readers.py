@@ -137,14 +137,14 @@ def _numbers(table: Table, column: str) -> pd.Series:
 
 
 def _seconds(table: Table, column: str) -> pd.Series:
-    """Timestamps as whole seconds since 1970: numbers as they are, dates parsed."""
+    """Timestamps as whole seconds since 1970: of numbers too large for them, thousands; dates parsed."""
     values = table.frame[column]
     if pd.api.types.is_datetime64_any_dtype(values):
         dates = values
     else:
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().all() and np.isfinite(numbers.to_numpy(dtype=float)).all():
-            return numbers.astype("int64")
+            return _whole_seconds(numbers)
         dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
     if dates.isna().any():
         row = int(dates.isna().to_numpy().argmax())
@@ -155,3 +155,12 @@ def _seconds(table: Table, column: str) -> pd.Series:
     if dates.dt.tz is not None:
         dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
     return dates.astype("datetime64[s]").astype("int64")
+
+
+def _whole_seconds(numbers: pd.Series) -> pd.Series:
+    """Seconds of seconds, milliseconds, microseconds or nanoseconds since 1970: 1e11 seconds are in the year 5138."""
+    least = float(numbers.abs().min())
+    for unit in (10**9, 10**6, 10**3):
+        if least > 1e8 * unit:
+            return (numbers // unit).astype("int64")
+    return numbers.astype("int64")

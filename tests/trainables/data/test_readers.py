@@ -171,6 +171,13 @@ def test_times_are_seconds_or_iso_dates(ratings_file, times, seconds):
     assert read_ratings(ratings_file("user,item,rating,timestamp\n" + lines)).rows.timestamps.tolist() == seconds
 
 
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_times_in_smaller_units_are_brought_to_seconds(parquet, unit):
+    times = [881_250_949 * unit, 1_700_000_000 * unit + unit // 2]
+    data = read_ratings(parquet(user=[1, 2], item=[1, 2], rating=[1, 2], timestamp=times))
+    assert data.rows.timestamps.tolist() == [881_250_949, 1_700_000_000]
+
+
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
 def test_times_in_parquet_are_the_same_seconds_in_any_zone(parquet, zone):
     times = pd.to_datetime([0, 86_400], unit="s", utc=True)
