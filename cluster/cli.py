@@ -7,6 +7,7 @@ Ray and torch take seconds to load, and `--help` should not.
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +83,8 @@ def tune(
     resume: opt.Resume = False,
     smoke_test: Annotated[bool, typer.Option("--smoke-test", help="A tiny search on made-up ratings.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run.")] = False,
+    users: opt.Users = None,
+    items: opt.Items = None,
     duplicates: opt.Duplicates = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
@@ -98,19 +101,24 @@ def tune(
     from cluster.claim import new_name
     from cluster.tune_job import TuneOptions, searchable
 
+    rows = opt.data_options(
+        data,
+        test=test,
+        split=split,
+        split_seed=seed if split_seed is None else split_seed,
+        users=users,
+        items=items,
+        duplicates=duplicates,
+        user=user_column,
+        item=item_column,
+        rating=rating_column,
+        timestamp=time_column,
+    )
+    if smoke_test:
+        rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None)
     options = TuneOptions(
         architectures=searchable(architectures or []),
-        data=opt.data_options(
-            SMOKE_DATA if smoke_test else data,
-            test=test,
-            split=split,
-            split_seed=seed if split_seed is None else split_seed,
-            duplicates=duplicates,
-            user=user_column,
-            item=item_column,
-            rating=rating_column,
-            timestamp=time_column,
-        ),
+        data=rows,
         trials=SMOKE_TRIALS if smoke_test else trials,
         seconds=None if time is None else opt.seconds(time),
         workers=workers,
@@ -144,6 +152,8 @@ def train(
     address: opt.Address = None,
     name: opt.Name = None,
     resume: opt.Resume = False,
+    users: opt.Users = None,
+    items: opt.Items = None,
     duplicates: opt.Duplicates = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
@@ -162,6 +172,8 @@ def train(
             test=test,
             split=split,
             split_seed=seed if split_seed is None else split_seed,
+            users=users,
+            items=items,
             duplicates=duplicates,
             user=user_column,
             item=item_column,
@@ -191,6 +203,8 @@ def train(
 def lr_find(
     architecture: Architecture,
     data: opt.Data = "ml-100k",
+    users: opt.Users = None,
+    items: opt.Items = None,
     config: opt.Config = None,
     settings: opt.Settings = None,
     seed: opt.Seed = 42,
@@ -199,7 +213,11 @@ def lr_find(
 ) -> int:
     """The learning-rate range test, with the 'valley' suggestion and a plot."""
     options = opt.train_options(
-        architecture, opt.data_options(data, split_seed=seed), config=config, settings=settings, seed=seed
+        architecture,
+        opt.data_options(data, split_seed=seed, users=users, items=items),
+        config=config,
+        settings=settings,
+        seed=seed,
     )
     from cluster import show, verbs
 
@@ -243,6 +261,8 @@ def predict(
 @app.command("data")
 def data_verb(
     data: Annotated[str, typer.Argument(help="Name, file, folder or URI of the ratings.")],
+    users: opt.Users = None,
+    items: opt.Items = None,
     duplicates: opt.Duplicates = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
@@ -256,6 +276,8 @@ def data_verb(
     described = verbs.describe_data(
         opt.data_options(
             data,
+            users=users,
+            items=items,
             duplicates=duplicates,
             user=user_column,
             item=item_column,

@@ -24,6 +24,10 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Duplicates = Annotated[
     str | None, typer.Option(help="Pairs rated twice: keep, last or error. [default: last; keep for ml-100k]")
 ]
+Users = Annotated[
+    str | None, typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out.")
+]
+Items = Annotated[str | None, typer.Option(help="Side table of items.")]
 UserColumn = Annotated[str | None, typer.Option(help="The user column, if its name is not a usual one.")]
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
@@ -53,6 +57,8 @@ def data_options(
     item: str | None = None,
     rating: str | None = None,
     timestamp: str | None = None,
+    users: str | None = None,
+    items: str | None = None,
 ) -> "DataOptions":
     from cluster.prepared import DataOptions
     from trainables.data import Columns
@@ -64,6 +70,8 @@ def data_options(
         split_seed=split_seed,
         columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
         duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
+        users=users,
+        items=items,
     )
 
 

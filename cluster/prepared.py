@@ -1,6 +1,6 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainables import InputError
@@ -10,6 +10,7 @@ from trainables.data import (
     Ratings,
     Split,
     SplitKind,
+    has_known_columns,
     load_data,
     read_more,
     split,
@@ -30,14 +31,18 @@ class DataOptions:
     split_seed: int = 42
     columns: Columns | None = None
     duplicates: Duplicates | None = None
-    users: str | None = None
+    users: str | None = None  # a side table, or "none" for not even the data set's own
     items: str | None = None
 
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
-        return load_data(
-            self.data, columns=self.columns, duplicates=self.duplicates, users=self.users, items=self.items
-        )
+        columns = self.columns
+        if columns is not None and self.test is not None and has_known_columns(self.data):
+            # They name the test file's columns, and those of side tables.
+            columns = replace(columns, rating=None, timestamp=None)
+            columns = columns if self.users else replace(columns, user=None)
+            columns = columns if self.items else replace(columns, item=None)
+        return load_data(self.data, columns=columns, duplicates=self.duplicates, users=self.users, items=self.items)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,8 @@ def asked_of(options: DataOptions, prepared: Prepared) -> dict[str, object]:
     """What a run was asked of data, by name and by content: a resumed one must ask the same."""
     return {
         "data": options.data,
+        "users": options.users,
+        "items": options.items,
         "data_hash": prepared.ratings.fingerprint(),
         "test": options.test,
         "test_hash": prepared.split.test.fingerprint,

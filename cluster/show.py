@@ -64,6 +64,18 @@ def data(described: dict[str, Any]) -> None:
     print("first rows:")
     for row in described["first"]:
         print(f"  user {row['user']}, item {row['item']}: {row['rating']:g}")
+    for kind, columns in described["side_tables"].items():
+        if columns is not None:
+            _side_table(kind, columns)
+    for note in described["notes"]:
+        print(note)
+
+
+def _side_table(kind: str, columns: list[dict[str, Any]]) -> None:
+    print(f"side table of {kind}, {sum(column['features'] for column in columns):,} features:")
+    for column in columns:
+        left_out = f"left out: {column['left_out']}" if column["left_out"] else ""
+        print(f"  {column['name']}: {', '.join(part for part in (column['kind'], left_out) if part)}")
 
 
 def predicted(done: dict[str, Any]) -> None:

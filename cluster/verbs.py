@@ -1,5 +1,6 @@
 """The verbs that need no Ray: they describe, predict and probe."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cluster.train_job import TrainOptions, configured
 from search_spaces import has_space, shipped
 from trainables import InputError, load
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Columns, load_data, read_pairs
+from trainables.data import Columns, SideColumn, read_pairs
 from trainables.range_test import RangeTest, range_test
 from trainables.scale import Scale
 
@@ -52,7 +53,7 @@ def _space_in_words(parameter: dict[str, Any]) -> str:
 
 def describe_data(options: DataOptions) -> dict[str, Any]:
     """What a data set holds."""
-    ratings = load_data(options.data, columns=options.columns, duplicates=options.duplicates)
+    ratings = options.load()
     rows, scale = ratings.rows, Scale.of(ratings.rows.ratings)
     users, items = ratings.users.rows - 1, ratings.items.rows - 1
     pairs = len(np.unique(rows.users.astype(np.int64) * (items + 1) + rows.items))
@@ -74,7 +75,14 @@ def describe_data(options: DataOptions) -> dict[str, Any]:
         "repeated_pairs": {"kept": len(rows) - pairs, "dropped": ratings.dropped},
         "timestamps": None if times is None else [_date(times.min()), _date(times.max())],
         "first": first,
+        "side_tables": {"users": _described(ratings.user_columns), "items": _described(ratings.item_columns)},
+        "notes": list(ratings.notes),
     }
+
+
+def _described(columns: tuple[SideColumn, ...]) -> list[dict[str, Any]] | None:
+    """How each column of a side table was read; None if there is no side table."""
+    return [asdict(column) for column in columns] or None
 
 
 def _date(seconds: int) -> str:

@@ -44,6 +44,11 @@ WRONG = [
     (["train", "pmf", "--data", "synthetic", "--set", "width=3"], "no option 'width'; there are learning_rate"),
     (["train", "pmf", "--data", "synthetic", "--set", "factors"], "--set factors: expected name=value"),
     (["train", "pmf", "--data", "synthetic", "--config", "gone.toml"], "gone.toml: no such file"),
+    (["train", "pmf", "--data", "synthetic", "--users", "gone.csv"], "gone.csv: no such file"),
+    (["lr-find", "pmf", "--data", "synthetic", "--items", "gone.csv"], "gone.csv: no such file"),
+    (["data", "synthetic", "--user-column", "who"], "--user-column who: does not apply to synthetic"),
+    (["data", "ml-1m", "--rating-column", "stars"], "--rating-column stars: does not apply to ml-1m"),
+    (["data", "synthetic", "--duplicates", "last"], "--duplicates last: does not apply to synthetic"),
     (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a valid integer"),
     (["train", "pmf", "--data", "synthetic", "--workers", "2", "--set", "batch_size=2"], "2 workers need batches of 4"),
     (["train", "pmf", "--data", "synthetic", "--workers", "99"], "99 workers need 99"),
@@ -137,6 +142,44 @@ def test_data_describes_somebodys_own_file(films):
     assert sum(described["histogram"].values()) == 600
     assert described["first"][0]["user"] == "käthe-0"
     assert "30 users" in reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film").stdout
+
+
+@pytest.fixture
+def readers(films):
+    """A side table of the readers, one of whom rated nothing."""
+    rows = [(f"käthe-{number}", "fm"[number % 2], f"Käthe the {number}th") for number in range(31)]
+    pd.DataFrame(rows, columns=["reader", "gender", "name"]).to_csv("readers.csv", index=False)
+    return ["--users", "readers.csv", "--user-column", "reader", "--item-column", "film"]
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """What a command prints, run in this process: a new one takes seconds to import torch."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["reeltune", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_data_describes_side_tables_and_what_was_left_out(readers, printed):
+    described = json.loads(printed("data", "a.csv", *readers, "--json"))
+    gender, name = described["side_tables"]["users"]
+    assert gender == {"name": "gender", "kind": "one of 2 values", "features": 2, "left_out": ""}
+    assert name["left_out"] == "31 distinct values in 31 rows"
+    assert described["side_tables"]["items"] is None
+    assert described["users"] == 31
+    shown = printed("data", "a.csv", *readers)
+    assert "side table of users, 2 features:\n  gender: one of 2 values\n  name: left out: 31 distinct" in shown
+
+
+def test_a_plan_says_how_many_features_there_are(readers, printed):
+    plan = printed("tune", "pmf", "--data", "a.csv", *readers, "--dry-run")
+    assert "; 2 user features; users in the side table alone: 1; --users readers.csv: left out name" in plan
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):

@@ -1,0 +1,46 @@
+import pytest
+
+from cluster.prepared import DataOptions, asked_of, prepare
+from trainables import InputError
+from trainables.data import Columns
+
+WORLD = "synthetic:users=9,items=8,ratings=60"
+
+
+@pytest.fixture
+def side_tables(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, teams in {"users": "ab", "others": "abc"}.items():
+        lines = [f"u{number},{teams[number % len(teams)]}" for number in range(10)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,team", *lines]))
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_a_shape_holds_the_features_and_the_ids_of_side_tables():
+    prepared = prepare(DataOptions(data=WORLD, users="users.csv"))
+    assert prepared.shape.user_features.names == ("team=a", "team=b")
+    assert prepared.shape.users == prepared.shape.user_features.rows == 11
+    assert prepared.shape.item_features is None
+    assert "; 2 user features; users in the side table alone: 1" in prepared.summary()
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_what_was_asked_changes_with_the_side_tables_content():
+    hashes = set()
+    for users in (None, "users.csv", "others.csv"):
+        options = DataOptions(data=WORLD, users=users)
+        hashes.add(asked_of(options, prepare(options))["data_hash"])
+    assert len(hashes) == 3
+
+
+def test_without_side_tables_a_summary_is_silent_of_them():
+    assert "feature" not in prepare(DataOptions(data=WORLD)).summary()
+
+
+def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("who,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
+    columns = Columns(user="who")
+    assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns)).split.test) == 3
+    with pytest.raises(InputError, match="--user-column who: does not apply"):
+        prepare(DataOptions(data=WORLD, columns=columns))
