@@ -93,7 +93,7 @@ def fit_all(
     Raises InputError where the cluster is too small, FitFailed where the group itself cannot go on.
     """
     check(workers, resources, bfloat16=bfloat16)
-    check_batches([order.config["batch_size"] for order in orders], data.rows, workers=workers)
+    check_batches([order.config.get("batch_size", len(data.rows)) for order in orders], data.rows, workers=workers)
     queue = Queue(actor_options={"num_cpus": 0})
     settings = {
         "orders": orders,
@@ -223,7 +223,7 @@ def _serve(settings: dict[str, Any]) -> None:
                 {"done": True, "key": order.key, "lost": None, **done},
                 fit,
                 place,
-                {WEIGHTS: fit.model.state_dict()},
+                {WEIGHTS: fit.model.served().state_dict()},
             )
 
 
@@ -239,7 +239,7 @@ def _run_one(
         loss = report.train_loss
         if fit.rank == 0 and report.whole:
             error = "" if report.validation is None else f", validation MSE {report.validation.of(data.decoder):.4f}"
-            line = f"{order.key}: epoch {report.epoch} of {fit.config.epochs}, training loss {loss:.4f}{error}"
+            line = f"{order.key}: epoch {report.epoch} of {fit.epochs}, training loss {loss:.4f}{error}"
             settings["queue"].put(line)
         if report.save and fit.step < fit.steps:
             _report({"done": False}, fit, place, {STATE: {"fit": fit.state(), "seconds": seconds}})

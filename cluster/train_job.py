@@ -21,7 +21,7 @@ from trainables.bundle import config_of
 from trainables.decoders import Decoder
 from trainables.model import Shape
 from trainables.options import explain
-from trainables.training import TrainingConfig
+from trainables.training import FitConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
         return _scored(options, prepared, config, fitted, folder, watch)
 
 
-def configured(options: TrainOptions, shape: Shape) -> TrainingConfig:
+def configured(options: TrainOptions, shape: Shape) -> FitConfig:
     """The reference configuration, changed by `--config` and then by each `--set`."""
     architecture = ARCHITECTURES[options.architecture]
     values = architecture.reference(shape).model_dump()
@@ -79,7 +79,7 @@ def configured(options: TrainOptions, shape: Shape) -> TrainingConfig:
         raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
 
 
-def _fit(options: TrainOptions, prepared: Prepared, config: TrainingConfig, folder: RunFolder, watch: Watch) -> Fitted:
+def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
     data = GroupData(
         rows=prepared.split.train,
         validation=prepared.split.validation,
@@ -107,7 +107,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: TrainingConfig, fold
     return result
 
 
-def _order(options: TrainOptions, config: TrainingConfig) -> FitOrder:
+def _order(options: TrainOptions, config: FitConfig) -> FitOrder:
     return FitOrder(
         key=options.architecture,
         architecture=options.architecture,
@@ -119,7 +119,7 @@ def _order(options: TrainOptions, config: TrainingConfig) -> FitOrder:
 def _scored(
     options: TrainOptions,
     prepared: Prepared,
-    config: TrainingConfig,
+    config: FitConfig,
     fitted: Fitted,
     folder: RunFolder,
     watch: Watch,

@@ -21,6 +21,7 @@ from search_spaces import Space, has_space, read_spaces, shipped
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.decoders import Decoder
+from trainables.training import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,9 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
 
 def _batches(spaces: dict[str, Space], prepared: Prepared) -> list[int]:
     """The batch sizes that refits may have: those of the spaces, the references and the baseline."""
-    sizes = [ARCHITECTURES[BASELINE.architecture].reference(prepared.shape).batch_size]
-    for name, space in spaces.items():
-        sizes.append(ARCHITECTURES[name].reference(prepared.shape).batch_size)
+    references = [ARCHITECTURES[name].reference(prepared.shape) for name in (BASELINE.architecture, *spaces)]
+    sizes = [reference.batch_size for reference in references if isinstance(reference, TrainingConfig)]
+    for space in spaces.values():
         sizes += [int(size) for size in space.values("batch_size")]
     return sizes
 

@@ -1,10 +1,13 @@
 """The table of architectures: one line for each. To add one, see CONTRIBUTING.md."""
 
-from trainables import classifier, embedding_nn, pmf
+from trainables import bias, classifier, embedding_nn, pmf, svdpp, svdpp_classifier
 from trainables.model import Architecture
 
 ARCHITECTURES: dict[str, Architecture] = {
+    "bias": bias,
     "pmf": pmf,
     "embedding_nn": embedding_nn,
     "classifier": classifier,
+    "svdpp": svdpp,
+    "svdpp_classifier": svdpp_classifier,
 }

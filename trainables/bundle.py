@@ -23,7 +23,7 @@ from trainables.metrics import predict as predict_raw
 from trainables.model import Architecture, RatingModel, Shape
 from trainables.options import explain
 from trainables.scale import Scale
-from trainables.training import TrainingConfig
+from trainables.training import FitConfig
 from trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
@@ -59,7 +59,7 @@ class Description(BaseModel):
 
 def describe(
     architecture: str,
-    config: TrainingConfig,
+    config: FitConfig,
     scale: Scale,
     *,
     decoder: Decoder,
@@ -169,11 +169,11 @@ def read_description(path: Path) -> Description:
 
 
 def restored(
-    architecture: Architecture, config: TrainingConfig, shape: Shape, weights: dict[str, torch.Tensor]
+    architecture: Architecture, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]
 ) -> RatingModel:
     """A model with these weights, drawing no random numbers of the caller's."""
     with torch.random.fork_rng(devices=[]):
-        model = architecture.Model(config, shape)
+        model = architecture.Model.serving(config, shape)
     model.load_state_dict(weights)
     return model.eval()
 

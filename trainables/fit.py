@@ -1,6 +1,5 @@
 """One fit: a model, its optimiser, and where it stands. It can be saved and taken up again."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,45 +11,21 @@ from torch.nn.parallel import DistributedDataParallel
 from trainables.data.ratings import Rows
 from trainables.errors import InputError
 from trainables.model import Architecture, RatingModel, Shape
-from trainables.training import TrainingConfig, one_cycle
-
-SECOND_MOMENTUM = 0.99  # fastai's Adam
-EPSILON = 1e-5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tensors:
-    """Rows on the device, each of shape (rows,)."""
-
-    users: Tensor
-    items: Tensor
-    ratings: Tensor
-
-    def __len__(self) -> int:
-        return len(self.ratings)
-
-    def take(self, rows: Tensor | slice) -> "Tensors":
-        return Tensors(users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows])
-
-
-def on_device(rows: Rows, device: torch.device) -> Tensors:
-    return Tensors(
-        users=torch.tensor(rows.users, dtype=torch.int64, device=device),
-        items=torch.tensor(rows.items, dtype=torch.int64, device=device),
-        ratings=torch.tensor(rows.ratings, dtype=torch.float32, device=device),
-    )
+from trainables.tensors import Tensors, on_device
+from trainables.training import FitConfig, TrainingConfig, one_cycle
 
 
 class Fit:
     """The state of a fit: `step` of `steps`, each on `batch_size` rows over all workers.
 
     The last rows of an epoch that fill no batch are left out, other ones each epoch (as fastai does).
+    An architecture without a `TrainingConfig` is solved, not trained: its one step only takes the loss.
     """
 
     def __init__(
         self,
         architecture: Architecture,
-        config: TrainingConfig,
+        config: FitConfig,
         shape: Shape,
         rows: Rows,
         *,
@@ -65,24 +40,40 @@ class Fit:
             raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
         self.rows = on_device(rows, self.device)
-        self.batch_size = min(config.batch_size, len(rows))
+        trained = config if isinstance(config, TrainingConfig) else None
+        self.batch_size = len(rows) if trained is None else min(trained.batch_size, len(rows))
         if self.batch_size < 2:
             raise InputError(f"a batch of {self.batch_size} rows is too small: two are the least")
         self.steps_per_epoch = len(rows) // self.batch_size
-        self.steps = self.steps_per_epoch * config.epochs
+        self.epochs = 1 if trained is None else trained.epochs
+        self.steps = self.steps_per_epoch * self.epochs
         self.step = 0
         self.loss_sum = torch.zeros((), device=self.device)  # over the steps of this epoch
         torch.manual_seed(seed)
         self.model: RatingModel = architecture.Model(config, shape).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            _decay_groups(self.model, config.weight_decay),
+        self.model.see(self.rows)
+        self.optimizer = None if trained is None else self._optimizer(trained)
+        # Buffers are the same on every worker already.
+        parallel = self.world > 1 and self.optimizer is not None
+        self.trained: nn.Module = (
+            DistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
+        )
+        self._epoch_rows: tuple[int, Tensors] | None = None
+
+    def _optimizer(self, config: TrainingConfig) -> torch.optim.AdamW:
+        recipe = self.model.recipe
+        return torch.optim.AdamW(
+            self.model.groups(config),
             lr=config.learning_rate,
-            betas=(0.95, SECOND_MOMENTUM),
-            eps=EPSILON,
+            betas=(recipe.momenta[0], recipe.second),
+            eps=recipe.epsilon,
             fused=True,
         )
-        self.trained: nn.Module = DistributedDataParallel(self.model) if self.world > 1 else self.model
-        self._epoch_rows: tuple[int, Tensors] | None = None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step; 0 where nothing is trained."""
+        return self.optimizer.param_groups[0]["lr"] if self.optimizer else 0.0
 
     @property
     def epoch(self) -> int:
@@ -102,21 +93,31 @@ class Fit:
         if number == 0:
             self.loss_sum.zero_()
         batch = self._batch(epoch, number)
-        scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), self.config.learning_rate)
-        rate = scheduled if rate is None else rate
-        for group in self.optimizer.param_groups:
-            group["lr"], group["betas"] = rate, (momentum, SECOND_MOMENTUM)
+        rate = self._schedule(rate)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             loss = self.model.loss(self.trained(batch.users, batch.items), batch.ratings)
         if self.world > 1:
             # DDP averages over workers; shares that differ by a row must still weigh each row alike.
             loss = loss * (len(batch) * self.world / self.batch_size)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        if self.optimizer is not None:
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.model.shrink(rate)
+            self.optimizer.step()
         self.loss_sum += loss.detach() / self.world
         self.step += 1
         return loss.detach()
+
+    def _schedule(self, rate: float | None) -> float:
+        """Set the optimiser for this step, and give the learning rate."""
+        if self.optimizer is None:
+            return 0.0
+        recipe, highest = self.model.recipe, self.optimizer.defaults["lr"]
+        scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), highest, momenta=recipe.momenta)
+        rate = scheduled if rate is None else rate
+        for group in self.optimizer.param_groups:
+            group["lr"], group["betas"] = rate * group.get("share", 1.0), (momentum, recipe.second)
+        return rate
 
     def _batch(self, epoch: int, number: int) -> Tensors:
         if self._epoch_rows is None or self._epoch_rows[0] != epoch:
@@ -137,7 +138,7 @@ class Fit:
             "step": self.step,
             "loss_sum": self.loss_sum,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.optimizer else {},
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
@@ -147,7 +148,8 @@ class Fit:
         self.step = state["step"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
         self._epoch_rows = None
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
@@ -166,13 +168,3 @@ def _world() -> tuple[int, int]:
 def _mix(*numbers: int) -> int:
     """One well-spread seed out of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and norms (the parameters of one dimension) do not, as in fastai."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]

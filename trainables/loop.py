@@ -84,7 +84,7 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
         epoch=fit.epoch,
         whole=fit.step % fit.steps_per_epoch == 0,
         progress=fit.progress,
-        learning_rate=fit.optimizer.param_groups[0]["lr"],
+        learning_rate=fit.rate,
         train_loss=loss,
         validation=validation,
         marked=marked,

@@ -72,12 +72,13 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+Subdivisions = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_number)]
+
+
 class ClassHeadConfig(TrainingConfig):
     """Fields that all architectures with a class head share."""
 
-    subdivisions: Annotated[Literal[1, 2, 4, 8], BeforeValidator(_number)] = Field(
-        1, description="classes per step of the scale"
-    )
+    subdivisions: Subdivisions = Field(1, description="classes per step of the scale")
     loss: Loss = Field("cross_entropy", description="what the classes' logits learn from a rating")
     label_width: float = Field(
         0.5, gt=0, le=1e6, description="deviation of the labels in rating units, of spread_cross_entropy and reverse_kl"

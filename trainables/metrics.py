@@ -38,7 +38,8 @@ def predict(model: RatingModel, users: Tensor, items: Tensor) -> Tensor:
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        parts = [model(u, i) for u, i in zip(users.split(CHUNK), items.split(CHUNK), strict=True)]
+        served = model.served()
+        parts = [served(u, i) for u, i in zip(users.split(CHUNK), items.split(CHUNK), strict=True)]
     model.train(was_training)
     return torch.cat(parts)
 

@@ -1,14 +1,16 @@
 """What all architectures have in common: the contract that the loop, the bundle and the search rely on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from trainables.data.features import Features
 from trainables.scale import Scale
-from trainables.training import TrainingConfig
+from trainables.tensors import Tensors
+from trainables.training import FitConfig, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,7 @@ class Shape:
     users: int
     items: int
     scale: Scale
+    ratings: int | None = None  # rows to train on, where known: what a batch is sized by
     user_features: Features | None = None
     item_features: Features | None = None
 
@@ -26,6 +29,7 @@ class RatingModel(nn.Module):
     """A model with a scalar head (`grid` is None) or a class head (`grid` holds the classes' ratings)."""
 
     grid: Tensor | None
+    recipe: ClassVar[Recipe] = Recipe()
 
     def __init__(self, grid: Tensor | None = None) -> None:
         super().__init__()
@@ -39,6 +43,35 @@ class RatingModel(nn.Module):
         """The mean loss of what `forward` gave for rows of these ratings, shape (batch,)."""
         raise NotImplementedError
 
+    def see(self, rows: Tensors) -> None:
+        """Take in the rows to fit on, before the first step: for models that look at more than a batch."""
+
+    def groups(self, config: Any) -> list[dict[str, Any]]:
+        """Parameter groups for AdamW."""
+        return decay_groups(self.parameters(), config.weight_decay)
+
+    def shrink(self, rate: float) -> None:
+        """Weight decay that a parameter group cannot express, at this step's learning rate."""
+
+    def served(self) -> "RatingModel":
+        """This model as it is kept and used: without what only a fit needs."""
+        return self
+
+    @classmethod
+    def serving(cls, config: Any, shape: Shape) -> "RatingModel":
+        """An empty model to load the weights of a `served` one into."""
+        return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
+
+
+def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Weights decay; biases and norms (the parameters of one dimension) do not, as in fastai."""
+    listed = list(parameters)
+    groups = [
+        {"params": [p for p in listed if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in listed if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
 
 class Architecture(Protocol):
     """A module such as `trainables.pmf`: one file of this shape for each architecture."""
@@ -46,13 +79,13 @@ class Architecture(Protocol):
     __name__: str
 
     @property
-    def Config(self) -> type[TrainingConfig]: ...
+    def Config(self) -> type[FitConfig]: ...
 
     @property
     def Model(self) -> type[Any]: ...
 
-    def reference(self, shape: Shape) -> TrainingConfig:
-        """The reference notebook's own settings, for data of this shape."""
+    def reference(self, shape: Shape) -> FitConfig:
+        """The configuration to start from on data of this shape: the reference notebook's own where it has one."""
 
 
 def embedding(rows: int, width: int) -> nn.Embedding:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.data.ratings import Rows
-from trainables.errors import FitFailed
+from trainables.errors import FitFailed, InputError
 from trainables.fit import Fit
 from trainables.model import Architecture, Shape
-from trainables.training import TrainingConfig
+from trainables.training import FitConfig, TrainingConfig
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 WARM_UP, LAST = STEPS // 10, 5
@@ -26,8 +26,13 @@ class RangeTest:
     valley: float
 
 
-def range_test(architecture: Architecture, config: TrainingConfig, shape: Shape, rows: Rows, *, seed: int) -> RangeTest:
-    """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss runs away."""
+def range_test(architecture: Architecture, config: FitConfig, shape: Shape, rows: Rows, *, seed: int) -> RangeTest:
+    """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss runs away.
+
+    Raises InputError where the architecture has no learning rate.
+    """
+    if not isinstance(config, TrainingConfig):
+        raise InputError(f"{architecture.__name__.rpartition('.')[2]} is solved, not trained: it has no learning rate")
     longer = config.model_copy(update={"epochs": math.ceil(STEPS / max(1, len(rows) // config.batch_size))})
     fit = Fit(architecture, longer, shape, rows, seed=seed)
     rates = np.geomspace(LOWEST, HIGHEST, STEPS)

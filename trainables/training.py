@@ -1,19 +1,23 @@
 """What every architecture's configuration says of training, and the schedule of rates that it leads to."""
 
 import math
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
 WARM_UP = 0.25
 START_DIVISOR = 25.0
 END_DIVISOR = 1e5
-MOMENTA = (0.95, 0.85)
 
 
-class TrainingConfig(BaseModel):
-    """Fields that all architectures share; each adds its own. Unknown fields are an error."""
+class FitConfig(BaseModel):
+    """What one fit of an architecture is told; each adds its own fields. Unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class TrainingConfig(FitConfig):
+    """Fields that all architectures share which are trained step by step."""
 
     learning_rate: float = Field(5e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
     weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW); none on biases and norms")
@@ -21,17 +25,27 @@ class TrainingConfig(BaseModel):
     epochs: int = Field(5, ge=1, le=1000, description="passes over the training rows")
 
 
-def one_cycle(done: float, highest: float) -> tuple[float, float]:
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """AdamW's constants, which are not searched: as fastai's unless an architecture says otherwise."""
+
+    momenta: tuple[float, float] = (0.95, 0.85)  # at the start and end of a cycle, and at its highest rate
+    second: float = 0.99
+    epsilon: float = 1e-5
+
+
+def one_cycle(done: float, highest: float, *, momenta: tuple[float, float]) -> tuple[float, float]:
     """Learning rate and first momentum at a share `done` (0 to 1) of all steps (Smith 2018).
 
     As fastai's `fit_one_cycle`: cosine from highest/25 up to the highest rate over the first quarter, and
-    down to highest/100000 over the rest, while momentum goes 0.95, 0.85, 0.95.
+    down to highest/100000 over the rest, while momentum goes from the first of
+    `momenta` to the second and back.
     """
     if done < WARM_UP:
         share = done / WARM_UP
-        return _cosine(highest / START_DIVISOR, highest, share), _cosine(*MOMENTA, share)
+        return _cosine(highest / START_DIVISOR, highest, share), _cosine(*momenta, share)
     share = (done - WARM_UP) / (1 - WARM_UP)
-    return _cosine(highest, highest / END_DIVISOR, share), _cosine(MOMENTA[1], MOMENTA[0], share)
+    return _cosine(highest, highest / END_DIVISOR, share), _cosine(momenta[1], momenta[0], share)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -65,7 +65,10 @@ def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
     assert last.validation.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
 
 
-def test_the_reference_is_the_notebooks(name):
+def test_the_reference_is_the_notebooks_where_it_has_one(name):
+    if name not in REFERENCES:
+        assert ARCHITECTURES[name].reference(MOVIELENS_100K) == ARCHITECTURES[name].Config()
+        return
     assert ARCHITECTURES[name].reference(MOVIELENS_100K).model_dump() == REFERENCES[name]
 
 

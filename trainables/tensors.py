@@ -1,0 +1,31 @@
+"""Rows on a device."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.data.ratings import Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensors:
+    """Rated pairs, each of shape (rows,)."""
+
+    users: Tensor
+    items: Tensor
+    ratings: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    def take(self, rows: Tensor | slice) -> "Tensors":
+        return Tensors(users=self.users[rows], items=self.items[rows], ratings=self.ratings[rows])
+
+
+def on_device(rows: Rows, device: torch.device) -> Tensors:
+    return Tensors(
+        users=torch.tensor(rows.users, dtype=torch.int64, device=device),
+        items=torch.tensor(rows.items, dtype=torch.int64, device=device),
+        ratings=torch.tensor(rows.ratings, dtype=torch.float32, device=device),
+    )
