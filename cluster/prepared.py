@@ -1,6 +1,6 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainables import InputError
@@ -36,13 +36,21 @@ class DataOptions:
 
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
-        columns = self.columns
-        if columns is not None and self.test is not None and has_known_columns(self.data):
-            # They name the test file's columns, and those of side tables.
-            columns = replace(columns, rating=None, timestamp=None)
-            columns = columns if self.users else replace(columns, user=None)
-            columns = columns if self.items else replace(columns, item=None)
-        return load_data(self.data, columns=columns, duplicates=self.duplicates, users=self.users, items=self.items)
+        return load_data(
+            self.data,
+            columns=self._columns_of_data(),
+            duplicates=self.duplicates,
+            users=self.users,
+            items=self.items,
+        )
+
+    def _columns_of_data(self) -> Columns | None:
+        """The columns without those that only the test file can have, where the data comes by name."""
+        if self.columns is None or self.test is None or not has_known_columns(self.data):
+            return self.columns
+        user = None if self.users in (None, "none") else self.columns.user
+        item = None if self.items in (None, "none") else self.columns.item
+        return Columns(user=user, item=item)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +62,9 @@ class Prepared:
 
     @property
     def bytes(self) -> int:
-        """About what the rows take in memory."""
-        return 48 * len(self.ratings.rows)
+        """About what the rows and the features take in memory."""
+        sides = (self.shape.user_features, self.shape.item_features)
+        return 48 * len(self.ratings.rows) + sum(side.bytes for side in sides if side is not None)
 
     def summary(self) -> str:
         parts = self.split

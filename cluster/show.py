@@ -74,8 +74,9 @@ def data(described: dict[str, Any]) -> None:
 def _side_table(kind: str, columns: list[dict[str, Any]]) -> None:
     print(f"side table of {kind}, {sum(column['features'] for column in columns):,} features:")
     for column in columns:
+        read = f"{column['kind']}, {column['features']:,} features" if column["features"] else ""
         left_out = f"left out: {column['left_out']}" if column["left_out"] else ""
-        print(f"  {column['name']}: {', '.join(part for part in (column['kind'], left_out) if part)}")
+        print(f"  {column['name']}: {'; '.join(part for part in (read, left_out) if part)}")
 
 
 def predicted(done: dict[str, Any]) -> None:

@@ -169,12 +169,12 @@ def printed(monkeypatch, capsys):
 def test_data_describes_side_tables_and_what_was_left_out(readers, printed):
     described = json.loads(printed("data", "a.csv", *readers, "--json"))
     gender, name = described["side_tables"]["users"]
-    assert gender == {"name": "gender", "kind": "one of 2 values", "features": 2, "left_out": ""}
+    assert gender == {"name": "gender", "kind": "category", "features": 2, "left_out": ""}
     assert name["left_out"] == "31 distinct values in 31 rows"
     assert described["side_tables"]["items"] is None
     assert described["users"] == 31
     shown = printed("data", "a.csv", *readers)
-    assert "side table of users, 2 features:\n  gender: one of 2 values\n  name: left out: 31 distinct" in shown
+    assert "side table of users, 2 features:\n  gender: category, 2 features\n  name: left out: 31 distinct" in shown
 
 
 def test_a_plan_says_how_many_features_there_are(readers, printed):

@@ -41,6 +41,7 @@ def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):
     test = tmp_path / "test.csv"
     test.write_text("who,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
     columns = Columns(user="who")
+    assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns, users="none")).split.test) == 3
     assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns)).split.test) == 3
     with pytest.raises(InputError, match="--user-column who: does not apply"):
         prepare(DataOptions(data=WORLD, columns=columns))

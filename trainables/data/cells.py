@@ -61,7 +61,8 @@ def text_of(values: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(values):
         return values.dt.year.astype(str)
     if pd.api.types.is_float_dtype(values):
-        values = values[np.isfinite(values.to_numpy(dtype=float))].map(shown)
+        finite = values[np.isfinite(values.to_numpy(dtype=float))]
+        values = (finite + 0).astype(str).str.removesuffix(".0")  # −0 is 0
     text = known(values)
     if len(text) and text.str.fullmatch(r"\d{4}-\d{2}-\d{2}([T ].*)?").all():
         return text.str[:4]
@@ -75,8 +76,8 @@ def known(values: pd.Series) -> pd.Series:
 
 
 def shown(number: float) -> str:
-    """A number in full, and a whole one without its point."""
-    return str(int(number)) if number == int(number) else repr(float(number))
+    """A number for a person to read: a whole one in full, another to six digits."""
+    return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.6g}"
 
 
 def names_its_rows(values: pd.Series) -> bool:
@@ -88,7 +89,7 @@ def numbers_of(name: str, text: pd.Series) -> pd.Series | None:
     """The numbers of a column of many numbers; None for any other."""
     if CODE.search(name) or text.str.fullmatch(r"0\d+").any():
         return None
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64") + 0
     numbers = numbers[np.isfinite(numbers.to_numpy())]
     if len(numbers) < MOSTLY * len(text) or numbers.nunique() <= FEW_NUMBERS:
         return None

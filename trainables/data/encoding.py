@@ -4,6 +4,7 @@ Ratings have no part in it: nothing of a test row can get in.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ class SideColumn:
     """How a column of a side table was read, in how many features, and what was left out of it and why."""
 
     name: str
-    kind: str = ""
+    kind: Literal["category", "list", "number", "nothing"] = "nothing"
     features: int = 0
     left_out: str = ""
 
@@ -72,7 +73,7 @@ def _block(name: str, values: pd.Series, indices: np.ndarray) -> Block:
         return _left_out(name, f"{text.nunique():,} distinct values in {len(text):,} rows")
     if text.nunique() == 1 and len(text) == len(np.unique(indices)):
         return _left_out(name, "the same value in all rows")
-    return _values(name, "one of", text)
+    return _values(name, "category", text)
 
 
 def _first_of_each(values: pd.Series) -> pd.Series:
@@ -81,24 +82,18 @@ def _first_of_each(values: pd.Series) -> pd.Series:
 
 def _several(name: str, parts: pd.Series) -> Block:
     repeated = pd.MultiIndex.from_arrays([parts.index, parts]).duplicated()
-    return _values(name, "several of", parts[~repeated])
+    return _values(name, "list", parts[~repeated])
 
 
-def _values(name: str, kind: str, text: pd.Series) -> Block:
+def _values(name: str, kind: Literal["category", "list"], text: pd.Series) -> Block:
     """A feature for each value that enough rows have, the most frequent ones where they are too many."""
     counts = text.value_counts()
     counts = counts[counts >= FEWEST_ROWS].sort_index().sort_values(ascending=False, kind="stable")
     if counts.empty:
         return _left_out(name, "no two rows have the same value")
     values = sorted(counts.index[:MOST_VALUES], key=_in_order)
-    column = SideColumn(
-        name=name,
-        kind=f"{kind} {len(values):,} values",
-        features=len(values),
-        left_out=f"all but the {MOST_VALUES:,} most frequent of {len(counts):,} values"
-        if len(counts) > MOST_VALUES
-        else "",
-    )
+    rare = f"all but the {MOST_VALUES:,} most frequent of {len(counts):,} values" if len(counts) > MOST_VALUES else ""
+    column = SideColumn(name=name, kind=kind, features=len(values), left_out=rare)
     codes = pd.Index(values).get_indexer(pd.Index(text))
     kept = codes >= 0
     return Block(column=column, values=values, rows=text.index.to_numpy()[kept], codes=codes[kept])
@@ -107,9 +102,10 @@ def _values(name: str, kind: str, text: pd.Series) -> Block:
 def _in_order(value: str) -> tuple[float, str]:
     """Numbers by size and before words."""
     try:
-        return float(value), value
+        number = float(value)
     except ValueError:
-        return np.inf, value
+        number = np.inf
+    return (np.inf if np.isnan(number) else number), value
 
 
 def _ranges(name: str, numbers: pd.Series) -> Block:
@@ -124,10 +120,11 @@ def _ranges(name: str, numbers: pd.Series) -> Block:
         if inside.sum() < FEWEST_ROWS:
             continue
         low, high = shown(values[inside].min()), shown(values[inside].max())
+        label = low if low == high else f"{low}-{high}"
         rows.append(numbers.index.to_numpy()[inside])
         codes.append(np.full(inside.sum(), len(labels)))
-        labels.append(low if low == high else f"{low}-{high}")
-    column = SideColumn(name=name, kind=f"a number, in {len(labels)} ranges", features=len(labels))
+        labels.append(f"{label} ({number})" if label in labels else label)  # of numbers alike in six digits
+    column = SideColumn(name=name, kind="number", features=len(labels))
     return Block(column=column, values=labels, rows=np.concatenate(rows), codes=np.concatenate(codes))
 
 

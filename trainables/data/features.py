@@ -24,6 +24,10 @@ class Features:
     def rows(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def bytes(self) -> int:
+        return self.offsets.nbytes + self.columns.nbytes + self.weights.nbytes
+
     def fingerprint(self) -> str:
         """A hash of the content, the same on every machine."""
         digest = hashlib.sha256(json.dumps(self.names).encode())
