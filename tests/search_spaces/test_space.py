@@ -198,7 +198,11 @@ def test_a_parameter_that_says_nothing_clear_is_refused(content, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[svd.factors]\nlow = 1\nhigh = 2", "no architecture 'svd' in this search; there are pmf, embedding_nn"),
+        (
+            "[svd.factors]\nlow = 1\nhigh = 2",
+            f"no architecture 'svd' in this search; there are {', '.join(ARCHITECTURES)}",
+        ),
+        ("[bias]\nepochs = 3", "bias has no parameter 'epochs'; there are user_damping, item_damping"),
         ("[pmf.factor]\nlow = 1\nhigh = 2", "pmf has no parameter 'factor'; there are learning_rate"),
         ("[pmf]\nfactor = 1", "pmf has no parameter 'factor'"),
         ("[pmf.factors]\nlow = 1\nhihg = 2", "pmf.factors: no option 'hihg'; there are low, high, step"),

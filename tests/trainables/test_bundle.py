@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.worlds import shape_of
+from tests.worlds import config_of, shape_of
 from trainables import InputError, bundle, load, loop
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Ids
@@ -18,7 +18,7 @@ FILES = ["config.json", "items.parquet", "model.safetensors", "users.parquet"]
 
 
 def fitted(name, data):
-    config = ARCHITECTURES[name].Config(batch_size=128, epochs=1)
+    config = config_of(name, batch_size=128, epochs=1)
     fit = Fit(ARCHITECTURES[name], config, shape_of(data), data.rows, seed=1)
     list(loop.run(fit))
     return fit
@@ -31,7 +31,7 @@ def described(name, fit, **changes):
 
 def saved(path, name, data, *, users=None, items=None, **changes):
     fit = fitted(name, data)
-    weights = fit.model.state_dict()
+    weights = fit.model.served().state_dict()
     bundle.save(path, described(name, fit, **changes), weights, users or data.users, items or data.items)
     return fit
 
@@ -121,7 +121,7 @@ def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
 @pytest.mark.parametrize("fault", ["weights", "ids"])
 def test_failing_half_way_leaves_the_older_bundle_whole(bundled, small_world, fault):
     fit = fitted("embedding_nn", small_world)
-    weights, users = fit.model.state_dict(), small_world.users
+    weights, users = fit.model.served().state_dict(), small_world.users
     before = {file.name: file.read_bytes() for file in bundled.iterdir()}
     if fault == "weights":
         weights["twice"] = weights["users.weight"]  # safetensors refuses one tensor under two names
@@ -163,7 +163,7 @@ def test_a_bundle_with_a_broken_file_is_an_input_error_that_names_it(bundled, fi
 def test_a_bundle_of_another_make_is_an_input_error(bundled):
     content = json.loads((bundled / "config.json").read_text())
     (bundled / "config.json").write_text(json.dumps({**content, "architecture": "svd"}))
-    assert "no architecture 'svd' here; there are pmf, embedding_nn, classifier" in refused(bundled)
+    assert f"no architecture 'svd' here; there are {', '.join(ARCHITECTURES)}" in refused(bundled)
     (bundled / "config.json").write_text(json.dumps({**content, "colour": "red"}))
     assert "no option 'colour'" in refused(bundled)
 

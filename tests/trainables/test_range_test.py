@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.worlds import shape_of
-from trainables import pmf
+from tests.worlds import TRAINED, shape_of
+from trainables import InputError, bias, pmf
 from trainables.architectures import ARCHITECTURES
 from trainables.data import load_data, split
 from trainables.model import Shape
@@ -13,7 +13,7 @@ from trainables.scale import Scale
 RATES = np.geomspace(1e-7, 10, 100)
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(scope="module", params=TRAINED)
 def found(request, two_tastes):
     architecture = ARCHITECTURES[request.param]
     return range_test(architecture, architecture.Config(batch_size=64), shape_of(two_tastes), two_tastes.rows, seed=1)
@@ -29,6 +29,11 @@ def test_losses_are_finite_and_fall_and_rise_again(found):
     lowest = found.losses.argmin()
     assert 10 < lowest < len(found.losses) - 1
     assert found.losses[lowest] < 0.97 * found.losses[0]
+
+
+def test_what_is_solved_has_no_rate_to_find(two_tastes):
+    with pytest.raises(InputError, match="bias is solved, not trained: it has no learning rate"):
+        range_test(bias, bias.Config(), shape_of(two_tastes), two_tastes.rows, seed=1)
 
 
 def test_the_test_ends_where_the_loss_runs_away(two_tastes, monkeypatch):

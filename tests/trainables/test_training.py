@@ -3,7 +3,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from trainables.training import TrainingConfig, one_cycle
+from trainables.training import Recipe, TrainingConfig, one_cycle
+
+MOMENTA = Recipe().momenta
 
 
 @pytest.mark.parametrize(
@@ -17,16 +19,23 @@ from trainables.training import TrainingConfig, one_cycle
     ],
 )
 def test_one_cycle_rises_for_a_quarter_and_falls_to_almost_nothing(done, rate, momentum):
-    assert one_cycle(done, 5e-3) == pytest.approx((rate, momentum))
+    assert one_cycle(done, 5e-3, momenta=MOMENTA) == pytest.approx((rate, momentum))
+
+
+@pytest.mark.parametrize("done", [0.0, 0.1, 0.25, 0.7, 1.0])
+def test_equal_momenta_stay_as_they_are(done):
+    rate, momentum = one_cycle(done, 5e-3, momenta=(0.9, 0.9))
+    assert momentum == pytest.approx(0.9)
+    assert rate == one_cycle(done, 5e-3, momenta=MOMENTA)[0]
 
 
 def test_one_cycle_is_a_cosine_on_both_sides():
-    rate, _ = one_cycle(0.25 + 0.75 / 3, 1.0)
+    rate, _ = one_cycle(0.25 + 0.75 / 3, 1.0, momenta=MOMENTA)
     assert rate == pytest.approx(1 + (1e-5 - 1) * (1 - math.cos(math.pi / 3)) / 2)
 
 
 def test_the_rate_has_one_peak():
-    rates = [one_cycle(step / 99, 1.0)[0] for step in range(100)]
+    rates = [one_cycle(step / 99, 1.0, momenta=MOMENTA)[0] for step in range(100)]
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
