@@ -14,6 +14,7 @@ from trainables.data import Rows
 from trainables.decoders import Decoder, decode
 from trainables.metrics import Metrics, from_sums, predict, sums
 from trainables.model import Shape
+from trainables.tensors import on_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ def score(order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder:
     """Predict the rows and compare. Runs in the process that opened them."""
     architecture = ARCHITECTURES[order.architecture]
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
-    output = predict(model, torch.tensor(rows.users).long(), torch.tensor(rows.items).long())
+    pairs = on_device(rows, torch.device("cpu"))
+    output = predict(model, pairs.users, pairs.items, pairs.times)
     truth = torch.tensor(rows.ratings)
     total = sums(output, truth, model.grid, shape.scale, decoder=decoder, temperature=temperature)
     ratings = decode(output, model.grid, shape.scale, decoder=decoder, temperature=temperature)

@@ -109,18 +109,29 @@ class Predictor:
         self.items = items
         self.scale = description.scale()
 
-    def predict(self, users: Any, items: Any, *, decoder: Decoder | None = None) -> np.ndarray:
+    def predict(
+        self, users: Any, items: Any, times: np.ndarray | None = None, *, decoder: Decoder | None = None
+    ) -> np.ndarray:
         """Ratings of shape (n,) for n users and n items, by their own ids (text or whole numbers).
 
-        An id that was not in the training data is rated by the 'unknown' vector: see `unknown`.
+        An id that was not in the training data is rated by the 'unknown' vector: see `unknown`. A model fitted with
+        time needs the pairs' times, in seconds, and raises InputError without.
         """
-        return self.predict_indices(self.users.encode(users), self.items.encode(items), decoder=decoder)
+        return self.predict_indices(self.users.encode(users), self.items.encode(items), times, decoder=decoder)
 
-    def predict_indices(self, users: np.ndarray, items: np.ndarray, *, decoder: Decoder | None = None) -> np.ndarray:
+    def predict_indices(
+        self,
+        users: np.ndarray,
+        items: np.ndarray,
+        times: np.ndarray | None = None,
+        *,
+        decoder: Decoder | None = None,
+    ) -> np.ndarray:
         """The same by index, 0 for unknown."""
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
-        output = predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long())
+        seconds = None if times is None else torch.tensor(times).long()
+        output = predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds)
         described = self.description
         ratings = decode(
             output,
@@ -173,7 +184,7 @@ def restored(
 ) -> RatingModel:
     """A model with these weights, drawing no random numbers of the caller's."""
     with torch.random.fork_rng(devices=[]):
-        model = architecture.Model.serving(config, shape)
+        model = architecture.Model.serving(config, shape, weights)
     model.load_state_dict(weights)
     return model.eval()
 

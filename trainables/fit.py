@@ -95,7 +95,9 @@ class Fit:
         batch = self._batch(epoch, number)
         rate = self._schedule(rate)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            loss = self.model.loss(self.trained(batch.users, batch.items), batch.ratings)
+            loss = self.model.loss(
+                self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch.ratings
+            )
         if self.world > 1:
             # DDP averages over workers; shares that differ by a row must still weigh each row alike.
             loss = loss * (len(batch) * self.world / self.batch_size)

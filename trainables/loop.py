@@ -97,7 +97,7 @@ def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: floa
     share = held_out.take(slice(fit.rank, None, fit.world))
     total = torch.zeros(9, dtype=torch.float64, device=fit.device)
     if len(share):
-        output = predict(fit.model, share.users, share.items)
+        output = predict(fit.model, share.users, share.items, share.times)
         grid = fit.model.grid
         total = sums(output, share.ratings, grid, fit.shape.scale, decoder=decoder, temperature=temperature)
     return from_sums(add_up(total), scalar=fit.model.grid is None)
@@ -107,5 +107,5 @@ def calibrate(fit: Fit, held_out: Tensors) -> float:
     """The temperature of least log-loss on these rows; 1 for a scalar head. The same on every worker."""
     if fit.model.grid is None:
         return 1.0
-    output = predict(fit.model, held_out.users, held_out.items)
+    output = predict(fit.model, held_out.users, held_out.items, held_out.times)
     return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale)

@@ -33,13 +33,14 @@ class Metrics:
         return self.mean_mse if value is None else value
 
 
-def predict(model: RatingModel, users: Tensor, items: Tensor) -> Tensor:
-    """What the model gives for indices of shape (rows,), in chunks, without gradients."""
+def predict(model: RatingModel, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
+    """What the model gives for indices and, if it is a timed one, times of shape (rows,); in chunks, no gradients."""
     was_training = model.training
     model.eval()
     with torch.no_grad():
         served = model.served()
-        parts = [served(u, i) for u, i in zip(users.split(CHUNK), items.split(CHUNK), strict=True)]
+        columns = [column.split(CHUNK) for column in served.inputs(users, items, times)]
+        parts = [served(*chunk) for chunk in zip(*columns, strict=True)]
     model.train(was_training)
     return torch.cat(parts)
 

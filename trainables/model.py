@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.data.features import Features
+from trainables.errors import InputError
 from trainables.scale import Scale
 from trainables.tensors import Tensors
 from trainables.training import FitConfig, Recipe
@@ -35,6 +36,19 @@ class RatingModel(nn.Module):
         super().__init__()
         self.register_buffer("grid", grid, persistent=False)
 
+    @property
+    def timed(self) -> bool:
+        """Whether a prediction takes the pair's time too, as a third input of shape (batch,), in seconds."""
+        return False
+
+    def inputs(self, users: Tensor, items: Tensor, times: Tensor | None) -> tuple[Tensor, ...]:
+        """What `forward` takes of these columns. Raises InputError where it needs times and there are none."""
+        if not self.timed:
+            return users, items
+        if times is None:
+            raise InputError("this model was fitted with time: it rates no pairs without a timestamp")
+        return users, items, times
+
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,), or to logits of shape (batch, classes)."""
         raise NotImplementedError
@@ -58,8 +72,8 @@ class RatingModel(nn.Module):
         return self
 
     @classmethod
-    def serving(cls, config: Any, shape: Shape) -> "RatingModel":
-        """An empty model to load the weights of a `served` one into."""
+    def serving(cls, config: Any, shape: Shape, weights: dict[str, Tensor]) -> "RatingModel":
+        """An empty model of the shapes of these weights of a `served` one."""
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
 
 

@@ -150,7 +150,7 @@ class TrunkModel(RatingModel):
         self.register_buffer("mean", torch.zeros(()))
 
     @classmethod
-    def serving(cls, config: Any, shape: Shape) -> Self:
+    def serving(cls, config: Any, shape: Shape, weights: dict[str, Tensor]) -> Self:
         return cls(config, shape, trunk=Tables.empty(config, shape))
 
     def served(self) -> Self:
