@@ -4,23 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worlds import TRAINED, small_config
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
-
-
-def small(name, **changes):
-    """A configuration that fits in a moment."""
-    widths = {"factors": 8} if name == "pmf" else {"user_width": 8, "item_width": 8, "hidden": 16}
-    return ARCHITECTURES[name].Config(**{"batch_size": 64, "epochs": 5, **widths, **changes})
+EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
+OWN_DECAY = {"svdpp", "svdpp_classifier"}  # told in test_trunk.py
 
 
 @pytest.fixture
 def new_fit(small_world, small_shape):
     def start(name, *, seed=7, rows=small_world.rows, **changes):
-        return Fit(ARCHITECTURES[name], small(name, **changes), small_shape, rows, seed=seed)
+        return Fit(ARCHITECTURES[name], small_config(name, **changes), small_shape, rows, seed=seed)
 
     return start
 
@@ -47,14 +44,37 @@ def through_a_file(state):
     return torch.load(file, weights_only=True)
 
 
-@EVERY
+@EVERY_TRAINED
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(new_fit, name):
     first, again, other = (advanced(new_fit(name, seed=seed, dropout=0.3), 20) for seed in (1, 1, 2))
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
 
 
-@EVERY
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+def test_what_is_solved_takes_one_step_on_all_rows_and_has_one_answer(new_fit, name, small_world):
+    fit, other = new_fit(name, seed=1), new_fit(name, seed=2)
+    assert (fit.steps, fit.batch_size, fit.epochs) == (1, 600, 1)
+    solved = weights(fit)
+    loss = fit.advance()
+    assert loss == pytest.approx(fit.model.loss(fit.model(fit.rows.users, fit.rows.items), fit.rows.ratings).item())
+    assert loss < small_world.rows.ratings.var()
+    assert same(weights(fit), solved)
+    assert same(weights(other), solved)
+    assert (fit.rate, fit.progress, fit.epoch) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+def test_what_is_solved_is_taken_up_again_as_it_was(new_fit, name, small_world):
+    solved = advanced(new_fit(name), 1)
+    resumed = new_fit(name, rows=small_world.rows.take(np.arange(60)))
+    assert not same(weights(resumed), weights(solved))
+    resumed.load_state(through_a_file(solved.state()))
+    assert same(weights(resumed), weights(solved))
+    assert resumed.step == 1
+
+
+@EVERY_TRAINED
 def test_nothing_that_the_caller_draws_changes_a_fit(new_fit, name):
     fit = advanced(new_fit(name, dropout=0.3), 20)
     torch.manual_seed(12345)
@@ -62,7 +82,7 @@ def test_nothing_that_the_caller_draws_changes_a_fit(new_fit, name):
     assert same(weights(fit), weights(advanced(new_fit(name, dropout=0.3), 20)))
 
 
-@EVERY
+@EVERY_TRAINED
 def test_random_numbers_drawn_between_epochs_change_nothing(new_fit, name):
     quiet, busy = new_fit(name, dropout=0.3), new_fit(name, dropout=0.3)
     for _ in range(3):
@@ -73,7 +93,7 @@ def test_random_numbers_drawn_between_epochs_change_nothing(new_fit, name):
     assert same(weights(quiet), weights(busy))
 
 
-@EVERY
+@EVERY_TRAINED
 @pytest.mark.parametrize("epochs_done", [3, 2.5], ids=["between epochs", "in an epoch"])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_a_fit_taken_up_again_ends_as_one_that_ran_through(new_fit, name, epochs_done, dropout):
@@ -90,7 +110,7 @@ def test_a_fit_taken_up_again_ends_as_one_that_ran_through(new_fit, name, epochs
     assert resumed.progress == 1
 
 
-@EVERY
+@EVERY_TRAINED
 def test_dropout_is_what_the_random_state_is_kept_for(new_fit, name):
     """Else the test above could pass without it."""
     stopped = advanced(new_fit(name, dropout=0.4), 4)
@@ -136,10 +156,10 @@ def test_too_few_rows_for_a_batch_are_an_error(new_fit, small_world, count):
 
 def test_bfloat16_without_a_gpu_is_an_error(small_world, small_shape):
     with pytest.raises(InputError, match="bfloat16 needs a GPU"):
-        Fit(ARCHITECTURES["pmf"], small("pmf"), small_shape, small_world.rows, seed=0, bfloat16=True)
+        Fit(ARCHITECTURES["pmf"], small_config("pmf"), small_shape, small_world.rows, seed=0, bfloat16=True)
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in TRAINED if name not in OWN_DECAY])
 def test_biases_and_norms_do_not_decay(new_fit, name):
     fit = new_fit(name, weight_decay=0.3)
     decay = {id(p): group["weight_decay"] for group in fit.optimizer.param_groups for p in group["params"]}
@@ -168,6 +188,14 @@ def test_the_rate_follows_one_cycle_from_the_first_step_to_the_last(new_fit):
     assert max(rate for rate, _ in seen) == pytest.approx(0.02, rel=0.01)
     assert min(momentum for _, (momentum, _) in seen) == pytest.approx(0.85, abs=1e-3)
     assert seen[-1] == (pytest.approx(0.02 / 1e5), (pytest.approx(0.95), 0.99))
+
+
+@EVERY
+def test_every_architecture_tells_the_optimiser_of_all_its_weights_once(new_fit, name):
+    fit = new_fit(name)
+    groups = fit.optimizer.param_groups if fit.optimizer else []
+    told = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(told) == sorted(id(parameter) for parameter in fit.model.parameters())
 
 
 def test_progress_and_epoch_count_what_is_done(new_fit):

@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 
-from tests.worlds import rows_of
+from tests.worlds import TRAINED, config_of, rows_of
 from trainables import FitFailed, loop
 from trainables.architectures import ARCHITECTURES
 from trainables.data import split
 from trainables.fit import Fit, on_device
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def parts(small_world):
 @pytest.fixture
 def new_fit(parts, small_shape):
     def start(name="pmf", *, seed=1, **changes):
-        config = ARCHITECTURES[name].Config(**{"batch_size": 43, "epochs": 3, **changes})
+        config = config_of(name, **{"batch_size": 43, "epochs": 3, **changes})
         return Fit(ARCHITECTURES[name], config, small_shape, parts.train, seed=seed)
 
     return start
@@ -110,7 +111,15 @@ def test_a_long_epoch_is_saved_within(new_fit):
     assert [r.whole for r in reports] == [False, False, False, True]
 
 
-@EVERY
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+def test_what_is_solved_is_reported_once(new_fit, parts, name):
+    (report,) = loop.run(new_fit(name), validation=parts.validation, marks=(0.25, 0.5))
+    assert (report.step, report.epoch, report.whole, report.progress, report.save) == (1, 1, True, 1, True)
+    assert report.learning_rate == 0
+    assert report.validation.mean_mse < parts.validation.ratings.var()
+
+
+@EVERY_TRAINED
 def test_a_loop_taken_up_in_mid_epoch_reports_as_one_that_ran_through(new_fit, parts, name):
     through = list(loop.run(new_fit(name, dropout=0.2), validation=parts.validation, marks=(0.5,)))
     stopped = new_fit(name, dropout=0.2)
