@@ -17,6 +17,14 @@ from trainables.training import TrainingConfig
 Loss = Literal["cross_entropy", "spread_cross_entropy", "cost_regression", "reverse_kl"]
 
 
+def in_quarters(ratings: Tensor, grid: Tensor) -> Tensor:
+    """Ratings from the middle of the scale, in quarters of its span: stars less 3 where ratings go from 1 to 5.
+
+    Targets in these units have the same size on every scale.
+    """
+    return (ratings - (grid[0] + grid[-1]) / 2) / ((grid[-1] - grid[0]) / 4)
+
+
 def cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
     """-log p of the rating's class, shared by the two nearest where the rating is between them."""
     return -(shared_labels(ratings, grid) * logits.log_softmax(1)).sum(1).mean()
@@ -37,10 +45,8 @@ def cost_regression(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: flo
 
     Optimum: z_k = x_k (2 E[t] - x_k) = E[t]² - (x_k - E[t])², highest at the class nearest to E[y].
     """
-    # t² is the same for all classes, which the argmax doesn't see and the network needn't learn. Quarters of the span
-    # are stars where ratings go from 1 to 5, and give targets of the same size on every other scale.
-    middle, unit = (grid[0] + grid[-1]) / 2, (grid[-1] - grid[0]) / 4
-    x, t = (grid - middle) / unit, (ratings[:, None] - middle) / unit
+    # t² is the same for all classes: the argmax doesn't see it and the network needn't learn it.
+    x, t = in_quarters(grid, grid), in_quarters(ratings, grid)[:, None]
     return (logits - x * (2 * t - x)).square().mean()
 
 

@@ -1,12 +1,18 @@
-"""What the classifier has beyond the contract: finer grids and other losses."""
+"""What the classifier has beyond the contract: finer grids, other losses, and the product of the vectors."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from tests.worlds import STARS
-from trainables import classifier
+from tests.worlds import STARS, shape_of
+from trainables import classifier, loop
+from trainables.data import split
+from trainables.fit import Fit
 from trainables.losses import LOSSES, class_loss
 from trainables.model import Shape
+from trainables.scale import Scale
 
 SHAPE = Shape(users=4, items=4, scale=STARS)
 PAIR = torch.tensor([1]), torch.tensor([2])
@@ -44,3 +50,42 @@ def test_a_rating_between_two_classes_pulls_at_both():
 def test_another_number_of_subdivisions_is_refused():
     with pytest.raises(ValueError, match="1, 2, 4 or 8"):
         classifier.Config(subdivisions=3)
+
+
+@pytest.mark.parametrize("scale", [STARS, Scale.of(np.array([0.0, 10.0, 50.0, 100.0]))], ids=["stars", "percent"])
+@pytest.mark.parametrize(("user_width", "item_width"), [(6, 6), (3, 8), (8, 3)])
+def test_with_the_product_logits_start_at_the_distances_of_classes_to_it(scale, user_width, item_width):
+    torch.manual_seed(0)
+    widths = {"user_width": user_width, "item_width": item_width}
+    made = classifier.Model(
+        classifier.Config(product=True, subdivisions=2, **widths), replace(SHAPE, scale=scale)
+    ).eval()
+    common = min(user_width, item_width)
+    with torch.no_grad():
+        made.users.weight.fill_(0.5)
+        made.items.weight.fill_(0.5)
+        output = made(*PAIR)[0]
+    match, x = common / 4, torch.linspace(-2, 2, len(made.grid))
+    assert output.tolist() == pytest.approx((match**2 - (x - match) ** 2).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cost_regression", "reverse_kl"])
+def test_with_the_product_a_few_epochs_of_a_slow_head_learn_the_pattern(loss, two_tastes):
+    parts, shape = split(two_tastes.rows, seed=1), shape_of(two_tastes)
+    config = classifier.Config(
+        product=True, loss=loss, subdivisions=4, batch_size=64, epochs=8, learning_rate=0.05, head_rate=0.1
+    )
+    *_, last = loop.run(Fit(classifier, config, shape, parts.train, seed=1), validation=parts.validation)
+    assert last.validation.argmax_mse < 0.45  # 0.25 is noise, and no mean is below 2.3
+
+
+@pytest.mark.parametrize("product", [False, True])
+def test_every_weight_is_in_one_group_and_the_head_has_a_rate_and_decay_of_its_own(product):
+    made = model(product=product, weight_decay=0.3, head_decay=0.2, head_rate=0.5)
+    groups = made.groups(made.config)
+    assert sorted(id(weight) for group in groups for weight in group["params"]) == sorted(map(id, made.parameters()))
+    tables, head, biases = groups
+    assert tables["params"] == [made.users.weight, made.items.weight]
+    assert (tables["weight_decay"], tables.get("share", 1)) == (0.3, 1)
+    assert (head["weight_decay"], head["share"]) == (0.2, 0.5)
+    assert (biases["weight_decay"], biases["share"]) == (0, 0.5)
