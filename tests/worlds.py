@@ -69,3 +69,43 @@ def two_tastes(*, side=40, seed=0):
         users=Ids(np.array([f"u{number}" for number in range(side)])),
         items=Ids(np.array([f"i{number}" for number in range(side)])),
     )
+
+
+def telling_habits(*, swapped=False, seed=0):
+    """Who rated what tells all: fitted rows, rows to predict, and their shape.
+
+    Users of two groups rate six of their group's eight items, with ratings that tell nothing. All but twenty of them
+    rate six more items, with 5 in one group and 1 in the other; the twenty's are to be predicted.
+    Swapped, users are items and items are users.
+    """
+    draw = np.random.default_rng(seed)
+    fitted, held_out = [], []
+    for user in range(1, 81):
+        group = user % 2
+        fitted += [(user, 1 + 8 * group + item, draw.integers(2, 5)) for item in draw.choice(8, 6, replace=False)]
+        (fitted if user <= 60 else held_out).extend((user, item, 1 + 4 * group) for item in range(17, 23))
+    order = [1, 0, 2] if swapped else [0, 1, 2]
+    users, items = (23, 81) if swapped else (81, 23)
+    rows = [rows_of(*np.array(part).T[order]) for part in (fitted, held_out)]
+    return *rows, Shape(users=users, items=items, scale=STARS)
+
+
+def told_by_features(*, swapped=False, seed=0):
+    """What a side table says of an item tells all: fitted rows, rows to predict, and their shape.
+
+    Loved items are rated 4 or 5 and others 1 or 2, by anybody; ten items of sixty have no fitted rating.
+    Swapped, it is users who are kind or not.
+    """
+    draw = np.random.default_rng(seed)
+    loved = np.concatenate([[0], draw.integers(0, 2, 60)])
+    fitted, held_out = [], []
+    for item in range(1, 61):
+        raters = draw.choice(np.arange(1, 21), 8, replace=False)
+        part = fitted if item <= 50 else held_out
+        part.extend((user, item, 1 + 3 * loved[item] + draw.integers(0, 2)) for user in raters)
+    features = features_of(np.eye(2)[loved] * (np.arange(61) > 0)[:, None])
+    order = [1, 0, 2] if swapped else [0, 1, 2]
+    rows = [rows_of(*np.array(part).T[order]) for part in (fitted, held_out)]
+    if swapped:
+        return *rows, Shape(users=61, items=21, scale=STARS, user_features=features)
+    return *rows, Shape(users=21, items=61, scale=STARS, item_features=features)

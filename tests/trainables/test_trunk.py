@@ -1,18 +1,28 @@
 """What the architectures on the trunk share: two halves in one table, decay by parts, and what is kept of a fit."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from tests.worlds import STARS, features_of, rows_of, small_config
+from tests.worlds import (
+    STARS,
+    features_of,
+    rows_of,
+    small_config,
+    telling_habits,
+    told_by_features,
+)
 from trainables import loop
 from trainables.architectures import ARCHITECTURES
 from trainables.bundle import restored
+from trainables.decoders import decode
 from trainables.fit import Fit, on_device
 from trainables.metrics import predict
 from trainables.model import Shape
+from trainables.scale import Scale
 from trainables.trunk import Trunk, TrunkConfig, TrunkModel, batch_for
 
 NAMES = [name for name, architecture in ARCHITECTURES.items() if issubclass(architecture.Model, TrunkModel)]
@@ -49,6 +59,14 @@ def fitted(name, shape=SIDED, **changes):
 
 def rated(fit, users, items):
     return predict(fit.model, torch.tensor(users), torch.tensor(items))
+
+
+def learnt(name, world):
+    """The error on the rows to predict after a short fit, and their variance."""
+    rows, held_out, shape = world
+    config = small_config(name, epochs=15, learning_rate=2e-2)
+    *_, last = loop.run(Fit(ARCHITECTURES[name], config, shape, rows, seed=1), validation=held_out)
+    return last.validation.argmax_mse, held_out.ratings.var()
 
 
 def dense(features):
@@ -96,6 +114,42 @@ def test_one_gradient_holds_what_autograd_has_for_every_part(shape, id_dropout):
         assert torch.allclose(vector, known, atol=1e-6)
     assert torch.allclose(*gradients, atol=1e-5)
     assert gradients[0].abs().sum() > 0
+
+
+@EVERY
+@pytest.mark.parametrize("swapped", [False, True], ids=["what a user rated", "who rated an item"])
+def test_it_learns_from_who_rated_what_alone(name, swapped):
+    world = telling_habits(swapped=swapped)
+    error, variance = learnt(name, world)
+    assert error < 0.1 * variance
+    assert learnt("pmf", world)[0] > variance  # ratings alone tell nothing
+
+
+@EVERY
+@pytest.mark.parametrize("swapped", [False, True], ids=["items", "users"])
+def test_it_learns_from_features_what_no_rating_has_told(name, swapped):
+    world = told_by_features(swapped=swapped)
+    error, variance = learnt(name, world)
+    assert error < 0.4 * variance
+    rows, held_out, shape = world
+    blind = replace(shape, user_features=None, item_features=None)
+    assert learnt(name, (rows, held_out, blind))[0] > 0.9 * variance
+
+
+@EVERY
+def test_predictions_are_the_same_in_any_unit_of_ratings(name, small_world, small_shape):
+    found = []
+    for factor, shift in ((1, 0), (20, 0), (1, 7)):
+        rows = replace(small_world.rows, ratings=small_world.rows.ratings * factor + shift)
+        shape = replace(small_shape, scale=Scale.of(rows.ratings))
+        fit = Fit(ARCHITECTURES[name], small_config(name), shape, rows, seed=1)
+        list(loop.run(fit))
+        output = predict(fit.model, fit.rows.users, fit.rows.items)
+        ratings = decode(output, fit.model.grid, shape.scale, decoder="mean", temperature=1.0)
+        found.append((ratings - shift) / factor)
+    assert found[0].std() > 0.2
+    assert torch.allclose(found[0], found[1], atol=2e-3)
+    assert torch.allclose(found[0], found[2], atol=2e-3)
 
 
 def test_in_evaluation_nothing_is_taken_out_and_no_id_is_dropped():
