@@ -161,7 +161,7 @@ def test_bfloat16_without_a_gpu_is_an_error(small_world, small_shape):
 
 @pytest.mark.parametrize("name", [name for name in TRAINED if name not in OWN_DECAY])
 def test_biases_and_norms_do_not_decay(new_fit, name):
-    fit = new_fit(name, weight_decay=0.3)
+    fit = new_fit(name, weight_decay=0.3, head_decay=0.3)
     decay = {id(p): group["weight_decay"] for group in fit.optimizer.param_groups for p in group["params"]}
     assert decay.keys() == {id(p) for p in fit.model.parameters()}
     for label, parameter in fit.model.named_parameters():

@@ -57,9 +57,10 @@ def test_every_class_has_weights_of_its_own_which_are_free(new_fit):
     assert not start["weight"][:, 1:].any()
     list(loop.run(fit))
     after = fit.model.classes.state_dict()
-    assert (after["bias"] != start["bias"]).all()
     moved = after["weight"] - start["weight"]
-    assert moved[:, 0].all()
+    others = fit.model.grid != fit.model.middle  # cost regression asks 0 of the class in the middle, which it is
+    assert moved[others, 0].all()
+    assert (after["bias"] != start["bias"])[others].all()
     assert len(moved[:, 1:].unique(dim=0)) == len(fit.model.grid)
     # Nothing holds the logits to a parabola: second differences of it would all be the same.
     bends = after["bias"].diff().diff()
