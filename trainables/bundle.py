@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,18 +15,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
 from trainables.data.ratings import Ids
 from trainables.decoders import Decoder, decode
 from trainables.errors import InputError
 from trainables.metrics import predict as predict_raw
-from trainables.model import Architecture, RatingModel, Shape
+from trainables.model import RatingModel, Shape
 from trainables.options import explain
 from trainables.scale import Scale
 from trainables.training import FitConfig
 from trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
+
+
+class Kept(Protocol):
+    """What a bundle can hold: an architecture, or the ensemble of some."""
+
+    @property
+    def Config(self) -> type[FitConfig]: ...
+
+    @property
+    def Model(self) -> type[Any]: ...
 
 
 class Description(BaseModel):
@@ -109,6 +120,11 @@ class Predictor:
         self.items = items
         self.scale = description.scale()
 
+    @property
+    def timed(self) -> bool:
+        """Whether a prediction needs the pair's time too."""
+        return self.model.timed
+
     def predict(
         self, users: Any, items: Any, times: np.ndarray | None = None, *, decoder: Decoder | None = None
     ) -> np.ndarray:
@@ -150,7 +166,7 @@ class Predictor:
 def load(path: str | Path) -> Predictor:
     """Load a bundle from its folder. Raises InputError where the folder holds none."""
     description = read_description(Path(path))
-    architecture = ARCHITECTURES.get(description.architecture)
+    architecture = _kept(description.architecture)
     if architecture is None:
         raise InputError(
             f"{path}: no architecture {description.architecture!r} here; there are {', '.join(ARCHITECTURES)}"
@@ -169,6 +185,10 @@ def load(path: str | Path) -> Predictor:
     return Predictor(description, model, users, items)
 
 
+def _kept(name: str) -> Kept | None:
+    return ensemble if name == ensemble.NAME else ARCHITECTURES.get(name)
+
+
 def read_description(path: Path) -> Description:
     file = path / DESCRIPTION
     if not file.is_file():
@@ -179,9 +199,7 @@ def read_description(path: Path) -> Description:
         raise InputError(f"{file}: {explain(error, Description)}") from None
 
 
-def restored(
-    architecture: Architecture, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]
-) -> RatingModel:
+def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]) -> RatingModel:
     """A model with these weights, drawing no random numbers of the caller's."""
     with torch.random.fork_rng(devices=[]):
         model = architecture.Model.serving(config, shape, weights)

@@ -1,0 +1,117 @@
+"""Ensemble: rating = Σ w_a f_a with w ≥ 0 and Σ w = 1: stacked regressions (Breiman 1996).
+
+f_a is the expected rating by an architecture a; w is fitted on rows that no f_a was trained on.
+"""
+
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.optimize import nnls
+from torch import Tensor, nn
+
+from trainables.architectures import ARCHITECTURES
+from trainables.decoders import decode
+from trainables.model import RatingModel, Shape
+from trainables.options import explain
+from trainables.scale import Scale
+from trainables.training import FitConfig
+
+NAME = "ensemble"  # stands where an architecture's would
+FOLDS = 5
+RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
+
+
+def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    """The weights, shape (models,), of least squared error for predictions of shape (models, rows).
+
+    With E the errors, w minimises |Ew|² on the simplex: it is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²,
+    as both have the same conditions of optimality. The latter is solved exactly (NNLS: Lawson & Hanson 1974).
+    """
+    errors = (np.asarray(predictions, dtype=np.float64) - ratings).T
+    models = errors.shape[1]
+    triangle = np.linalg.qr(errors / (np.linalg.norm(errors) or 1.0), mode="r")
+    system = np.vstack([triangle, RIDGE * np.eye(models), np.ones(models)])
+    solved, _ = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))
+    return solved / solved.sum()
+
+
+def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, *, seed: int) -> np.ndarray:
+    """The ensemble's ratings of these rows, shape (rows,): each by weights fitted on the folds that it is not in."""
+    fold = np.random.default_rng(seed).permutation(len(ratings)) % FOLDS
+    combined = np.empty(len(ratings))
+    for number in range(FOLDS):
+        within = fold == number
+        combined[within] = weights(predictions[:, ~within], ratings[~within]) @ predictions[:, within]
+    return combined
+
+
+class Member(BaseModel):
+    """An architecture in the ensemble."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(ge=0, le=1)
+    config: dict[str, Any]
+    temperature: float = Field(gt=0)  # of its class head, if it has one
+
+
+class Config(FitConfig):
+    """What the ensemble's bundle says of it: its members by architecture."""
+
+    members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
+
+    @model_validator(mode="after")
+    def _of_known_members(self) -> Self:
+        for name, member in self.members.items():
+            if name not in ARCHITECTURES:
+                raise ValueError(f"no architecture {name!r} here; there are {', '.join(ARCHITECTURES)}")
+            try:
+                ARCHITECTURES[name].Config.model_validate(member.config)
+            except ValidationError as error:
+                raise ValueError(f"{name}: {explain(error, ARCHITECTURES[name].Config)}") from None
+        total = sum(member.weight for member in self.members.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the weights must sum to 1, not to {total:g}")
+        return self
+
+
+class Model(RatingModel):
+    """A scalar head on fitted models, which has no weights of its own to train."""
+
+    def __init__(self, config: Config, members: dict[str, RatingModel], scale: Scale) -> None:
+        super().__init__()
+        self.config, self.scale = config, scale
+        self.members = nn.ModuleDict(members)
+
+    @classmethod
+    def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> Self:
+        members = {}
+        for name, member in config.members.items():
+            architecture, prefix = ARCHITECTURES[name], f"members.{name}."
+            own = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+            members[name] = architecture.Model.serving(architecture.Config.model_validate(member.config), shape, own)
+        return cls(config, members, shape.scale)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a member is."""
+        return any(cast(RatingModel, model).timed for model in self.members.values())
+
+    def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
+        """Map indices of shape (batch,) to ratings of shape (batch,)."""
+        ratings = torch.zeros(len(users), dtype=torch.float64, device=users.device)
+        for name, member in self.config.members.items():
+            ratings += member.weight * self._expected(name, users, items, times).double()
+        return ratings.float()
+
+    def _expected(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        model, temperature = cast(RatingModel, self.members[name]), self.config.members[name].temperature
+        output = model(*model.inputs(users, items, times))
+        return decode(output, model.grid, self.scale, decoder="mean", temperature=temperature)
+
+
+def packed(members: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of the ensemble's model, of those of its members' served ones."""
+    return {f"members.{name}.{key}": tensor for name, own in members.items() for key, tensor in own.items()}
