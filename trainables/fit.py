@@ -39,6 +39,7 @@ class Fit:
         if bfloat16 and self.device.type != "cuda":
             raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
+        self.architecture, self.given = architecture, rows
         self.rows = on_device(rows, self.device)
         trained = config if isinstance(config, TrainingConfig) else None
         self.batch_size = len(rows) if trained is None else min(trained.batch_size, len(rows))
@@ -108,7 +109,23 @@ class Fit:
             self.optimizer.step()
         self.loss_sum += loss.detach() / self.world
         self.step += 1
+        if self.step == self.steps:
+            self.model.finish(self.rows, self._again, seed=_mix(self.seed, self.steps))
         return loss.detach()
+
+    def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
+        fit = Fit(
+            self.architecture,
+            config,
+            self.shape,
+            self.given.take(rows.cpu().numpy()),
+            seed=self.seed,
+            device=self.device,
+            bfloat16=self.bfloat16,
+        )
+        while fit.step < fit.steps:
+            fit.advance()
+        return fit.model
 
     def _schedule(self, rate: float | None) -> float:
         """Set the optimiser for this step, and give the learning rate."""

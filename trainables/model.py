@@ -1,6 +1,6 @@
 """What all architectures have in common: the contract that the loop, the bundle and the search rely on."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -67,6 +67,9 @@ class RatingModel(nn.Module):
     def shrink(self, rate: float) -> None:
         """Weight decay that a parameter group cannot express, at this step's learning rate."""
 
+    def finish(self, rows: Tensors, again: "Again", *, seed: int) -> None:
+        """What there is to do after the last step, on the rows that were fitted, on every worker alike."""
+
     def served(self) -> "RatingModel":
         """This model as it is kept and used: without what only a fit needs."""
         return self
@@ -85,6 +88,10 @@ def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> lis
         {"params": [p for p in listed if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+# Fits the same architecture again: a configuration and the fitted rows to take, shape (rows,), to a fitted model.
+Again = Callable[[FitConfig, Tensor], RatingModel]
 
 
 class Architecture(Protocol):

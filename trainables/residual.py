@@ -1,0 +1,203 @@
+"""What is left of a user's ratings as a Gaussian process in time: ratings given within seconds err alike.
+
+For each user, residuals of models that were not fitted on them are taken for draws of
+
+    GP(0, Σ_l [s_l + c_l max(0, cos(q_i, q_j))²] exp(-|t_i - t_j| / l)) + noise of variance v
+
+over a ladder of lengths l (Rasmussen & Williams 2006, chapter 2). The variances s, c >= 0 are those that fit the
+products of each user's residuals best (method of moments, non-negative least squares). A small network of the rating
+predicted without time and of the process's mean and variance then corrects the sum of the first two: a user who gives
+all of a page the same rating is no Gaussian.
+
+A user's whole fitted history is used: under a random split this holds later ratings than the one predicted.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import nnls
+from torch import Tensor, nn
+
+LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
+MOST = 400  # ratings of a user in one process; a longer history is cut up in time
+LEAST_NOISE = 0.05  # of the residuals' variance
+HIDDEN, EPOCHS, BATCH, RATE = 24, 12, 1024, 1e-2
+
+
+class Residuals(nn.Module):
+    """Fitted by `learn`, and then a correction of ratings by their time."""
+
+    times: Tensor
+    items: Tensor
+    residuals: Tensor
+    offsets: Tensor
+    plain: Tensor
+    similar: Tensor
+    noise: Tensor
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, users: int, ratings: int) -> None:
+        super().__init__()
+        self.register_buffer("offsets", torch.zeros(users + 1, dtype=torch.int64))  # of each user's history
+        self.register_buffer("times", torch.zeros(ratings, dtype=torch.int64))
+        self.register_buffer("items", torch.zeros(ratings, dtype=torch.int64))
+        self.register_buffer("residuals", torch.zeros(ratings))
+        self.register_buffer("plain", torch.zeros(len(LENGTHS)))
+        self.register_buffer("similar", torch.zeros(len(LENGTHS)))
+        self.register_buffer("noise", torch.zeros(()))  # 0 until it has learnt
+        self.register_buffer("centre", torch.zeros(3))
+        self.register_buffer("spread", torch.ones(3))
+        self.network = nn.Sequential(
+            *(nn.Linear(3, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 1))
+        ).requires_grad_(False)
+
+    @torch.no_grad()
+    def learn(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, held_out: Tensor, q: Tensor) -> None:
+        """Take in rated pairs of shape (ratings,), what models not fitted on them predict, and item vectors.
+
+        `q` has shape (items, width). Draws random numbers.
+        """
+        order = torch.from_numpy(np.lexsort((times.cpu().numpy(), users.cpu().numpy()))).to(users.device)
+        self.times.copy_(times[order])
+        self.items.copy_(items[order])
+        self.residuals.copy_((ratings - held_out)[order])
+        counts = torch.bincount(users, minlength=len(self.offsets) - 1)
+        torch.cumsum(counts, 0, out=self.offsets[1:])
+        unit = F.normalize(q, dim=1)
+        self._find_variances(unit)
+        mean, variance = self._left_out(unit)
+        self._train(held_out[order], mean, variance)
+
+    @torch.no_grad()
+    def correction(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, q: Tensor) -> Tensor:
+        """What to add to ratings predicted without time, all of shape (pairs,)."""
+        mean = torch.zeros_like(ratings)
+        variance = torch.full_like(ratings, float(self.plain.sum() + self.similar.sum() + self.noise))
+        unit = F.normalize(q, dim=1)
+        for block, pairs in self._blocks_of(users, times):
+            mean[pairs], variance[pairs] = self._predict(block, items[pairs], times[pairs], unit)
+        return self._corrected(ratings, mean, variance)
+
+    def _find_variances(self, unit: Tensor) -> None:
+        """Least squares of products of two residuals of a user on the kernels of their pair."""
+        count = 2 * len(LENGTHS)
+        gram, moments = np.zeros((count, count)), np.zeros(count)
+        for block in self._blocks():
+            kernels = self._kernels(block, self.items[block], self.times[block], unit)
+            upper = torch.triu_indices(kernels.shape[1], kernels.shape[1], 1)
+            pairs = kernels[:, upper[0], upper[1]]
+            products = self.residuals[block][upper[0]] * self.residuals[block][upper[1]]
+            gram += (pairs @ pairs.T).double().cpu().numpy()
+            moments += (pairs @ products).double().cpu().numpy()
+        # A trace of ridge: kernels of two lengths are alike where no times lie between them.
+        root = np.linalg.cholesky(gram + 1e-6 * (np.trace(gram) + 1) / count * np.eye(count))
+        found, _ = nnls(root.T, np.linalg.solve(root, moments))
+        self.plain.copy_(torch.from_numpy(found[: len(LENGTHS)]))
+        self.similar.copy_(torch.from_numpy(found[len(LENGTHS) :]))
+        total = self.residuals.var()
+        self.noise.copy_(torch.maximum(total - found.sum(), LEAST_NOISE * total))
+
+    def _left_out(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each residual given the user's others (Rasmussen & Williams 2006, 5.12)."""
+        mean, variance = torch.zeros_like(self.residuals), torch.zeros_like(self.residuals)
+        for block in self._blocks():
+            inverse = torch.cholesky_inverse(self._root(block, unit))
+            variance[block] = 1 / inverse.diagonal()
+            mean[block] = self.residuals[block] - inverse @ self.residuals[block] * variance[block]
+        return mean, variance
+
+    def _predict(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        cross = self._covariance(block, items, times, unit)
+        whitened = torch.linalg.solve_triangular(
+            self._root(block, unit), torch.cat([cross.T, self.residuals[block, None]], 1), upper=False
+        )
+        prior = self.plain.sum() + self.similar.sum() + self.noise
+        return whitened[:, :-1].T @ whitened[:, -1], prior - whitened[:, :-1].square().sum(0)
+
+    def _root(self, block: slice, unit: Tensor) -> Tensor:
+        covariance = self._covariance(block, self.items[block], self.times[block], unit)
+        covariance.diagonal().add_(self.noise)
+        return torch.linalg.cholesky(covariance)
+
+    def _covariance(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> Tensor:
+        """Of pairs, by row, with the block's ratings, by column."""
+        apart, alike = self._apart_and_alike(block, items, times, unit)
+        total = torch.zeros_like(alike)
+        for length, plain, similar in zip(LENGTHS, self.plain.tolist(), self.similar.tolist(), strict=True):
+            if plain or similar:
+                total += torch.exp(-apart / length) * (plain + similar * alike)
+        return total
+
+    def _kernels(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> Tensor:
+        """Each term of the covariance at variance 1: shape (2 · lengths, pairs, ratings)."""
+        apart, alike = self._apart_and_alike(block, items, times, unit)
+        plain = torch.stack([torch.exp(-apart / length) for length in LENGTHS])
+        return torch.cat([plain, plain * alike])
+
+    def _apart_and_alike(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        apart = (times[:, None] - self.times[block]).abs().float()
+        return apart, (unit[items] @ unit[self.items[block]].T).clamp(min=0).square()
+
+    def _train(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> None:
+        """Fit the network to what the process leaves of the residuals."""
+        inputs = torch.stack([ratings, mean, variance], 1)
+        self.centre.copy_(inputs.mean(0))
+        self.spread.copy_(inputs.std(0).clamp(min=1e-6))
+        inputs = (inputs - self.centre) / self.spread
+        left = (self.residuals - mean) / self.spread[1]
+        batch = min(BATCH, len(left))
+        steps = EPOCHS * (len(left) // batch)
+        for layer in self.network:
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
+        with torch.enable_grad():
+            self.network.requires_grad_(True)
+            optimizer = torch.optim.AdamW(self.network.parameters(), lr=RATE)
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+            for rows in _batches(len(left), batch, left.device):
+                optimizer.zero_grad()
+                F.mse_loss(self.network(inputs[rows])[:, 0], left[rows]).backward()
+                optimizer.step()
+                schedule.step()
+            self.network.requires_grad_(False)
+
+    def _corrected(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        inputs = (torch.stack([ratings, mean, variance], 1) - self.centre) / self.spread
+        return mean + self.spread[1] * self.network(inputs)[:, 0]
+
+    def _blocks(self) -> Iterator[slice]:
+        """Each user's history, cut up where it is longer than MOST."""
+        for start, end in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):
+            if start < end:
+                yield from _cut(start, end)
+
+    def _blocks_of(self, users: Tensor, times: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """The block in which each pair lies, with the places of the pairs in it; none for users without a history."""
+        order = torch.argsort(users, stable=True)
+        distinct, counts = users[order].unique_consecutive(return_counts=True)
+        for user, places in zip(distinct.tolist(), order.split(counts.tolist()), strict=True):
+            start, end = self.offsets[user : user + 2].tolist()
+            if start == end:
+                continue
+            blocks = list(_cut(start, end))
+            ends = self.times[[block.stop - 1 for block in blocks]]
+            block_of = torch.searchsorted(ends, times[places]).clamp(max=len(blocks) - 1)
+            for number, block in enumerate(blocks):
+                inside = places[block_of == number]
+                if len(inside):
+                    yield block, inside
+
+
+def _cut(start: int, end: int) -> Iterator[slice]:
+    pieces = -(-(end - start) // MOST)
+    edges = np.linspace(start, end, pieces + 1).round().astype(int).tolist()
+    yield from (slice(low, high) for low, high in itertools.pairwise(edges))
+
+
+def _batches(rows: int, batch: int, device: torch.device) -> Iterator[Tensor]:
+    for _ in range(EPOCHS):
+        yield from torch.randperm(rows, device=device)[: rows // batch * batch].split(batch)
