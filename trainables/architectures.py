@@ -1,6 +1,6 @@
 """The table of architectures: one line for each. To add one, see CONTRIBUTING.md."""
 
-from trainables import bias, classifier, embedding_nn, pmf, svdpp, svdpp_classifier
+from trainables import autorec, bias, classifier, embedding_nn, pmf, svdpp, svdpp_classifier
 from trainables.model import Architecture
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -8,6 +8,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "pmf": pmf,
     "embedding_nn": embedding_nn,
     "classifier": classifier,
+    "autorec": autorec,
     "svdpp": svdpp,
     "svdpp_classifier": svdpp_classifier,
 }
