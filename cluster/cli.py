@@ -76,6 +76,7 @@ def tune(
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
     decoder: opt.Decoder = "argmax",
     asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
+    ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
     space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
     seed: opt.Seed = 42,
     address: opt.Address = None,
@@ -125,6 +126,7 @@ def tune(
         concurrent=concurrent,
         decoder=opt.one_of("--decoder", decoder, opt.DECODERS),
         halve=asha,
+        ensemble=ensemble,
         space=space,
         seed=seed,
         address=address,
@@ -322,7 +324,8 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
 
     spaces = spaces_for(options)
     prepared = prepare(options.data)
-    lines, slots = plan(prepared, spaces, trials=options.trials), local_slots(options.concurrent, prepared.bytes)
+    lines = plan(prepared, spaces, trials=options.trials, ensemble=options.ensemble)
+    slots = local_slots(options.concurrent, prepared.bytes)
     seconds = estimate(lines, slots=slots)
     planned = [vars(line) for line in lines]
     if as_json:

@@ -1,61 +1,26 @@
 """The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cluster import judged
+from cluster import ensembled, judged
 from cluster.dealer import SEEDS, Choice
 from cluster.judged import Scored
 from cluster.prepared import Prepared, looks
 from cluster.report import headline, markdown
 from cluster.run_folder import Ledger, RunFolder, write_json, write_text
+from cluster.searched import BASELINE, Searched
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables import bundle as bundles
+from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
 from trainables.verdict import Verdict, compare, judge, spread
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """What architectures are judged against: an architecture at the reference notebook's settings."""
-
-    name: str
-    architecture: str
-    published: dict[str, float]  # by data set
-
-
-BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0.829})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """What a search and its refits came to."""
-
-    architectures: list[str]
-    ledger: Ledger
-    choices: dict[str, Choice]
-    orders: dict[tuple[str, int], FitOrder]  # by name and place of the seed
-    fitted: dict[str, Fitted | Lost]  # by the orders' keys
-    decoder: Decoder
-    seed: int
-
-    def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
-        """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""
-        found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
-        for (name, _), order in self.orders.items():
-            came = self.fitted[order.key]
-            if isinstance(came, Fitted):
-                found.setdefault(name, []).append((order, came))
-        return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
-
-    def temperature(self, name: str) -> float:
-        return self.choices[name].temperature if name in self.choices else 1.0
 
 
 def finish(
@@ -75,16 +40,17 @@ def finish(
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
+    searched = ensembled.with_ensemble(searched, prepared)  # before the look: test rows have no part in its weights
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
     refits = searched.complete()
     scores = {name: _scores(name, refits[name], rows, searched, prepared) for name in refits}
+    if ensemble.NAME in searched.choices:
+        scores[ensemble.NAME] = ensembled.scores(searched, scores, rows, prepared)
     result = _result(searched, scores, rows, prepared, folder)
     _write_predictions(folder, scores, rows, prepared)
-    for name in searched.choices:
-        if name in refits:
-            _bundle(name, *refits[name][0], result, searched, prepared, folder)
+    _write_bundles({name: found[0] for name, found in refits.items()}, result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
     details = _details(scores, rows, prepared, decoder=searched.decoder, look=look)
     write_json(folder.verdict, {**result, **details})
@@ -197,28 +163,33 @@ def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
     return np.concatenate([np.array([None], dtype=object), text.to_numpy(dtype=object)])[indices]
 
 
-def _bundle(
-    name: str,
-    order: FitOrder,
-    fitted: Fitted,
+def _write_bundles(
+    refits: dict[str, tuple[FitOrder, Fitted]],
     result: dict[str, Any],
     searched: Searched,
     prepared: Prepared,
     folder: RunFolder,
 ) -> None:
-    """The bundle of the first seed's refit."""
-    found = result["architectures"][name]
-    description = bundles.describe(
-        name,
-        ARCHITECTURES[name].Config.model_validate(order.config),
-        prepared.shape.scale,
-        decoder=searched.decoder,
-        temperature=searched.temperature(name),
-        seed=order.seed,
-        data=prepared.ratings.name,
-        metrics={"validation": found["validation"], "test": found["test"]},
-    )
-    bundles.save(folder.model(name), description, fitted.weights, prepared.ratings.users, prepared.ratings.items)
+    """The bundles of the first seed's refits, and of their ensemble."""
+    kept = {
+        name: (ARCHITECTURES[name].Config.model_validate(order.config), fitted.weights)
+        for name, (order, fitted) in refits.items()
+        if name in searched.choices
+    }
+    if ensemble.NAME in searched.choices:
+        kept[ensemble.NAME] = ensembled.packed(searched, refits)
+    for name, (config, weights) in kept.items():
+        description = bundles.describe(
+            name,
+            config,
+            prepared.shape.scale,
+            decoder=searched.decoder,
+            temperature=searched.temperature(name),
+            seed=searched.seed,
+            data=prepared.ratings.name,
+            metrics={part: result["architectures"][name][part] for part in ("validation", "test")},
+        )
+        bundles.save(folder.model(name), description, weights, prepared.ratings.users, prepared.ratings.items)
 
 
 def _details(

@@ -19,9 +19,10 @@ from trainables.tensors import on_device
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit, scored on rows: its decoded ratings, shape (rows,), and its metrics."""
+    """One fit, scored on rows: its decoded and its expected ratings, shape (rows,), and its metrics."""
 
     ratings: np.ndarray
+    expected: np.ndarray
     metrics: Metrics
 
 
@@ -31,10 +32,24 @@ def score(order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder:
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
     pairs = on_device(rows, torch.device("cpu"))
     output = predict(model, pairs.users, pairs.items, pairs.times)
+    return _scored(output, model.grid, rows, shape, decoder=decoder, temperature=temperature)
+
+
+def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
+    """Score ratings of shape (rows,) as those of a scalar head."""
+    return _scored(torch.tensor(values).float(), None, rows, shape, decoder=decoder, temperature=1.0)
+
+
+def _scored(
+    output: torch.Tensor, grid: torch.Tensor | None, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float
+) -> Scored:
+    def decoded(by: Decoder) -> np.ndarray:
+        return decode(output, grid, shape.scale, decoder=by, temperature=temperature).numpy()
+
     truth = torch.tensor(rows.ratings)
-    total = sums(output, truth, model.grid, shape.scale, decoder=decoder, temperature=temperature)
-    ratings = decode(output, model.grid, shape.scale, decoder=decoder, temperature=temperature)
-    return Scored(ratings=ratings.numpy(), metrics=from_sums(total, scalar=model.grid is None))
+    total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
+    metrics = from_sums(total, scalar=grid is None)
+    return Scored(ratings=decoded(decoder), expected=decoded("mean"), metrics=metrics)
 
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ class Line:
     architecture: str
     parameters: int
     fits: int  # trials, and the best of them again
+    refits: int  # of the chosen configuration, one for the ensemble included
     reference_seconds: float
 
 
@@ -38,13 +39,14 @@ def local_slots(concurrent: int | None, data_bytes: int) -> int:
     return min(concurrent or min(most, memory_slots(data_bytes)), most)
 
 
-def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
+def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int, ensemble: bool) -> list[Line]:
     """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
     return [
         Line(
             architecture=name,
             parameters=len(space.parameters),
             fits=trials + min(FINALISTS, trials) * SEEDS,
+            refits=SEEDS + (ensemble and len(spaces) > 1),
             reference_seconds=_probe(name, prepared),
         )
         for name, space in spaces.items()
@@ -69,5 +71,6 @@ def estimate(lines: list[Line], *, slots: int) -> float:
     """Seconds to the verdict, were every fit as long as the reference's: the search in slots, refits in a row."""
     search = sum(line.fits * line.reference_seconds for line in lines) / slots
     slowest = max(line.reference_seconds for line in lines)
-    refits = SEEDS * (sum(line.reference_seconds for line in lines) + slowest)  # the baseline's are not slower
+    refits = sum(line.refits * line.reference_seconds for line in lines)
+    refits += SEEDS * slowest  # the baseline's are not slower
     return START_SECONDS + search + refits

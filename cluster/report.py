@@ -5,6 +5,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from trainables.ensemble import NAME as ENSEMBLE
+
 SIGN = {
     "beats": "beats the baseline",
     "worse": "is worse than the baseline",
@@ -73,7 +75,8 @@ def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
         if found["test"] is None:
             table.append([name, *[""] * 10])
             continue
-        table.append([f"{name} (tuned)", *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
+        label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
+        table.append([label, *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
     return table
 
 
@@ -140,6 +143,13 @@ def confusion_table(table: dict[str, Any]) -> Table:
     return shown
 
 
+ABOUT_ENSEMBLE = (
+    "The ensemble is the weighted average of the architectures' expected ratings, its weights fitted on validation "
+    "rows by fits on training rows alone. Its validation error is cross-fitted: no row is rated by weights that it "
+    "had a part in."
+)
+
+
 def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
     """`report.md`: the answer, the table, and what lies behind them."""
     decoder, trials = details["decoder"], result["trials"]
@@ -155,6 +165,7 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
         "(BCa, not adjusted), the verdict uses Holm-adjusted p < 0.05. An untuned baseline is easily beaten: "
         "the gain over the tuned pmf, with the same number of trials, stands beside it.",
         "",
+        *([ABOUT_ENSEMBLE, ""] if ENSEMBLE in result["architectures"] else []),
         f"- Data: {data}",
         f"- Test rows: {test['count']:,} of {test['users']:,} users; look number {details['look']} at them; "
         f"{test['outside_the_scale']} ratings outside the training scale, {test['unknown_users']} rows of unknown "
@@ -193,6 +204,8 @@ def _section(name: str, config: dict[str, Any], details: dict[str, Any]) -> list
 
 
 def _setting(value: object) -> str:
+    if isinstance(value, dict):  # the ensemble's weights
+        return " + ".join(f"{weight:.3f} {name}" for name, weight in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cluster.dealer import SEEDS
 from cluster.report import confusion_table, headline, metrics_table, terminal_table
 
 FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
@@ -93,6 +92,6 @@ def planned(lines: list[dict[str, Any]], *, slots: int, seconds: float, summary:
     for line in lines:
         print(
             f"{line['architecture']}: {line['fits']} fits in the search over {line['parameters']} hyperparameters, "
-            f"then {SEEDS} refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
+            f"then {line['refits']} refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
         )
     print(f"{slots} at a time; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 import ray.train
@@ -42,21 +42,30 @@ class FitOrder:
     architecture: str
     config: dict[str, Any]
     seed: int
+    rows: Literal["training", "fitting"] = "training"  # "fitting": validation rows too, and nothing to validate on
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupData:
     """What every worker sees. There are no test rows in it."""
 
-    rows: Rows
-    validation: Rows | None
+    train: Rows
+    validation: Rows
     shape: Shape
     decoder: Decoder
+
+    def rows(self, order: FitOrder) -> Rows:
+        """Those to fit on."""
+        return self.train if order.rows == "training" else self.train.joined(self.validation)
+
+    def held_out(self, order: FitOrder) -> Rows | None:
+        """Those to validate on."""
+        return self.validation if order.rows == "training" else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What came of a fit. `metrics` is None where there were no validation rows."""
+    """What came of a fit. `metrics` is None where it was on validation rows too."""
 
     key: str
     weights: dict[str, torch.Tensor]
@@ -93,7 +102,7 @@ def fit_all(
     Raises InputError where the cluster is too small, FitFailed where the group itself cannot go on.
     """
     check(workers, resources, bfloat16=bfloat16)
-    check_batches([order.config.get("batch_size", len(data.rows)) for order in orders], data.rows, workers=workers)
+    check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=workers)
     queue = Queue(actor_options={"num_cpus": 0})
     settings = {
         "orders": orders,
@@ -204,7 +213,7 @@ def _serve(settings: dict[str, Any]) -> None:
             architecture,
             config,
             data.shape,
-            data.rows,
+            data.rows(order),
             seed=order.seed,
             device=device,
             bfloat16=settings["bfloat16"],
@@ -232,8 +241,8 @@ def _run_one(
 ) -> dict[str, Any]:
     """Train to the end, with checkpoints on the way; the metrics of the trained model."""
     start = time.monotonic()
-    loss = float("nan")
-    reports = run(fit, validation=data.validation, decoder=data.decoder, save_every=settings["save_every"])
+    loss, validation = float("nan"), data.held_out(order)
+    reports = run(fit, validation=validation, decoder=data.decoder, save_every=settings["save_every"])
     for report in reports:
         seconds = earlier + time.monotonic() - start
         loss = report.train_loss
@@ -245,8 +254,8 @@ def _run_one(
             _report({"done": False}, fit, place, {STATE: {"fit": fit.state(), "seconds": seconds}})
     seconds = earlier + time.monotonic() - start
     temperature, metrics = 1.0, None
-    if data.validation is not None:
-        held_out = on_device(data.validation, fit.device)
+    if validation is not None:
+        held_out = on_device(validation, fit.device)
         temperature = calibrate(fit, held_out)
         metrics = asdict(evaluate(fit, held_out, decoder=data.decoder, temperature=temperature))
     return {

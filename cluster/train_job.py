@@ -81,7 +81,7 @@ def configured(options: TrainOptions, shape: Shape) -> FitConfig:
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
     data = GroupData(
-        rows=prepared.split.train,
+        train=prepared.split.train,
         validation=prepared.split.validation,
         shape=prepared.shape,
         decoder=options.decoder,

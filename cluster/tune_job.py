@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster import ensembled
 from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
-from cluster.ending import BASELINE, Searched, finish
+from cluster.ending import finish
 from cluster.interrupt import interruptible
 from cluster.plan import memory_slots
 from cluster.prepared import DataOptions, Prepared, asked_of, prepare
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
+from cluster.searched import BASELINE, Searched
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
@@ -34,6 +36,7 @@ class TuneOptions:
     concurrent: int | None
     decoder: Decoder
     halve: bool
+    ensemble: bool
     space: Path | None
     seed: int
     address: str | None
@@ -64,7 +67,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     spaces = spaces_for(options)
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape.scale) for name, space in spaces.items()}
-    check_batches(_batches(spaces, prepared), prepared.split.fitting, workers=options.workers)
+    check_batches(_batches(spaces, prepared), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())
     with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
         ledger = Ledger(folder.ledger)
@@ -73,13 +76,16 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
             orders = refits(choices, prepared, seed=options.seed) if choices else {}
-            fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
+            held_out = ensembled.orders(choices, seed=options.seed) if options.ensemble else {}
+            wanted = [*orders.values(), *held_out.values()]
+            fitted = _refit(options, prepared, wanted, folder, resources, watch) if orders else {}
         watch.status("")
         searched = Searched(
             architectures=options.architectures,
             ledger=ledger,
             choices=choices,
             orders=orders,
+            held_out=held_out,
             fitted=fitted,
             decoder=options.decoder,
             seed=options.seed,
@@ -103,6 +109,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
         **asked_of(options.data, prepared),
         "seed": options.seed,
         "decoder": options.decoder,
+        "ensemble": options.ensemble,
         "trials": options.trials,
         "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
     }
@@ -159,6 +166,7 @@ def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict
                 architecture=architecture,
                 config=config,
                 seed=seed + place,
+                rows="fitting",
             )
             orders[name, place] = next(same, order)
     return orders
@@ -167,15 +175,20 @@ def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict
 def _refit(
     options: TuneOptions,
     prepared: Prepared,
-    orders: dict[tuple[str, int], FitOrder],
+    orders: list[FitOrder],
     folder: RunFolder,
     resources: Resources,
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
-    distinct = list({order.key: order for order in orders.values()}.values())
+    distinct = list({order.key: order for order in orders}.values())
     plural = "s" if options.workers > 1 else ""
-    watch.status(f"refitting on training and validation rows: {len(distinct)} fits by {options.workers} worker{plural}")
-    data = GroupData(rows=prepared.split.fitting, validation=None, shape=prepared.shape, decoder=options.decoder)
+    watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}")
+    data = GroupData(
+        train=prepared.split.train,
+        validation=prepared.split.validation,
+        shape=prepared.shape,
+        decoder=options.decoder,
+    )
     return fit_all(
         distinct,
         data,

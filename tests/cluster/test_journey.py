@@ -44,7 +44,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert set(result) == {"run", "trials", "seconds", "baseline", "architectures", "winner"}
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
-    assert list(result["architectures"]) == list(ARCHITECTURES)
+    assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
     promised = {"config", "validation", "test", "gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "verdict"}
     for found in result["architectures"].values():
         assert set(found) == promised
@@ -81,6 +81,18 @@ def test_the_gain_is_that_of_the_predictions_on_the_very_test_rows_of_the_split(
     for name, found in result["architectures"].items():
         assert found["test"]["argmax_mse"] == pytest.approx(error(name), abs=1e-6)
         assert found["gain"] == pytest.approx(error("baseline") - error(name), abs=1e-6)
+
+
+def test_the_ensembles_column_is_the_weighted_average_of_expected_ratings(run):
+    folder, _, result = run
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    weights = result["architectures"]["ensemble"]["config"]["weights"]
+    assert list(weights) == list(ARCHITECTURES)
+    assert sum(weights.values()) == pytest.approx(1)
+    pairs = predictions["user"], predictions["item"]
+    models = {name: load(folder / "models" / name) for name in weights}
+    average = sum(weight * models[name].predict(*pairs, decoder="mean") for name, weight in weights.items())
+    np.testing.assert_allclose(predictions["ensemble"], average, atol=1e-5)
 
 
 def test_each_bundle_gives_its_column_of_the_predictions(run):

@@ -76,10 +76,11 @@ def test_no_winner_is_said_in_words():
     assert headline(result, "argmax") == ["No architecture finished: there is no winner."]
 
 
-def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
+def reported(architectures):
+    """`report.md` of these."""
     result = {
         "baseline": BASELINE,
-        "architectures": {"pmf": found()},
+        "architectures": architectures,
         "winner": "pmf",
         "trials": {"done": 3, "stopped": 2, "failed": 1},
         "seconds": 12.0,
@@ -99,12 +100,25 @@ def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
         "look": 2,
         "refit_seeds": 3,
         "test_rows": counts,
-        "by_value": {"pmf": table, "baseline": table},
-        "seeds": {"pmf": seeds, "baseline": seeds},
+        "by_value": dict.fromkeys([*architectures, "baseline"], table),
+        "seeds": dict.fromkeys([*architectures, "baseline"], seeds),
     }
-    report = markdown(result, details, "a.csv: 90 ratings")
+    return markdown(result, details, "a.csv: 90 ratings")
+
+
+def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
+    report = reported({"pmf": found()})
     assert "| **1** | 3 | 4 |\n| **2** | 5 | 6 |" in report
     assert "factors 3, rate 0.1235" in report
     assert "look number 2" in report
     assert "3 done, 2 stopped early, 1 failed" in report
     assert report.count("## ") == 2
+    assert "ensemble" not in report
+
+
+def test_the_ensemble_is_named_as_what_it_is():
+    weights = {"svdpp": 0.8614, "pmf": 0.1386, "bias": 0.0}
+    report = reported({"pmf": found(), "ensemble": found(config={"weights": weights})})
+    assert "| ensemble (of the tuned) | 0.8000 |" in report
+    assert "weights 0.861 svdpp + 0.139 pmf + 0.000 bias" in report
+    assert "weights fitted on validation rows by fits on training rows alone" in report

@@ -11,17 +11,19 @@ import torch
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
+from trainables.fit import Fit
+from trainables.loop import run
 
 
 @pytest.fixture(scope="module")
 def data(small):
     _, parts, shape = small
-    return GroupData(rows=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+    return GroupData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
 
 
-def order(key, name="pmf", seed=1, **changes):
+def order(key, name="pmf", seed=1, rows="training", **changes):
     config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
-    return FitOrder(key=key, architecture=name, config=config, seed=seed)
+    return FitOrder(key=key, architecture=name, config=config, seed=seed, rows=rows)
 
 
 def same(one, other):
@@ -47,30 +49,41 @@ def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def three(resources, data, tmp_path_factory):
-    """Three fits in one group, of which the second cannot go on; the lines of progress; what is left on the disk."""
+def several(resources, data, tmp_path_factory):
+    """Fits in one group, of which the second cannot go on; the lines of progress; what is left on the disk."""
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
-    orders = [order("a", epochs=2), wild, order("b", epochs=2)]
+    orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2)]
     came = fit_all(orders, data, workers=1, resources=resources, storage=folder / "t", progress=lines.append)
     return came, lines, list(folder.iterdir())
 
 
-def test_a_fit_that_cannot_go_on_is_lost_alone(three):
-    came, _, _ = three
+def test_a_fit_that_cannot_go_on_is_lost_alone(several):
+    came, _, _ = several
     assert isinstance(came["wild"], Lost)
     assert "loss is" in came["wild"].reason
     assert isinstance(came["a"], Fitted)
     assert same(came["a"], came["b"])
 
 
-def test_progress_tells_each_epoch(three):
-    _, lines, _ = three
+def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validated(several, data):
+    more = several[0]["more"]
+    assert more.metrics is None
+    assert several[0]["a"].metrics["mean_mse"] > 0
+    rows = data.train.joined(data.validation)
+    config = ARCHITECTURES["pmf"].Config.model_validate(order("more", epochs=2).config)
+    fit = Fit(ARCHITECTURES["pmf"], config, data.shape, rows, seed=1)
+    list(run(fit))
+    assert all(torch.equal(more.weights[name], tensor) for name, tensor in fit.model.state_dict().items())
+
+
+def test_progress_tells_each_epoch(several):
+    _, lines, _ = several
     assert [line.split(",")[0] for line in lines if line.startswith("b")] == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
 
 
-def test_nothing_is_left_on_the_disk(three):
-    assert three[2] == []
+def test_nothing_is_left_on_the_disk(several):
+    assert several[2] == []
 
 
 def test_more_workers_than_the_cluster_has_is_refused_with_the_arithmetic(resources, data, tmp_path):

@@ -1,0 +1,44 @@
+"""What a search and its refits came to, and what they are judged against."""
+
+from dataclasses import dataclass
+
+from cluster.dealer import SEEDS, Choice
+from cluster.run_folder import Ledger
+from cluster.train_group import FitOrder, Fitted, Lost
+from trainables.decoders import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What architectures are judged against: an architecture at the reference notebook's settings."""
+
+    name: str
+    architecture: str
+    published: dict[str, float]  # by data set
+
+
+BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0.829})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    architectures: list[str]
+    ledger: Ledger
+    choices: dict[str, Choice]
+    orders: dict[tuple[str, int], FitOrder]  # refits, by name and place of the seed
+    held_out: dict[str, FitOrder]  # the choices on training rows alone, by name: for the ensemble
+    fitted: dict[str, Fitted | Lost]  # by the orders' keys
+    decoder: Decoder
+    seed: int
+
+    def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
+        """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""
+        found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
+        for (name, _), order in self.orders.items():
+            came = self.fitted[order.key]
+            if isinstance(came, Fitted):
+                found.setdefault(name, []).append((order, came))
+        return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
+
+    def temperature(self, name: str) -> float:
+        return self.choices[name].temperature if name in self.choices else 1.0
