@@ -99,6 +99,7 @@ def save(path: Path, description: Description, weights: dict[str, torch.Tensor],
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
+        (unfinished / WEIGHTS).chmod(0o644)  # safetensors keeps files to their owner
         (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
         for name, ids in ((USERS, users), (ITEMS, items)):
             pd.DataFrame({"id": ids.text}).to_parquet(unfinished / name, index=False)

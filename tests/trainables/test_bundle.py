@@ -110,6 +110,7 @@ def test_a_bundle_is_four_files_without_a_pickle(bundled):
 
 def test_others_may_read_a_bundle(bundled):
     assert bundled.stat().st_mode & 0o777 == 0o755
+    assert {file.stat().st_mode & 0o044 for file in bundled.iterdir()} == {0o044}
 
 
 def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
