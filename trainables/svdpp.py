@@ -21,7 +21,7 @@ from trainables.metrics import predict
 from trainables.model import Again, Shape
 from trainables.residual import Residuals
 from trainables.tensors import Tensors
-from trainables.trunk import Tables, Trunk, TrunkConfig, TrunkModel, batch_for
+from trainables.trunk import Tables, Trunk, TrunkConfig, TrunkModel, batch_for, match
 
 FOLDS = 5  # of which each is predicted by a fit on the others, to learn residuals
 
@@ -68,11 +68,10 @@ class Model(TrunkModel):
 
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
         """Map indices, and times where the model is timed, of shape (batch,) to ratings of shape (batch,)."""
-        user, item = self.vectors(users, items)
+        user, item = self.trunk(users, items)
         if self.days is not None and times is not None:
             user = user + self.days(users, times)
-        match = (user[:, :-1] * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1]
-        ratings = self.mean + self.unit * match
+        ratings = self.mean + self.unit * match(user, item, self.mask(users))
         if self.residuals is None or times is None or self.training or not self.residuals.noise:
             return ratings
         return ratings + self.residuals.correction(users, items, times, ratings, self._item_vectors())

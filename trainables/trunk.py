@@ -108,6 +108,32 @@ class Trunk(nn.Module):
         return decay
 
 
+def match(users: Tensor, items: Tensor, mask: Tensor | None = None) -> Tensor:
+    """p·q + b_p + b_q of vectors of shape (batch, factors + 1), the last column biases; p is multiplied by `mask`."""
+    return _Match.apply(users, items, mask)
+
+
+class _Match(torch.autograd.Function):
+    """With its gradient written out: autograd would write a batch of zeros for every slice."""
+
+    @staticmethod
+    def forward(ctx, users, items, mask):  # type: ignore[no-untyped-def]
+        masked = users if mask is None else users * mask
+        ctx.save_for_backward(masked, items, mask)
+        biases = masked[:, -1], items[:, -1]
+        return (masked * items).sum(1).addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        masked, items, mask = ctx.saved_tensors
+        gradient = gradient[:, None]
+        of_users = items * gradient if mask is None else (items * mask).mul_(gradient)
+        of_items = masked * gradient
+        of_users[:, -1:] = gradient
+        of_items[:, -1:] = gradient
+        return of_users, of_items, None
+
+
 class Tables(nn.Module):
     """Vectors of users and of items as a fit left them: what a bundle holds of a trunk."""
 
@@ -174,10 +200,16 @@ class TrunkModel(RatingModel):
     def vectors(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """User and item vectors, shape (batch, factors + 1), with dropout on the users' in training."""
         user, item = self.trunk(users, items)
-        return (user * self._mask(users), item) if self.training and self.config.dropout else (user, item)
+        mask = self.mask(users)
+        return (user if mask is None else user * mask, item)
 
-    def _mask(self, users: Tensor) -> Tensor:
-        """Dropout drawn once for each user where that is less to draw; never of the bias, in the last column."""
+    def mask(self, users: Tensor) -> Tensor | None:
+        """What dropout multiplies user vectors by, shape (batch, factors + 1); None where it does not.
+
+        Drawn once for each user where that is less to draw; 1 for the bias, in the last column.
+        """
+        if not (self.training and self.config.dropout):
+            return None
         per_user = self.shape.users <= len(users)
         count = self.shape.users if per_user else len(users)
         kept = torch.rand(count, self.config.factors + 1, device=users.device) >= self.config.dropout

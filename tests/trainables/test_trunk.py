@@ -15,7 +15,7 @@ from tests.worlds import (
     telling_habits,
     told_by_features,
 )
-from trainables import loop
+from trainables import implicit, loop
 from trainables.architectures import ARCHITECTURES
 from trainables.bundle import restored
 from trainables.decoders import decode
@@ -219,16 +219,21 @@ def test_vectors_start_at_the_given_deviation_and_biases_at_zero():
 
 
 def test_dropout_is_one_draw_for_each_user_and_spares_biases():
-    torch.manual_seed(0)
-    architecture = ARCHITECTURES["svdpp"]
-    model = architecture.Model(architecture.Config(factors=200, dropout=0.25), PLAIN)
-    mask = model._mask(USERS)  # ten rows of eight users
-    assert torch.equal(mask[0], mask[1])
-    assert not torch.equal(mask[0], mask[3])
-    assert mask.unique().tolist() == pytest.approx([0, 1, 1 / 0.75])
-    assert (mask[:, -1] == 1).all()
-    few = model._mask(torch.tensor([1, 2]))
-    assert few.shape == (2, 201)
+    model = fit_of("svdpp", factors=200, dropout=0.25).model
+    with torch.no_grad():
+        model.trunk.table[:, -1] = 1
+
+    def mask(users, items):
+        """What the users' vectors are multiplied by."""
+        return model.vectors(users, items)[0] / model.trunk(users, items)[0]
+
+    found = mask(USERS, ITEMS)  # ten rows of eight users
+    assert torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[0], found[3])
+    assert torch.minimum(found.abs(), (found - 1 / 0.75).abs())[:, :-1].max() < 1e-4
+    assert torch.allclose(found[:, -1], torch.tensor(1.0))
+    few = mask(USERS[:2], ITEMS[:2])
+    assert not torch.allclose(few[0], few[1])  # a draw for each row, as there are fewer rows than users
     assert (few[:, :-1] == 0).float().mean().item() == pytest.approx(0.25, abs=0.06)
 
 
@@ -270,6 +275,21 @@ def test_a_fit_that_drops_ids_is_taken_up_again_as_it_was(name):
     resumed.load_state(torch.load(file, weights_only=True))
     list(loop.run(resumed))
     assert torch.equal(resumed.model.trunk.table, through.model.trunk.table)
+
+
+@EVERY
+def test_a_fit_that_multiplies_its_own_rows_alone_ends_as_one_that_multiplies_all(
+    name, small_world, small_shape, monkeypatch
+):
+    ends = []
+    for most in (10**6, 0):
+        monkeypatch.setattr(implicit, "WHOLE", most)
+        fit = Fit(ARCHITECTURES[name], small_config(name, batch_size=4), small_shape, small_world.rows, seed=1)
+        for _ in range(25):
+            fit.advance()
+        ends.append(fit.model.trunk.table.detach())
+    assert fit.model.trunk.user_half._rows_alone(fit.rows.users[:4]) is not None
+    assert torch.allclose(*ends, atol=1e-4)
 
 
 @EVERY
