@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from tests.worlds import STARS
 from trainables import metrics
 from trainables.metrics import from_sums, sums
+from trainables.model import RatingModel
 
 GRID = torch.tensor([1.0, 2, 3, 4, 5])
 
@@ -87,7 +87,7 @@ def test_a_decoder_that_a_scalar_head_lacks_scores_its_value():
     )
 
 
-class Echo(nn.Module):
+class Echo(RatingModel):
     """Rates by user index; in training mode by something else."""
 
     def forward(self, users, items):

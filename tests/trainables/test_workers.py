@@ -25,6 +25,7 @@ CASES = [
     ("svdpp", 64),
     ("svdpp", 33),
     ("svdpp_classifier", 33),
+    ("autorec", 33),
     ("bias", 33),
 ]
 STEPS = 12
