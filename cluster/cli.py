@@ -249,13 +249,15 @@ def predict(
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write.")],
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
+    time_column: opt.TimeColumn = None,
     as_json: opt.Json = False,
 ) -> int:
     """Rate the pairs of a file by a trained model."""
     from cluster import show, verbs
     from trainables.data import Columns
 
-    done = verbs.predict_file(model, pairs, output, columns=Columns(user=user_column, item=item_column))
+    columns = Columns(user=user_column, item=item_column, timestamp=time_column)
+    done = verbs.predict_file(model, pairs, output, columns=columns)
     show.print_json(done) if as_json else show.predicted(done)
     return 0
 

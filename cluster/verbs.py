@@ -92,10 +92,11 @@ def _date(seconds: int) -> str:
 def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> dict[str, Any]:
     """Rate the pairs of a file: its own columns and a `prediction`, as CSV or Parquet by the output's name."""
     predictor = load(model)
-    frame, users, items = read_pairs(pairs, users=predictor.users, items=predictor.items, columns=columns)
+    known = {"users": predictor.users, "items": predictor.items}
+    frame, users, items, times = read_pairs(pairs, **known, columns=columns, timed=predictor.timed)
     if not output.absolute().parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}")
-    frame = frame.assign(prediction=predictor.predict_indices(users, items).astype(float).round(5))
+    frame = frame.assign(prediction=predictor.predict_indices(users, items, times).astype(float).round(5))
     temporary = output.with_name(f".{output.name}.tmp")
     if output.suffix in (".parquet", ".pq"):
         frame.to_parquet(temporary, index=False)

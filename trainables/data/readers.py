@@ -51,15 +51,24 @@ def read_more(source: str, known: Ratings, *, columns: Columns | None = None) ->
 
 
 def read_pairs(
-    source: str, *, users: Ids, items: Ids, columns: Columns | None = None
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Read pairs to be rated: the table as it stands, and its user and item indices (0 for unknown ids)."""
+    source: str, *, users: Ids, items: Ids, columns: Columns | None = None, timed: bool = False
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read pairs to be rated: the table as it stands, its user and item indices (0 for unknown ids).
+
+    Where the model is a `timed` one their times too, in seconds since 1970; else None.
+    """
     table = read_table(source)
     found = _find(table, columns or Columns(), needed=("user", "item"))
+    if timed and "timestamp" not in found:
+        names = ", ".join(table.frame.columns)
+        raise InputError(
+            f"{source}: no column of times, which this model needs; found {names} (name it: --time-column)"
+        )
     return (
         table.frame,
         users.encode(ids_of(table, found["user"])),
         items.encode(ids_of(table, found["item"])),
+        _seconds(table, found["timestamp"]).to_numpy(dtype=np.int64) if timed else None,
     )
 
 

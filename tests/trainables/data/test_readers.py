@@ -211,10 +211,21 @@ def test_a_test_file_is_read_in_the_indices_of_the_training_data(ratings_file):
 def test_pairs_keep_their_other_columns(ratings_file):
     known = read_ratings(ratings_file(HEADER + "7,x,1\n8,y,2\n"))
     source = ratings_file("note,user,item\nhi,8,x\nho,9,y\n", "pairs.csv")
-    table, users, items = read_pairs(source, users=known.users, items=known.items)
+    table, users, items, times = read_pairs(source, users=known.users, items=known.items)
     assert table["note"].tolist() == ["hi", "ho"]
     assert users.tolist() == [2, 0]
     assert items.tolist() == [1, 2]
+    assert times is None
+
+
+def test_pairs_for_a_timed_model_come_with_their_times(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "7,x,1\n8,y,2\n"))
+    source = ratings_file("user,item,when\n8,x,1970-01-02\n9,y,1970-01-01T00:01:00Z\n", "pairs.csv")
+    ids = {"users": known.users, "items": known.items}
+    *_, times = read_pairs(source, **ids, columns=Columns(timestamp="when"), timed=True)
+    assert times.tolist() == [86_400, 60]
+    with pytest.raises(InputError, match=r"no column of times, which this model needs; found user, item, when"):
+        read_pairs(source, **ids, timed=True)
 
 
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
