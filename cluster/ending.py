@@ -148,6 +148,7 @@ def _write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows:
             "user": _names(prepared.ratings.users.text, rows.users),
             "item": _names(prepared.ratings.items.text, rows.items),
             "rating": rows.ratings,
+            **({} if rows.timestamps is None else {"timestamp": rows.timestamps}),
         }
     )
     for name, each in scores.items():

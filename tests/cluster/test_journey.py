@@ -89,7 +89,7 @@ def test_the_ensembles_column_is_the_weighted_average_of_expected_ratings(run):
     weights = result["architectures"]["ensemble"]["config"]["weights"]
     assert list(weights) == list(ARCHITECTURES)
     assert sum(weights.values()) == pytest.approx(1)
-    pairs = predictions["user"], predictions["item"]
+    pairs = predictions["user"], predictions["item"], predictions["timestamp"].to_numpy()
     models = {name: load(folder / "models" / name) for name in weights}
     average = sum(weight * models[name].predict(*pairs, decoder="mean") for name, weight in weights.items())
     np.testing.assert_allclose(predictions["ensemble"], average, atol=1e-5)
@@ -98,8 +98,9 @@ def test_the_ensembles_column_is_the_weighted_average_of_expected_ratings(run):
 def test_each_bundle_gives_its_column_of_the_predictions(run):
     folder, _, result = run
     predictions = pd.read_parquet(folder / "predictions.parquet")
+    pairs = predictions["user"], predictions["item"], predictions["timestamp"].to_numpy()
     for name in result["architectures"]:
-        ratings = load(folder / "models" / name).predict(predictions["user"], predictions["item"])
+        ratings = load(folder / "models" / name).predict(*pairs)
         np.testing.assert_allclose(ratings, predictions[name], atol=1e-5)
 
 
