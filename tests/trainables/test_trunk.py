@@ -23,7 +23,7 @@ from trainables.fit import Fit, on_device
 from trainables.metrics import predict
 from trainables.model import Shape
 from trainables.scale import Scale
-from trainables.trunk import Trunk, TrunkConfig, TrunkModel, batch_for
+from trainables.trunk import Trunk, TrunkConfig, TrunkModel, batch_for, match
 
 NAMES = [name for name, architecture in ARCHITECTURES.items() if issubclass(architecture.Model, TrunkModel)]
 EVERY = pytest.mark.parametrize("name", NAMES)
@@ -114,6 +114,19 @@ def test_one_gradient_holds_what_autograd_has_for_every_part(shape, id_dropout):
         assert torch.allclose(vector, known, atol=1e-6)
     assert torch.allclose(*gradients, atol=1e-5)
     assert gradients[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_match_and_its_gradient_by_hand_are_those_of_the_formula(masked):
+    draw = torch.Generator().manual_seed(0)
+    users, items = (torch.randn(5, 4, dtype=torch.float64, generator=draw).requires_grad_() for _ in range(2))
+    mask = torch.randint(0, 2, (5, 4), generator=draw).double() * 1.25 if masked else None
+    if mask is not None:
+        mask[:, -1] = 1  # as dropout has it
+    dropped = users if mask is None else users * mask
+    expected = (dropped[:, :-1] * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1]
+    assert torch.allclose(match(users, items, mask), expected)
+    assert torch.autograd.gradcheck(lambda p, q: match(p, q, mask), (users, items))
 
 
 @EVERY
