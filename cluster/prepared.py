@@ -102,6 +102,7 @@ def prepare(options: DataOptions) -> Prepared:
         users=ratings.users.rows,
         items=ratings.items.rows,
         scale=Scale.of(parts.fitting.ratings),
+        ratings=len(parts.train),
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )

@@ -2,6 +2,7 @@ import pytest
 
 from cluster.prepared import DataOptions, asked_of, prepare
 from trainables import InputError
+from trainables.architectures import ARCHITECTURES
 from trainables.data import Columns
 
 WORLD = "synthetic:users=9,items=8,ratings=60"
@@ -31,6 +32,12 @@ def test_what_was_asked_changes_with_the_side_tables_content():
         options = DataOptions(data=WORLD, users=users)
         hashes.add(asked_of(options, prepare(options))["data_hash"])
     assert len(hashes) == 3
+
+
+def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():
+    prepared = prepare(DataOptions(data="synthetic:ratings=5000"))
+    assert prepared.shape.ratings == len(prepared.split.train) == 3600
+    assert ARCHITECTURES["svdpp"].reference(prepared.shape).batch_size == 256
 
 
 def test_without_side_tables_a_summary_is_silent_of_them():
