@@ -24,6 +24,7 @@ from torch import Tensor, nn
 LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
 MOST = 400  # ratings of a user in one process; a longer history is cut up in time
 LEAST_NOISE = 0.05  # of the residuals' variance
+SEEN = 4.0  # standard deviations
 HIDDEN, EPOCHS, BATCH, RATE = 24, 12, 1024, 1e-2
 
 
@@ -74,13 +75,13 @@ class Residuals(nn.Module):
 
     @torch.no_grad()
     def correction(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, q: Tensor) -> Tensor:
-        """What to add to ratings predicted without time, all of shape (pairs,)."""
-        mean = torch.zeros_like(ratings)
-        variance = torch.full_like(ratings, float(self.plain.sum() + self.similar.sum() + self.noise))
+        """What to add to ratings predicted without time, all of shape (pairs,); 0 for users without a history."""
+        correction = torch.zeros_like(ratings)
         unit = F.normalize(q, dim=1)
         for block, pairs in self._blocks_of(users, times):
-            mean[pairs], variance[pairs] = self._predict(block, items[pairs], times[pairs], unit)
-        return self._corrected(ratings, mean, variance)
+            mean, variance = self._predict(block, items[pairs], times[pairs], unit)
+            correction[pairs] = self._corrected(ratings[pairs], mean, variance)
+        return correction
 
     def _find_variances(self, unit: Tensor) -> None:
         """Least squares of products of two residuals of a user on the kernels of their pair."""
@@ -93,9 +94,11 @@ class Residuals(nn.Module):
             products = self.residuals[block][upper[0]] * self.residuals[block][upper[1]]
             gram += (pairs @ pairs.T).double().cpu().numpy()
             moments += (pairs @ products).double().cpu().numpy()
-        # A trace of ridge: kernels of two lengths are alike where no times lie between them.
-        root = np.linalg.cholesky(gram + 1e-6 * (np.trace(gram) + 1) / count * np.eye(count))
-        found, _ = nnls(root.T, np.linalg.solve(root, moments))
+        # Of lengths between which no times lie the kernels are the same: only what tells them apart is solved for.
+        sizes, axes = np.linalg.eigh(gram)
+        kept = sizes > 1e-6 * max(sizes[-1], 1e-12)
+        root = np.sqrt(sizes[kept])[:, None] * axes[:, kept].T
+        found, _ = nnls(root, (axes[:, kept].T @ moments) / np.sqrt(sizes[kept]))
         self.plain.copy_(torch.from_numpy(found[: len(LENGTHS)]))
         self.similar.copy_(torch.from_numpy(found[len(LENGTHS) :]))
         total = self.residuals.var()
@@ -147,7 +150,7 @@ class Residuals(nn.Module):
         inputs = torch.stack([ratings, mean, variance], 1)
         self.centre.copy_(inputs.mean(0))
         self.spread.copy_(inputs.std(0).clamp(min=1e-6))
-        inputs = (inputs - self.centre) / self.spread
+        inputs = self._scaled(inputs)
         left = (self.residuals - mean) / self.spread[1]
         batch = min(BATCH, len(left))
         steps = EPOCHS * (len(left) // batch)
@@ -166,8 +169,12 @@ class Residuals(nn.Module):
             self.network.requires_grad_(False)
 
     def _corrected(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        inputs = (torch.stack([ratings, mean, variance], 1) - self.centre) / self.spread
+        inputs = self._scaled(torch.stack([ratings, mean, variance], 1))
         return mean + self.spread[1] * self.network(inputs)[:, 0]
+
+    def _scaled(self, inputs: Tensor) -> Tensor:
+        """In standard deviations, held where the network has seen something."""
+        return ((inputs - self.centre) / self.spread).clamp(-SEEN, SEEN)
 
     def _blocks(self) -> Iterator[slice]:
         """Each user's history, cut up where it is longer than MOST."""
