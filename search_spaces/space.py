@@ -220,7 +220,7 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
         parameters=_ordered({**kept, **parameters}, source=source),
         fixed=fixed,
     )
-    # Only what the file itself gave: fixing `loss` rightly leaves the shipped `label_width` undrawn.
+    # Only what the file itself gave: fixing a value rightly leaves a shipped parameter that hangs on another undrawn.
     _check_conditions(merged, parameters, source=source)
     return merged
 

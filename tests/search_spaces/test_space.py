@@ -287,11 +287,11 @@ def test_what_could_never_be_drawn_or_never_be_taken_is_refused_at_reading(refus
 
 
 def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
-    text = "[classifier.user_width]\nlow = 16\nhigh = 128\nwhen = { batch_size = 4096 }\n"
+    text = "[classifier.user_width]\nlow = 16\nhigh = 128\nwhen = { epochs = 10 }\n"
     space = read(text, "classifier")["classifier"]
     drawn = draws(space, 40)
-    assert all(("user_width" in one) == (one["batch_size"] == 4096) for one in drawn)
-    assert len({one["batch_size"] for one in drawn}) > 1
+    assert all(("user_width" in one) == (one["epochs"] == 10) for one in drawn)
+    assert len({one["epochs"] for one in drawn}) > 1
 
 
 def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
