@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cluster.prepared import DataOptions
     from cluster.train_job import TrainOptions
 
-DECODERS = ("argmax", "mean", "median", "rounded")
+DECODERS = ("argmax", "mean", "median", "rounded", "grid")
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 
@@ -32,7 +32,7 @@ UserColumn = Annotated[str | None, typer.Option(help="The user column, if its na
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
-Decoder = Annotated[str, typer.Option("--decoder", help="What is judged: argmax, mean, median or rounded.")]
+Decoder = Annotated[str, typer.Option("--decoder", help="What is judged: argmax, mean, median, rounded or grid.")]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers of a fit; a GPU each where there are any.")]
 Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: one of our own, here]")

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from trainables.scale import Scale
 
-Decoder = Literal["argmax", "mean", "median", "rounded"]
-DECODERS: tuple[Decoder, ...] = ("argmax", "mean", "median", "rounded")
+Decoder = Literal["argmax", "mean", "median", "rounded", "grid"]
+DECODERS: tuple[Decoder, ...] = ("argmax", "mean", "median", "rounded", "grid")
+FINEST = 8  # subdivisions of the grid that `grid` reads a value out on: 33 classes from 1 to 5
 
 
 def argmax(probabilities: Tensor, grid: Tensor) -> Tensor:
@@ -37,20 +38,28 @@ _BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"argmax": argmax, "me
 def decode(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decoder, temperature: float) -> Tensor:
     """Ratings of shape (rows,) from ratings (rows,) or logits (rows, classes), clipped to the training range.
 
-    A scalar head has one value, which every decoder but `rounded` (to the nearest observed value) leaves.
+    A scalar head has one value, which every decoder leaves but two: `rounded` takes it to the nearest observed value,
+    `grid` to the nearest class of the finest grid, which is the argmax of logits -(g - value)² ("distance logits").
     """
     if grid is None:
         values = output
     else:
         probabilities = torch.softmax(output / temperature, 1)
-        values = _BY_NAME["mean" if decoder == "rounded" else decoder](probabilities, grid)
+        values = _BY_NAME.get(decoder, mean)(probabilities, grid)
     values = values.clamp(scale.low, scale.high)
+    if decoder == "grid":
+        return _to_nearest(values, torch.from_numpy(scale.grid(FINEST)))
     return round_to_scale(values, scale) if decoder == "rounded" else values
 
 
 def round_to_scale(ratings: Tensor, scale: Scale) -> Tensor:
     """The nearest observed value of each rating."""
-    return torch.tensor(scale.values, dtype=ratings.dtype, device=ratings.device)[nearest(ratings, scale)]
+    return _to_nearest(ratings, torch.tensor(scale.values, dtype=torch.float64))
+
+
+def _to_nearest(ratings: Tensor, values: Tensor) -> Tensor:
+    values = values.to(device=ratings.device, dtype=ratings.dtype)
+    return values[torch.bucketize(ratings, (values[1:] + values[:-1]) / 2, right=True)]
 
 
 def nearest(ratings: Tensor, scale: Scale) -> Tensor:

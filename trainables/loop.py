@@ -11,7 +11,7 @@ from trainables.data.ratings import Rows
 from trainables.decoders import Decoder, fit_temperature
 from trainables.errors import FitFailed
 from trainables.fit import Fit, Tensors, on_device
-from trainables.metrics import Metrics, add_up, from_sums, predict, sums
+from trainables.metrics import SUMS, Metrics, add_up, from_sums, predict, sums
 
 LOOK_EVERY = 64  # steps between two looks at the clock
 
@@ -95,7 +95,7 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
 def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: float = 1.0) -> Metrics:
     """Metrics over all of the rows, each worker taking its share of them."""
     share = held_out.take(slice(fit.rank, None, fit.world))
-    total = torch.zeros(9, dtype=torch.float64, device=fit.device)
+    total = torch.zeros(SUMS, dtype=torch.float64, device=fit.device)
     if len(share):
         output = predict(fit.model, share.users, share.items, share.times)
         grid = fit.model.grid

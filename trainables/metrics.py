@@ -11,6 +11,7 @@ from trainables.decoders import Decoder, decode, nearest, observed_log_probabili
 from trainables.model import RatingModel
 from trainables.scale import Scale
 
+SUMS = 10  # what `sums` gives
 CHUNK = 65_536  # rows predicted at once: bounds the memory of the logits
 
 
@@ -22,6 +23,7 @@ class Metrics:
     mean_mse: float
     median_mse: float | None
     rounded_mse: float
+    grid_mse: float  # of the mean, or a scalar head's value, read out on the finest class grid
     rmse: float  # of the chosen decoder, as mae
     mae: float
     accuracy: float  # share of rows whose decoded rating is nearest to the true value
@@ -54,7 +56,7 @@ def sums(
     decoder: Decoder,
     temperature: float,
 ) -> Tensor:
-    """Sums over rows, which add up over workers: count, four squared errors, absolute error, hits, log-loss."""
+    """Sums over rows, which add up over workers: count, five squared errors, absolute error, hits, log-loss."""
     ratings = ratings.double()
 
     def squared(kind: Decoder) -> Tensor:
@@ -67,7 +69,7 @@ def sums(
         logs = observed_log_probabilities(output, grid, scale, temperature=temperature)
         log_loss = -logs.gather(1, nearest(ratings, scale)[:, None]).double().sum()
     count = torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device)
-    errors = [squared("argmax"), squared("mean"), squared("median"), squared("rounded")]
+    errors = [squared("argmax"), squared("mean"), squared("median"), squared("rounded"), squared("grid")]
     return torch.stack(
         [
             count,
@@ -83,12 +85,13 @@ def sums(
 def from_sums(total: Tensor, *, scalar: bool) -> Metrics:
     """Divide the sums of all workers."""
     values = (total[1:] / total[0]).tolist()
-    argmax_mse, mean_mse, median_mse, rounded_mse, mse, mae, accuracy, log_loss = values
+    argmax_mse, mean_mse, median_mse, rounded_mse, grid_mse, mse, mae, accuracy, log_loss = values
     return Metrics(
         argmax_mse=argmax_mse,
         mean_mse=mean_mse,
         median_mse=None if scalar else median_mse,
         rounded_mse=rounded_mse,
+        grid_mse=grid_mse,
         rmse=math.sqrt(mse),
         mae=mae,
         accuracy=accuracy,

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worlds import STARS
-from trainables.decoders import DECODERS, decode, fit_temperature, median, observed_log_probabilities, round_to_scale
+from trainables.decoders import (
+    DECODERS,
+    FINEST,
+    decode,
+    fit_temperature,
+    median,
+    observed_log_probabilities,
+    round_to_scale,
+)
 from trainables.scale import Scale
 
 GRID = torch.tensor([1.0, 2, 3, 4, 5])
@@ -28,7 +36,7 @@ def log(probabilities):
 def test_each_decoder_reads_its_own_rating_off_the_same_probabilities():
     output = log([[0.4, 0.05, 0.1, 0.25, 0.2]])
     found = {decoder: decoded(output, decoder).item() for decoder in DECODERS}
-    assert found == pytest.approx({"argmax": 1, "mean": 2.8, "median": 3, "rounded": 3})
+    assert found == pytest.approx({"argmax": 1, "mean": 2.8, "median": 3, "rounded": 3, "grid": 2.75})
 
 
 def test_the_median_is_the_lowest_class_at_which_half_is_reached():
@@ -66,14 +74,24 @@ def test_the_median_splits_the_probability_in_halves(output):
         assert row[middle >= GRID].sum() >= 0.5 - 1e-5
 
 
-def test_a_scalar_head_has_one_value_that_only_rounding_changes():
+def test_a_scalar_head_has_one_value_that_only_rounding_and_the_grid_change():
     output = torch.tensor([2.4, 3.5])
     assert [decoded(output, decoder, grid=None).tolist() for decoder in DECODERS] == [
         pytest.approx([2.4, 3.5]),
         pytest.approx([2.4, 3.5]),
         pytest.approx([2.4, 3.5]),
         [2, 4],
+        [2.375, 3.5],
     ]
+
+
+@given(logits)
+def test_the_grid_is_the_argmax_of_distances_to_the_value(output):
+    values, fine = decoded(output, "mean"), torch.from_numpy(STARS.grid(FINEST)).float()
+    distances = -((values[:, None] - fine) ** 2)
+    best = distances.max(1).values
+    at = (decoded(output, "grid")[:, None] == fine).float()
+    assert torch.allclose((distances * at).sum(1), best, atol=1e-6)
 
 
 def test_predictions_are_clipped_to_the_training_range():
