@@ -23,15 +23,15 @@ from trainables.trunk import UNIT, batch_for
 class Config(TrainingConfig):
     """Chosen on validation parts: see docs/defaults.md."""
 
-    learning_rate: float = Field(8e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
-    weight_decay: float = Field(1.0, ge=0, le=100, description="decoupled (AdamW); none on biases")
+    learning_rate: float = Field(7e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
+    weight_decay: float = Field(1.2, ge=0, le=100, description="decoupled (AdamW); none on biases")
     batch_size: int = Field(4096, ge=2, le=1_048_576, description="rows per step, over all workers")
-    epochs: int = Field(15, ge=1, le=1000, description="passes over the training rows")
+    epochs: int = Field(20, ge=1, le=1000, description="passes over the training rows")
     hidden: int = Field(100, ge=1, le=16384, description="width of the code")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of the code dropped in training")
+    dropout: float = Field(0.35, ge=0, lt=1, description="share of the code dropped in training")
     exponent: float = Field(0.3, ge=0, le=1, description="an item's n ratings enter scaled by n^-exponent")
     activation: Literal["sigmoid", "identity"] = Field("sigmoid", description="σ, of the code")
-    initial: float = Field(0.01, gt=0, le=1, description="standard deviation of the weights at the start")
+    initial: float = Field(0.006, gt=0, le=1, description="standard deviation of the weights at the start")
 
 
 class Model(RatingModel):
