@@ -14,6 +14,20 @@ SIGN = {
 }
 
 
+ABOUT_TIME = (
+    "WITH TIME: predictions use when the pair was rated, which no other row of the table does. Unless the split is by "
+    "time, they know ratings that the same user gave later."
+)
+
+
+def with_time(result: dict[str, Any]) -> set[str]:
+    """The architectures whose chosen configuration uses time, and the ensemble where it has such a member."""
+    configs = {name: found["config"] or {} for name, found in result["architectures"].items()}
+    timed = {name for name, config in configs.items() if config.get("time", "none") != "none"}
+    weights = configs.get(ENSEMBLE, {}).get("weights", {})
+    return timed | ({ENSEMBLE} if any(weights.get(name) for name in timed) else set())
+
+
 def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], decoder: str) -> str:
     """The answer, the numbers and the uncertainty, in one line."""
     if found["test"] is None:
@@ -34,7 +48,12 @@ def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], dec
 
 def headline(result: dict[str, Any], decoder: str) -> list[str]:
     """The lines that answer the question."""
-    lines = [verdict_line(name, found, result["baseline"], decoder) for name, found in result["architectures"].items()]
+    timed = with_time(result)
+    lines = [
+        verdict_line(f"{name} WITH TIME" if name in timed else name, found, result["baseline"], decoder)
+        for name, found in result["architectures"].items()
+    ]
+    lines += [ABOUT_TIME] if timed else []
     winner = result["winner"]
     if winner is None:
         return [*lines, "No architecture finished: there is no winner."]
@@ -46,7 +65,7 @@ def _error(metrics: dict[str, Any], decoder: str) -> float:
     return metrics["mean_mse"] if value is None else value
 
 
-WIDE = 136  # columns that the whole table takes
+WIDE = 145  # columns that the whole table takes
 HEADINGS = (
     "",
     "test MSE",
@@ -58,24 +77,26 @@ HEADINGS = (
     "mean",
     "median",
     "rounded",
+    "grid",
     "MAE",
 )
 
 
 def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
     """The result table: the published figure, the baseline, each architecture."""
-    baseline = result["baseline"]
+    baseline, timed = result["baseline"], with_time(result)
     table = []
     if baseline["published"] is not None:
-        table.append([f"published {baseline['architecture']}", f"{baseline['published']:.3f}", *[""] * 9])
+        table.append([f"published {baseline['architecture']}", f"{baseline['published']:.3f}", *[""] * 10])
     if baseline["test"] is not None:
         label = f"baseline ({baseline['architecture']}, reference)"
         table.append([label, *_first(baseline["test"], decoder), *[""] * 5, *_others(baseline["test"])])
     for name, found in result["architectures"].items():
         if found["test"] is None:
-            table.append([name, *[""] * 10])
+            table.append([name, *[""] * 11])
             continue
         label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
+        label += " WITH TIME" if name in timed else ""
         table.append([label, *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
     return table
 
@@ -99,7 +120,7 @@ def _judged(found: dict[str, Any]) -> list[str]:
 
 
 def _others(metrics: dict[str, Any]) -> list[str]:
-    return [_figure(metrics[name]) for name in ("mean_mse", "median_mse", "rounded_mse", "mae")]
+    return [_figure(metrics[name]) for name in ("mean_mse", "median_mse", "rounded_mse", "grid_mse", "mae")]
 
 
 def _figure(value: float | None) -> str:
@@ -159,7 +180,8 @@ def markdown(result: dict[str, Any], details: dict[str, Any], data: str) -> str:
     test = details["test_rows"]
     lines += [
         f"Test MSE is that of the {decoder} decoder, as are gain and verdict; the other columns show the same "
-        "fits by other decoders. A gain is the baseline's squared error minus the architecture's on the same test "
+        "fits by other decoders (grid: the mean, or a regression's value, read out on the finest class grid). "
+        "A gain is the baseline's squared error minus the architecture's on the same test "
         "rows, each "
         f"averaged over {details['refit_seeds']} refits on training and validation rows; the interval resamples users "
         "(BCa, not adjusted), the verdict uses Holm-adjusted p < 0.05. An untuned baseline is easily beaten: "

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cluster.report import confusion_table, headline, metrics_table, terminal_table
+from cluster.report import ABOUT_TIME, confusion_table, headline, metrics_table, terminal_table
 
 FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
 
@@ -33,6 +33,8 @@ def tuned(result: dict[str, Any], decoder: str) -> None:
 def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
     print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
     print_table(metrics_table(result["validation"], result["test"]))
+    if result["config"].get("time", "none") != "none":
+        print(ABOUT_TIME)
     if by_value is not None:
         print_table(confusion_table(by_value))
         print(by_value["report"])

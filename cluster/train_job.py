@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cluster import judged
 from cluster.claim import claim, folder_of
 from cluster.interrupt import interruptible
-from cluster.prepared import DataOptions, Prepared, asked_of, looks, prepare
+from cluster.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
 from cluster.ray_session import session
 from cluster.run_folder import RunFolder
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, fit_all
@@ -46,6 +46,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
     folder = folder_of(options.name)
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
+    check_time([config.model_dump().get("time", "none")], prepared)
     watch.say(prepared.summary())
     asked = {
         "verb": "train",

@@ -11,7 +11,7 @@ from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.ending import finish
 from cluster.interrupt import interruptible
 from cluster.plan import memory_slots
-from cluster.prepared import DataOptions, Prepared, asked_of, prepare
+from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepare
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
@@ -67,6 +67,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     spaces = spaces_for(options)
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape.scale) for name, space in spaces.items()}
+    check_time([value for space in spaces.values() for value in space.values("time")], prepared)
     check_batches(_batches(spaces, prepared), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())
     with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):

@@ -47,7 +47,9 @@ def _space_in_words(parameter: dict[str, Any]) -> str:
     else:
         unit = " of the scale's span" if parameter.get("spans") else ""
         words = f"{parameter['low']} to {parameter['high']}{unit}" + (", log" if parameter.get("log") else "")
-    conditions = " and ".join(f"{name} is {value}" for name, value in parameter.get("when", {}).items())
+    conditions = " and ".join(
+        f"{name} is {' or '.join(map(str, values))}" for name, values in parameter.get("when", {}).items()
+    )
     return f"{words} (when {conditions})" if conditions else words
 
 

@@ -3,9 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from cluster.report import headline, markdown, rows, terminal_table, verdict_line
+from cluster.report import headline, markdown, rows, terminal_table, verdict_line, with_time
 
-METRICS = {"argmax_mse": 0.8, "mean_mse": 0.78, "median_mse": None, "rounded_mse": 0.85, "mae": 0.7}
+METRICS = {"argmax_mse": 0.8, "mean_mse": 0.78, "median_mse": None, "rounded_mse": 0.85, "grid_mse": 0.801, "mae": 0.7}
 BASELINE = {
     "architecture": "pmf",
     "config": {"factors": 50},
@@ -122,3 +122,25 @@ def test_the_ensemble_is_named_as_what_it_is():
     assert "| ensemble (of the tuned) | 0.8000 |" in report
     assert "weights 0.861 svdpp + 0.139 pmf + 0.000 bias" in report
     assert "weights fitted on validation rows by fits on training rows alone" in report
+
+
+def test_what_uses_time_says_so_in_every_line_and_what_that_means():
+    timed = {"svdpp": found(config={"time": "residual"}), "pmf": found(config={"factors": 3})}
+    answer = {"baseline": BASELINE, "architectures": timed, "winner": "svdpp"}
+    assert headline(answer, "argmax")[0].startswith("svdpp WITH TIME beats the baseline")
+    assert headline(answer, "argmax")[1].startswith("pmf beats the baseline")
+    assert "ratings that the same user gave later" in headline(answer, "argmax")[2]
+    assert [row[0] for row in rows(answer, "argmax")][2:] == ["svdpp (tuned) WITH TIME", "pmf (tuned)"]
+
+
+@pytest.mark.parametrize(("weight", "said"), [(0.5, True), (0.0, False)])
+def test_an_ensemble_uses_time_where_a_member_with_a_say_does(weight, said):
+    members = {"svdpp": found(config={"time": "day"}), "pmf": found()}
+    ensemble = found(config={"weights": {"svdpp": weight, "pmf": 1 - weight}})
+    answer = {"baseline": BASELINE, "architectures": {**members, "ensemble": ensemble}, "winner": "ensemble"}
+    assert ("ensemble" in with_time(answer)) == said
+
+
+def test_without_time_nothing_is_said_of_it():
+    answer = {"baseline": BASELINE, "architectures": {"pmf": found()}, "winner": "pmf"}
+    assert "TIME" not in " ".join(headline(answer, "argmax"))

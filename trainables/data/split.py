@@ -33,6 +33,11 @@ class SealedRows:
     def fingerprint(self) -> str:
         return self._rows.fingerprint()
 
+    @property
+    def timed(self) -> bool:
+        """Whether the rows have timestamps."""
+        return self._rows.timestamps is not None
+
     def shared_pairs(self, rows: Rows) -> int:
         """How many of the sealed rows have a known user and item that are a pair of these rows too."""
         width = 1 + max(self._rows.items.max(initial=0), rows.items.max(initial=0))
