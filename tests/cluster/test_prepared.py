@@ -59,7 +59,7 @@ def test_time_is_refused_where_a_pair_has_no_timestamp(tmp_path):
     bare.write_text("user,item,rating\n" + "\n".join(f"u{n % 7},i{n % 5},{n % 3 + 1}" for n in range(60)))
     without = prepare(DataOptions(data=str(bare)))
     check_time(["none"], without)
-    with pytest.raises(InputError, match="time = 'day' needs timestamps, and .*bare.csv have none"):
+    with pytest.raises(InputError, match="time = 'day' needs timestamps"):
         check_time(["none", "day"], without)
     check_time(["day"], prepare(DataOptions(data=WORLD)))
     later = tmp_path / "later.csv"
