@@ -66,7 +66,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     folder = folder_of(options.name)
     spaces = spaces_for(options)
     prepared = prepare(options.data)
-    spaces = {name: space.on(prepared.shape.scale) for name, space in spaces.items()}
+    spaces = {name: space.on(prepared.shape) for name, space in spaces.items()}
     check_time([value for space in spaces.values() for value in space.values("time")], prepared)
     check_batches(_batches(spaces, prepared), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())

@@ -44,6 +44,7 @@ def describe_architectures() -> dict[str, Any]:
 def _space_in_words(parameter: dict[str, Any]) -> str:
     if "choices" in parameter:
         words = ", ".join(str(choice) for choice in parameter["choices"])
+        words += " steps per epoch" if parameter.get("per_epoch") else ""
     else:
         unit = " of the scale's span" if parameter.get("spans") else ""
         words = f"{parameter['low']} to {parameter['high']}{unit}" + (", log" if parameter.get("log") else "")

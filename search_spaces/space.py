@@ -18,12 +18,13 @@ from optuna.distributions import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from trainables import InputError
-from trainables.model import Architecture
+from trainables.model import Architecture, Shape
 from trainables.options import explain
-from trainables.scale import Scale
+from trainables.training import batch_of
 
 Value = str | int | float | bool
 SAMPLES = 1000
+SAMPLE_RATINGS = 100_000  # for which steps per epoch are checked
 
 
 def _listed(value: object) -> object:
@@ -47,13 +48,18 @@ class Parameter(BaseModel):
     choices: list[Value] | None = Field(None, min_length=1)
     when: dict[str, Values] = {}
     spans: bool = False  # low and high are shares of the rating scale's span, not rating units
+    per_epoch: bool = False  # choices are steps per epoch, for which a batch is to be found
 
     @model_validator(mode="after")
     def _whole(self) -> "Parameter":
         if self.choices is not None:
+            if self.per_epoch and not all(type(steps) is int and steps > 0 for steps in self.choices):
+                raise ValueError(f"has choices {self.choices}, and per_epoch takes whole numbers above 0")
             if self.low is not None or self.high is not None or self.step is not None or self.log:
                 raise ValueError("has choices, which take no low, high, step or log")
             return self
+        if self.per_epoch:
+            raise ValueError("is per_epoch, which needs choices")
         if self.low is None or self.high is None:
             raise ValueError("needs low and high, or choices")
         if self.low > self.high:
@@ -112,8 +118,16 @@ class Parameter(BaseModel):
         assert self.high is not None
         return self.model_copy(update={"low": self.low * span, "high": self.high * span, "spans": False})
 
+    def batches(self, ratings: int) -> "Parameter":
+        """Batch sizes of as many steps in an epoch of these ratings."""
+        assert self.choices is not None
+        sizes = {batch_of(ratings, steps=int(steps)): None for steps in self.choices}
+        return self.model_copy(update={"choices": list(sizes), "per_epoch": False})
+
     def samples(self) -> list[Value]:
         """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
+        if self.per_epoch:
+            return self.batches(SAMPLE_RATINGS).samples()
         if self.choices is not None:
             return self.choices
         assert self.low is not None
@@ -145,10 +159,11 @@ class Space(BaseModel):
             return [self.fixed[name]]
         return self.parameters[name].samples() if name in self.parameters else []
 
-    def on(self, scale: Scale) -> "Space":
-        """This space with what it gives in spans of the rating scale turned into rating units."""
-        span = scale.high - scale.low
+    def on(self, shape: Shape) -> "Space":
+        """This space for data of this shape: spans of the scale in rating units, steps per epoch as batch sizes."""
+        span, ratings = shape.scale.high - shape.scale.low, shape.ratings or SAMPLE_RATINGS
         turned = {name: p.times(span) if p.spans else p for name, p in self.parameters.items()}
+        turned |= {name: p.batches(ratings) for name, p in turned.items() if p.per_epoch}
         return self.model_copy(update={"parameters": turned})
 
     def suggest(self, trial: Trial) -> dict[str, Value]:

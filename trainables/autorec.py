@@ -13,11 +13,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.model import RatingModel, Shape
+from trainables.model import RatingModel, Shape, batch_for
 from trainables.sparse import Bags, product
 from trainables.tensors import Tensors
 from trainables.training import Recipe, TrainingConfig
-from trainables.trunk import UNIT, batch_for
+from trainables.trunk import UNIT
+
+STEPS = 18  # per epoch, with which the defaults were chosen
 
 
 class Config(TrainingConfig):
@@ -93,5 +95,5 @@ class Model(RatingModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about an eighteenth of the ratings."""
-    return Config(batch_size=batch_for(shape))
+    """The defaults, with batches of about 18 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

@@ -11,7 +11,7 @@ from trainables.data.features import Features
 from trainables.errors import InputError
 from trainables.scale import Scale
 from trainables.tensors import Tensors
-from trainables.training import FitConfig, Recipe
+from trainables.training import FitConfig, Recipe, batch_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,11 @@ class Architecture(Protocol):
 
     def reference(self, shape: Shape) -> FitConfig:
         """The configuration to start from on data of this shape: the reference notebook's own where it has one."""
+
+
+def batch_for(shape: Shape, *, steps: int) -> int:
+    """The batch of about so many steps an epoch; where the ratings are not counted yet, of MovieLens-100k's 72,000."""
+    return batch_of(72_000 if shape.ratings is None else shape.ratings, steps=steps)
 
 
 def embedding(rows: int, width: int) -> nn.Embedding:

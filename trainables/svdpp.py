@@ -18,21 +18,17 @@ from torch import Tensor
 from trainables.days import Days
 from trainables.errors import InputError
 from trainables.metrics import predict
-from trainables.model import Again, Shape
+from trainables.model import Again, Shape, batch_for
 from trainables.residual import Residuals
 from trainables.tensors import Tensors
-from trainables.trunk import Tables, Trunk, TrunkConfig, TrunkModel, batch_for, match
+from trainables.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel, match
 
 FOLDS = 5  # of which each is predicted by a fit on the others, to learn residuals
 
 
 class Config(TrunkConfig):
-    """Chosen on validation parts: see docs/defaults.md."""
+    """What the regression adds."""
 
-    learning_rate: float = Field(8.5e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
-    weight_decay: float = Field(4.7, ge=0, le=100, description="decoupled, of the vectors of ids")
-    batch_size: int = Field(4096, ge=2, le=1_048_576, description="rows per step, over all workers")
-    epochs: int = Field(19, ge=1, le=1000, description="passes over the training rows")
     time: Literal["none", "day", "residual"] = Field("none", description="how a pair's time is used")
     day_decay: float = Field(5.0, ge=0, le=100, description="decay of the vectors of a user's days, if time is day")
 
@@ -104,5 +100,5 @@ class Model(TrunkModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about an eighteenth of the ratings."""
-    return Config(batch_size=batch_for(shape))
+    """The defaults, with batches of about 36 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

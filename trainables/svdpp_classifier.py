@@ -13,21 +13,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
-from trainables.model import Shape, decay_groups
-from trainables.trunk import Tables, Trunk, TrunkConfig, TrunkModel, batch_for
+from trainables.model import Shape, batch_for, decay_groups
+from trainables.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel
 
 
 class Config(TrunkConfig, ClassHeadConfig):
-    """Chosen on validation parts: see docs/defaults.md."""
+    """What the head adds."""
 
-    learning_rate: float = Field(8.5e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
-    weight_decay: float = Field(4.7, ge=0, le=100, description="decoupled, of the vectors of ids")
-    batch_size: int = Field(4096, ge=2, le=1_048_576, description="rows per step, over all workers")
-    epochs: int = Field(19, ge=1, le=1000, description="passes over the training rows")
-    hidden: int = Field(64, ge=1, le=16384, description="width of the hidden layer")
+    hidden: int = Field(32, ge=1, le=16384, description="width of the hidden layer")
     head_dropout: float = Field(0.2, ge=0, lt=1, description="share of the hidden layer dropped in training")
     head_decay: float = Field(0.05, ge=0, le=100, description="decay of the head's weights")
-    head_rate: float = Field(0.1, gt=0, le=1, description="the head's learning rate, as a share of the vectors'")
+    head_rate: float = Field(0.03, gt=0, le=1, description="the head's learning rate, as a share of the vectors'")
     subdivisions: Subdivisions = Field(8, description="classes per step of the scale")
     loss: Loss = Field("cost_regression", description="what the classes' logits learn from a rating")
 
@@ -71,5 +67,5 @@ class Model(TrunkModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about an eighteenth of the ratings."""
-    return Config(batch_size=batch_for(shape))
+    """The defaults, with batches of about 36 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

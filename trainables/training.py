@@ -25,6 +25,11 @@ class TrainingConfig(FitConfig):
     epochs: int = Field(5, ge=1, le=1000, description="passes over the training rows")
 
 
+def batch_of(ratings: int, *, steps: int) -> int:
+    """The batch that makes about so many steps an epoch: a power of two from 64 to a million."""
+    return int(2 ** min(20, max(6, round(math.log2(ratings / steps)))))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """AdamW's constants, which are not searched: as fastai's unless an architecture says otherwise."""

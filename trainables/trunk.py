@@ -8,7 +8,6 @@ factorisation machine (Rendle 2010). The last column of every table holds biases
 """
 
 import copy
-import math
 from typing import Any, Self
 
 import torch
@@ -21,27 +20,25 @@ from trainables.sparse import Bags
 from trainables.tensors import Tensors
 from trainables.training import Recipe, TrainingConfig
 
-BATCH, STEPS = 4096, 18  # per step, and steps per epoch, with which defaults were chosen
+STEPS = 36  # per epoch, with which the defaults were chosen
 UNIT = 4.0  # spans are measured in quarters: settings found on 1 to 5 stars hold on any scale
 
 
 class TrunkConfig(TrainingConfig):
-    """What all architectures on this trunk share."""
+    """What all architectures on this trunk share. Chosen on validation parts: see docs/defaults.md."""
 
-    factors: int = Field(47, ge=1, le=4096, description="width of the vectors")
-    implicit_decay: float = Field(3.5, ge=0, le=100, description="decay of the vectors of implicit feedback")
-    side_decay: float = Field(4.5, ge=0, le=100, description="decay of the vectors of side information")
-    bias_decay: float = Field(0.4, ge=0, le=100, description="decay of all biases")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of each user vector dropped in training")
+    learning_rate: float = Field(0.019, gt=0, le=10, description="highest rate of the one-cycle schedule")
+    weight_decay: float = Field(3.4, ge=0, le=100, description="decoupled, of the vectors of ids")
+    batch_size: int = Field(2048, ge=2, le=1_048_576, description="rows per step, over all workers")
+    epochs: int = Field(8, ge=1, le=1000, description="passes over the training rows")
+    factors: int = Field(63, ge=1, le=4096, description="width of the vectors")
+    implicit_decay: float = Field(1.6, ge=0, le=100, description="decay of the vectors of implicit feedback")
+    side_decay: float = Field(4.0, ge=0, le=100, description="decay of the vectors of side information")
+    bias_decay: float = Field(0.25, ge=0, le=100, description="decay of all biases")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of each user vector dropped in training")
     id_dropout: float = Field(0.0, ge=0, lt=1, description="share of ids taken for unknown in training")
-    initial: float = Field(0.02, gt=0, le=1, description="standard deviation of the vectors at the start")
-    exponent: float = Field(0.4, ge=0, le=1, description="implicit feedback of n ratings is scaled by n^-exponent")
-
-
-def batch_for(shape: Shape) -> int:
-    """About 18 steps an epoch, whatever the number of ratings: a power of two from 64 to a million."""
-    ratings = STEPS * BATCH if shape.ratings is None else shape.ratings
-    return 2 ** min(20, max(6, round(math.log2(ratings / STEPS))))
+    initial: float = Field(0.07, gt=0, le=1, description="standard deviation of the vectors at the start")
+    exponent: float = Field(0.63, ge=0, le=1, description="implicit feedback of n ratings is scaled by n^-exponent")
 
 
 class Trunk(nn.Module):
@@ -225,7 +222,7 @@ class _Vectors(torch.autograd.Function):
     def forward(ctx, table, users, items, shown_users, shown_items, trunk):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(users, items, shown_users, shown_items)
         ctx.trunk = trunk
-        own_users, own_items, implicit_items, implicit_users, user_sides, item_sides = trunk.parts(table)
+        own_users, own_items, implicit_items, implicit_users, user_sides, item_sides = trunk.parts(table.detach())
         return (
             trunk.user_half.vectors(own_users, implicit_items, user_sides, users, shown_users, items),
             trunk.item_half.vectors(own_items, implicit_users, item_sides, items, shown_items, users),

@@ -37,7 +37,7 @@ def test_what_was_asked_changes_with_the_side_tables_content():
 def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():
     prepared = prepare(DataOptions(data="synthetic:ratings=5000"))
     assert prepared.shape.ratings == len(prepared.split.train) == 3600
-    assert ARCHITECTURES["svdpp"].reference(prepared.shape).batch_size == 256
+    assert ARCHITECTURES["svdpp"].reference(prepared.shape).batch_size == 128
 
 
 def test_without_side_tables_a_summary_is_silent_of_them():

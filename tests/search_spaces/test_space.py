@@ -125,7 +125,7 @@ def test_a_fixed_value_switches_on_what_hangs_on_it(read):
 
 
 def test_a_configuration_with_another_fixed_value_is_outside(read):
-    space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"]
+    space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"].on(Shape(users=3, items=3, scale=STARS, ratings=72_000))
     assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512).model_dump()) is None
     assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512, epochs=4).model_dump()) is not None
 
@@ -296,7 +296,8 @@ def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
 
 def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
     space = read(LOSSES, "classifier")["classifier"]
-    stars, percent = (space.on(Scale.of(np.array(values))).parameters["label_width"] for values in ([1, 5], [0, 100]))
+    shapes = [Shape(users=3, items=3, scale=Scale.of(np.array(values))) for values in ([1, 5], [0, 100])]
+    stars, percent = (space.on(shape).parameters["label_width"] for shape in shapes)
     assert (stars.low, stars.high) == (1, 4)
     assert (percent.low, percent.high) == (25, 100)
 
@@ -311,3 +312,19 @@ def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
 )
 def test_numbers_beyond_all_bounds_are_refused(refused, text):
     assert refused(text)
+
+
+def test_steps_per_epoch_become_batches_of_the_datas_own_size(read):
+    space = read("[pmf.batch_size]\nchoices = [70, 140]\nper_epoch = true\n", "pmf")["pmf"]
+
+    def batches(ratings):
+        return space.on(Shape(users=3, items=3, scale=STARS, ratings=ratings)).parameters["batch_size"].choices
+
+    assert batches(72_000) == [1024, 512]
+    assert batches(10_000_000) == [131_072, 65_536]
+    assert batches(1440) == [64]  # no batch is smaller, and none is there twice
+
+
+@pytest.mark.parametrize("text", ["choices = [0]", "choices = [2.5]", 'choices = ["x"]', "low = 1\nhigh = 9"])
+def test_steps_per_epoch_are_whole_numbers_to_choose_from(refused, text):
+    assert "per_epoch" in refused(f"[pmf.batch_size]\n{text}\nper_epoch = true\n")

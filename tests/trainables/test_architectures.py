@@ -39,8 +39,8 @@ WEIGHTS = {
     "pmf": (944 + 1665) * 51,
     "embedding_nn": 944 * 74 + 1665 * 102 + 176 * 100 + 2 * 100 + 100 + 1,
     "classifier": 944 * 74 + 1665 * 102 + 176 * 100 + 100 + 100 * 5 + 5,
-    "svdpp": 2 * (944 + 1665) * 48,
-    "svdpp_classifier": 2 * (944 + 1665) * 48 + 3 * 48 * 64 + 64 + (1 + 64) * 33 + 33,
+    "svdpp": 2 * (944 + 1665) * 64,
+    "svdpp_classifier": 2 * (944 + 1665) * 64 + 3 * 64 * 32 + 32 + (1 + 32) * 33 + 33,
 }
 SQUASHED = {"pmf", "embedding_nn"}  # into the scale's sigmoid range; others are clipped when they are decoded
 

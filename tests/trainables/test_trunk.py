@@ -21,9 +21,9 @@ from trainables.bundle import restored
 from trainables.decoders import decode
 from trainables.fit import Fit, on_device
 from trainables.metrics import predict
-from trainables.model import Shape
+from trainables.model import Shape, batch_for
 from trainables.scale import Scale
-from trainables.trunk import Trunk, TrunkConfig, TrunkModel, batch_for, match
+from trainables.trunk import Trunk, TrunkConfig, TrunkModel, match
 
 NAMES = [name for name, architecture in ARCHITECTURES.items() if issubclass(architecture.Model, TrunkModel)]
 EVERY = pytest.mark.parametrize("name", NAMES)
@@ -327,19 +327,10 @@ def test_the_momentum_stays_at_nine_tenths(name):
     assert {group["eps"] for group in fit.optimizer.param_groups} == {1e-6}
 
 
-@pytest.mark.parametrize(
-    ("ratings", "batch"),
-    [(2, 64), (1500, 64), (64_000, 4096), (80_000, 4096), (800_000, 32_768), (20_000_000, 2**20), (10**9, 2**20)],
-)
-def test_a_batch_is_a_power_of_two_that_makes_about_18_steps_an_epoch(ratings, batch):
+@pytest.mark.parametrize("ratings", [2, 1500, 72_000, 20_000_000])
+def test_the_reference_makes_about_36_steps_an_epoch(ratings):
     shape = Shape(users=9, items=9, scale=STARS, ratings=ratings)
-    assert batch_for(shape) == batch
-    assert 12 < ratings / batch < 26 or batch in (64, 2**20)
-    assert all(ARCHITECTURES[name].reference(shape).batch_size == batch for name in NAMES)
-
-
-def test_a_batch_of_unknown_ratings_is_the_one_that_defaults_were_chosen_with():
-    assert batch_for(PLAIN) == 4096
+    assert all(ARCHITECTURES[name].reference(shape).batch_size == batch_for(shape, steps=36) for name in NAMES)
 
 
 @EVERY

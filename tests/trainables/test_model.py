@@ -1,0 +1,19 @@
+"""What all architectures have in common, but for the contract in test_architectures.py."""
+
+import pytest
+
+from tests.worlds import STARS
+from trainables.model import Shape, batch_for
+
+
+@pytest.mark.parametrize(
+    ("ratings", "batch"),
+    [(2, 64), (1500, 64), (64_000, 4096), (80_000, 4096), (800_000, 32_768), (20_000_000, 2**20), (10**9, 2**20)],
+)
+def test_a_batch_is_a_power_of_two_that_makes_about_so_many_steps_an_epoch(ratings, batch):
+    assert batch_for(Shape(users=9, items=9, scale=STARS, ratings=ratings), steps=18) == batch
+    assert 12 < ratings / batch < 26 or batch in (64, 2**20)
+
+
+def test_a_batch_of_ratings_not_counted_is_that_of_movielens_100k():
+    assert batch_for(Shape(users=9, items=9, scale=STARS), steps=36) == 2048
