@@ -63,7 +63,15 @@ def _scores(
 ) -> list[Scored]:
     temperature = searched.temperature(name)
     return [
-        judged.score(order, came, rows, prepared.shape, decoder=searched.decoder, temperature=temperature)
+        judged.score(
+            order,
+            came,
+            rows,
+            prepared.shape,
+            decoder=searched.decoder,
+            temperature=temperature,
+            averaged=searched.averaged(name),
+        )
         for order, came in refits
     ]
 

@@ -34,13 +34,13 @@ def with_ensemble(searched: Searched, prepared: Prepared) -> Searched:
     members = [n for n, o in searched.held_out.items() if n in complete and isinstance(searched.fitted[o.key], Fitted)]
     if len(members) < 2:
         return searched
-    choice = _choice({name: expected(searched, name, prepared) for name in members}, searched, prepared)
+    choice = _choice({name: held_out(searched, name, prepared) for name in members}, searched, prepared)
     architectures = [*searched.architectures, ensemble.NAME]
     return replace(searched, architectures=architectures, choices={**searched.choices, ensemble.NAME: choice})
 
 
-def expected(searched: Searched, name: str, prepared: Prepared) -> np.ndarray:
-    """The expected ratings of the validation rows by an architecture that was not trained on them."""
+def held_out(searched: Searched, name: str, prepared: Prepared) -> np.ndarray:
+    """The validation rows' ratings by an architecture that was not trained on them."""
     order = searched.held_out[name]
     came = searched.fitted[order.key]
     assert isinstance(came, Fitted)
@@ -51,8 +51,9 @@ def expected(searched: Searched, name: str, prepared: Prepared) -> np.ndarray:
         prepared.shape,
         decoder=searched.decoder,
         temperature=searched.temperature(name),
+        averaged=searched.averaged(name),
     )
-    return scored.expected
+    return scored.averaged
 
 
 def _choice(members: dict[str, np.ndarray], searched: Searched, prepared: Prepared) -> Choice:
@@ -73,7 +74,7 @@ def scores(searched: Searched, members: dict[str, list[Scored]], rows: Rows, pre
     """The ensemble of each seed's refits."""
     weights = searched.choices[ensemble.NAME].config["weights"]
     combined = [
-        sum(weight * members[name][place].expected.astype(np.float64) for name, weight in weights.items())
+        sum(weight * members[name][place].averaged.astype(np.float64) for name, weight in weights.items())
         for place in range(SEEDS)
     ]
     return [judged.of_values(values, rows, prepared.shape, decoder=searched.decoder) for values in combined]
@@ -85,7 +86,12 @@ def packed(
     """What the bundle holds: configuration and weights of the members that have a say."""
     weights = {n: weight for n, weight in searched.choices[ensemble.NAME].config["weights"].items() if weight > 0}
     members = {
-        name: ensemble.Member(weight=weight, config=refits[name][0].config, temperature=searched.temperature(name))
+        name: ensemble.Member(
+            weight=weight,
+            config=refits[name][0].config,
+            decoder=searched.averaged(name),
+            temperature=searched.temperature(name),
+        )
         for name, weight in weights.items()
     }
     return ensemble.Config(members=members), ensemble.packed({name: refits[name][1].weights for name in members})

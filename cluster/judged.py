@@ -19,29 +19,46 @@ from trainables.tensors import on_device
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit, scored on rows: its decoded and its expected ratings, shape (rows,), and its metrics."""
+    """One fit, scored on rows: its decoded ratings, those for an ensemble, shape (rows,), and its metrics."""
 
     ratings: np.ndarray
-    expected: np.ndarray
+    averaged: np.ndarray
     metrics: Metrics
 
 
-def score(order: FitOrder, fitted: Fitted, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float) -> Scored:
+def score(
+    order: FitOrder,
+    fitted: Fitted,
+    rows: Rows,
+    shape: Shape,
+    *,
+    decoder: Decoder,
+    temperature: float,
+    averaged: Decoder = "mean",
+) -> Scored:
     """Predict the rows and compare. Runs in the process that opened them."""
     architecture = ARCHITECTURES[order.architecture]
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
     pairs = on_device(rows, torch.device("cpu"))
     output = predict(model, pairs.users, pairs.items, pairs.times)
-    return _scored(output, model.grid, rows, shape, decoder=decoder, temperature=temperature)
+    return _scored(output, model.grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
 
 
 def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
     """Score ratings of shape (rows,) as those of a scalar head."""
-    return _scored(torch.tensor(values).float(), None, rows, shape, decoder=decoder, temperature=1.0)
+    output = torch.tensor(values).float()
+    return _scored(output, None, rows, shape, decoder=decoder, temperature=1.0, averaged="mean")
 
 
 def _scored(
-    output: torch.Tensor, grid: torch.Tensor | None, rows: Rows, shape: Shape, *, decoder: Decoder, temperature: float
+    output: torch.Tensor,
+    grid: torch.Tensor | None,
+    rows: Rows,
+    shape: Shape,
+    *,
+    decoder: Decoder,
+    temperature: float,
+    averaged: Decoder,
 ) -> Scored:
     def decoded(by: Decoder) -> np.ndarray:
         return decode(output, grid, shape.scale, decoder=by, temperature=temperature).numpy()
@@ -49,7 +66,7 @@ def _scored(
     truth = torch.tensor(rows.ratings)
     total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
     metrics = from_sums(total, scalar=grid is None)
-    return Scored(ratings=decoded(decoder), expected=decoded("mean"), metrics=metrics)
+    return Scored(ratings=decoded(decoder), averaged=decoded(averaged), metrics=metrics)
 
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:

@@ -165,7 +165,7 @@ def confusion_table(table: dict[str, Any]) -> Table:
 
 
 ABOUT_ENSEMBLE = (
-    "The ensemble is the weighted average of the architectures' expected ratings, its weights fitted on validation "
+    "The ensemble is the weighted average of the architectures' ratings, its weights fitted on validation "
     "rows by fits on training rows alone. Its validation error is cross-fitted: no row is rated by weights that it "
     "had a part in."
 )

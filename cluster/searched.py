@@ -40,5 +40,16 @@ class Searched:
                 found.setdefault(name, []).append((order, came))
         return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
 
+    def averaged(self, name: str) -> Decoder:
+        """By which decoder an ensemble takes this architecture's ratings: the better one on validation rows.
+
+        Logits that were trained for their argmax have a poor mean, and those of cross-entropy a poor argmax.
+        """
+        if name not in self.choices:
+            return "mean"
+        metrics = self.choices[name].metrics
+        candidates: tuple[Decoder, ...] = ("mean", "argmax")
+        return min(candidates, key=lambda decoder: metrics[f"{decoder}_mse"] or 0.0)
+
     def temperature(self, name: str) -> float:
         return self.choices[name].temperature if name in self.choices else 1.0

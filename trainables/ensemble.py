@@ -1,6 +1,7 @@
 """Ensemble: rating = Σ w_a f_a with w ≥ 0 and Σ w = 1: stacked regressions (Breiman 1996).
 
-f_a is the expected rating by an architecture a; w is fitted on rows that no f_a was trained on.
+f_a is the rating by an architecture a (of a class head its mean or its argmax); w is fitted on rows that no f_a was
+trained on.
 """
 
 from typing import Any, Self, cast
@@ -12,7 +13,7 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from trainables.architectures import ARCHITECTURES
-from trainables.decoders import decode
+from trainables.decoders import Decoder, decode
 from trainables.model import RatingModel, Shape
 from trainables.options import explain
 from trainables.scale import Scale
@@ -54,6 +55,7 @@ class Member(BaseModel):
 
     weight: float = Field(ge=0, le=1)
     config: dict[str, Any]
+    decoder: Decoder = "mean"  # of its class head, if it has one
     temperature: float = Field(gt=0)  # of its class head, if it has one
 
 
@@ -103,13 +105,13 @@ class Model(RatingModel):
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         ratings = torch.zeros(len(users), dtype=torch.float64, device=users.device)
         for name, member in self.config.members.items():
-            ratings += member.weight * self._expected(name, users, items, times).double()
+            ratings += member.weight * self._rating(name, users, items, times).double()
         return ratings.float()
 
-    def _expected(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
-        model, temperature = cast(RatingModel, self.members[name]), self.config.members[name].temperature
+    def _rating(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        model, member = cast(RatingModel, self.members[name]), self.config.members[name]
         output = model(*model.inputs(users, items, times))
-        return decode(output, model.grid, self.scale, decoder="mean", temperature=temperature)
+        return decode(output, model.grid, self.scale, decoder=member.decoder, temperature=member.temperature)
 
 
 def packed(members: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -84,7 +84,7 @@ def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_mem
     assert sum(choice.config["weights"].values()) == pytest.approx(1)
     assert choice.value == choice.metrics["argmax_mse"] == choice.metrics["mean_mse"]
     assert choice.metrics["median_mse"] is None
-    alone = [ensembled.expected(searched, name, prepared) for name in NAMES]
+    alone = [ensembled.held_out(searched, name, prepared) for name in NAMES]
     errors = [((ratings - prepared.split.validation.ratings) ** 2).mean() for ratings in alone]
     assert choice.value < min(errors) + 0.02
 

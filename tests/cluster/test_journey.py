@@ -83,16 +83,29 @@ def test_the_gain_is_that_of_the_predictions_on_the_very_test_rows_of_the_split(
         assert found["gain"] == pytest.approx(error("baseline") - error(name), abs=1e-6)
 
 
-def test_the_ensembles_column_is_the_weighted_average_of_expected_ratings(run):
+def test_the_ensembles_column_is_the_weighted_average_of_its_members_ratings(run):
     folder, _, result = run
     predictions = pd.read_parquet(folder / "predictions.parquet")
     weights = result["architectures"]["ensemble"]["config"]["weights"]
     assert list(weights) == list(ARCHITECTURES)
     assert sum(weights.values()) == pytest.approx(1)
     pairs = predictions["user"], predictions["item"], predictions["timestamp"].to_numpy()
-    models = {name: load(folder / "models" / name) for name in weights}
-    average = sum(weight * models[name].predict(*pairs, decoder="mean") for name, weight in weights.items())
+    members = load(folder / "models" / "ensemble").model.config.members
+    assert {name: member.weight for name, member in members.items()} == {n: w for n, w in weights.items() if w}
+    average = sum(
+        member.weight * load(folder / "models" / name).predict(*pairs, decoder=member.decoder)
+        for name, member in members.items()
+    )
     np.testing.assert_allclose(predictions["ensemble"], average, atol=1e-5)
+
+
+def test_an_ensemble_takes_of_a_class_head_the_decoder_that_is_better_on_validation_rows(run):
+    folder, _, result = run
+    members = load(folder / "models" / "ensemble").model.config.members
+    for name, member in members.items():
+        validation = result["architectures"][name]["validation"]
+        better = "argmax" if validation["argmax_mse"] < validation["mean_mse"] else "mean"
+        assert member.decoder == better
 
 
 def test_each_bundle_gives_its_column_of_the_predictions(run):
