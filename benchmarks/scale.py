@@ -1,0 +1,113 @@
+"""What an epoch costs as ratings grow: 1 million and 10 million made-up ratings, 100 by each user. About 6 minutes.
+
+    python benchmarks/scale.py                                      # the table of docs/how-it-works.md
+    python benchmarks/scale.py --batches 65536 --steps 20 --whole   # small batches, and the whole incidence each step
+
+Every line is a process of its own on one core, so that its peak memory is its own: from the start, with the drawing of
+the ratings, to the end of the evaluation. Both architectures take the same batches, the default for 36 steps an epoch
+unless said otherwise: `pmf`'s own 64 are for a hundred thousand ratings. Core seconds are those that the process had a
+core for, which on a busy machine are fewer than the seconds.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import torch
+
+from cluster.machine import description
+from trainables import implicit
+from trainables.architectures import ARCHITECTURES
+from trainables.data import synthetic
+from trainables.fit import Fit
+from trainables.metrics import predict
+from trainables.model import Shape, batch_for
+from trainables.scale import Scale
+from trainables.trunk import STEPS
+
+PER_USER, USERS_PER_ITEM = 100, 10 / 3
+EVALUATED = 1_000_000
+COLUMNS = ["ratings", "set-up, s", "epoch, s", "epoch, core s", "core µs a rating", "1M pairs, core s", "peak GiB"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", default=["pmf", "svdpp"])
+    parser.add_argument("--ratings", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--batches", type=int, nargs="+", help="rows per step, in place of the default")
+    parser.add_argument("--steps", type=int, help="time these first steps alone, and give an epoch's time from them")
+    parser.add_argument("--whole", action="store_true", help="also with the whole incidence in every step")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(**json.loads(arguments.one))))
+        return
+    print(f"machine: {description()}, one thread")
+    print(f"| architecture | batch | {' | '.join(COLUMNS)} |")
+    print(f"| --- | {' | '.join(['---:'] * (1 + len(COLUMNS)))} |")
+    for name in arguments.architectures:
+        for ratings in arguments.ratings:
+            for batch in arguments.batches or [batch_for(shape_of(synthetic.World(), ratings), steps=STEPS)]:
+                for whole in [False, True] if arguments.whole and name != "pmf" else [False]:
+                    asked = {"name": name, "ratings": ratings, "batch": batch, "steps": arguments.steps, "whole": whole}
+                    label = f"`{name}`{', whole incidence' if whole else ''}"
+                    print(line(label, batch, in_a_process(asked)), flush=True)
+
+
+def own_batch(ratings: int) -> int:
+    """The batch that `svdpp` takes by itself."""
+    return ARCHITECTURES["svdpp"].reference(shape_of(synthetic.World(), ratings)).batch_size
+
+
+def in_a_process(asked: dict[str, Any]) -> dict[str, float]:
+    command = [sys.executable, __file__, "--one", json.dumps(asked)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def measure(name: str, ratings: int, batch: int, steps: int | None, whole: bool) -> dict[str, float]:
+    """One epoch of one fit, or its first steps, and predictions of a million pairs."""
+    torch.set_num_threads(1)
+    if whole:
+        implicit.WHOLE = sys.maxsize
+    users = ratings // PER_USER
+    world = synthetic.World(users=users, items=round(users / USERS_PER_ITEM), ratings=ratings)
+    rows = synthetic.generate(world).rows
+    architecture, shape = ARCHITECTURES[name], shape_of(world, ratings)
+    config = architecture.reference(shape).model_copy(update={"batch_size": batch, "epochs": 1})
+    start = time.process_time()
+    fit = Fit(architecture, config, shape, rows, seed=1)
+    made, wall = time.process_time(), time.perf_counter()
+    timed = min(steps or fit.steps, fit.steps)
+    for _ in range(timed):
+        fit.advance()
+    trained, share = time.process_time(), timed / fit.steps
+    seconds = (time.perf_counter() - wall) / share
+    predict(fit.model, fit.rows.users[:EVALUATED], fit.rows.items[:EVALUATED])
+    return {
+        "ratings": ratings,
+        "set_up": made - start,
+        "epoch": seconds,
+        "epoch_core": (trained - made) / share,
+        "evaluation": time.process_time() - trained,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30,
+    }
+
+
+def shape_of(world: synthetic.World, ratings: int) -> Shape:
+    stars = Scale(values=(1, 2, 3, 4, 5), low=1, high=5, step=1, lattice=True)
+    return Shape(users=world.users + 1, items=world.items + 1, scale=stars, ratings=ratings)
+
+
+def line(label: str, batch: int, found: dict[str, float]) -> str:
+    per_rating = found["epoch_core"] / found["ratings"] * 1e6
+    figures = [f"{found['ratings']:,}", f"{found['set_up']:.1f}", f"{found['epoch']:.1f}", f"{found['epoch_core']:.1f}"]
+    figures += [f"{per_rating:.2f}", f"{found['evaluation']:.2f}", f"{found['peak']:.2f}"]
+    return f"| {label} | {batch:,} | {' | '.join(figures)} |"
+
+
+if __name__ == "__main__":
+    main()
