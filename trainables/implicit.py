@@ -3,6 +3,7 @@
 Where there are more than a million ratings, a step multiplies the rows of its own batch alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from trainables.data.features import Features
 from trainables.sparse import Bags
 
 WHOLE = 1_000_000  # ratings up to which every step multiplies the whole incidence
+PIECE = 4096  # rows of a batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +36,25 @@ class Half:
         self, own: Tensor, implicit: Tensor, sides: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
     ) -> Tensor:
         """The vectors of a batch, shape (batch, width), without what each pair itself adds."""
+        known, place = self._known(own, implicit, shown)
+        if self.features is not None:
+            of_sides = self.features[0].times(sides)
+        vectors = own.new_empty(len(ids), own.shape[1])
+        for piece in _pieces(vectors):
+            torch.index_select(known, 0, place[piece], out=vectors[piece])
+            if self.features is not None:
+                vectors[piece] += of_sides.index_select(0, ids[piece])
+            pair = implicit.index_select(0, partners[piece]), self.scale.index_select(0, shown[piece])
+            vectors[piece].addcmul_(*pair, value=-1)
+        return vectors
+
+    def _known(self, own: Tensor, implicit: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors of ids, but for features, and each row of the batch its place among them."""
         rows = self._rows_alone(shown)
         if rows is None:
-            known = self.partners_of.times(implicit).mul_(self.scale).add_(own)
-            vectors = known.index_select(0, shown)
-        else:
-            alone, place = rows
-            known = self.partners_of.take(alone).times(implicit).mul_(self.scale[alone]).add_(own[alone])
-            vectors = known.index_select(0, place)
-        if self.features is not None:
-            vectors += self.features[0].times(sides).index_select(0, ids)
-        return vectors.addcmul_(implicit.index_select(0, partners), self.scale.index_select(0, shown), value=-1)
+            return self.partners_of.times(implicit).mul_(self.scale).add_(own), shown
+        alone, place = rows
+        return self.partners_of.take(alone).times(implicit).mul_(self.scale[alone]).add_(own[alone]), place
 
     def gradients(
         self, into: tuple[Tensor, Tensor, Tensor], gradient: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
@@ -52,13 +62,16 @@ class Half:
         """Write the gradients of the three tables, given that of a batch's vectors."""
         own, implicit, sides = into
         own.zero_().index_add_(0, shown, gradient)
-        rated_by = self.rated_by
-        if (rows := self._rows_alone(shown)) is not None:
-            in_batch = torch.zeros(len(own), dtype=torch.bool, device=own.device)
-            in_batch[rows[0]] = True
-            rated_by = rated_by.keep(in_batch)
-        implicit.copy_(rated_by.times(own * self.scale))
-        implicit.index_add_(0, partners, gradient * self.scale.index_select(0, shown), alpha=-1)
+        rows = self._rows_alone(shown)
+        if rows is None:
+            implicit.copy_(self.rated_by.times(own * self.scale))
+        else:
+            alone, _ = rows
+            rated_by = self.partners_of.take(alone).transposed(len(implicit))
+            implicit.copy_(rated_by.times(own[alone] * self.scale[alone]))
+        for piece in _pieces(gradient):
+            of_pair = gradient[piece] * self.scale.index_select(0, shown[piece])
+            implicit.index_add_(0, partners[piece], of_pair, alpha=-1)
         if self.features is not None:
             of_ids = own if shown is ids else torch.zeros_like(own).index_add_(0, ids, gradient)
             sides.copy_(self.features[1].times(of_ids))
@@ -68,9 +81,18 @@ class Half:
         entries = len(self.partners_of.columns)
         if entries <= WHOLE:
             return None
-        rows, place = ids.unique(return_inverse=True)
-        # To pick rows costs about as much as to multiply them.
-        return (rows, place) if int(self.partners_of.sizes[rows].sum()) < entries // 2 else None
+        in_batch = torch.zeros(len(self.scale), dtype=torch.bool, device=ids.device)
+        in_batch[ids] = True
+        # To pick rows, and to transpose them for the gradient, costs about a third of multiplying all.
+        if int(self.partners_of.sizes[in_batch].sum()) >= entries // 2:
+            return None
+        return in_batch.nonzero()[:, 0], (in_batch.cumsum(0) - 1)[ids]
+
+
+def _pieces(batch: Tensor) -> Iterator[slice]:
+    """Slices of a batch whose temporary tensors stay in a CPU's cache, and in memory that it has at hand."""
+    size = PIECE if batch.is_cpu else len(batch)
+    return (slice(start, start + size) for start in range(0, len(batch), size))
 
 
 def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features | None) -> Half:

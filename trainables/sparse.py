@@ -1,10 +1,15 @@
 """Sparse matrices that multiply tables: who rated what, and what side tables say."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from torch import Tensor
+
+MOST_COLUMNS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,8 @@ class Bags:
 
     def take(self, rows: Tensor) -> "Bags":
         """The matrix of these rows alone, in their order."""
+        if self.columns.is_cpu:
+            return self._of(self._matrix(MOST_COLUMNS)[rows.numpy()])
         sizes = self.sizes[rows]
         offsets = _ends(sizes)
         # Entry e of the result is entry e - (its row's offset there) + (its row's offset here).
@@ -55,13 +62,26 @@ class Bags:
             weights=None if self.weights is None else self.weights[places],
         )
 
-    def keep(self, kept: Tensor) -> "Bags":
-        """The matrix without the columns that are not kept: a mask of shape (columns,)."""
-        entries = kept[self.columns]
+    def transposed(self, count: int) -> "Bags":
+        """The matrix whose rows are the columns of this one, `count` of them."""
+        if self.columns.is_cpu:
+            return self._of(self._matrix(count).tocsc())
+        rows = torch.arange(len(self), device=self.columns.device).repeat_interleave(self.sizes)
+        return Bags.of(self.columns, rows, count, self.weights)
+
+    def _matrix(self, width: int) -> csr_matrix:
+        """Of SciPy, which on a CPU picks rows and transposes many times faster than torch can."""
+        return csr_matrix((self._values, self.columns.numpy(), self.offsets.numpy()), shape=(len(self), width))
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return np.ones(len(self.columns), np.int8) if self.weights is None else self.weights.numpy()
+
+    def _of(self, matrix: csr_matrix) -> "Bags":
         return Bags(
-            offsets=_ends(entries)[self.offsets].int(),
-            columns=self.columns[entries],
-            weights=None if self.weights is None else self.weights[entries],
+            offsets=torch.from_numpy(matrix.indptr),
+            columns=torch.from_numpy(matrix.indices),
+            weights=None if self.weights is None else torch.from_numpy(matrix.data),
         )
 
 

@@ -67,13 +67,20 @@ def test_rows_are_taken_in_any_order_and_any_number_of_times(both, data):
     assert torch.equal(taken.times(both.table), (both.dense @ both.table)[rows])
 
 
-@given(matrices(), st.data())
-def test_columns_that_are_not_kept_are_gone_and_the_others_stay_in_their_places(both, data):
+@given(matrices())
+def test_transposed_it_is_the_matrix_of_swapped_entries(both):
     columns = both.dense.shape[1]
-    kept = torch.tensor(data.draw(st.lists(st.booleans(), min_size=columns, max_size=columns)))
-    left = both.bags.keep(kept)
-    assert torch.equal(dense_of(left, columns), both.dense * kept)
-    assert kept[left.columns].all()
+    swapped = both.bags.transposed(columns)
+    assert torch.equal(swapped.offsets, both.transpose.offsets)
+    assert torch.equal(dense_of(swapped, len(both.dense)), both.dense.T)
+    assert torch.equal(dense_of(swapped.transposed(len(both.dense)), columns), both.dense)
+
+
+@given(matrices(), st.data())
+def test_rows_that_are_taken_can_be_transposed(both, data):
+    rows = torch.tensor(data.draw(st.lists(st.integers(0, len(both.bags) - 1), max_size=9)), dtype=torch.int64)
+    swapped = both.bags.take(rows).transposed(both.dense.shape[1])
+    assert torch.equal(dense_of(swapped, len(rows)), both.dense[rows].T)
 
 
 @given(matrices())
