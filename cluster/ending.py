@@ -47,10 +47,10 @@ def finish(
     refits = searched.complete()
     scores = {name: _scores(name, refits[name], rows, searched, prepared) for name in refits}
     if ensemble.NAME in searched.choices:
-        scores[ensemble.NAME] = ensembled.scores(searched, scores, rows, prepared)
+        scores[ensemble.NAME] = [ensembled.score(searched, scores, rows, prepared)]
     result = _result(searched, scores, rows, prepared, folder)
     _write_predictions(folder, scores, rows, prepared)
-    _write_bundles({name: found[0] for name, found in refits.items()}, result, searched, prepared, folder)
+    _write_bundles(refits, result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
     details = _details(scores, rows, prepared, decoder=searched.decoder, look=look)
     write_json(folder.verdict, {**result, **details})
@@ -173,16 +173,16 @@ def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
 
 
 def _write_bundles(
-    refits: dict[str, tuple[FitOrder, Fitted]],
+    refits: dict[str, list[tuple[FitOrder, Fitted]]],
     result: dict[str, Any],
     searched: Searched,
     prepared: Prepared,
     folder: RunFolder,
 ) -> None:
-    """The bundles of the first seed's refits, and of their ensemble."""
+    """The bundles of the first seed's refits, and of the ensemble of all."""
     kept = {
         name: (ARCHITECTURES[name].Config.model_validate(order.config), fitted.weights)
-        for name, (order, fitted) in refits.items()
+        for name, [(order, fitted), *_] in refits.items()
         if name in searched.choices
     }
     if ensemble.NAME in searched.choices:

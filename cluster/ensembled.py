@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cluster import judged
-from cluster.dealer import SEEDS, Choice
+from cluster.dealer import Choice
 from cluster.judged import Scored
 from cluster.prepared import Prepared
 from cluster.searched import Searched
@@ -70,28 +70,28 @@ def _choice(members: dict[str, np.ndarray], searched: Searched, prepared: Prepar
     )
 
 
-def scores(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> list[Scored]:
-    """The ensemble of each seed's refits."""
+def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> Scored:
+    """The ensemble of all refits: each architecture's seeds are averaged, and then the architectures."""
     weights = searched.choices[ensemble.NAME].config["weights"]
-    combined = [
-        sum(weight * members[name][place].averaged.astype(np.float64) for name, weight in weights.items())
-        for place in range(SEEDS)
-    ]
-    return [judged.of_values(values, rows, prepared.shape, decoder=searched.decoder) for values in combined]
+    each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
+    values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
+    return judged.of_values(values, rows, prepared.shape, decoder=searched.decoder)
 
 
 def packed(
-    searched: Searched, refits: dict[str, tuple[FitOrder, Fitted]]
+    searched: Searched, refits: dict[str, list[tuple[FitOrder, Fitted]]]
 ) -> tuple[ensemble.Config, dict[str, torch.Tensor]]:
     """What the bundle holds: configuration and weights of the members that have a say."""
     weights = {n: weight for n, weight in searched.choices[ensemble.NAME].config["weights"].items() if weight > 0}
     members = {
         name: ensemble.Member(
             weight=weight,
-            config=refits[name][0].config,
+            config=refits[name][0][0].config,
+            fits=len(refits[name]),
             decoder=searched.averaged(name),
             temperature=searched.temperature(name),
         )
         for name, weight in weights.items()
     }
-    return ensemble.Config(members=members), ensemble.packed({name: refits[name][1].weights for name in members})
+    fits = {name: [fitted.weights for _, fitted in refits[name]] for name in members}
+    return ensemble.Config(members=members), ensemble.packed(fits)

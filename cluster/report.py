@@ -165,9 +165,9 @@ def confusion_table(table: dict[str, Any]) -> Table:
 
 
 ABOUT_ENSEMBLE = (
-    "The ensemble is the weighted average of the architectures' ratings, its weights fitted on validation "
-    "rows by fits on training rows alone. Its validation error is cross-fitted: no row is rated by weights that it "
-    "had a part in."
+    "The ensemble is the weighted average of the architectures' ratings, each the mean of its refits. Its weights are "
+    "fitted on validation rows by fits on training rows alone, one seed each. Its validation error is cross-fitted: no "
+    "row is rated by weights that it had a part in."
 )
 
 
@@ -212,7 +212,7 @@ def _section(name: str, config: dict[str, Any], details: dict[str, Any]) -> list
     return [
         f"## {name}",
         "",
-        f"Configuration: {settings}. Spread of the MSE over refit seeds: {seeds['spread']:.4f}.",
+        f"Configuration: {settings}. {_spread(seeds)}",
         "",
         "True rating (rows) against predicted (columns), to the nearest observed value:",
         "",
@@ -223,6 +223,12 @@ def _section(name: str, config: dict[str, Any], details: dict[str, Any]) -> list
         "```",
         "",
     ]
+
+
+def _spread(seeds: dict[str, Any]) -> str:
+    if len(seeds["metrics"]) == 1:
+        return "All refits are averaged in it: there is no spread over seeds."
+    return f"Spread of the MSE over refit seeds: {seeds['spread']:.4f}."
 
 
 def _setting(value: object) -> str:

@@ -1,7 +1,7 @@
 """Ensemble: rating = Σ w_a f_a with w ≥ 0 and Σ w = 1: stacked regressions (Breiman 1996).
 
 f_a is the rating by an architecture a (of a class head its mean or its argmax); w is fitted on rows that no f_a was
-trained on.
+trained on. An architecture's fits with several seeds are averaged first.
 """
 
 from typing import Any, Self, cast
@@ -55,6 +55,7 @@ class Member(BaseModel):
 
     weight: float = Field(ge=0, le=1)
     config: dict[str, Any]
+    fits: int = Field(1, ge=1, le=1000)  # with other seeds, averaged
     decoder: Decoder = "mean"  # of its class head, if it has one
     temperature: float = Field(gt=0)  # of its class head, if it has one
 
@@ -82,38 +83,55 @@ class Config(FitConfig):
 class Model(RatingModel):
     """A scalar head on fitted models, which has no weights of its own to train."""
 
-    def __init__(self, config: Config, members: dict[str, RatingModel], scale: Scale) -> None:
+    def __init__(self, config: Config, members: dict[str, list[RatingModel]], scale: Scale) -> None:
         super().__init__()
         self.config, self.scale = config, scale
-        self.members = nn.ModuleDict(members)
+        self.members = nn.ModuleDict({name: nn.ModuleList(fits) for name, fits in members.items()})
 
     @classmethod
     def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> Self:
-        members = {}
+        members: dict[str, list[RatingModel]] = {}
         for name, member in config.members.items():
-            architecture, prefix = ARCHITECTURES[name], f"members.{name}."
-            own = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
-            members[name] = architecture.Model.serving(architecture.Config.model_validate(member.config), shape, own)
+            architecture = ARCHITECTURES[name]
+            settings = architecture.Config.model_validate(member.config)
+            of_fits = [_below(f"members.{name}.{place}.", weights) for place in range(member.fits)]
+            members[name] = [architecture.Model.serving(settings, shape, own) for own in of_fits]
         return cls(config, members, shape.scale)
 
     @property
     def timed(self) -> bool:
         """Whether a member is."""
-        return any(cast(RatingModel, model).timed for model in self.members.values())
+        return any(model.timed for name in self.config.members for model in self._fits(name))
 
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         ratings = torch.zeros(len(users), dtype=torch.float64, device=users.device)
         for name, member in self.config.members.items():
-            ratings += member.weight * self._rating(name, users, items, times).double()
+            ratings += member.weight * self._rating(name, users, items, times)
         return ratings.float()
 
     def _rating(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
-        model, member = cast(RatingModel, self.members[name]), self.config.members[name]
-        output = model(*model.inputs(users, items, times))
-        return decode(output, model.grid, self.scale, decoder=member.decoder, temperature=member.temperature)
+        """The mean over the member's fits."""
+        member, ratings = self.config.members[name], []
+        for model in self._fits(name):
+            output = model(*model.inputs(users, items, times))
+            decoded = decode(output, model.grid, self.scale, decoder=member.decoder, temperature=member.temperature)
+            ratings.append(decoded.double())
+        return torch.stack(ratings).mean(0)
+
+    def _fits(self, name: str) -> list[RatingModel]:
+        return [cast(RatingModel, model) for model in cast(nn.ModuleList, self.members[name])]
 
 
-def packed(members: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The weights of the ensemble's model, of those of its members' served ones."""
-    return {f"members.{name}.{key}": tensor for name, own in members.items() for key, tensor in own.items()}
+def packed(members: dict[str, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
+    """The weights of the ensemble's model, of those of its members' served ones: a list of fits for each."""
+    return {
+        f"members.{name}.{place}.{key}": tensor
+        for name, fits in members.items()
+        for place, own in enumerate(fits)
+        for key, tensor in own.items()
+    }
+
+
+def _below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}

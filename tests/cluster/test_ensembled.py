@@ -49,7 +49,8 @@ def refit(name, config, place):
 def searched(prepared, tmp_path_factory):
     """What a search over three architectures came to."""
     configs = {name: small_config(name).model_dump() for name in NAMES}
-    choices = {n: Choice(config=config, value=1.0, metrics={}, temperature=2.0) for n, config in configs.items()}
+    metrics = {"argmax_mse": 1.0, "mean_mse": 1.0}
+    choices = {n: Choice(config=c, value=1.0, metrics=metrics, temperature=2.0) for n, c in configs.items()}
     refits = {(n, place): refit(n, config, place) for n, config in configs.items() for place in range(SEEDS)}
     held_out = ensembled.orders(choices, seed=1)
     return Searched(

@@ -121,7 +121,7 @@ def test_the_ensemble_is_named_as_what_it_is():
     report = reported({"pmf": found(), "ensemble": found(config={"weights": weights})})
     assert "| ensemble (of the tuned) | 0.8000 |" in report
     assert "weights 0.861 svdpp + 0.139 pmf + 0.000 bias" in report
-    assert "weights fitted on validation rows by fits on training rows alone" in report
+    assert "fitted on validation rows by fits on training rows alone" in report
 
 
 def test_what_uses_time_says_so_in_every_line_and_what_that_means():

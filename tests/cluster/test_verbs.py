@@ -25,7 +25,7 @@ def timed():
     for name, settings in {"bias": {}, "svdpp": {"time": "day"}}.items():
         fit = Fit(ARCHITECTURES[name], small_config(name, **settings), shape_of(data), data.rows, seed=1)
         list(run(fit))
-        fits[name] = fit.model.served().state_dict()
+        fits[name] = [fit.model.served().state_dict()]
         members[name] = {"weight": 0.5, "config": fit.config.model_dump(), "temperature": 1.0}
     description = bundle.describe(
         ensemble.NAME,

@@ -137,7 +137,7 @@ def bundled(path, members, data, *, decoder="argmax", **changes):
     config = ensemble.Config.model_validate({"members": described})
     settings = {"decoder": decoder, "temperature": 1.0, "seed": 1, "data": data.name, "metrics": {}}
     description = bundle.describe(ensemble.NAME, config, shape_of(data).scale, **settings)
-    weights = ensemble.packed({name: fit.model.served().state_dict() for name, fit in members.items()})
+    weights = ensemble.packed({name: [fit.model.served().state_dict()] for name, fit in members.items()})
     bundle.save(path, description, weights, data.users, data.items)
     return path
 
@@ -220,9 +220,22 @@ class Threes(RatingModel):
 def test_times_go_to_those_members_that_take_them():
     half = {"weight": 0.5, "config": {}, "temperature": 1.0}
     config = ensemble.Config.model_validate({"members": {"pmf": half, "bias": half}})
-    model = ensemble.Model(config, {"pmf": Clock(), "bias": Threes()}, STARS)
+    model = ensemble.Model(config, {"pmf": [Clock()], "bias": [Threes()]}, STARS)
     pairs = torch.tensor([1, 2]), torch.tensor([1, 2])
     assert model.timed
     assert predict(model, *pairs, torch.tensor([1, 5])).tolist() == [2.0, 4.0]
     with pytest.raises(InputError, match="rates no pairs without a timestamp"):
         predict(model, *pairs)
+
+
+def test_a_members_fits_are_averaged_before_the_architectures_are(tmp_path, small_world):
+    users, items = torch.arange(1, 20), torch.arange(1, 20)
+    fits = [fitted("bias", small_world, user_damping=damping) for damping in (1.0, 30.0)]
+    config = ensemble.Config.model_validate(
+        {"members": {"bias": {"weight": 1, "config": fits[0].config.model_dump(), "temperature": 1.0, "fits": 2}}}
+    )
+    weights = ensemble.packed({"bias": [fit.model.served().state_dict() for fit in fits]})
+    model = ensemble.Model.serving(config, fits[0].shape, weights)
+    model.load_state_dict(weights)
+    each = [fit.model(users, items).clamp(fit.shape.scale.low, fit.shape.scale.high) for fit in fits]
+    assert torch.allclose(model(users, items), (each[0] + each[1]) / 2, atol=1e-6)

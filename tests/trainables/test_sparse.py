@@ -1,12 +1,14 @@
 """Sparse matrices do what dense ones do, on any small matrix: empty rows, empty columns and repeated entries too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables import sparse
 from trainables.sparse import Bags, product
 
 
@@ -81,6 +83,47 @@ def test_rows_that_are_taken_can_be_transposed(both, data):
     rows = torch.tensor(data.draw(st.lists(st.integers(0, len(both.bags) - 1), max_size=9)), dtype=torch.int64)
     swapped = both.bags.take(rows).transposed(both.dense.shape[1])
     assert torch.equal(dense_of(swapped, len(rows)), both.dense[rows].T)
+
+
+def entries_of(bags):
+    weights = [] if bags.weights is None else bags.weights.tolist()
+    return bags.offsets.tolist(), bags.columns.tolist(), weights
+
+
+@given(matrices(), st.data())
+def test_off_the_cpu_a_matrix_is_sorted_picked_and_transposed_alike(both, data):
+    rows = torch.tensor(data.draw(st.lists(st.integers(0, len(both.bags) - 1), max_size=9)), dtype=torch.int64)
+    columns = both.dense.shape[1]
+
+    def made():
+        order = torch.arange(len(both.bags)).repeat_interleave(both.bags.sizes)
+        again = Bags.of(order.flip(0), both.bags.columns.flip(0).long(), len(both.bags), both.bags.weights)
+        taken = again.take(rows)
+        return [entries_of(bags) for bags in (again, taken, taken.transposed(columns))]
+
+    with patch.object(sparse, "_on_cpu", lambda tensor: False):
+        expected = made()
+    assert made() == expected
+
+
+@given(matrices())
+def test_cut_up_by_columns_a_matrix_gives_the_same_product(both):
+    columns = both.bags.columns
+    with patch.multiple(sparse, BLOCK=2, WORTH=0):
+        cut = replace(both.bags, blocks=both.bags._cut() if len(columns) else ())
+    assert torch.equal(cut.times(both.table), both.dense @ both.table)
+    if len(columns) and columns.max() > 1:
+        assert len(cut.blocks) > 1
+        assert sum(len(block.columns) for block in cut.blocks) == len(columns)
+        assert max(len(block.columns.unique()) for block in cut.blocks) <= 3
+
+
+def test_only_a_large_matrix_of_many_columns_is_cut_up():
+    entries, columns = torch.arange(12), torch.arange(12)
+    with patch.multiple(sparse, BLOCK=4, WORTH=2):
+        assert len(Bags.of(entries % 2, columns, 2).blocks) == 3
+        assert Bags.of(entries % 3, columns, 3).blocks == ()  # few entries for their rows
+        assert Bags.of(entries % 2, columns % 5, 2).blocks == ()  # one block holds them
 
 
 @given(matrices())
