@@ -61,7 +61,9 @@ class Half:
     ) -> None:
         """Write the gradients of the three tables, given that of a batch's vectors."""
         own, implicit, sides = into
-        own.zero_().index_add_(0, shown, gradient)
+        # Sums by groups of a batch's rows, which are twice as fast as adding row by row.
+        place = torch.arange(len(ids), device=ids.device)
+        own.copy_(Bags.of(shown, place, len(own)).times(gradient))
         rows = self._rows_alone(shown)
         if rows is None:
             implicit.copy_(self.rated_by.times(own * self.scale))
@@ -69,11 +71,10 @@ class Half:
             alone, _ = rows
             rated_by = self.partners_of.take(alone).transposed(len(implicit))
             implicit.copy_(rated_by.times(own[alone] * self.scale[alone]))
-        for piece in _pieces(gradient):
-            of_pair = gradient[piece] * self.scale.index_select(0, shown[piece])
-            implicit.index_add_(0, partners[piece], of_pair, alpha=-1)
+        of_pairs = Bags.of(partners, place, len(implicit), self.scale[:, 0].index_select(0, shown))
+        implicit.sub_(of_pairs.times(gradient))
         if self.features is not None:
-            of_ids = own if shown is ids else torch.zeros_like(own).index_add_(0, ids, gradient)
+            of_ids = own if shown is ids else Bags.of(ids, place, len(own)).times(gradient)
             sides.copy_(self.features[1].times(of_ids))
 
     def _rows_alone(self, ids: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -58,8 +58,8 @@ class Trunk(nn.Module):
 
     def see(self, users: Tensor, items: Tensor) -> None:
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
-        by_user = Bags.of(users, items, self.shape.users)
-        by_item = Bags.of(items, users, self.shape.items)
+        by_user = Bags.of(users, items, self.shape.users).cut()
+        by_item = Bags.of(items, users, self.shape.items).cut()
         self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features)
         self.item_half = half(by_item, by_user, self.config.exponent, self.shape.item_features)
 
