@@ -28,7 +28,7 @@ from trainables.model import Shape
 from trainables.scale import Scale
 
 LARGE_BATCH = {"batch_size": 512, "weight_decay": 0.25, "factors": 47, "epochs": 6}
-QUICK = {"factors": 31, "epochs": 5}
+QUICK = {"factors": 47, "epochs": 4, "learning_rate": 0.022}
 
 
 @dataclass(frozen=True, kw_only=True)

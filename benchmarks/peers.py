@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,8 +39,11 @@ HERE = Path(__file__).parent / "peers"
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "LK")
 INSTALL_LIMIT = FIT_LIMIT = 3600  # seconds
 
-OWN: list[tuple[str, str, dict[str, Any]]] = [  # label, architecture, changes to its reference settings
-    ("`pmf`", "pmf", {}),
+OWN: list[tuple[str, str, bool]] = [  # label, architecture, whether it may use the side tables
+    ("`pmf`", "pmf", True),
+    ("`svdpp`, ids", "svdpp", False),
+    ("`svdpp`", "svdpp", True),
+    ("`svdpp_classifier`", "svdpp_classifier", True),
 ]
 PEERS = {  # method of benchmarks/peers/fit_NAME.py, label, whose settings
     "fastai": [
@@ -105,10 +107,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         splits = [exchanged(seed, arguments.parts, Path(folder)) for seed in arguments.split_seeds]
         if "reeltune" in arguments.only:
-            for label, name, changes in OWN:
-                fits = [own(name, changes, data, arguments.seed) for data in splits]
-                settings = ", ".join(f"{key} {value}" for key, value in changes.items()) or "its reference"
-                print(row(f"reeltune {__version__}", label, settings, fits), flush=True)
+            for label, name, side_tables in OWN:
+                fits = [own(name, data, arguments.seed, side_tables=side_tables) for data in splits]
+                print(row(f"reeltune {__version__}", label, "its reference", fits), flush=True)
         for name in [name for name in PEERS if name in arguments.only]:
             for line in peer_rows(name, splits, arguments.environments):
                 print(line, flush=True)
@@ -122,6 +123,7 @@ def exchanged(seed: int, held_out: str, folder: Path) -> Data:
         users=ratings.users.rows,
         items=ratings.items.rows,
         scale=Scale.of(parts.fitting.ratings),
+        ratings=len(parts.train),
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
@@ -151,11 +153,11 @@ def side_table(features: Features | None) -> pd.DataFrame:
     return pd.DataFrame({**columns, "group": groups[features.columns]})
 
 
-def own(name: str, changes: dict[str, Any], data: Data, seed: int) -> Measured:
+def own(name: str, data: Data, seed: int, *, side_tables: bool) -> Measured:
     """One fit of reeltune's, in this process."""
     architecture = ARCHITECTURES[name]
-    config = architecture.reference(data.shape).model_copy(update=changes)
-    fit = Fit(architecture, config, data.shape, data.fitting, seed=seed)
+    shape = data.shape if side_tables else replace(data.shape, user_features=None, item_features=None)
+    fit = Fit(architecture, architecture.reference(shape), shape, data.fitting, seed=seed)
     start = time.perf_counter()
     for _ in run(fit):
         pass
