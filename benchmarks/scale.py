@@ -1,7 +1,8 @@
-"""What an epoch costs as ratings grow: 1 million and 10 million made-up ratings, 100 by each user. About 6 minutes.
+"""What an epoch costs as ratings grow: 1 million and 10 million made-up ratings, 100 by each user. About 2 minutes.
 
     python benchmarks/scale.py                                      # the table of docs/how-it-works.md
-    python benchmarks/scale.py --batches 65536 --steps 20 --whole   # small batches, and the whole incidence each step
+    python benchmarks/scale.py --keep-memory                        # with the two variables that it names
+    python benchmarks/scale.py --architectures svdpp --ratings 10000000 --batches 65536 8192 --steps 12 --whole
 
 Every line is a process of its own on one core, so that its peak memory is its own: from the start, with the drawing of
 the ratings, to the end of the evaluation. Both architectures take the same batches, the default for 36 steps an epoch
@@ -11,6 +12,7 @@ core for, which on a busy machine are fewer than the seconds.
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -29,6 +31,8 @@ from trainables.model import Shape, batch_for
 from trainables.scale import Scale
 from trainables.trunk import STEPS
 
+# glibc gives tensors of 32 MiB and more back to the system at once, which then clears their pages again, step by step.
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 PER_USER, USERS_PER_ITEM = 100, 10 / 3
 EVALUATED = 1_000_000
 COLUMNS = ["ratings", "set-up, s", "epoch, s", "epoch, core s", "core µs a rating", "1M pairs, core s", "peak GiB"]
@@ -41,12 +45,14 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", help="rows per step, in place of the default")
     parser.add_argument("--steps", type=int, help="time these first steps alone, and give an epoch's time from them")
     parser.add_argument("--whole", action="store_true", help="also with the whole incidence in every step")
+    parser.add_argument("--keep-memory", action="store_true", help=" ".join(map("=".join, KEEP.items())))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(**json.loads(arguments.one))))
         return
-    print(f"machine: {description()}, one thread")
+    environment = KEEP if arguments.keep_memory else {}
+    print(f"machine: {description()}, one thread", *map("=".join, environment.items()))
     print(f"| architecture | batch | {' | '.join(COLUMNS)} |")
     print(f"| --- | {' | '.join(['---:'] * (1 + len(COLUMNS)))} |")
     for name in arguments.architectures:
@@ -55,7 +61,7 @@ def main() -> None:
                 for whole in [False, True] if arguments.whole and name != "pmf" else [False]:
                     asked = {"name": name, "ratings": ratings, "batch": batch, "steps": arguments.steps, "whole": whole}
                     label = f"`{name}`{', whole incidence' if whole else ''}"
-                    print(line(label, batch, in_a_process(asked)), flush=True)
+                    print(line(label, batch, in_a_process(asked, environment)), flush=True)
 
 
 def own_batch(ratings: int) -> int:
@@ -63,9 +69,10 @@ def own_batch(ratings: int) -> int:
     return ARCHITECTURES["svdpp"].reference(shape_of(synthetic.World(), ratings)).batch_size
 
 
-def in_a_process(asked: dict[str, Any]) -> dict[str, float]:
+def in_a_process(asked: dict[str, Any], environment: dict[str, str]) -> dict[str, float]:
     command = [sys.executable, __file__, "--one", json.dumps(asked)]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **environment})
+    return json.loads(done.stdout)
 
 
 def measure(name: str, ratings: int, batch: int, steps: int | None, whole: bool) -> dict[str, float]:
@@ -82,16 +89,18 @@ def measure(name: str, ratings: int, batch: int, steps: int | None, whole: bool)
     fit = Fit(architecture, config, shape, rows, seed=1)
     made, wall = time.process_time(), time.perf_counter()
     timed = min(steps or fit.steps, fit.steps)
+    fit._batch(0, 0)  # shuffles the epoch's rows, once for all steps
+    shuffled, shuffled_wall = time.process_time(), time.perf_counter()
     for _ in range(timed):
         fit.advance()
     trained, share = time.process_time(), timed / fit.steps
-    seconds = (time.perf_counter() - wall) / share
+    seconds = shuffled_wall - wall + (time.perf_counter() - shuffled_wall) / share
     predict(fit.model, fit.rows.users[:EVALUATED], fit.rows.items[:EVALUATED])
     return {
         "ratings": ratings,
         "set_up": made - start,
         "epoch": seconds,
-        "epoch_core": (trained - made) / share,
+        "epoch_core": shuffled - made + (trained - shuffled) / share,
         "evaluation": time.process_time() - trained,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30,
     }

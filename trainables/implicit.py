@@ -1,6 +1,6 @@
 """Implicit feedback one way, with side information: known + n^-a (A Y) + S C, and its gradients by hand.
 
-Where there are more than a million ratings, a step multiplies the rows of its own batch alone.
+Where there are more than a million ratings, a step multiplies the rows of its own batch alone, if they are few enough.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,9 @@ from trainables.data.features import Features
 from trainables.sparse import Bags
 
 WHOLE = 1_000_000  # ratings up to which every step multiplies the whole incidence
+# The share of all ratings that a batch's rows may hold for that. To pick rows costs a third of multiplying them, to
+# transpose them for the gradient three times as much.
+FORWARD, BACKWARD = 1 / 2, 1 / 4
 PIECE = 4096  # rows of a batch
 
 
@@ -50,7 +53,7 @@ class Half:
 
     def _known(self, own: Tensor, implicit: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors of ids, but for features, and each row of the batch its place among them."""
-        rows = self._rows_alone(shown)
+        rows = self._rows_alone(shown, FORWARD)
         if rows is None:
             return self.partners_of.times(implicit).mul_(self.scale).add_(own), shown
         alone, place = rows
@@ -64,7 +67,7 @@ class Half:
         # Sums by groups of a batch's rows, which are twice as fast as adding row by row.
         place = torch.arange(len(ids), device=ids.device)
         own.copy_(Bags.of(shown, place, len(own)).times(gradient))
-        rows = self._rows_alone(shown)
+        rows = self._rows_alone(shown, BACKWARD)
         if rows is None:
             implicit.copy_(self.rated_by.times(own * self.scale))
         else:
@@ -77,15 +80,14 @@ class Half:
             of_ids = own if shown is ids else Bags.of(ids, place, len(own)).times(gradient)
             sides.copy_(self.features[1].times(of_ids))
 
-    def _rows_alone(self, ids: Tensor) -> tuple[Tensor, Tensor] | None:
-        """The distinct rows of a batch and each id's place in them, where it pays to multiply these alone."""
+    def _rows_alone(self, ids: Tensor, share: float) -> tuple[Tensor, Tensor] | None:
+        """The distinct rows of a batch and each id's place in them, where they hold less than this share of ratings."""
         entries = len(self.partners_of.columns)
         if entries <= WHOLE:
             return None
         in_batch = torch.zeros(len(self.scale), dtype=torch.bool, device=ids.device)
         in_batch[ids] = True
-        # To pick rows, and to transpose them for the gradient, costs about a third of multiplying all.
-        if int(self.partners_of.sizes[in_batch].sum()) >= entries // 2:
+        if int(self.partners_of.sizes[in_batch].sum()) >= share * entries:
             return None
         return in_batch.nonzero()[:, 0], (in_batch.cumsum(0) - 1)[ids]
 

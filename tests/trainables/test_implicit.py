@@ -117,28 +117,31 @@ def test_so_they_are_for_any_batch(rows, dropped):
 
 @pytest.mark.parametrize("features", [None, SIDES], ids=["ids alone", "with features"])
 @pytest.mark.parametrize("dropped", [[], [1]], ids=["all ids known", "one unknown"])
-def test_a_step_that_multiplies_its_own_rows_alone_gives_the_same(monkeypatch, features, dropped):
+@pytest.mark.parametrize("backward", [0.0, 0.5], ids=["forward alone", "and backward"])
+def test_a_step_that_multiplies_its_own_rows_alone_gives_the_same(monkeypatch, features, dropped, backward):
     rows = torch.tensor([7, 8, 10])  # 5 of the 12 entries
     shown = IDS[rows].clone()
     shown[dropped] = 0
     batch = IDS[rows], shown, PARTNER[rows]
     made = half_of(features=features)
-    assert made._rows_alone(shown) is None
+    assert made._rows_alone(shown, 0.5) is None
     whole, expected = compared(made, batch, features=features)
     monkeypatch.setattr(implicit, "WHOLE", 0)
-    assert made._rows_alone(shown) is not None
+    monkeypatch.setattr(implicit, "BACKWARD", backward)
+    assert made._rows_alone(shown, 0.5) is not None
     alone, _ = compared(made, batch, features=features)
     for one, other, known in zip(alone, whole, expected, strict=True):
         assert torch.allclose(one, other, rtol=1e-12, atol=1e-14)
         assert torch.allclose(one, known, rtol=1e-9, atol=1e-12)
 
 
-def test_rows_that_hold_half_of_all_ratings_are_not_picked(monkeypatch):
+def test_rows_that_hold_a_larger_share_of_all_ratings_are_not_picked(monkeypatch):
     monkeypatch.setattr(implicit, "WHOLE", 0)
     made = half_of()
-    assert made._rows_alone(torch.tensor([1, 3])) is not None  # 5 of 12
-    assert made._rows_alone(torch.tensor([1, 4])) is None  # 6 of 12
-    rows, place = made._rows_alone(torch.tensor([4, 3, 4, 5]))
+    assert made._rows_alone(torch.tensor([1, 3]), 0.5) is not None  # 5 of 12
+    assert made._rows_alone(torch.tensor([1, 3]), 0.4) is None
+    assert made._rows_alone(torch.tensor([1, 4]), 0.5) is None  # 6 of 12
+    rows, place = made._rows_alone(torch.tensor([4, 3, 4, 5]), 0.5)
     assert rows[place].tolist() == [4, 3, 4, 5]
 
 

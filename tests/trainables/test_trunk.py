@@ -301,7 +301,7 @@ def test_a_fit_that_multiplies_its_own_rows_alone_ends_as_one_that_multiplies_al
         for _ in range(25):
             fit.advance()
         ends.append(fit.model.trunk.table.detach())
-    assert fit.model.trunk.user_half._rows_alone(fit.rows.users[:4]) is not None
+    assert fit.model.trunk.user_half._rows_alone(fit.rows.users[:4], implicit.BACKWARD) is not None
     assert torch.allclose(*ends, atol=1e-4)
 
 
