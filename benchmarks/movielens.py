@@ -19,11 +19,13 @@ import torch
 
 from cluster.machine import description
 from cluster.prepared import looks
+from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Ratings, load_data, split
+from trainables.data import Rows, Split, load_data, split
+from trainables.decoders import decode
 from trainables.fit import Fit, on_device
 from trainables.loop import calibrate, evaluate, run
-from trainables.metrics import Metrics
+from trainables.metrics import Metrics, from_sums, predict, sums
 from trainables.model import Shape
 from trainables.scale import Scale
 
@@ -54,6 +56,8 @@ ROWS = [
     Row(label="svdpp, WITH TIME: day", architecture="svdpp", changes={"time": "day"}),
     Row(label="svdpp, WITH TIME: residual", architecture="svdpp", changes={"time": "residual"}),
 ]
+MEMBERS = ("pmf", "autorec", "svdpp", "svdpp_classifier")
+SEEDS = 3  # fits of each member that the ensemble averages
 COLUMNS = ("argmax-MSE", "gain", "mean-MSE", "on 33 classes", "seconds")
 
 
@@ -71,26 +75,46 @@ def main() -> None:
     )
     print(f"| {'fit':26} | {' | '.join(COLUMNS)} |")
     print(f"| {'-' * 26} |{' ---: |' * len(COLUMNS)}")
-    data = {True: load_data("ml-100k"), False: load_data("ml-100k", users="none", items="none")}
     base = 0.0
     for row in ROWS:
         if row is not BASELINE and arguments.only and not row.label.startswith(tuple(arguments.only)):
             continue
-        each = [measure(row, data[row.side_tables], seed, arguments) for seed in arguments.split_seeds]
-        argmax, mean, grid = (
-            float(np.mean([getattr(metrics, name) for metrics, _ in each]))
-            for name in ("argmax_mse", "mean_mse", "grid_mse")
-        )
-        base = argmax if row is BASELINE else base
-        seconds = np.mean([seconds for _, seconds in each])
-        print(
-            f"| {row.label:26} | {argmax:.4f} | {base - argmax:+.4f} | {mean:.4f} | {grid:.4f} | {seconds:.2f} |",
-            flush=True,
-        )
+        each = [measure(row, seed, arguments) for seed in arguments.split_seeds]
+        base = show(row.label, each, base)
+    if not arguments.only or "ensemble" in arguments.only:
+        show("ensemble of defaults", [ensembled(seed, arguments) for seed in arguments.split_seeds], base)
 
 
-def measure(row: Row, ratings: Ratings, split_seed: int, arguments: argparse.Namespace) -> tuple[Metrics, float]:
-    """The metrics of one fit, and its seconds."""
+def show(label: str, each: list[tuple[Metrics, float]], base: float) -> float:
+    """Print the means over splits; the argmax-MSE where there is none to compare with yet."""
+    argmax, mean, grid = (
+        float(np.mean([getattr(metrics, name) for metrics, _ in each]))
+        for name in ("argmax_mse", "mean_mse", "grid_mse")
+    )
+    seconds, base = np.mean([seconds for _, seconds in each]), base or argmax
+    print(f"| {label:26} | {argmax:.4f} | {base - argmax:+.4f} | {mean:.4f} | {grid:.4f} | {seconds:.2f} |", flush=True)
+    return base
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One split of the data."""
+
+    parts: Split
+    shape: Shape
+
+    def held_out(self, parts: str) -> Rows:
+        if parts == "validation":
+            return self.parts.validation
+        return self.parts.test.open(looks(), reason="benchmarks/movielens.py")[0]
+
+    def fitting(self, parts: str) -> Rows:
+        return self.parts.train if parts == "validation" else self.parts.fitting
+
+
+def world(split_seed: int, arguments: argparse.Namespace, *, side_tables: bool = True) -> World:
+    kept = None if side_tables else "none"
+    ratings = load_data("ml-100k", users=kept, items=kept)
     parts = split(ratings.rows, kind=arguments.split, seed=split_seed)
     shape = Shape(
         users=ratings.users.rows,
@@ -100,21 +124,62 @@ def measure(row: Row, ratings: Ratings, split_seed: int, arguments: argparse.Nam
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
+    return World(parts=parts, shape=shape)
+
+
+def fitted(row: Row, shape: Shape, rows: Rows, seed: int) -> tuple[Fit, float]:
+    """A fit, and its seconds."""
     architecture = ARCHITECTURES[row.architecture]
     config = architecture.Config.model_validate({**architecture.reference(shape).model_dump(), **row.changes})
-    rows = parts.train if arguments.parts == "validation" else parts.fitting
-    fit = Fit(architecture, config, shape, rows, seed=arguments.seed)
+    fit = Fit(architecture, config, shape, rows, seed=seed)
     start = time.perf_counter()
     for _ in run(fit):
         pass
-    seconds = time.perf_counter() - start
+    return fit, time.perf_counter() - start
+
+
+def measure(row: Row, split_seed: int, arguments: argparse.Namespace) -> tuple[Metrics, float]:
+    """The metrics of one fit, and its seconds."""
+    given = world(split_seed, arguments, side_tables=row.side_tables)
+    fit, seconds = fitted(row, given.shape, given.fitting(arguments.parts), arguments.seed)
     # The mean of a class head needs its temperature; a fit on all rows has none to find it on but its own.
-    temperature = calibrate(fit, on_device(parts.validation, fit.device))
-    if arguments.parts == "validation":
-        held_out = parts.validation
-    else:
-        held_out, _ = parts.test.open(looks(), reason="benchmarks/movielens.py")
-    return evaluate(fit, on_device(held_out, fit.device), decoder="argmax", temperature=temperature), seconds
+    temperature = calibrate(fit, on_device(given.parts.validation, fit.device))
+    held_out = on_device(given.held_out(arguments.parts), fit.device)
+    return evaluate(fit, held_out, decoder="argmax", temperature=temperature), seconds
+
+
+def ensembled(split_seed: int, arguments: argparse.Namespace) -> tuple[Metrics, float]:
+    """Some architectures at their defaults: weights by fits on training rows, then three fits of each averaged.
+
+    With `--parts validation` the weights have seen the rows that they are judged on.
+    """
+    given, seconds = world(split_seed, arguments), 0.0
+    fitting, held_out = given.fitting(arguments.parts), given.held_out(arguments.parts)
+    known, wanted = [], []
+    for name in MEMBERS:
+        row = Row(label=name, architecture=name, changes={})
+        fits = [fitted(row, given.shape, fitting, arguments.seed + place) for place in range(SEEDS)]
+        alone, spent = fitted(row, given.shape, given.parts.train, arguments.seed)
+        seconds += spent + sum(each for _, each in fits)
+        known.append(ratings_of(alone, given.parts.validation))
+        wanted.append(np.mean([ratings_of(fit, held_out) for fit, _ in fits], axis=0))
+    values = ensemble.weights(np.stack(known), given.parts.validation.ratings) @ np.stack(wanted)
+    total = sums(
+        torch.tensor(values),
+        torch.tensor(held_out.ratings),
+        None,
+        given.shape.scale,
+        decoder="argmax",
+        temperature=1.0,
+    )
+    return from_sums(total, scalar=True), seconds
+
+
+def ratings_of(fit: Fit, rows: Rows) -> np.ndarray:
+    """The argmax of a class head, the value of a scalar one."""
+    pairs = on_device(rows, fit.device)
+    output = predict(fit.model, pairs.users, pairs.items, pairs.times)
+    return decode(output, fit.model.grid, fit.shape.scale, decoder="argmax", temperature=1.0).double().numpy()
 
 
 if __name__ == "__main__":
