@@ -96,7 +96,9 @@ BATCHES = {"every pair": whole_batch, "some ids unknown": some_dropped, "pairs m
 @pytest.mark.parametrize("features", [None, SIDES], ids=["ids alone", "with features"])
 @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
-def test_vectors_and_gradients_by_hand_are_those_of_the_formula(batch, exponent, features):
+@pytest.mark.parametrize("piece", [4096, 5], ids=["in one piece", "in pieces"])
+def test_vectors_and_gradients_by_hand_are_those_of_the_formula(monkeypatch, piece, batch, exponent, features):
+    monkeypatch.setattr(implicit, "PIECE", piece)
     found, expected = compared(
         half_of(exponent=exponent, features=features), batch(), exponent=exponent, features=features
     )
