@@ -30,7 +30,7 @@ WRONG = [
     (["tune", "--trials", "0"], "Invalid value for '--trials'"),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
-    (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median or rounded"),
+    (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
     (["tune", "--workers-per-trial", "2"], "--workers-per-trial 2: trials of several workers are not built yet"),
     (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
     (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
