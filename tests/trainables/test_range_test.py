@@ -24,10 +24,11 @@ def test_rates_grow_from_the_eleventh_of_a_hundred_on(found):
     assert found.rates.shape == found.losses.shape
 
 
-def test_losses_are_finite_and_fall_and_rise_again(found):
+def test_losses_are_finite_and_fall_until_they_rise_or_run_away(found):
     assert np.isfinite(found.losses).all()
     lowest = found.losses.argmin()
-    assert 10 < lowest < len(found.losses) - 1
+    ran_away = found.rates[-1] < 1  # at once, with weight decay: the last steps, which are left out, were above
+    assert 10 < lowest < len(found.losses) - (0 if ran_away else 1)
     assert found.losses[lowest] < 0.97 * found.losses[0]
 
 
