@@ -18,16 +18,15 @@ import numpy as np
 import torch
 
 from cluster.machine import description
-from cluster.prepared import looks
+from cluster.prepared import DataOptions, looks, prepare
 from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Rows, Split, load_data, split
+from trainables.data import Rows, Split
 from trainables.decoders import decode
 from trainables.fit import Fit, on_device
 from trainables.loop import calibrate, evaluate, run
 from trainables.metrics import Metrics, from_sums, predict, sums
 from trainables.model import Shape
-from trainables.scale import Scale
 
 LARGE_BATCH = {"batch_size": 512, "weight_decay": 0.25, "factors": 47, "epochs": 6}
 QUICK = {"factors": 47, "epochs": 4, "learning_rate": 0.022}
@@ -114,17 +113,9 @@ class World:
 
 def world(split_seed: int, arguments: argparse.Namespace, *, side_tables: bool = True) -> World:
     kept = None if side_tables else "none"
-    ratings = load_data("ml-100k", users=kept, items=kept)
-    parts = split(ratings.rows, kind=arguments.split, seed=split_seed)
-    shape = Shape(
-        users=ratings.users.rows,
-        items=ratings.items.rows,
-        scale=Scale.of(parts.fitting.ratings),
-        ratings=len(parts.train),
-        user_features=ratings.user_features,
-        item_features=ratings.item_features,
-    )
-    return World(parts=parts, shape=shape)
+    options = DataOptions(data="ml-100k", split=arguments.split, split_seed=split_seed, users=kept, items=kept)
+    prepared = prepare(options)
+    return World(parts=prepared.split, shape=prepared.shape)
 
 
 def fitted(row: Row, shape: Shape, rows: Rows, seed: int) -> tuple[Fit, float]:
