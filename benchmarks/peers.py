@@ -25,10 +25,10 @@ import pandas as pd
 import torch
 
 from cluster.machine import description
-from cluster.prepared import looks
+from cluster.prepared import DataOptions, looks, prepare
 from trainables import __version__
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Features, Rows, load_data, split
+from trainables.data import Features, Rows
 from trainables.data.movielens import cache_folder
 from trainables.fit import Fit, on_device
 from trainables.loop import evaluate, run
@@ -117,16 +117,8 @@ def main() -> None:
 
 def exchanged(seed: int, held_out: str, folder: Path) -> Data:
     """Split, and write what peers may see: no rating of a row that is to be predicted."""
-    ratings = load_data("ml-100k")
-    parts = split(ratings.rows, seed=seed)
-    shape = Shape(
-        users=ratings.users.rows,
-        items=ratings.items.rows,
-        scale=Scale.of(parts.fitting.ratings),
-        ratings=len(parts.train),
-        user_features=ratings.user_features,
-        item_features=ratings.item_features,
-    )
+    prepared = prepare(DataOptions(data="ml-100k", split_seed=seed))
+    parts, shape = prepared.split, prepared.shape
     if held_out == "validation":
         fitting, wanted = parts.train, parts.validation
     else:
@@ -138,7 +130,7 @@ def exchanged(seed: int, held_out: str, folder: Path) -> Data:
     rated = pd.DataFrame({"user": fitting.users, "item": fitting.items, "rating": fitting.ratings})
     rated.assign(timestamp=fitting.timestamps).to_parquet(home / "fit.parquet", index=False)
     pairs.to_parquet(home / "pairs.parquet", index=False)
-    for name, features in (("users", ratings.user_features), ("items", ratings.item_features)):
+    for name, features in (("users", shape.user_features), ("items", shape.item_features)):
         side_table(features).to_parquet(home / f"{name}.parquet", index=False)
     return Data(shape=shape, fitting=fitting, held_out=wanted, folder=home)
 

@@ -17,14 +17,12 @@ import numpy as np
 import torch
 
 from cluster.machine import description
+from cluster.prepared import DataOptions, prepare
 from trainables.architectures import ARCHITECTURES
-from trainables.data import load_data, split
 from trainables.fit import Fit, on_device
 from trainables.loop import calibrate, evaluate, run
 from trainables.losses import Loss
 from trainables.metrics import predict
-from trainables.model import Shape
-from trainables.scale import Scale
 from trainables.tensors import Tensors
 
 matplotlib.use("Agg")
@@ -85,16 +83,8 @@ def main() -> None:
 
 
 def fits_of(split_seed: int, seed: int) -> Fits:
-    data = load_data("ml-100k")
-    parts = split(data.rows, seed=split_seed)
-    shape = Shape(
-        users=data.users.rows,
-        items=data.items.rows,
-        scale=Scale.of(parts.fitting.ratings),
-        ratings=len(parts.train),
-        user_features=data.user_features,
-        item_features=data.item_features,
-    )
+    prepared = prepare(DataOptions(data="ml-100k", split_seed=split_seed))
+    parts, shape = prepared.split, prepared.shape
     held_out = on_device(parts.validation, torch.device("cpu"))
 
     def fitted(name: str, **changes: Any) -> Fitted:
