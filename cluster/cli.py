@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster import options as opt
+from cluster.cli_runs import VERBS
 from trainables.errors import FitFailed, InputError
 from trainables.version import __version__
 
@@ -291,6 +292,10 @@ def data_verb(
     )
     show.print_json(described) if as_json else show.data(described)
     return 0
+
+
+for verb in VERBS:
+    app.command()(verb)
 
 
 def _tune(options: "TuneOptions", as_json: bool) -> int:
