@@ -1,14 +1,14 @@
 """The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cluster import ensembled, judged
-from cluster.dealer import SEEDS, Choice
+from cluster.dealer import Choice
+from cluster.details import details
 from cluster.judged import Scored
 from cluster.prepared import Prepared, looks
 from cluster.report import headline, markdown
@@ -19,8 +19,7 @@ from trainables import bundle as bundles
 from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
-from trainables.decoders import Decoder
-from trainables.verdict import Verdict, compare, judge, spread
+from trainables.verdict import Verdict, compare, judge
 
 
 def finish(
@@ -52,9 +51,9 @@ def finish(
     _write_predictions(folder, scores, rows, prepared)
     _write_bundles(refits, result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
-    details = _details(scores, rows, prepared, decoder=searched.decoder, look=look)
-    write_json(folder.verdict, {**result, **details})
-    write_text(folder.report, markdown(result, details, prepared.summary()))
+    beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
+    write_json(folder.verdict, {**result, **beside})
+    write_text(folder.report, markdown(result, beside, prepared.summary()))
     return result
 
 
@@ -199,34 +198,3 @@ def _write_bundles(
             metrics={part: result["architectures"][name][part] for part in ("validation", "test")},
         )
         bundles.save(folder.model(name), description, weights, prepared.ratings.users, prepared.ratings.items)
-
-
-def _details(
-    scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int
-) -> dict[str, Any]:
-    """What `verdict.json` and the report have beside the answer."""
-    scale = prepared.shape.scale
-    fitting = prepared.split.fitting
-    outside = int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum())
-    return {
-        "decoder": decoder,
-        "look": look,
-        "test_rows": {
-            "count": len(rows),
-            "users": len(np.unique(rows.users)),
-            "outside_the_scale": outside,
-            "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
-            "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
-            "also_trained_on": prepared.overlap,
-            "hash": rows.fingerprint(),
-        },
-        "seeds": {
-            name: {
-                "metrics": [asdict(scored.metrics) for scored in each],
-                "spread": spread(judged.squared_errors(each, rows)),
-            }
-            for name, each in scores.items()
-        },
-        "by_value": {name: judged.by_value(each[0], rows, prepared.shape) for name, each in scores.items()},
-        "refit_seeds": SEEDS,
-    }

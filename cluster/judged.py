@@ -12,18 +12,21 @@ from trainables.architectures import ARCHITECTURES
 from trainables.bundle import restored
 from trainables.data import Rows
 from trainables.decoders import Decoder, decode
-from trainables.metrics import Metrics, from_sums, predict, sums
+from trainables.metrics import DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
 from trainables.model import Shape
+from trainables.probabilities import Probabilities, judge_probabilities
 from trainables.tensors import on_device
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit, scored on rows: its decoded ratings, those for an ensemble, shape (rows,), and its metrics."""
+    """One fit, scored on rows: its decoded ratings, those for an ensemble, shape (rows,), and how good it is."""
 
     ratings: np.ndarray
     averaged: np.ndarray
     metrics: Metrics
+    decoders: dict[Decoder, DecoderErrors]
+    probabilities: Probabilities | None  # None for a scalar head
 
 
 def score(
@@ -66,13 +69,32 @@ def _scored(
     truth = torch.tensor(rows.ratings)
     total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
     metrics = from_sums(total, scalar=grid is None)
-    return Scored(ratings=decoded(decoder), averaged=decoded(averaged), metrics=metrics)
+    return Scored(
+        ratings=decoded(decoder),
+        averaged=decoded(averaged),
+        metrics=metrics,
+        decoders=decoder_errors(output, truth, grid, shape.scale, temperature=temperature),
+        probabilities=None
+        if grid is None
+        else judge_probabilities(output, truth, grid, shape.scale, temperature=temperature),
+    )
 
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:
     """Each metric's mean over refit seeds."""
     each = [asdict(score.metrics) for score in scores]
     return {name: _mean([metrics[name] for metrics in each]) for name in each[0]}
+
+
+def mean_decoders(scores: list[Scored]) -> dict[str, dict[str, float]]:
+    """Each decoder's errors, mean over refit seeds."""
+    return {
+        decoder: {
+            "mse": float(np.mean([score.decoders[decoder].mse for score in scores])),
+            "mae": float(np.mean([score.decoders[decoder].mae for score in scores])),
+        }
+        for decoder in scores[0].decoders
+    }
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -56,6 +56,7 @@ class DataOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
+    asked: DataOptions
     ratings: Ratings
     split: Split
     shape: Shape
@@ -107,7 +108,7 @@ def prepare(options: DataOptions) -> Prepared:
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
-    return Prepared(ratings=ratings, split=parts, shape=shape, overlap=overlap)
+    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap)
 
 
 def check_time(values: Iterable[object], prepared: Prepared) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from trainables.decoders import Decoder, decode, nearest, observed_log_probabilities, round_to_scale
+from trainables.decoders import DECODERS, Decoder, decode, nearest, observed_log_probabilities, round_to_scale
 from trainables.model import RatingModel
 from trainables.scale import Scale
 
@@ -33,6 +33,12 @@ class Metrics:
         """The mean squared error of a decoder; a scalar head's value where it has no such decoder."""
         value = getattr(self, f"{decoder}_mse")
         return self.mean_mse if value is None else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderErrors:
+    mse: float
+    mae: float
 
 
 def predict(model: RatingModel, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
@@ -97,6 +103,19 @@ def from_sums(total: Tensor, *, scalar: bool) -> Metrics:
         accuracy=accuracy,
         log_loss=None if scalar else log_loss,
     )
+
+
+def decoder_errors(
+    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float
+) -> dict[Decoder, DecoderErrors]:
+    """Every decoder's errors on the same rows. A scalar head has no median; its argmax and mean are its value."""
+
+    def errors(decoder: Decoder) -> DecoderErrors:
+        decoded = decode(output, grid, scale, decoder=decoder, temperature=temperature)
+        off = decoded.double() - ratings.double()
+        return DecoderErrors(mse=float(off.square().mean()), mae=float(off.abs().mean()))
+
+    return {decoder: errors(decoder) for decoder in DECODERS if grid is not None or decoder != "median"}
 
 
 def add_up(total: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import torch
 
 from tests.worlds import STARS
 from trainables import metrics
-from trainables.metrics import from_sums, sums
+from trainables.decoders import DECODERS
+from trainables.metrics import decoder_errors, from_sums, sums
 from trainables.model import RatingModel
 
 GRID = torch.tensor([1.0, 2, 3, 4, 5])
@@ -85,6 +86,26 @@ def test_a_decoder_that_a_scalar_head_lacks_scores_its_value():
     assert {name: scalar.of(name) for name in ("argmax", "mean", "median", "rounded")} == dict.fromkeys(
         ("argmax", "mean", "median", "rounded"), 0.5
     )
+
+
+def test_every_decoder_of_a_class_head_has_the_error_that_choosing_it_would_give():
+    output = torch.randn(50, 5, generator=torch.Generator().manual_seed(0))
+    ratings = [1.0, 3.0, 4.0, 5.0, 2.0] * 10
+    found = decoder_errors(output, torch.tensor(ratings), GRID, STARS, temperature=1.3)
+    assert list(found) == list(DECODERS)
+    for decoder, errors in found.items():
+        chosen = measured(output, ratings, grid=GRID, decoder=decoder, temperature=1.3)
+        assert (errors.mse, errors.mae) == pytest.approx((chosen.of(decoder), chosen.mae))
+
+
+def test_a_scalar_head_has_its_value_rounded_and_on_the_grid_and_no_median():
+    found = decoder_errors(torch.tensor([2.3, 4.0]), torch.tensor([1.0, 4.0]), None, STARS, temperature=1.0)
+    assert {decoder: (errors.mse, errors.mae) for decoder, errors in found.items()} == {
+        "argmax": pytest.approx((1.3**2 / 2, 1.3 / 2)),
+        "mean": pytest.approx((1.3**2 / 2, 1.3 / 2)),
+        "rounded": (0.5, 0.5),
+        "grid": pytest.approx((1.25**2 / 2, 1.25 / 2)),
+    }
 
 
 class Echo(RatingModel):
