@@ -47,7 +47,14 @@ def main() -> None:
             ended=lambda entry: ended.append((time.monotonic(), entry)),
         )
         parts = prepared.split
-        data = TrialData(train=parts.train, validation=parts.validation, shape=prepared.shape, decoder="argmax")
+        data = TrialData(
+            train=parts.train,
+            validation=parts.validation,
+            split="random",
+            shape=prepared.shape,
+            decoder="argmax",
+            held_out=folder.held_out.absolute(),
+        )
         search(dealer, data, folder, Slots(count=1, cpus=1, gpus=0), halve=False)
     costs = [later - earlier - entry.seconds for (earlier, _), (later, entry) in itertools.pairwise(ended)]
     print(f"machine: {description()}")

@@ -331,7 +331,7 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
 
     spaces = spaces_for(options)
     prepared = prepare(options.data)
-    lines = plan(prepared, spaces, trials=options.trials, ensemble=options.ensemble)
+    lines = plan(prepared, spaces, trials=options.trials)
     slots = local_slots(options.concurrent, prepared.bytes)
     seconds = estimate(lines, slots=slots)
     planned = [vars(line) for line in lines]

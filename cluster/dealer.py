@@ -1,4 +1,4 @@
-"""Deals trials out to Ray Tune: in turn to each architecture, then the best of each again with other seeds."""
+"""Deals trials out to Ray Tune: in turn to each architecture, then the best of each again on other rows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,13 +26,15 @@ class Order:
     stage: Stage
     config: dict[str, Any]
     seed: int
+    fold: int = 0  # see `trainables.data.fold`
 
 
 class Dealer(Searcher):
     """Holds one Optuna study per architecture and the ledger, and keeps the two of them in step.
 
-    Every architecture gets `trials` trials. When its last one has ended, its FINALISTS best configurations
-    are tried again with SEEDS seeds each: the best of many noisy values is partly luck, and this measures
+    Every architecture gets `trials` trials. When its last one has ended, its FINALISTS best configurations,
+    the reference among them, are tried again with SEEDS seeds, each on training and validation rows cut another
+    way: the best of many noisy values is partly luck with the seed and the validation rows, and this measures
     the luck away.
     """
 
@@ -146,6 +148,7 @@ class Dealer(Searcher):
                     stage="confirm",
                     config=entry.config,
                     seed=self.seed + AGAIN + number,
+                    fold=1 + number,
                 )
 
     # What became of it
@@ -186,11 +189,18 @@ def attributes(entry: Entry) -> dict[str, Any]:
 
 
 def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
-    """The best finished trials of an architecture, best first; of the same configuration the first only."""
+    """The best finished trials of an architecture, best first; of the same configuration the first only.
+
+    The reference, which is trial 0, is one of them if it came to its end: a configuration that only seemed better
+    is then told from it by more rows than it was found by.
+    """
     done = [e for e in ledger.of("search", architecture) if e.state == "done" and e.value is not None]
     ranked = sorted(done, key=lambda e: (e.value, e.number))
     distinct = {repr(sorted(e.config.items())): e for e in reversed(ranked)}
-    return sorted(distinct.values(), key=lambda e: (e.value, e.number))[:FINALISTS]
+    best = sorted(distinct.values(), key=lambda e: (e.value, e.number))
+    first = best[:FINALISTS]
+    reference = [e for e in best[FINALISTS:] if e.number == 0]
+    return [*first[: FINALISTS - len(reference)], *reference]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +211,7 @@ class Choice:
     value: float
     metrics: dict[str, float | None]
     temperature: float
+    trials: tuple[str, ...] = ()  # the confirmations, by fold
 
 
 def choose(ledger: Ledger, architecture: str) -> Choice | None:
@@ -220,10 +231,12 @@ def _mean(entries: list[Entry]) -> Choice:
         numbers = [value for value in values if value is not None]
         return float(np.mean(numbers)) if numbers else None
 
+    entries = sorted(entries, key=lambda entry: entry.fold)
     metrics = [entry.metrics or {} for entry in entries]
     return Choice(
         config=entries[0].config,
         value=float(np.mean([entry.value for entry in entries if entry.value is not None])),
         metrics={name: average([m[name] for m in metrics]) for name in metrics[0]},
         temperature=float(np.exp(np.mean(np.log([entry.temperature for entry in entries])))),
+        trials=tuple(entry.trial for entry in entries),
     )

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cluster import ensembled, judged
+from cluster import board_winners, ensembled, judged
 from cluster.dealer import Choice
 from cluster.details import details
 from cluster.judged import Scored
+from cluster.page import write_reports
 from cluster.prepared import Prepared, looks
-from cluster.report import headline, markdown
-from cluster.run_folder import Ledger, RunFolder, write_json, write_text
+from cluster.run_folder import Ledger, RunFolder, write_json
 from cluster.searched import BASELINE, Searched
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables import bundle as bundles
@@ -34,12 +34,11 @@ def finish(
     if not searched.choices:  # nothing to judge: the rows stay sealed
         result = {**_result(searched, {}, None, prepared, folder), "seconds": round(seconds(), 1)}
         write_json(folder.verdict, result)
-        write_text(folder.report, "\n".join(headline(result, searched.decoder)) + "\n")
+        write_reports(folder)
         return result
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
-    searched = ensembled.with_ensemble(searched, prepared)  # before the look: test rows have no part in its weights
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
@@ -53,7 +52,8 @@ def finish(
     result["seconds"] = round(seconds(), 1)
     beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
     write_json(folder.verdict, {**result, **beside})
-    write_text(folder.report, markdown(result, beside, prepared.summary()))
+    write_reports(folder)
+    board_winners.write(folder)
     return result
 
 

@@ -25,7 +25,7 @@ class Line:
     architecture: str
     parameters: int
     fits: int  # trials, and the best of them again
-    refits: int  # of the chosen configuration, one for the ensemble included
+    refits: int  # of the chosen configuration
     reference_seconds: float
 
 
@@ -39,14 +39,14 @@ def local_slots(concurrent: int | None, data_bytes: int) -> int:
     return min(concurrent or min(most, memory_slots(data_bytes)), most)
 
 
-def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int, ensemble: bool) -> list[Line]:
+def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
     """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
     return [
         Line(
             architecture=name,
             parameters=len(space.parameters),
             fits=trials + min(FINALISTS, trials) * SEEDS,
-            refits=SEEDS + (ensemble and len(spaces) > 1),
+            refits=SEEDS,
             reference_seconds=_probe(name, prepared),
         )
         for name, space in spaces.items()

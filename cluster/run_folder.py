@@ -3,10 +3,12 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
+
+import numpy as np
 
 SCHEMA = 1
 RUNS = Path("runs")
@@ -20,7 +22,7 @@ class Entry:
     trial: str
     architecture: str
     number: int  # within its architecture and stage, from 0
-    stage: Stage  # "confirm": one of the best configurations, tried again with another seed
+    stage: Stage  # "confirm": one of the best configurations, tried again on other rows
     state: Literal["done", "stopped", "failed"]
     config: dict[str, Any]
     value: float | None  # the searched error on validation rows
@@ -31,6 +33,7 @@ class Entry:
     seconds: float
     seed: int
     error: str | None
+    fold: int = 0  # which rows it was validated on: 0 for the validation part, else that part of the training rows
     schema: int = SCHEMA
 
 
@@ -91,6 +94,10 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
+    def held_out(self) -> Path:
+        return self.path / "held_out"
+
+    @property
     def tune(self) -> Path:
         return self.path / "tune"
 
@@ -123,11 +130,20 @@ class RunFolder:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is there as a whole or, if writing fails, as it was before."""
+    _write(path, lambda file: file.write(text.encode()))
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as `.npy`, whole or not at all."""
+    _write(path, lambda file: np.save(file, array))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            write(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -26,7 +26,6 @@ class Searched:
     ledger: Ledger
     choices: dict[str, Choice]
     orders: dict[tuple[str, int], FitOrder]  # refits, by name and place of the seed
-    held_out: dict[str, FitOrder]  # the choices on training rows alone, by name: for the ensemble
     fitted: dict[str, Fitted | Lost]  # by the orders' keys
     decoder: Decoder
     seed: int

@@ -4,21 +4,26 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
+from cluster.run_folder import write_array
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Rows
-from trainables.decoders import Decoder
+from trainables.data import Rows, SplitKind, fold
+from trainables.decoders import Decoder, decode
 from trainables.errors import FitFailed
 from trainables.fit import Fit, on_device
 from trainables.loop import Report, calibrate, evaluate, run
+from trainables.metrics import predict
 from trainables.model import Shape
+from trainables.tensors import Tensors
 
 RUNG = 2 / 3  # the share of its own schedule at which a trial can be stopped
 LONGEST_STEP = 1.0  # seconds between two words to the driver
+KEPT: tuple[Decoder, ...] = ("mean", "argmax")  # by which the ratings of held-out rows are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,10 @@ class TrialData:
 
     train: Rows
     validation: Rows
+    split: SplitKind
     shape: Shape
     decoder: Decoder
+    held_out: Path  # where ratings of held-out rows are kept, for the ensemble's weights
 
 
 class Trial(tune.Trainable):
@@ -57,10 +64,13 @@ class Trial(tune.Trainable):
 
     def _step(self) -> dict[str, Any]:
         if self.fit is None:
-            self.fit = self._start()
+            train, self.validation = fold(
+                self.data.train, self.data.validation, self.order["fold"], kind=self.data.split
+            )
+            self.fit = self._start(train)
             self.reports = run(
                 self.fit,
-                validation=self.data.validation,
+                validation=self.validation,
                 decoder=self.data.decoder,
                 marks=(RUNG,),
                 save_every=LONGEST_STEP,  # so that a word comes from the middle of a long epoch too
@@ -76,13 +86,13 @@ class Trial(tune.Trainable):
         }
         return {**result, **self._end()} if result["done"] else result
 
-    def _start(self) -> Fit:
+    def _start(self, train: Rows) -> Fit:
         architecture = ARCHITECTURES[self.order["architecture"]]
         return Fit(
             architecture,
             architecture.Config.model_validate(self.order["config"]),
             self.data.shape,
-            self.data.train,
+            train,
             seed=self.order["seed"],
             device="cuda" if torch.cuda.is_available() else "cpu",
         )
@@ -90,13 +100,25 @@ class Trial(tune.Trainable):
     def _end(self) -> dict[str, Any]:
         """The final metrics, decoded from calibrated probabilities."""
         assert self.fit is not None
-        held_out = on_device(self.data.validation, self.fit.device)
+        held_out = on_device(self.validation, self.fit.device)
         temperature = calibrate(self.fit, held_out)
         metrics = evaluate(self.fit, held_out, decoder=self.data.decoder, temperature=temperature)
         value = metrics.of(self.data.decoder)
         if not math.isfinite(value):
             raise FitFailed(f"the validation error is {value}")
+        if self.order["stage"] == "confirm":
+            self._keep(held_out, temperature)
         return {"state": "done", "value": value, "metrics": metrics, "temperature": temperature}
+
+    def _keep(self, held_out: Tensors, temperature: float) -> None:
+        """Write the ratings of the held-out rows, float32 of shape (decoders of KEPT, rows)."""
+        assert self.fit is not None
+        output = predict(self.fit.model, held_out.users, held_out.items, held_out.times)
+        ratings = [
+            decode(output, self.fit.model.grid, self.data.shape.scale, decoder=by, temperature=temperature)
+            for by in KEPT
+        ]
+        write_array(self.data.held_out / f"{self.order['trial']}.npy", torch.stack(ratings).float().cpu().numpy())
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         return {}  # Tune asks for one when it pauses a trial; a trial here starts again from its seed

@@ -77,20 +77,19 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
             orders = refits(choices, prepared, seed=options.seed) if choices else {}
-            held_out = ensembled.orders(choices, seed=options.seed) if options.ensemble else {}
-            wanted = [*orders.values(), *held_out.values()]
-            fitted = _refit(options, prepared, wanted, folder, resources, watch) if orders else {}
+            fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
         watch.status("")
         searched = Searched(
             architectures=options.architectures,
             ledger=ledger,
             choices=choices,
             orders=orders,
-            held_out=held_out,
             fitted=fitted,
             decoder=options.decoder,
             seed=options.seed,
         )
+        if options.ensemble:
+            searched = ensembled.with_ensemble(searched, prepared, folder, split=options.data.split)
         return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
 
 
@@ -142,8 +141,10 @@ def _search(
     data = TrialData(
         train=prepared.split.train,
         validation=prepared.split.validation,
+        split=options.data.split,
         shape=prepared.shape,
         decoder=options.decoder,
+        held_out=folder.held_out.absolute(),
     )
     search(dealer, data, folder, taken, halve=options.halve)
     watch.search_ended()
@@ -176,12 +177,12 @@ def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict
 def _refit(
     options: TuneOptions,
     prepared: Prepared,
-    orders: list[FitOrder],
+    orders: dict[tuple[str, int], FitOrder],
     folder: RunFolder,
     resources: Resources,
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
-    distinct = list({order.key: order for order in orders}.values())
+    distinct = list({order.key: order for order in orders.values()}.values())
     plural = "s" if options.workers > 1 else ""
     watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}")
     data = GroupData(

@@ -56,7 +56,7 @@ def test_the_reference_is_the_first_trial_of_each(make, small):
     assert first == {name: ARCHITECTURES[name].reference(small[2]).model_dump() for name in NAMES}
 
 
-def test_the_best_are_tried_again_with_each_seed_and_the_best_mean_is_chosen(make):
+def test_the_best_are_tried_again_on_each_fold_and_the_best_mean_is_chosen(make):
     dealer = make(trials=5)
     again = [order for order in drain(dealer) if order["stage"] == "confirm"]
     assert len(again) == len(NAMES) * FINALISTS * SEEDS
@@ -65,9 +65,12 @@ def test_the_best_are_tried_again_with_each_seed_and_the_best_mean_is_chosen(mak
         mine = [order for order in again if order["architecture"] == name]
         assert [order["config"] for order in mine] == [config for config in best for _ in range(SEEDS)]
         assert [order["seed"] for order in mine[:SEEDS]] == [AGAIN + 42, AGAIN + 43, AGAIN + 44]
+        assert [order["fold"] for order in mine] == [1, 2, 3] * FINALISTS
         choice = choose(dealer.ledger, name)
         assert choice.value == pytest.approx(min(config["learning_rate"] for config in best))
         assert choice.metrics["mae"] == pytest.approx(choice.value)
+        assert choice.config == dealer.ledger.of("search", name)[int(choice.trials[0][-10:-7])].config
+        assert [trial[-6:] for trial in choice.trials] == ["again1", "again2", "again3"]
 
 
 def test_an_architecture_is_tried_again_while_another_still_searches(make):
@@ -144,6 +147,14 @@ def test_the_same_configuration_is_a_finalist_once(make):
         dealer._running[str(number)] = dataclasses.replace(order, config={"factors": number // 2})
         end(dealer, str(number), 1.0 + number)
     assert [entry.number for entry in finalists(dealer.ledger, "pmf")] == [0, 2]
+
+
+def test_the_reference_is_tried_again_though_others_were_better(make, small):
+    dealer, reference = make(trials=6, names=["pmf"]), ARCHITECTURES["pmf"].reference(small[2]).model_dump()
+    drain(dealer, value=lambda config: 1.0 if config == reference else 0.5 * config["learning_rate"])
+    again = {entry.trial[:-7] for entry in dealer.ledger.of("confirm", "pmf")}
+    assert "pmf-000" in again
+    assert len(again) == FINALISTS
 
 
 def test_a_deadline_ends_the_search_and_not_the_trying_again(make):

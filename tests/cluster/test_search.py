@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import numpy as np
 import optuna
 import psutil
 import pytest
@@ -16,9 +17,10 @@ from cluster.dealer import AGAIN, SEEDS, Dealer, choose
 from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import Slots, search, slots, studies
-from cluster.trial import TrialData
+from cluster.trial import KEPT, TrialData
 from search_spaces import read_spaces
 from trainables.architectures import ARCHITECTURES
+from trainables.data import fold
 
 SPACE = """
 [pmf]
@@ -49,7 +51,14 @@ def searched(small, folder, *, space, trials, taken=None, halve=True, before=lam
     ledger = Ledger(run.ledger)
     made, cut_off = studies(run, ledger, spaces, shape, seed=3)
     dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off)
-    data = TrialData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+    data = TrialData(
+        train=parts.train,
+        validation=parts.validation,
+        split="random",
+        shape=shape,
+        decoder="argmax",
+        held_out=run.held_out.absolute(),
+    )
     before()
     search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve)
     return Ledger(run.ledger)
@@ -77,6 +86,18 @@ def test_a_trial_whose_loss_is_no_number_fails_with_its_reason_and_the_search_go
     assert {entry.state for entry in tame} <= {"done", "stopped"}
     assert wild
     assert tame
+
+
+def test_a_confirmation_leaves_its_ratings_of_the_rows_that_it_held_out(done, small):
+    folder, ledger = done
+    _, parts, _ = small
+    again = [entry for entry in ledger.of("confirm", "pmf") if entry.state == "done"]
+    assert {entry.fold for entry in again} == {1, 2, 3}
+    for entry in again:
+        _, held_out = fold(parts.train, parts.validation, entry.fold, kind="random")
+        ratings = np.load(folder / "held_out" / f"{entry.trial}.npy")[KEPT.index("argmax")]
+        assert ((ratings - held_out.ratings) ** 2).mean() == pytest.approx(entry.value, rel=1e-5)
+    assert {file.stem for file in (folder / "held_out").iterdir()} >= {entry.trial for entry in again}
 
 
 def test_the_best_are_tried_again_with_three_seeds(done):

@@ -95,25 +95,32 @@ def test_the_order_of_the_rows_changes_nothing(order):
 def test_the_cross_fitted_error_is_above_the_error_on_the_very_rows_of_the_fit():
     predictions, ratings = noisy(*[1.0] * 12, rows=40)
     within = weights(predictions, ratings) @ predictions
-    honest = cross_fitted(predictions, ratings, seed=1)
+    honest = cross_fitted(predictions, ratings, np.arange(len(ratings)), seed=1)
     assert ((honest - ratings) ** 2).mean() > ((within - ratings) ** 2).mean()
 
 
 def test_no_rows_own_rating_is_in_its_cross_fitted_prediction():
     predictions, ratings = noisy(1.0, 1.0, rows=40)
-    before = cross_fitted(predictions, ratings, seed=1)
+    before = cross_fitted(predictions, ratings, np.arange(len(ratings)), seed=1)
     for row in range(5):
         changed = ratings.copy()
         changed[row] += 3
-        after = cross_fitted(predictions, changed, seed=1)
+        after = cross_fitted(predictions, changed, np.arange(len(ratings)), seed=1)
         assert after[row] == before[row]
         assert (after != before).any()
+
+
+def test_a_row_that_several_fits_predicted_shares_its_fold():
+    predictions, ratings = noisy(1.0, 1.0, rows=40)
+    twice, numbers = np.hstack([predictions, predictions]), np.tile(np.arange(40), 2)
+    combined = cross_fitted(twice, np.tile(ratings, 2), numbers, seed=1)
+    assert combined[:40].tolist() == combined[40:].tolist()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7])
 def test_few_rows_are_cross_fitted_too(rows):
     predictions, ratings = noisy(1.0, 1.0, rows=rows)
-    assert np.isfinite(cross_fitted(predictions, ratings, seed=1)).all()
+    assert np.isfinite(cross_fitted(predictions, ratings, np.arange(len(ratings)), seed=1)).all()
 
 
 def fitted(name, data, **settings):

@@ -97,6 +97,25 @@ def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed
     )
 
 
+def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tuple[Rows, Rows]:
+    """Training and validation rows with another part of the training rows in place of the validation rows.
+
+    Number 0 is the split as it is; 1, 2, … each hold out other rows, about as many. By time all are the same: what is
+    not the latest is not to be told from later rows.
+    """
+    if number == 0 or kind == "time":
+        return train, validation
+    parts = max(2, round(len(train) / len(validation)))
+    # Training rows are in the split's own order, which is a random one.
+    rank, sizes = _ranks(train.users, by_user=kind == "user")
+    place = (number - 1) % parts
+    low, high = (np.floor(end / parts * sizes + 0.5) for end in (place, place + 1))
+    held_out = (low <= rank) & (rank < high)
+    if held_out.all() or not held_out.any():
+        return train, validation
+    return train.take(np.flatnonzero(~held_out)).joined(validation), train.take(np.flatnonzero(held_out))
+
+
 def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:
     test, rest = _first(rows, order, TEST_SHARE, by_user=by_user)
     validation, train = _first(rows, rest, VALIDATION_SHARE, by_user=by_user)
@@ -123,14 +142,21 @@ def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tup
     if not by_user:
         count = int(share * len(order))
         return order[:count], order[count:]
-    users = rows.users[order]
+    rank, sizes = _ranks(rows.users[order], by_user=True)
+    chosen = rank < np.floor(share * sizes + 0.5)
+    return order[chosen], order[~chosen]
+
+
+def _ranks(users: np.ndarray, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's place among all rows, or among its user's, from 0; and how many rows those are."""
+    if not by_user:
+        return np.arange(len(users)), np.full(len(users), len(users))
     sizes = np.bincount(users)
     grouped = np.argsort(users, kind="stable")
     starts = np.cumsum(sizes) - sizes
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[grouped] = np.arange(len(order)) - np.repeat(starts, sizes)
-    chosen = rank < np.floor(share * sizes + 0.5)[users]
-    return order[chosen], order[~chosen]
+    rank = np.empty(len(users), dtype=np.int64)
+    rank[grouped] = np.arange(len(users)) - np.repeat(starts, sizes)
+    return rank, sizes[users]
 
 
 def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:

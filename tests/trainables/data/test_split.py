@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.worlds import rows_of
 from trainables import InputError
-from trainables.data import SealedRows, split, split_given_test
+from trainables.data import SealedRows, fold, split, split_given_test
 
 
 def world(count, *, users=7, seed=0):
@@ -78,6 +78,40 @@ def test_the_same_seed_splits_alike_and_another_does_not(tmp_path, kind):
 def test_fitting_rows_are_training_and_validation():
     found = split(world(100), seed=0)
     assert found.fitting.number.tolist() == [*found.train.number, *found.validation.number]
+
+
+@given(count=st.integers(120, 300), kind=st.sampled_from(["random", "user"]), seed=st.integers(0, 100))
+def test_each_fold_holds_out_other_rows_of_the_fitting_rows(count, kind, seed):
+    found = split(world(count), kind=kind, seed=seed)
+    parts = [fold(found.train, found.validation, number, kind=kind) for number in range(4)]
+    assert parts[0] == (found.train, found.validation)
+    for train, held_out in parts:
+        assert sorted([*train.number, *held_out.number]) == sorted(found.fitting.number)
+        assert len(held_out) == pytest.approx(len(found.validation), abs=1 if kind == "random" else 10)
+    held_out = np.concatenate([part.number for _, part in parts])
+    assert len(np.unique(held_out)) == len(held_out)
+
+
+def test_a_fold_of_each_users_rows_takes_a_share_of_each():
+    users = np.repeat([1, 2, 3], [100, 50, 25])
+    found = split(rows_of(users, np.arange(175) + 1, np.arange(175) % 5 + 1.0), kind="user", seed=0)
+    for number in range(4):
+        _, held_out = fold(found.train, found.validation, number, kind="user")
+        assert np.bincount(held_out.users)[1:] == pytest.approx([8, 4, 2], abs=0.5)
+
+
+def test_by_time_the_latest_rows_are_the_only_fold():
+    found = split(world(100), kind="time", seed=0)
+    assert fold(found.train, found.validation, 2, kind="time") == (found.train, found.validation)
+
+
+@pytest.mark.parametrize("kind", ["random", "user"])
+def test_where_there_are_few_rows_some_are_held_out_still(kind):
+    found = split(world(12, users=1), kind=kind, seed=0)
+    for number in range(4):
+        train, held_out = fold(found.train, found.validation, number, kind=kind)
+        assert len(held_out) >= 1
+        assert len(train) >= 1
 
 
 @pytest.mark.parametrize("kind", ["random", "user", "time"])
