@@ -38,9 +38,13 @@ def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     return solved / solved.sum()
 
 
-def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, *, seed: int) -> np.ndarray:
-    """The ensemble's ratings of these rows, shape (rows,): each by weights fitted on the folds that it is not in."""
-    fold = np.random.default_rng(seed).permutation(len(ratings)) % FOLDS
+def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarray, *, seed: int) -> np.ndarray:
+    """The ensemble's ratings of these rows, shape (rows,): each by weights fitted on the folds that it is not in.
+
+    Rows of the same number, shape (rows,), are the same row, predicted by other fits, and share a fold.
+    """
+    _, places = np.unique(numbers, return_inverse=True)
+    fold = (np.random.default_rng(seed).permutation(places.max() + 1) % FOLDS)[places]
     combined = np.empty(len(ratings))
     for number in range(FOLDS):
         within = fold == number
