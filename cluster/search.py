@@ -9,6 +9,7 @@ from ray import tune
 
 from cluster.asha import Halving
 from cluster.board import Board
+from cluster.board_hparams import Searched
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
@@ -61,6 +62,7 @@ def studies(
 def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool) -> None:
     """Run the dealer's trials to the last one."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
+    board = Board(folder.tensorboard, dealer.ledger, {n: Searched.by(study) for n, study in dealer.studies.items()})
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}),
         tune_config=tune.TuneConfig(
@@ -77,7 +79,7 @@ def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, 
             storage_path=str(Path(folder.path).absolute()),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
-            callbacks=[Board(folder.tensorboard)],
+            callbacks=[board],
             verbose=0,
         ),
     )
