@@ -5,6 +5,7 @@ is the bias-corrected and accelerated one (BCa; Efron 1987), and p comes from in
 its nearer end is 0. p is adjusted over all judged architectures by Holm's method (1979).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +15,9 @@ from scipy.stats import norm
 Word = Literal["beats", "worse", "undecided"]
 RESAMPLES = 10_000
 LEVEL = 0.05
+POWER = 0.8
 FEWEST = 20
-BLOCK = 8_000_000  # resampled users held at once: bounds memory
+BLOCK = 4_000_000  # resampled users held at once: bounds memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class Comparison:
     gain: float
     ci95: tuple[float, float]
     p: float
+    standard_error: float | None  # rows clustered by user; None with fewer than FEWEST of them
+    ratings: int  # test rows it was seen on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,36 +36,79 @@ class Verdict:
     comparison: Comparison
     p_holm: float
     word: Word
+    needed_ratings: int | None  # for "undecided": see `needed`
 
 
 def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray, *, seed: int) -> Comparison:
-    """Compare the squared errors, shape (rows,), of two predictors on the same rows of these users.
+    """Compare the squared errors, shape (rows,), of two predictors on the same rows of these users."""
+    return compare_all(baseline, {"other": other}, users, seed=seed)["other"]
+
+
+def compare_with_number(published: float, errors: np.ndarray, users: np.ndarray, *, seed: int) -> Comparison:
+    """Compare with a published mean squared error whose predictions nobody has: a one-sample comparison.
+
+    The number counts as exact, and its own sample is another one: the interval holds this predictor's luck alone.
+    """
+    return compare(np.full(errors.shape, published), errors, users, seed=seed)
+
+
+def compare_all(
+    baseline: np.ndarray, others: dict[str, np.ndarray], users: np.ndarray, *, seed: int
+) -> dict[str, Comparison]:
+    """Compare the squared errors of several with the baseline's, all on the same resampled users.
 
     With fewer than FEWEST users p is 1, as so few cannot show how much users differ; the interval is then over
     rows.
     """
-    gains = baseline - other
+    if not others:
+        return {}
     few = len(np.unique(users)) < FEWEST
     _, member = np.unique(np.arange(len(users)) if few else users, return_inverse=True)
-    totals, counts = np.bincount(member, weights=gains), np.bincount(member)
-    gain = float(gains.mean())
+    totals = np.stack([np.bincount(member, weights=baseline - other) for other in others.values()], axis=1)
+    counts = np.bincount(member)
     draws = _resampled(totals, counts, seed=seed)
-    if np.ptp(draws) == 0:  # the same predictions, or the same gain on every row: nothing varies
-        return Comparison(gain=gain, ci95=(gain, gain), p=1.0 if few or gain == 0 else 1 / RESAMPLES)
+    return {name: _comparison(draws[:, place], totals[:, place], counts, few=few) for place, name in enumerate(others)}
+
+
+def _comparison(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray, *, few: bool) -> Comparison:
+    gain, ratings = float(totals.sum() / counts.sum()), int(counts.sum())
+    error = None if few else _standard_error(totals, counts)
+    if np.ptp(draws) <= 1e-12 * abs(gain):  # the same predictions, or the same gain on every row: nothing varies
+        p = 1.0 if few or gain == 0 else 1 / RESAMPLES
+        return Comparison(gain=gain, ci95=(gain, gain), p=p, standard_error=error, ratings=ratings)
     bias, acceleration = _corrections(draws, totals, counts)
-    low, high = np.quantile(
-        draws, [_adjusted(LEVEL / 2, bias, acceleration), _adjusted(1 - LEVEL / 2, bias, acceleration)]
-    )
-    return Comparison(gain=gain, ci95=(float(low), float(high)), p=1.0 if few else _p_value(draws, bias, acceleration))
+    ends = [_adjusted(level, bias, acceleration) for level in (LEVEL / 2, 1 - LEVEL / 2)]
+    low, high = np.quantile(draws, ends)
+    p = 1.0 if few else _p_value(draws, bias, acceleration)
+    return Comparison(gain=gain, ci95=(float(low), float(high)), p=p, standard_error=error, ratings=ratings)
 
 
 def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:
     """The verdicts of all judged architectures together."""
     adjusted = holm({name: comparison.p for name, comparison in comparisons.items()})
+    words = {name: _word(comparison.gain, adjusted[name]) for name, comparison in comparisons.items()}
     return {
-        name: Verdict(comparison=comparison, p_holm=adjusted[name], word=_word(comparison.gain, adjusted[name]))
+        name: Verdict(
+            comparison=comparison,
+            p_holm=adjusted[name],
+            word=words[name],
+            needed_ratings=needed(comparison, judged=len(comparisons)) if words[name] == "undecided" else None,
+        )
         for name, comparison in comparisons.items()
     }
+
+
+def needed(comparison: Comparison, *, judged: int = 1) -> int | None:
+    """How many test ratings would show the gain that was found, if it is the true one, in POWER of all samples.
+
+    n · ((z(1 − LEVEL / 2m) + z(POWER)) · standard error / gain)², with n the ratings there are and m those judged:
+    the normal sample size (Miller 2024) at the strictest of Holm's levels. Each user gives as many ratings as now.
+    """
+    if comparison.gain == 0 or comparison.standard_error is None:
+        return None
+    quantiles = norm.ppf(1 - LEVEL / (2 * judged)) + norm.ppf(POWER)
+    times = (quantiles * comparison.standard_error / comparison.gain) ** 2
+    return math.ceil(comparison.ratings * times) if math.isfinite(times) else None
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:
@@ -80,15 +127,29 @@ def _word(gain: float, p: float) -> Word:
 
 
 def _resampled(totals: np.ndarray, counts: np.ndarray, *, seed: int) -> np.ndarray:
-    """The mean gain in each of RESAMPLES draws of as many users as there are."""
+    """The mean gains in each of RESAMPLES draws of as many users as there are, shape (resamples, compared)."""
     draw = np.random.default_rng(seed)
     users = len(totals)
+    both = np.column_stack([totals, counts])
     block = max(1, BLOCK // users)
     means = []
     for start in range(0, RESAMPLES, block):
-        chosen = draw.integers(0, users, (min(block, RESAMPLES - start), users), dtype=np.int32)
-        means.append(totals[chosen].sum(1) / counts[chosen].sum(1))
+        size = min(block, RESAMPLES - start)
+        chosen = (
+            draw.integers(0, users, (size, users), dtype=np.int32) + users * np.arange(size, dtype=np.int32)[:, None]
+        )
+        # How often each user was drawn, and one matrix product for all that are compared.
+        times = np.bincount(chosen.ravel(), minlength=size * users).reshape(size, users)
+        sums = times.astype(np.float64) @ both
+        means.append(sums[:, :-1] / sums[:, -1:])
     return np.concatenate(means)
+
+
+def _standard_error(totals: np.ndarray, counts: np.ndarray) -> float:
+    """Of a ratio of sums over users (Liang & Zeger 1986): what a user's rows are off the mean, together."""
+    users, ratings = len(totals), counts.sum()
+    off = totals - counts * (totals.sum() / ratings)
+    return float(np.sqrt(users / (users - 1) * (off**2).sum()) / ratings)
 
 
 def _corrections(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray) -> tuple[float, float]:

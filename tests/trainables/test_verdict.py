@@ -1,10 +1,12 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, norm
 
-from trainables.verdict import Comparison, compare, holm, judge, spread
+from trainables.verdict import Comparison, compare, compare_all, compare_with_number, holm, judge, needed, spread
 
 
 def world(seed, *, gain=0.0, users=60, rows=8, skewed=False):
@@ -14,6 +16,10 @@ def world(seed, *, gain=0.0, users=60, rows=8, skewed=False):
     noise = draw.exponential(1, users) - 1 if skewed else draw.normal(0, 1, users)
     other = draw.exponential(1, len(of))
     return other + gain + noise[of] * 0.3 + draw.normal(0, 0.3, len(of)), other, of
+
+
+def comparison(*, gain, ci95, p):
+    return Comparison(gain=gain, ci95=ci95, p=p, standard_error=0.05, ratings=1000)
 
 
 def scipys(baseline, other, users):
@@ -101,25 +107,111 @@ def test_the_same_seed_gives_the_same_answer():
     assert first.ci95 == pytest.approx(other.ci95, abs=0.02)
 
 
-def test_swapping_the_two_turns_the_sign():
-    baseline, other, users = world(7, gain=0.1)
-    there, back = compare(baseline, other, users, seed=1), compare(other, baseline, users, seed=1)
+@given(
+    seed=st.integers(0, 10_000),
+    gain=st.sampled_from([-0.1, 0.0, 0.1, 1.0]),
+    users=st.integers(1, 40),
+    rows=st.integers(1, 6),
+)
+def test_swapping_the_two_mirrors_the_interval(seed, gain, users, rows):
+    baseline, other, of = world(seed, gain=gain, users=users, rows=rows)
+    there, back = compare(baseline, other, of, seed=1), compare(other, baseline, of, seed=1)
     assert back.gain == -there.gain
     assert back.ci95 == pytest.approx((-there.ci95[1], -there.ci95[0]), abs=1e-9)
+    assert back.p == pytest.approx(there.p, abs=2e-3)
+    assert back.standard_error == (None if users < 20 else pytest.approx(there.standard_error))
+
+
+def test_several_are_compared_as_each_would_be_alone():
+    baseline, other, users = world(10, gain=0.1)
+    others = {"other": other, "worse": other + 0.5, "same": baseline}
+    together = compare_all(baseline, others, users, seed=1)
+    assert together.keys() == others.keys()
+    for name, errors in others.items():
+        alone = compare(baseline, errors, users, seed=1)
+        assert together[name].ci95 == pytest.approx(alone.ci95)
+        assert together[name].p == pytest.approx(alone.p, abs=1e-3)
+    assert compare_all(baseline, {}, users, seed=1) == {}
+
+
+def test_the_standard_error_is_the_spread_of_the_gain_over_worlds(monkeypatch):
+    monkeypatch.setattr("trainables.verdict.RESAMPLES", 100)  # it needs none
+    # Users of uneven numbers of rows, whose rows hang together.
+    found = []
+    for seed in range(300):
+        baseline, other, users = world(seed, gain=0.1, users=80)
+        kept = np.random.default_rng(seed).random(len(users)) < np.linspace(0.1, 1, 80)[users]
+        found.append(compare(baseline[kept], other[kept], users[kept], seed=1))
+    spread_of_gains = np.std([one.gain for one in found], ddof=1)
+    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread_of_gains, rel=0.1)
+
+
+def test_a_published_number_is_compared_by_the_errors_of_one_predictor_alone():
+    draw = np.random.default_rng(11)
+    users = np.arange(2000)
+    errors = draw.exponential(0.8, len(users))
+    found = compare_with_number(0.83, errors, users, seed=1)
+    half = 1.96 * errors.std() / np.sqrt(len(errors))
+    assert found.gain == pytest.approx(0.83 - errors.mean())
+    assert found.ci95 == pytest.approx((found.gain - half, found.gain + half), abs=0.15 * half)
+    assert compare_with_number(2.0, errors, users, seed=1).p < 1e-3
+
+
+def test_an_interval_against_a_number_covers_the_true_gain():
+    draw = np.random.default_rng(12)
+    users = np.repeat(np.arange(50), 4)
+    covered = 0
+    for seed in range(200):
+        low, high = compare_with_number(1.2, draw.exponential(1.0, len(users)), users, seed=seed).ci95
+        covered += low <= 0.2 <= high
+    assert 0.9 * 200 <= covered < 200
+
+
+@pytest.mark.parametrize("judged", [1, 4])
+def test_with_the_needed_ratings_four_samples_in_five_show_the_gain(judged, monkeypatch):
+    monkeypatch.setattr("trainables.verdict.RESAMPLES", 1000)
+    first = compare(*world(13, gain=0.03, users=100, rows=4), seed=1)
+    assert first.p > 0.05
+    assert first.ratings == 400
+    # Worlds in which the gain that was found is the true one.
+    enough = needed(first, judged=judged)
+    shown = [
+        compare(*world(1000 + seed, gain=first.gain, users=round(enough / 4), rows=4), seed=1).p < 0.05 / judged
+        for seed in range(150)
+    ]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.1)
+
+
+def test_no_number_of_ratings_is_needed_where_none_could_be_told():
+    assert needed(compare(*world(5, gain=0.5, users=19), seed=1)) is None  # too few users to know how they differ
+    errors, _, users = world(9)
+    assert needed(compare(errors, errors, users, seed=1)) is None
+
+
+def test_twenty_thousand_rows_take_well_under_three_seconds():
+    draw = np.random.default_rng(14)
+    baseline, users = draw.exponential(1, 20_000), draw.integers(0, 6000, 20_000)
+    others = {str(place): baseline + draw.normal(0, 0.5, 20_000) for place in range(4)}
+    start = time.process_time()
+    compare_all(baseline, others, users, seed=1)
+    assert time.process_time() - start < 3
 
 
 def test_the_draws_come_in_blocks_that_change_nothing_but_memory(monkeypatch):
     baseline, other, users = world(8, gain=0.1)
     whole = compare(baseline, other, users, seed=1)
     monkeypatch.setattr("trainables.verdict.BLOCK", 60 * 1000)
-    assert compare(baseline, other, users, seed=1) == whole
+    blocks = compare(baseline, other, users, seed=1)
+    assert blocks.ci95 == pytest.approx(whole.ci95, rel=1e-12)
+    assert blocks.p == pytest.approx(whole.p, abs=1e-3)
 
 
 def test_identical_predictors_are_undecided():
     errors, _, users = world(9)
     found = compare(errors, errors, users, seed=1)
-    assert found == Comparison(gain=0.0, ci95=(0.0, 0.0), p=1.0)
-    assert judge({"same": found})["same"].word == "undecided"
+    assert found == Comparison(gain=0.0, ci95=(0.0, 0.0), p=1.0, standard_error=0.0, ratings=len(errors))
+    verdict = judge({"same": found})["same"]
+    assert (verdict.word, verdict.needed_ratings) == ("undecided", None)
 
 
 def test_the_same_gain_on_every_row_is_sure():
@@ -149,11 +241,11 @@ def test_holm_only_raises_keeps_the_order_and_stays_below_bonferroni(p_values):
 def test_the_words():
     verdicts = judge(
         {
-            "better": Comparison(gain=0.1, ci95=(0.05, 0.15), p=0.001),
-            "worse": Comparison(gain=-0.1, ci95=(-0.15, -0.05), p=0.002),
+            "better": comparison(gain=0.1, ci95=(0.05, 0.15), p=0.001),
+            "worse": comparison(gain=-0.1, ci95=(-0.15, -0.05), p=0.002),
             # Its own interval leaves 0 out; judged among three it is not enough.
-            "near": Comparison(gain=0.1, ci95=(0.001, 0.2), p=0.049),
-            "even": Comparison(gain=0.0, ci95=(-0.1, 0.1), p=0.9),
+            "near": comparison(gain=0.1, ci95=(0.001, 0.2), p=0.049),
+            "even": comparison(gain=0.0, ci95=(-0.1, 0.1), p=0.9),
         }
     )
     assert {name: verdict.word for name, verdict in verdicts.items()} == {
@@ -163,6 +255,9 @@ def test_the_words():
         "even": "undecided",
     }
     assert verdicts["near"].p_holm == pytest.approx(0.098)
+    needed = {name: verdict.needed_ratings for name, verdict in verdicts.items()}
+    assert needed["better"] is needed["worse"] is needed["even"] is None
+    assert needed["near"] > 1000
 
 
 def test_the_spread_is_the_deviation_of_the_seeds_mse():
