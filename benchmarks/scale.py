@@ -1,7 +1,7 @@
 """What an epoch costs as ratings grow: 1 million and 10 million made-up ratings, 100 by each user. About 2 minutes.
 
     python benchmarks/scale.py                                      # the table of docs/how-it-works.md
-    python benchmarks/scale.py --keep-memory                        # with the two variables that it names
+    python benchmarks/scale.py --give-back                          # with glibc as it comes
     python benchmarks/scale.py --architectures svdpp --ratings 10000000 --batches 65536 8192 --steps 12 --whole
 
 Every line is a process of its own on one core, so that its peak memory is its own: from the start, with the drawing of
@@ -12,7 +12,6 @@ core for, which on a busy machine are fewer than the seconds.
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import torch
 
 from cluster.machine import description
 from trainables import implicit
+from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
 from trainables.data import synthetic
 from trainables.fit import Fit
@@ -31,8 +31,6 @@ from trainables.model import Shape, batch_for
 from trainables.scale import Scale
 from trainables.trunk import STEPS
 
-# glibc gives tensors of 32 MiB and more back to the system at once, which then clears their pages again, step by step.
-KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 PER_USER, USERS_PER_ITEM = 100, 10 / 3
 EVALUATED = 1_000_000
 COLUMNS = ["ratings", "set-up, s", "epoch, s", "epoch, core s", "core µs a rating", "1M pairs, core s", "peak GiB"]
@@ -45,23 +43,23 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", help="rows per step, in place of the default")
     parser.add_argument("--steps", type=int, help="time these first steps alone, and give an epoch's time from them")
     parser.add_argument("--whole", action="store_true", help="also with the whole incidence in every step")
-    parser.add_argument("--keep-memory", action="store_true", help=" ".join(map("=".join, KEEP.items())))
+    parser.add_argument("--give-back", action="store_true", help="leave freed memory to glibc, which clears it anew")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(**json.loads(arguments.one))))
         return
-    environment = KEEP if arguments.keep_memory else {}
-    print(f"machine: {description()}, one thread", *map("=".join, environment.items()))
+    print(f"machine: {description()}, one thread, memory {'given back' if arguments.give_back else 'kept'}")
     print(f"| architecture | batch | {' | '.join(COLUMNS)} |")
     print(f"| --- | {' | '.join(['---:'] * (1 + len(COLUMNS)))} |")
     for name in arguments.architectures:
         for ratings in arguments.ratings:
             for batch in arguments.batches or [batch_for(shape_of(synthetic.World(), ratings), steps=STEPS)]:
                 for whole in [False, True] if arguments.whole and name != "pmf" else [False]:
-                    asked = {"name": name, "ratings": ratings, "batch": batch, "steps": arguments.steps, "whole": whole}
+                    asked = {"name": name, "ratings": ratings, "batch": batch, "steps": arguments.steps}
+                    asked |= {"whole": whole, "keep": not arguments.give_back}
                     label = f"`{name}`{', whole incidence' if whole else ''}"
-                    print(line(label, batch, in_a_process(asked, environment)), flush=True)
+                    print(line(label, batch, in_a_process(asked)), flush=True)
 
 
 def own_batch(ratings: int) -> int:
@@ -69,15 +67,17 @@ def own_batch(ratings: int) -> int:
     return ARCHITECTURES["svdpp"].reference(shape_of(synthetic.World(), ratings)).batch_size
 
 
-def in_a_process(asked: dict[str, Any], environment: dict[str, str]) -> dict[str, float]:
+def in_a_process(asked: dict[str, Any]) -> dict[str, float]:
     command = [sys.executable, __file__, "--one", json.dumps(asked)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **environment})
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
-def measure(name: str, ratings: int, batch: int, steps: int | None, whole: bool) -> dict[str, float]:
+def measure(name: str, ratings: int, batch: int, steps: int | None, whole: bool, keep: bool) -> dict[str, float]:
     """One epoch of one fit, or its first steps, and predictions of a million pairs."""
     torch.set_num_threads(1)
+    if keep:  # as every worker does
+        keep_memory()
     if whole:
         implicit.WHOLE = sys.maxsize
     users = ratings // PER_USER

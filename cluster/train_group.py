@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from cluster.ray_session import Resources
 from trainables import FitFailed, InputError
+from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
 from trainables.decoders import Decoder
@@ -202,6 +203,7 @@ def _serve(settings: dict[str, Any]) -> None:
     device = get_device()
     if device.type == "cpu":
         torch.set_num_threads(1)
+        keep_memory()
     data: GroupData = ray.get(settings["data"][0])
     orders: list[FitOrder] = settings["orders"]
     first, state = _position()

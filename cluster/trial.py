@@ -11,6 +11,7 @@ import torch
 from ray import tune
 
 from cluster.run_folder import write_array
+from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows, SplitKind, fold
 from trainables.decoders import Decoder, decode
@@ -43,6 +44,7 @@ class Trial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], data: TrialData) -> None:
         torch.set_num_threads(1)
+        keep_memory()
         self.data = data
         self.reset_config(config)
 
