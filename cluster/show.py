@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cluster.report import ABOUT_TIME, confusion_table, headline, metrics_table, terminal_table
+from cluster.report import ABOUT_TIME, headline
+from cluster.tables import confusion_table, metrics_table, terminal_table
 
 FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
 
@@ -27,7 +28,10 @@ def print_table(table: Table) -> None:
 def tuned(result: dict[str, Any], decoder: str) -> None:
     print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
-    print(f"all of it is in {result['run']}: report.md, verdict.json, predictions.parquet, models/, tensorboard/")
+    print(
+        f"all of it is in {result['run']}: report.html, report.md, verdict.json, predictions.parquet, models/, "
+        "tensorboard/"
+    )
 
 
 def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
