@@ -24,8 +24,8 @@ def serve(folder: RunFolder, *, port: int) -> int:
     try:
         with interruptible():
             address = _launch(folder, port)
-            print(address, flush=True)
             print("Ctrl-C ends it", file=sys.stderr, flush=True)
+            print(address, flush=True)
             threading.Event().wait()
     except Interrupted as end:
         # There is no other way to end it: Ctrl-C is no failure.

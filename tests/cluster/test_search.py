@@ -1,4 +1,4 @@
-"""A real search: Ray Tune, Optuna, reused actors, the ledger, TensorBoard."""
+"""A real search: Ray Tune, Optuna, reused actors, the ledger, Optuna's journal."""
 
 import os
 import signal
@@ -11,17 +11,15 @@ import psutil
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cluster.dealer import AGAIN, SEEDS, Dealer, choose
+from cluster.dealer import AGAIN, SEEDS, attributes, choose
 from cluster.ray_session import Resources
-from cluster.run_folder import Ledger, RunFolder
-from cluster.search import Slots, search, slots, studies
-from cluster.trial import KEPT, TrialData
-from search_spaces import read_spaces
-from trainables.architectures import ARCHITECTURES
+from cluster.search import Slots, slots
+from cluster.trial import KEPT
+from tests.searches import searched
 from trainables.data import fold
 
+TRIALS = 12  # of which halving surely stops some
 SPACE = """
 [pmf]
 only = true
@@ -41,39 +39,16 @@ choices = [0.0001, 10.0]
 """
 
 
-def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None):
-    """Run a search in a folder; the ledger of it."""
-    _, parts, shape = small
-    run = RunFolder(folder)
-    (folder / "space.toml").write_text(space)
-    names = [name for name in ARCHITECTURES if f"[{name}]" in space]
-    spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in names})
-    ledger = Ledger(run.ledger)
-    made, cut_off = studies(run, ledger, spaces, shape, seed=3)
-    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off)
-    data = TrialData(
-        train=parts.train,
-        validation=parts.validation,
-        split="random",
-        shape=shape,
-        decoder="argmax",
-        held_out=run.held_out.absolute(),
-    )
-    before()
-    search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve)
-    return Ledger(run.ledger)
-
-
 @pytest.fixture(scope="module")
 def done(resources, small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return folder, searched(small, folder, space=SPACE, trials=8)
+    return folder, searched(small, folder, space=SPACE, trials=TRIALS)
 
 
 def test_every_architecture_gets_its_trials_and_each_is_in_the_ledger_once(done):
     _, ledger = done
     for name in ("pmf", "classifier"):
-        assert sorted(entry.number for entry in ledger.of("search", name)) == list(range(8))
+        assert sorted(entry.number for entry in ledger.of("search", name)) == list(range(TRIALS))
     assert len({entry.trial for entry in ledger.entries}) == len(ledger.entries)
 
 
@@ -121,27 +96,24 @@ def test_a_value_is_that_of_the_last_point_of_the_curve_and_of_the_metrics(done)
             assert 66 <= max(entry.curve) < 100
 
 
-def test_optunas_own_loader_finds_every_trial_with_the_ledgers_values(done):
+def test_optunas_own_tools_find_every_trial_its_state_values_and_attributes(done):
     folder, ledger = done
     storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    assert sorted(optuna.get_all_study_names(storage)) == ["classifier", "pmf"]
     states = {"done": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
     for name in ("pmf", "classifier"):
         study = optuna.load_study(study_name=name, storage=storage)
-        found = {t.user_attrs["trial"]: (t.state.name, t.value if t.value is not None else None) for t in study.trials}
-        assert found == {e.trial: (states[e.state], e.value) for e in ledger.of("search", name)}
-
-
-def test_each_fit_has_an_event_file_with_a_point_for_each_epoch(done):
-    folder, ledger = done
-    for entry in ledger.of("confirm", "pmf"):
-        events = EventAccumulator(str(folder / "tensorboard" / entry.trial))
-        events.Reload()
-        assert set(events.Tags()["scalars"]) == {
-            *("loss/train", "mse/validation", "argmax_mse/validation", "learning_rate"),
-        }
-        points = events.Scalars("argmax_mse/validation")
-        assert [point.step for point in points] == list(range(1, entry.config["epochs"] + 1))
-        assert points[-1].value == pytest.approx(entry.value, rel=1e-6)
+        found = {trial.user_attrs["trial"]: trial for trial in study.trials}
+        assert found.keys() == {entry.trial for entry in ledger.of("search", name)}
+        for entry in ledger.of("search", name):
+            trial = found[entry.trial]
+            assert (trial.state.name, trial.value) == (states[entry.state], entry.value)
+            assert trial.intermediate_values == entry.curve
+            assert trial.user_attrs == {"trial": entry.trial, "config": entry.config, **attributes(entry)}
+            assert all(entry.config[parameter] == value for parameter, value in trial.params.items())
+        best = [entry.value for entry in ledger.of("search", name) if entry.state == "done"]
+        assert study.best_value == min(best)
+    assert {entry.state for entry in ledger.entries} == states.keys(), "each way to end is among them"
 
 
 def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp_path):
