@@ -78,6 +78,9 @@ def tune(
     decoder: opt.Decoder = "argmax",
     asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
     ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
+    baseline: Annotated[
+        str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
+    ] = "pmf",
     space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
     seed: opt.Seed = 42,
     address: opt.Address = None,
@@ -100,6 +103,7 @@ def tune(
             f"--workers-per-trial {workers_per_trial}: trials of several workers are not built yet; "
             "use 1 (refits take several: --workers)"
         )
+    from cluster.baseline import baseline_of
     from cluster.claim import new_name
     from cluster.tune_job import TuneOptions, searchable
 
@@ -133,6 +137,7 @@ def tune(
         address=address,
         name=name or new_name(),
         resume=resume,
+        baseline=baseline_of(baseline),
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
 

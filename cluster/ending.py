@@ -7,19 +7,20 @@ import numpy as np
 import pandas as pd
 
 from cluster import board_winners, ensembled, judged
+from cluster.baseline import KEY, PMF, described, gains_over, groups, judge_all
 from cluster.dealer import Choice
 from cluster.details import details
 from cluster.judged import Scored
 from cluster.page import write_reports
 from cluster.prepared import Prepared, looks
 from cluster.run_folder import Ledger, RunFolder, write_json
-from cluster.searched import BASELINE, Searched
+from cluster.searched import Searched
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables import bundle as bundles
 from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows
-from trainables.verdict import Verdict, compare, judge
+from trainables.verdict import Verdict
 
 
 def finish(
@@ -78,12 +79,12 @@ def _scores(
 def _result(
     searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
 ) -> dict[str, Any]:
-    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, seed=searched.seed)
+    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched)
     return {
         "run": str(folder.path),
         "trials": _counts(searched.ledger),
         "seconds": 0.0,
-        "baseline": _baseline(scores, prepared),
+        "baseline": _baseline(scores, searched, prepared),
         "architectures": {
             name: _architecture(name, searched.choices.get(name), scores, verdicts, over_pmf)
             for name in searched.architectures
@@ -92,17 +93,16 @@ def _result(
     }
 
 
-def _judge(scores: dict[str, list[Scored]], rows: Rows, *, seed: int) -> tuple[dict[str, Verdict], dict[str, float]]:
+def _judge(
+    scores: dict[str, list[Scored]], rows: Rows, searched: Searched
+) -> tuple[dict[str, Verdict], dict[str, float]]:
     """Verdicts against the baseline, and gains over the tuned `pmf` where there is one."""
     errors = {name: judged.squared_errors(each, rows).mean(0) for name, each in scores.items()}
-    if BASELINE.name not in errors:
+    against = errors.pop(KEY, searched.baseline.number)
+    if against is None:
         return {}, {}
-    judges = [name for name in errors if name != BASELINE.name]
-    # Unknown users share an index and are nobody the same: each row stands for a user of its own.
-    users = np.where(rows.users == 0, -1 - np.arange(len(rows)), rows.users)
-    verdicts = judge({n: compare(errors[BASELINE.name], errors[n], users, seed=seed) for n in judges})
-    tuned = errors.get(BASELINE.architecture)
-    return verdicts, {n: float((tuned - errors[n]).mean()) for n in judges} if tuned is not None else {}
+    users = groups(pd.Series(rows.users).where(rows.users > 0))
+    return judge_all(errors, against, users, seed=searched.seed), gains_over(errors, PMF)
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:
@@ -110,13 +110,16 @@ def _counts(ledger: Ledger) -> dict[str, int]:
     return {state: states.count(state) for state in ("done", "stopped", "failed")}
 
 
-def _baseline(scores: dict[str, list[Scored]], prepared: Prepared) -> dict[str, Any]:
-    reference = ARCHITECTURES[BASELINE.architecture].reference(prepared.shape)
+def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Prepared) -> dict[str, Any]:
+    baseline = searched.baseline
+    refitted = baseline.name if baseline.kind == "reference" else None
     return {
-        "architecture": BASELINE.architecture,
-        "config": reference.model_dump(),
-        "test": judged.mean_metrics(scores[BASELINE.name]) if BASELINE.name in scores else None,
-        "published": BASELINE.published.get(prepared.ratings.name),
+        "name": baseline.name,
+        "kind": baseline.kind,
+        "architecture": refitted,
+        "config": ARCHITECTURES[refitted].reference(prepared.shape).model_dump() if refitted else None,
+        "test": judged.mean_metrics(scores[KEY]) if KEY in scores else None,
+        "published": baseline.published(prepared.ratings.name),
     }
 
 
@@ -127,18 +130,11 @@ def _architecture(
     verdicts: dict[str, Verdict],
     over_pmf: dict[str, float],
 ) -> dict[str, Any]:
-    verdict = verdicts.get(name)
-    comparison = verdict.comparison if verdict else None
     return {
         "config": choice.config if choice else None,
         "validation": choice.metrics if choice else None,
         "test": judged.mean_metrics(scores[name]) if name in scores else None,
-        "gain": comparison.gain if comparison else None,
-        "ci95": list(comparison.ci95) if comparison else None,
-        "p": comparison.p if comparison else None,
-        "p_holm": verdict.p_holm if verdict else None,
-        "gain_over_tuned_pmf": over_pmf.get(name),
-        "verdict": verdict.word if verdict else None,
+        **described(verdicts.get(name), over_pmf.get(name)),
     }
 
 

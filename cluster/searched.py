@@ -1,23 +1,12 @@
-"""What a search and its refits came to, and what they are judged against."""
+"""What a search and its refits came to."""
 
 from dataclasses import dataclass
 
+from cluster.baseline import REFERENCE, Baseline
 from cluster.dealer import SEEDS, Choice
 from cluster.run_folder import Ledger
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables.decoders import Decoder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """What architectures are judged against: an architecture at the reference notebook's settings."""
-
-    name: str
-    architecture: str
-    published: dict[str, float]  # by data set
-
-
-BASELINE = Baseline(name="baseline", architecture="pmf", published={"ml-100k": 0.829})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +18,7 @@ class Searched:
     fitted: dict[str, Fitted | Lost]  # by the orders' keys
     decoder: Decoder
     seed: int
+    baseline: Baseline = REFERENCE
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import ensembled
+from cluster.baseline import KEY, REFERENCE, Baseline
 from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.ending import finish
@@ -15,7 +16,7 @@ from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepar
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
-from cluster.searched import BASELINE, Searched
+from cluster.searched import Searched
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
@@ -42,6 +43,7 @@ class TuneOptions:
     address: str | None
     name: str
     resume: bool
+    baseline: Baseline = REFERENCE
 
 
 def searchable(names: list[str]) -> list[str]:
@@ -68,7 +70,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape) for name, space in spaces.items()}
     check_time([value for space in spaces.values() for value in space.values("time")], prepared)
-    check_batches(_batches(spaces, prepared), prepared.split.train, workers=options.workers)
+    check_batches(_batches(spaces, prepared, options.baseline), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())
     with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
         ledger = Ledger(folder.ledger)
@@ -76,7 +78,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
         with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
             check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
-            orders = refits(choices, prepared, seed=options.seed) if choices else {}
+            orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
             fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
         watch.status("")
         searched = Searched(
@@ -87,15 +89,17 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             fitted=fitted,
             decoder=options.decoder,
             seed=options.seed,
+            baseline=options.baseline,
         )
         if options.ensemble:
             searched = ensembled.with_ensemble(searched, prepared, folder, split=options.data.split)
         return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
 
 
-def _batches(spaces: dict[str, Space], prepared: Prepared) -> list[int]:
+def _batches(spaces: dict[str, Space], prepared: Prepared, baseline: Baseline) -> list[int]:
     """The batch sizes that refits may have: those of the spaces, the references and the baseline."""
-    references = [ARCHITECTURES[name].reference(prepared.shape) for name in (BASELINE.architecture, *spaces)]
+    names = [name for name in (baseline.name, *spaces) if name in ARCHITECTURES]
+    references = [ARCHITECTURES[name].reference(prepared.shape) for name in names]
     sizes = [reference.batch_size for reference in references if isinstance(reference, TrainingConfig)]
     for space in spaces.values():
         sizes += [int(size) for size in space.values("batch_size")]
@@ -109,6 +113,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
         **asked_of(options.data, prepared),
         "seed": options.seed,
         "decoder": options.decoder,
+        "baseline": options.baseline.name,
         "ensemble": options.ensemble,
         "trials": options.trials,
         "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
@@ -152,11 +157,14 @@ def _search(
     return {name: choice for name, choice in found.items() if choice is not None}
 
 
-def refits(choices: dict[str, Choice], prepared: Prepared, *, seed: int) -> dict[tuple[str, int], FitOrder]:
+def refits(
+    choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline
+) -> dict[tuple[str, int], FitOrder]:
     """The baseline's fits and each architecture's, by name and seed; the same fit is done once."""
-    reference = ARCHITECTURES[BASELINE.architecture].reference(prepared.shape).model_dump()
-    wanted = {BASELINE.name: (BASELINE.architecture, reference)}
-    wanted |= {name: (name, choice.config) for name, choice in choices.items()}
+    wanted = {name: (name, choice.config) for name, choice in choices.items()}
+    if baseline.kind == "reference":
+        reference = ARCHITECTURES[baseline.name].reference(prepared.shape).model_dump()
+        wanted = {KEY: (baseline.name, reference), **wanted}
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():
         for place in range(SEEDS):
