@@ -50,6 +50,6 @@ def _test_rows(rows: Rows, prepared: Prepared) -> dict[str, Any]:
         "outside_the_scale": int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
         "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
         "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
-        "also_trained_on": prepared.overlap,
+        "also_trained_on": prepared.split.test.shared_pairs(fitting),
         "hash": rows.fingerprint(),
     }
