@@ -1,28 +1,9 @@
-import io
-
 import pytest
-from rich.console import Console
 
-from cluster.report import headline, markdown, rows, terminal_table, verdict_line, with_time
+from cluster.report import also, answer, headline, rows, verdict_line, with_time
+from tests.reported import METRICS, baseline, found, result
 
-METRICS = {"argmax_mse": 0.8, "mean_mse": 0.78, "median_mse": None, "rounded_mse": 0.85, "grid_mse": 0.801, "mae": 0.7}
-BASELINE = {
-    "architecture": "pmf",
-    "config": {"factors": 50},
-    "test": {**METRICS, "argmax_mse": 0.829},
-    "published": 0.829,
-}
-
-
-def found(**changes):
-    judged = {"gain": 0.029, "ci95": [0.02, 0.04], "p": 0.001, "p_holm": 0.002, "verdict": "beats"}
-    return {
-        "config": {"factors": 3, "rate": 0.12345678},
-        "test": METRICS,
-        "gain_over_tuned_pmf": 0.01,
-        **judged,
-        **changes,
-    }
+BASELINE = baseline()
 
 
 def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
@@ -46,9 +27,47 @@ def test_each_word_has_its_sentence(word, gain, said):
     assert verdict_line("x", found(verdict=word, gain=gain, test=test), BASELINE, "argmax").startswith(said)
 
 
+def test_the_undecided_say_how_many_ratings_would_decide_them():
+    line = verdict_line("x", found(verdict="undecided", needed_ratings=48_000), BASELINE, "argmax")
+    assert "about 48,000 test ratings would be needed to see it" in line
+    assert "needed" not in verdict_line("x", found(verdict="undecided"), BASELINE, "argmax")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("beats", "classifier wins and beats the baseline: argmax-MSE 0.8000 against 0.8290, gain 0.0290"),
+        ("undecided", "Undecided: classifier wins by validation error, but may be no better than the baseline: "),
+        ("worse", "Nothing is gained: classifier wins by validation error and is worse than the baseline: "),
+        (None, "classifier wins by validation error; for want of a baseline there is no verdict."),
+    ],
+)
+def test_the_answer_is_a_sentence_that_is_honest_about_the_winner(word, said):
+    changed = result(architectures={"classifier": found(verdict=word)})
+    assert answer(changed, "argmax").startswith(said)
+
+
+def test_a_published_number_is_compared_as_what_it_is():
+    published = baseline(name="0.81", kind="published", architecture=None, config=None, test=None, published=0.81)
+    changed = result(baseline=published)
+    assert "argmax-MSE 0.8000 against 0.8100, gain" in answer(changed, "argmax")
+    assert [row[:2] for row in rows(changed, "argmax")][:2] == [
+        ["baseline (published 0.81)", "0.8100"],
+        ["pmf (tuned)", "0.8000"],
+    ]
+
+
+def test_those_that_did_not_win_are_grouped_by_what_became_of_them():
+    others = {"a": found(), "b": found(verdict="worse"), "c": found(verdict="worse"), "d": found()}
+    assert also(result(architectures=others, winner="a")) == [
+        "Beating the baseline too: d",
+        "Worse than the baseline: b, c",
+    ]
+    assert also(result(architectures=others, winner="b"))[0] == "Beating the baseline: a, d"
+
+
 def test_the_published_figure_and_the_baseline_stand_above_the_architectures():
-    result = {"baseline": BASELINE, "architectures": {"pmf": found()}, "winner": "pmf"}
-    table = rows(result, "argmax")
+    table = rows(result(architectures={"pmf": found()}, winner="pmf"), "argmax")
     assert [row[:2] for row in table] == [
         ["published pmf", "0.829"],
         ["baseline (pmf, reference)", "0.8290"],
@@ -57,90 +76,29 @@ def test_the_published_figure_and_the_baseline_stand_above_the_architectures():
     assert len({len(row) for row in table}) == 1
 
 
-def test_a_narrow_terminal_gets_the_columns_that_answer_the_question():
-    result = {"baseline": BASELINE, "architectures": {"embedding_nn": found()}, "winner": "pmf"}
-    shown = {}
-    for width in (80, 200):
-        console = Console(width=width, file=io.StringIO())
-        console.print(terminal_table(result, "argmax", width=width))
-        shown[width] = console.file.getvalue()
-    assert "beats" in shown[80]
-    assert "+0.0200 to +0.0400" in shown[80]
-    assert "over tuned pmf" not in shown[80]
-    assert "over tuned pmf" in shown[200]
-    assert "…" not in shown[80] + shown[200]
-
-
 def test_no_winner_is_said_in_words():
-    result = {"baseline": BASELINE, "architectures": {}, "winner": None}
-    assert headline(result, "argmax") == ["No architecture finished: there is no winner."]
-
-
-def reported(architectures):
-    """`report.md` of these."""
-    result = {
-        "baseline": BASELINE,
-        "architectures": architectures,
-        "winner": "pmf",
-        "trials": {"done": 3, "stopped": 2, "failed": 1},
-        "seconds": 12.0,
-    }
-    table = {"values": ["1", "2"], "confusion": [[3, 4], [5, 6]], "report": "precision"}
-    seeds = {"metrics": [], "spread": 0.0012}
-    counts = {
-        "count": 18,
-        "users": 3,
-        "outside_the_scale": 0,
-        "unknown_users": 0,
-        "unknown_items": 1,
-        "also_trained_on": 0,
-    }
-    details = {
-        "decoder": "argmax",
-        "look": 2,
-        "refit_seeds": 3,
-        "test_rows": counts,
-        "by_value": dict.fromkeys([*architectures, "baseline"], table),
-        "seeds": dict.fromkeys([*architectures, "baseline"], seeds),
-    }
-    return markdown(result, details, "a.csv: 90 ratings")
-
-
-def test_the_report_has_a_section_with_the_confusion_matrix_for_each():
-    report = reported({"pmf": found()})
-    assert "| **1** | 3 | 4 |\n| **2** | 5 | 6 |" in report
-    assert "factors 3, rate 0.1235" in report
-    assert "look number 2" in report
-    assert "3 done, 2 stopped early, 1 failed" in report
-    assert report.count("## ") == 2
-    assert "ensemble" not in report
-
-
-def test_the_ensemble_is_named_as_what_it_is():
-    weights = {"svdpp": 0.8614, "pmf": 0.1386, "bias": 0.0}
-    report = reported({"pmf": found(), "ensemble": found(config={"weights": weights})})
-    assert "| ensemble (of the tuned) | 0.8000 |" in report
-    assert "weights 0.861 svdpp + 0.139 pmf + 0.000 bias" in report
-    assert "fitted on validation rows by fits on training rows alone" in report
+    assert headline(result(architectures={}, winner=None), "argmax") == [
+        "No architecture finished: there is no winner."
+    ]
 
 
 def test_what_uses_time_says_so_in_every_line_and_what_that_means():
     timed = {"svdpp": found(config={"time": "residual"}), "pmf": found(config={"factors": 3})}
-    answer = {"baseline": BASELINE, "architectures": timed, "winner": "svdpp"}
-    assert headline(answer, "argmax")[0].startswith("svdpp WITH TIME beats the baseline")
-    assert headline(answer, "argmax")[1].startswith("pmf beats the baseline")
-    assert "ratings that the same user gave later" in headline(answer, "argmax")[2]
-    assert [row[0] for row in rows(answer, "argmax")][2:] == ["svdpp (tuned) WITH TIME", "pmf (tuned)"]
+    changed = result(architectures=timed, winner="svdpp")
+    assert headline(changed, "argmax")[0].startswith("svdpp WITH TIME beats the baseline")
+    assert headline(changed, "argmax")[1].startswith("pmf beats the baseline")
+    assert "ratings that the same user gave later" in headline(changed, "argmax")[2]
+    assert answer(changed, "argmax").startswith("svdpp WITH TIME wins")
+    assert [row[0] for row in rows(changed, "argmax")][2:] == ["svdpp (tuned) WITH TIME", "pmf (tuned)"]
 
 
 @pytest.mark.parametrize(("weight", "said"), [(0.5, True), (0.0, False)])
 def test_an_ensemble_uses_time_where_a_member_with_a_say_does(weight, said):
     members = {"svdpp": found(config={"time": "day"}), "pmf": found()}
     ensemble = found(config={"weights": {"svdpp": weight, "pmf": 1 - weight}})
-    answer = {"baseline": BASELINE, "architectures": {**members, "ensemble": ensemble}, "winner": "ensemble"}
-    assert ("ensemble" in with_time(answer)) == said
+    changed = result(architectures={**members, "ensemble": ensemble}, winner="ensemble")
+    assert ("ensemble" in with_time(changed)) == said
 
 
 def test_without_time_nothing_is_said_of_it():
-    answer = {"baseline": BASELINE, "architectures": {"pmf": found()}, "winner": "pmf"}
-    assert "TIME" not in " ".join(headline(answer, "argmax"))
+    assert "TIME" not in " ".join(headline(result(), "argmax"))
