@@ -193,4 +193,5 @@ def _write_bundles(
             data=prepared.ratings.name,
             metrics={part: result["architectures"][name][part] for part in ("validation", "test")},
         )
-        bundles.save(folder.model(name), description, weights, prepared.ratings.users, prepared.ratings.items)
+        users, items = prepared.ratings.users, prepared.ratings.items
+        bundles.save(folder.model(name), description, weights, users, items, fitted=prepared.split.fitting)

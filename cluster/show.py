@@ -34,6 +34,12 @@ def tuned(result: dict[str, Any], decoder: str) -> None:
     )
 
 
+def rejudged(result: dict[str, Any], decoder: str, look: int) -> None:
+    print_table(terminal_table(result, decoder, width=_console().width))
+    print("\n".join(headline(result, decoder)))
+    print(f"this was look number {look} at these test rows{'; the intervals assume the first' if look > 1 else ''}")
+
+
 def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
     print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
     print_table(metrics_table(result["validation"], result["test"]))
@@ -89,7 +95,7 @@ def predicted(done: dict[str, Any]) -> None:
     if done["unknown_users"] or done["unknown_items"]:
         print(
             f"{done['unknown_users']:,} rows have a user and {done['unknown_items']:,} an item that the model "
-            "never saw: rated by the 'unknown' vector"
+            "knows no rating of"
         )
 
 

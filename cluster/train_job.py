@@ -150,7 +150,8 @@ def _scored(
         data=options.data.data,
         metrics={"validation": fitted.metrics, "test": test},
     )
-    bundles.save(path, description, fitted.weights, prepared.ratings.users, prepared.ratings.items)
+    users, items = prepared.ratings.users, prepared.ratings.items
+    bundles.save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
     return {
         "architecture": options.architecture,
         "config": config.model_dump(),

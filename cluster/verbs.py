@@ -106,10 +106,11 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     else:
         frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",")
     temporary.replace(output)
+    unknown_users, unknown_items = predictor.unknown_indices(users, items)
     return {
         "pairs": len(frame),
-        "unknown_users": int((users == 0).sum()),
-        "unknown_items": int((items == 0).sum()),
+        "unknown_users": unknown_users,
+        "unknown_items": unknown_items,
         "output": str(output),
     }
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from trainables import ensemble
 from trainables.architectures import ARCHITECTURES
-from trainables.data.ratings import Ids
+from trainables.data.ratings import Ids, Rows
 from trainables.decoders import Decoder, decode
 from trainables.errors import InputError
 from trainables.metrics import predict as predict_raw
@@ -93,16 +93,25 @@ def describe(
     )
 
 
-def save(path: Path, description: Description, weights: dict[str, torch.Tensor], users: Ids, items: Ids) -> None:
-    """Write a bundle; it is there as a whole or, if writing fails, not at all."""
+def save(
+    path: Path,
+    description: Description,
+    weights: dict[str, torch.Tensor],
+    users: Ids,
+    items: Ids,
+    *,
+    fitted: Rows,
+) -> None:
+    """Write a bundle of what was fitted on these rows; it is there as a whole or, if writing fails, not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
         (unfinished / WEIGHTS).chmod(0o644)  # safetensors keeps files to their owner
         (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
-        for name, ids in ((USERS, users), (ITEMS, items)):
-            pd.DataFrame({"id": ids.text}).to_parquet(unfinished / name, index=False)
+        for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
+            counts = np.bincount(rated, minlength=ids.rows)[1:]
+            pd.DataFrame({"id": ids.text, "ratings": counts}).to_parquet(unfinished / name, index=False)
         unfinished.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
@@ -112,13 +121,22 @@ def save(path: Path, description: Description, weights: dict[str, torch.Tensor],
 
 
 class Predictor:
-    """A loaded bundle."""
+    """A loaded bundle. `user_ratings` and `item_ratings` count, by index, the ratings that were fitted."""
 
-    def __init__(self, description: Description, model: RatingModel, users: Ids, items: Ids) -> None:
+    def __init__(
+        self,
+        description: Description,
+        model: RatingModel,
+        *,
+        users: Ids,
+        items: Ids,
+        user_ratings: np.ndarray,
+        item_ratings: np.ndarray,
+    ) -> None:
         self.description = description
         self.model = model
-        self.users = users
-        self.items = items
+        self.users, self.user_ratings = users, user_ratings
+        self.items, self.item_ratings = items, item_ratings
         self.scale = description.scale()
 
     @property
@@ -160,8 +178,12 @@ class Predictor:
         return ratings.numpy()
 
     def unknown(self, users: Any, items: Any) -> tuple[int, int]:
-        """How many of the users, and of the items, are not in the data that the model came from."""
-        return int((self.users.encode(users) == 0).sum()), int((self.items.encode(items) == 0).sum())
+        """How many of the users, and of the items, the model knows no rating of."""
+        return self.unknown_indices(self.users.encode(users), self.items.encode(items))
+
+    def unknown_indices(self, users: np.ndarray, items: np.ndarray) -> tuple[int, int]:
+        """The same by index."""
+        return int((self.user_ratings[users] == 0).sum()), int((self.item_ratings[items] == 0).sum())
 
 
 def load(path: str | Path) -> Predictor:
@@ -176,14 +198,16 @@ def load(path: str | Path) -> Predictor:
         config = architecture.Config.model_validate(description.config)
     except ValidationError as error:
         raise InputError(f"{Path(path) / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
-    users, items = (_ids(Path(path) / name) for name in (USERS, ITEMS))
+    (users, user_ratings), (items, item_ratings) = (_ids(Path(path) / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
     weights = Path(path) / WEIGHTS
     try:
         model = restored(architecture, config, shape, load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
-    return Predictor(description, model, users, items)
+    return Predictor(
+        description, model, users=users, items=items, user_ratings=user_ratings, item_ratings=item_ratings
+    )
 
 
 def _kept(name: str) -> Kept | None:
@@ -208,9 +232,11 @@ def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[
     return model.eval()
 
 
-def _ids(file: Path) -> Ids:
+def _ids(file: Path) -> tuple[Ids, np.ndarray]:
+    """The ids, and how many fitted ratings each index has: 0, 'unknown', has none."""
     try:
-        return Ids(pd.read_parquet(file, columns=["id"])["id"].to_numpy())
+        frame = pd.read_parquet(file, columns=["id", "ratings"])
+        return Ids(frame["id"].to_numpy()), np.concatenate([[0], frame["ratings"].to_numpy()])
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {str(error).splitlines()[0]}") from None
 

@@ -36,7 +36,7 @@ def run(tmp_path_factory, small_world):
         described = bundle.describe(
             name, fit.config, shape.scale, decoder="argmax", temperature=1.0, seed=1, data="small", metrics={}
         )
-        bundle.save(folder.model(name), described, fit.model.served().state_dict(), small_world.users, Ids(titles))
+        bundle.save(folder.model(name), described, fit.model.served().state_dict(), small_world.users, Ids(titles), fitted=small_world.rows)
     reliability = [
         {"low": 0.0, "high": 0.5, "count": 0, "confidence": None, "frequency": None},
         {"low": 0.5, "high": 1.0, "count": 9, "confidence": 0.7, "frequency": 0.6},

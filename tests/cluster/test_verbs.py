@@ -37,7 +37,7 @@ def timed():
         data=data.name,
         metrics={},
     )
-    bundle.save(MODEL, description, ensemble.packed(fits), data.users, data.items)
+    bundle.save(MODEL, description, ensemble.packed(fits), data.users, data.items, fitted=data.rows)
     rows = data.rows.take(np.arange(20))
     users, items = data.users.text[rows.users - 1], data.items.text[rows.items - 1]
     return pd.DataFrame({"user": users, "item": items, "when": rows.timestamps})

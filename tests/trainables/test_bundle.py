@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ def described(name, fit, **changes):
 def saved(path, name, data, *, users=None, items=None, **changes):
     fit = fitted(name, data)
     weights = fit.model.served().state_dict()
-    bundle.save(path, described(name, fit, **changes), weights, users or data.users, items or data.items)
+    bundle.save(
+        path, described(name, fit, **changes), weights, users or data.users, items or data.items, fitted=data.rows
+    )
     return fit
 
 
@@ -119,6 +122,12 @@ def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
     assert sorted(file.name for file in bundled.iterdir()) == FILES
 
 
+def test_an_id_that_no_fitted_row_has_is_counted_as_unknown_too(tmp_path, small_world):
+    known = Ids([*small_world.users.text, "of a side table"])
+    saved(tmp_path / "model", "bias", replace(small_world, users=known), users=known)
+    assert load(tmp_path / "model").unknown(["u1", "of a side table"], ["i1", "i1"]) == (1, 0)
+
+
 @pytest.mark.parametrize("fault", ["weights", "ids"])
 def test_failing_half_way_leaves_the_older_bundle_whole(bundled, small_world, fault):
     fit = fitted("embedding_nn", small_world)
@@ -129,7 +138,7 @@ def test_failing_half_way_leaves_the_older_bundle_whole(bundled, small_world, fa
     else:
         users = None
     with pytest.raises((RuntimeError, AttributeError)):
-        bundle.save(bundled, described("embedding_nn", fit), weights, users, small_world.items)
+        bundle.save(bundled, described("embedding_nn", fit), weights, users, small_world.items, fitted=small_world.rows)
     assert {file.name: file.read_bytes() for file in bundled.iterdir()} == before
     assert [file.name for file in bundled.parent.iterdir()] == ["model"]
 

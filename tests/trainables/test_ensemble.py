@@ -145,7 +145,7 @@ def bundled(path, members, data, *, decoder="argmax", **changes):
     settings = {"decoder": decoder, "temperature": 1.0, "seed": 1, "data": data.name, "metrics": {}}
     description = bundle.describe(ensemble.NAME, config, shape_of(data).scale, **settings)
     weights = ensemble.packed({name: [fit.model.served().state_dict()] for name, fit in members.items()})
-    bundle.save(path, description, weights, data.users, data.items)
+    bundle.save(path, description, weights, data.users, data.items, fitted=data.rows)
     return path
 
 
