@@ -62,7 +62,8 @@ def baseline_label(baseline: dict[str, Any]) -> str:
     if is_published(baseline):
         return f"baseline (published {baseline['published']:g})"
     name = baseline.get("name") or baseline["architecture"]
-    return f"baseline ({name if name != 'baseline' else baseline['architecture']}, reference)"
+    how = "tuned" if baseline.get("kind") == "tuned" else "reference"
+    return f"baseline ({name if name != 'baseline' else baseline['architecture']}, {how})"
 
 
 def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], decoder: str) -> str:
@@ -81,10 +82,11 @@ def numbers(found: dict[str, Any], baseline: dict[str, Any], decoder: str, *, pm
     against = baseline_error(baseline, decoder)
     errors = f"{decoder}-MSE {error_of(found['test'], decoder):.4f}"
     errors += "" if against is None else f" against {against:.4f}"
-    said = f"{errors}, {kind} {abs(found['gain']):.4f} (95% CI of the gain {low:.4f} to {high:.4f})"
+    interval = "one-sample 95% CI" if is_published(baseline) else "95% CI"
+    said = f"{errors}, {kind} {abs(found['gain']):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
     over, needed = found["gain_over_tuned_pmf"], found.get("needed_ratings")
     if found["verdict"] == "undecided" and needed is not None:
-        said += f"; about {needed:,} test ratings would be needed to see it"
+        said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
     # The baseline is not tuned, and a tuned model is easily better than that: say the fairer gain as well.
     return f"{said}; over the tuned pmf {over:+.4f}" if over is not None and pmf else said
 

@@ -50,20 +50,24 @@ class SealedRows:
 
     def open(self, ledger: Path, *, reason: str) -> tuple[Rows, int]:
         """Hand over the rows, and say the how-manieth look at them this is (from 1)."""
-        key = self.fingerprint
-        ledger.parent.mkdir(parents=True, exist_ok=True)
-        earlier = 0
-        if ledger.exists():
-            earlier = sum(key in line for line in ledger.read_text().splitlines())
-        line = {
-            "rows": key,
-            "count": len(self),
-            "reason": reason,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
-        with ledger.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        return self._rows, earlier + 1
+        return self._rows, write_down_look(ledger, self.fingerprint, len(self), reason=reason)
+
+
+def write_down_look(ledger: Path, fingerprint: str, count: int, *, reason: str) -> int:
+    """Write down a look at the test rows of this fingerprint, and say the how-manieth it is (from 1)."""
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    earlier = 0
+    if ledger.exists():
+        earlier = sum(fingerprint in line for line in ledger.read_text().splitlines())
+    line = {
+        "rows": fingerprint,
+        "count": count,
+        "reason": reason,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    with ledger.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    return earlier + 1
 
 
 @dataclass(frozen=True, kw_only=True)
