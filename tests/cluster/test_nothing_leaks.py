@@ -11,6 +11,7 @@ import pytest
 from ray import cloudpickle
 
 from cluster import search, train_group
+from cluster.cli_runs import report
 from cluster.dealer import SEEDS
 from cluster.prepared import DataOptions
 from cluster.run_folder import Ledger, RunFolder
@@ -164,6 +165,7 @@ def decided(run):
         "temperatures": {name: bundle["temperature"] for name, bundle in bundles.items()},
         "bundles": {name: bundle | {"metrics": None} for name, bundle in bundles.items()},
         "weights": {path.parent.name: path.read_bytes() for path in run.path.glob("models/*/model.safetensors")},
+        "ids": {"/".join(path.parts[-2:]): path.read_bytes() for path in run.path.glob("models/*/*.parquet")},
         "held out": {path.name: path.read_bytes() for path in run.path.glob("held_out/*.npy")},
     }
 
@@ -223,9 +225,11 @@ def test_the_sealed_rows_are_in_no_process_of_a_trial_or_of_a_refit(runs):
     assert seen == {process: ["training"] for process in {*late, "refits"}}
 
 
-def test_each_run_looks_at_its_test_rows_once(runs):
+def test_each_run_looks_at_its_test_rows_once_and_a_remade_report_not_at_all(runs):
     for run in runs[:2]:
+        report(str(run.path), as_json=True)
         looks = (run.path.parent.parent / "cache" / "looks.jsonl").read_text().splitlines()
         assert [json.loads(look)["rows"] for look in looks] == [
             json.loads(run.verdict.read_text())["test_rows"]["hash"],
         ]
+        assert not list(Path().rglob("looks.jsonl")), "where the report was remade"
