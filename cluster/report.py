@@ -126,11 +126,12 @@ def answer_parts(result: dict[str, Any], decoder: str) -> tuple[str, str]:
     return openings[word], "" if word is None else numbers(found, result["baseline"], decoder, pmf=winner != "pmf")
 
 
-def also(result: dict[str, Any]) -> list[str]:
-    """What became of those that did not win, a line for each word."""
+def also(result: dict[str, Any], decoder: str) -> list[str]:
+    """What became of those that did not win, a line for each word; of each alone where none did."""
+    if result["winner"] is None:
+        return headline(result, decoder)[:-1]
     others = {name: found["verdict"] for name, found in result["architectures"].items() if name != result["winner"]}
-    winner = result["architectures"].get(result["winner"])
-    too = " too" if winner and winner["verdict"] == "beats" else ""
+    too = " too" if result["architectures"][result["winner"]]["verdict"] == "beats" else ""
     words = {
         "beats": f"Beating the baseline{too}",
         "undecided": "Undecided",

@@ -13,20 +13,18 @@ def markdown(run: Run) -> str:
     """The same answer as `report.html`."""
     lines = [f"# {_plain(run.folder.name)}: which architecture predicts these ratings best?", ""]
     if run.verdict is None:
-        return "\n".join([*lines, unfinished(run), "", *_notes(run)]) + "\n"
+        return "\n".join([*lines, f"{unfinished(run)}.", "", *_notes(run)]) + "\n"
     lines += [f"**{answer(run.verdict, run.decoder)}**", ""]
     shown = [HEADINGS.index(heading) for heading in SHOWN]
     table = [[row[place] for place in shown] for row in rows(run.verdict, run.decoder)]
     lines += [*_table(SHOWN, table), ""] if run.winner else []
-    lines += [f"- {line}" for line in also(run.verdict)] if run.winner else []
+    lines += [f"- {line}" for line in also(run.verdict, run.decoder)]
     return "\n".join([*lines, *_notes(run), "", *_command(run)]) + "\n"
 
 
 def unfinished(run: Run) -> str:
     counts = run.counts()
-    return (
-        f"No verdict yet: {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed."
-    )
+    return f"No verdict yet: {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
 
 
 def about_gain(run: Run) -> str:

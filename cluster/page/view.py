@@ -100,7 +100,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         name=run.folder.name,
         opening=opening,
         numbers=numbers,
-        also=also(run.verdict) if run.verdict and run.winner else [],
+        also=also(run.verdict, run.decoder) if run.verdict else [],
         notes=_notes(run),
         headings=HEADINGS,
         table=rows(run.verdict, run.decoder) if run.verdict and run.winner else [],
