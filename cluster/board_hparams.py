@@ -6,17 +6,15 @@ from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata
-from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS, STATUS_UNKNOWN
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
-from tensorboard.plugins.hparams.summary_v2 import (
-    Discrete,
-    Domain,
-    HParam,
-    Metric,
-    RealInterval,
-    hparams_config_pb,
-    hparams_pb,
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_FAILURE,
+    STATUS_SUCCESS,
+    STATUS_UNKNOWN,
+    Experiment,
+    HParamInfo,
 )
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from tensorboard.plugins.hparams.summary_v2 import Discrete, Domain, Metric, RealInterval, hparams_pb
 
 from search_spaces import Space, Study
 
@@ -62,13 +60,18 @@ class Searched:
 def experiment(searched: Mapping[str, Searched]) -> Summary:
     """The union of all architectures' hyperparameters, and the metrics: what the tab shows before any trial."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
-    hparams = [HParam("architecture", Discrete(list(searched))), HParam("stage", Discrete(STAGES))]
-    hparams += [HParam(name, _domain(name, searched)) for name in names]
-    metrics = [
-        Metric(tag, display_name=shown, dataset_type=Metric.TRAINING if "train" in tag else Metric.VALIDATION)
-        for tag, shown in METRICS.items()
-    ]
-    return hparams_config_pb(hparams=hparams, metrics=metrics)
+    most = [name for name in names if 2 * sum(name in each.names() for each in searched.values()) > len(searched)]
+    domains = {
+        "architecture": Discrete(list(searched)),
+        "stage": Discrete(STAGES),
+        **{name: _domain(name, searched) for name in names},
+    }
+    content = Experiment(
+        # The tab has these first, and shows the first five only unless more are ticked.
+        hparam_infos=[_info(name, domain, first=name in ("architecture", *most)) for name, domain in domains.items()],
+        metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
+    )
+    return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
 
 
 def start(trial: Mapping[str, Any], searched: Searched) -> Summary:
@@ -80,9 +83,18 @@ def start(trial: Mapping[str, Any], searched: Searched) -> Summary:
 def end(state: str, *, at: float) -> Summary:
     """It ends, at a time in seconds since 1970."""
     info = SessionEndInfo(status=STATUSES[state], end_time_secs=at)
-    about = metadata.create_summary_metadata(HParamsPluginData(session_end_info=info))
-    value = Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=about, tensor=metadata.NULL_TENSOR)
-    return Summary(value=[value])
+    return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=info))
+
+
+def _summary(tag: str, content: HParamsPluginData) -> Summary:
+    about = metadata.create_summary_metadata(content)
+    return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])
+
+
+def _info(name: str, domain: Domain, *, first: bool) -> HParamInfo:
+    info = HParamInfo(name=name, differs=first)
+    domain.update_hparam_info(info)
+    return info
 
 
 def _domain(name: str, searched: Mapping[str, Searched]) -> Domain:

@@ -50,22 +50,22 @@ def _write_weights(writer: SummaryWriter, predictor: Predictor) -> None:
     vectors = next((weights[name] for name in ITEM_VECTORS if name in weights), None)
     if vectors is not None:
         titles = labels(predictor.items.text)
-        rows = sample(len(titles))
-        # Row 0 is 'unknown', which is no item. Rounded, as the table is text.
-        shown = vectors[1 + rows].double().numpy().round(4)
+        rows = most_rated(predictor.item_ratings[1:])  # index 0 is 'unknown', which is no item
+        shown = vectors[1 + rows].double().numpy().round(4)  # the table is text
         writer.add_embedding(shown, metadata=[titles[row] for row in rows], tag="items")
 
 
 def confusion(counts: list[list[int]], values: list[str]) -> Figure:
     """Rows: the true rating. Shares of each row as shades, since some ratings are rare; counts as text."""
     matrix = np.array(counts)
-    figure = Figure(figsize=(1.5 + 0.7 * len(values), 1 + 0.7 * len(values)), layout="constrained")
+    side = min(1 + 0.7 * len(values), 14)
+    figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     display = ConfusionMatrixDisplay(shares, display_labels=values)
     display.plot(ax=axes, cmap="Greys", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
-    for text, count in zip(display.text_.ravel(), matrix.ravel(), strict=True):
-        text.set_text(f"{count:,}")
+    for text, count, share in zip(display.text_.ravel(), matrix.ravel(), shares.ravel(), strict=True):
+        text.set(text=f"{count:,}", color="white" if share > 0.5 else "black")
     axes.set(xlabel="predicted", ylabel="rated")
     return figure
 
@@ -92,8 +92,6 @@ def _line(title: str) -> str:
     return " ".join(words) or "(no title)"
 
 
-def sample(count: int) -> np.ndarray:
-    """The items shown, in order: all, or as many as the projector takes, the same ones each time."""
-    if count <= MOST_ITEMS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, MOST_ITEMS, replace=False))
+def most_rated(ratings: np.ndarray) -> np.ndarray:
+    """The places, in order, of the items shown: all, or the most rated as far as the projector takes them."""
+    return np.sort(np.argsort(-ratings, kind="stable")[:MOST_ITEMS])
