@@ -45,7 +45,8 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
-    promised = {"config", "validation", "test", "gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "verdict"}
+    judged = {"gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "needed_ratings", "verdict"}
+    promised = {"config", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
         assert found["verdict"] in {"beats", "worse", "undecided"}
@@ -129,6 +130,26 @@ def test_the_one_look_at_the_test_rows_is_written_down(run):
     assert len(looks) == 1
     parts = split(load_data("synthetic:ratings=2000").rows, seed=42)
     assert json.loads(looks[0])["rows"] == parts.test._rows.fingerprint()
+
+
+def test_the_verdict_of_the_run_again_is_the_same_and_one_look_more(run):
+    folder, _, result = run
+    words = [sys.executable, "-m", "cluster", "verdict", str(folder), "--json"]
+    done = subprocess.run(words, env=environment(folder.parents[1]), capture_output=True, text=True, check=True)
+    again = json.loads(done.stdout)
+    assert again["look"] > 1
+    assert again["architectures"].keys() == result["architectures"].keys()
+    for name, found in result["architectures"].items():
+        for key in ("gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf"):
+            assert again["architectures"][name][key] == pytest.approx(found[key], abs=1e-6)
+
+
+def test_a_run_is_not_resumed_with_another_baseline(run):
+    folder, _, _ = run
+    words, home = [*SMOKE, "--name", "smoke", "--resume", "--baseline", "0.829"], folder.parents[1]
+    done = subprocess.run(words, cwd=home, env=environment(home), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--resume: baseline was 'pmf' in run smoke and is '0.829' now" in done.stderr
 
 
 def test_the_verdict_file_holds_the_answer_and_what_is_behind_it(run):
