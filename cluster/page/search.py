@@ -104,8 +104,10 @@ def _figure(draw: Callable[[], Any]) -> dict[str, Any]:
         # Of few trials PED-ANOVA warns for each hyperparameter; the page says how many there were.
         warnings.simplefilter("ignore", UserWarning)
         figure = draw()
-    figure.update_layout(template={"layout": LOOK}, title=None, autosize=True, width=None, height=None)
-    return json.loads(figure.to_json())
+    plain = json.loads(figure.to_json())
+    own = ("template", "title", "width", "height")  # Optuna's, in whose place the page has its own
+    layout = {key: value for key, value in plain["layout"].items() if key not in own}
+    return {"data": plain["data"], "layout": {**layout, "template": {"layout": LOOK}}}
 
 
 def curves(run: Run, name: str) -> Chart | None:
