@@ -11,11 +11,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cluster.board import TAGS
-from cluster.board_hparams import METRICS, STATE, STATES, VALUE
+from cluster.board_hparams import METRICS, STATE, STATES, VALUE, Searched, experiment, start
 from cluster.run_folder import RunFolder
 from cluster.search import Slots
+from search_spaces import Space
 from tests.boards import Server
 from tests.searches import searched
+from trainables.architectures import ARCHITECTURES
 
 SPACE = """
 [pmf]
@@ -206,3 +208,15 @@ def test_tensorboard_shows_what_is_searched_before_any_trial_ends(done, tmp_path
     server = Server(RunFolder(tmp_path))
     assert len(server.ask("data/plugin/hparams/experiment", experimentName="")["hparamInfos"]) == 9
     server.end(signal.SIGINT)
+
+
+def test_the_tab_takes_every_parameter_of_every_architecture(small):
+    _, _, shape = small
+    every = {}
+    for name, architecture in ARCHITECTURES.items():  # somebody's own space may name any of them
+        reference = architecture.reference(shape).model_dump()
+        every[name] = Searched(space=Space(architecture=name, parameters={}, fixed=reference), reference=reference)
+    assert experiment(every).ByteSize() > 0
+    for name, one in every.items():
+        order = {"trial": f"{name}-000", "architecture": name, "stage": "search", "config": one.reference}
+        assert start(order, one).ByteSize() > 0
