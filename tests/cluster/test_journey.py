@@ -161,6 +161,13 @@ def test_the_verdict_file_holds_the_answer_and_what_is_behind_it(run):
     assert len(verdict["seeds"]["pmf"]["metrics"]) == SEEDS
 
 
+def test_tensorboard_has_what_was_chosen_of_each_architecture(run):
+    folder, _, result = run
+    chosen = folder / "tensorboard" / "chosen"
+    assert {path.name for path in chosen.iterdir()} == set(result["architectures"])
+    assert all(list(path.glob("events.*")) for path in chosen.iterdir())
+
+
 def test_nothing_is_left_running_or_half_written(run):
     folder, _, _ = run
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
