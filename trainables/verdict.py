@@ -2,7 +2,7 @@
 
 One architecture's ratings of the same user hang together, so users are resampled and not rows. The interval
 is the bias-corrected and accelerated one (BCa; Efron 1987), and p comes from inverting it: the level at which
-its nearer end is 0. p is adjusted over all judged architectures by Holm's method (1979).
+its nearer end is a gain that counts for none. p is adjusted over all judged architectures by Holm's method (1979).
 """
 
 import math
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 Word = Literal["beats", "worse", "undecided"]
 RESAMPLES = 10_000
 LEVEL = 0.05
 POWER = 0.8
-FEWEST = 20
+FEWEST = 20  # users that tell two predictors apart
+NOTHING = 0.001  # a gain below this share of the baseline's error counts for none
 BLOCK = 4_000_000  # resampled users held at once: bounds memory
 
 
@@ -27,8 +28,9 @@ class Comparison:
     gain: float
     ci95: tuple[float, float]
     p: float
-    standard_error: float | None  # rows clustered by user; None with fewer than FEWEST of them
+    standard_error: float | None  # rows clustered by user; None with fewer than FEWEST that differ
     ratings: int  # test rows it was seen on
+    nothing: float  # gains up to this count for none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def compare_all(
     """Compare the squared errors of several with the baseline's, all on the same resampled users.
 
     With fewer than FEWEST users p is 1, as so few cannot show how much users differ; the interval is then over
-    rows.
+    rows. Nor can fewer on whose rows the two differ at all: what is rare and was not seen is in no resample.
     """
     if not others:
         return {}
@@ -67,20 +69,35 @@ def compare_all(
     totals = np.stack([np.bincount(member, weights=baseline - other) for other in others.values()], axis=1)
     counts = np.bincount(member)
     draws = _resampled(totals, counts, seed=seed)
-    return {name: _comparison(draws[:, place], totals[:, place], counts, few=few) for place, name in enumerate(others)}
+    nothing = NOTHING * float(baseline.mean())
+    return {
+        name: _comparison(draws[:, place], totals[:, place], counts, few=few, nothing=nothing)
+        for place, name in enumerate(others)
+    }
 
 
-def _comparison(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray, *, few: bool) -> Comparison:
+def _comparison(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray, *, few: bool, nothing: float) -> Comparison:
     gain, ratings = float(totals.sum() / counts.sum()), int(counts.sum())
-    error = None if few else _standard_error(totals, counts)
+    differ = int(np.count_nonzero(totals))
+    sure = not few and differ >= FEWEST
+    error = _standard_error(totals, counts)
     if np.ptp(draws) <= 1e-12 * abs(gain):  # the same predictions, or the same gain on every row: nothing varies
-        p = 1.0 if few or gain == 0 else 1 / RESAMPLES
-        return Comparison(gain=gain, ci95=(gain, gain), p=p, standard_error=error, ratings=ratings)
-    bias, acceleration = _corrections(draws, totals, counts)
-    ends = [_adjusted(level, bias, acceleration) for level in (LEVEL / 2, 1 - LEVEL / 2)]
-    low, high = np.quantile(draws, ends)
-    p = 1.0 if few else _p_value(draws, bias, acceleration)
-    return Comparison(gain=gain, ci95=(float(low), float(high)), p=p, standard_error=error, ratings=ratings)
+        low, high, p = gain, gain, 1 / RESAMPLES
+    elif differ < FEWEST:
+        half = float(t.ppf(1 - LEVEL / 2, max(1, differ - 1))) * error
+        low, high, p = gain - half, gain + half, 1.0
+    else:
+        bias, acceleration = _corrections(draws, totals, counts)
+        low, high = np.quantile(draws, [_adjusted(level, bias, acceleration) for level in (LEVEL / 2, 1 - LEVEL / 2)])
+        p = _p_value(draws - math.copysign(nothing, gain), bias, acceleration)
+    return Comparison(
+        gain=gain,
+        ci95=(float(low), float(high)),
+        p=p if sure and abs(gain) > nothing else 1.0,
+        standard_error=error if sure else None,
+        ratings=ratings,
+        nothing=nothing,
+    )
 
 
 def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:
@@ -101,13 +118,15 @@ def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:
 def needed(comparison: Comparison, *, judged: int = 1) -> int | None:
     """How many test ratings would show the gain that was found, if it is the true one, in POWER of all samples.
 
-    n · ((z(1 − LEVEL / 2m) + z(POWER)) · standard error / gain)², with n the ratings there are and m those judged:
-    the normal sample size (Miller 2024) at the strictest of Holm's levels. Each user gives as many ratings as now.
+    n · ((z(1 − LEVEL / 2m) + z(POWER)) · standard error / (|gain| − nothing))², with n the ratings there are and m
+    those judged: the normal sample size (Miller 2024) at the strictest of Holm's levels. Each user gives as many
+    ratings as now.
     """
-    if comparison.gain == 0 or comparison.standard_error is None:
+    beyond = abs(comparison.gain) - comparison.nothing
+    if beyond <= 0 or comparison.standard_error is None:
         return None
     quantiles = norm.ppf(1 - LEVEL / (2 * judged)) + norm.ppf(POWER)
-    times = (quantiles * comparison.standard_error / comparison.gain) ** 2
+    times = float(quantiles * comparison.standard_error / beyond) ** 2
     return math.ceil(comparison.ratings * times) if math.isfinite(times) else None
 
 
@@ -148,6 +167,8 @@ def _resampled(totals: np.ndarray, counts: np.ndarray, *, seed: int) -> np.ndarr
 def _standard_error(totals: np.ndarray, counts: np.ndarray) -> float:
     """Of a ratio of sums over users (Liang & Zeger 1986): what a user's rows are off the mean, together."""
     users, ratings = len(totals), counts.sum()
+    if users == 1:
+        return 0.0
     off = totals - counts * (totals.sum() / ratings)
     return float(np.sqrt(users / (users - 1) * (off**2).sum()) / ratings)
 
@@ -170,7 +191,7 @@ def _adjusted(level: float, bias: float, acceleration: float) -> float:
 
 
 def _p_value(draws: np.ndarray, bias: float, acceleration: float) -> float:
-    """Twice the level at which an end of the interval is 0: `_adjusted`, solved for its level."""
+    """Twice the level at which an end of the draws' interval is 0: `_adjusted`, solved for its level."""
     share = np.count_nonzero(draws < 0) / len(draws) + np.count_nonzero(draws == 0) / len(draws) / 2
     shifted = float(norm.ppf(np.clip(share, 1 / len(draws), 1 - 1 / len(draws)))) - bias
     level = norm.cdf(shifted / (1 + acceleration * shifted) - bias)

@@ -19,7 +19,7 @@ def world(seed, *, gain=0.0, users=60, rows=8, skewed=False):
 
 
 def comparison(*, gain, ci95, p):
-    return Comparison(gain=gain, ci95=ci95, p=p, standard_error=0.05, ratings=1000)
+    return Comparison(gain=gain, ci95=ci95, p=p, standard_error=0.05, ratings=1000, nothing=0.001)
 
 
 def scipys(baseline, other, users):
@@ -46,20 +46,20 @@ def test_the_interval_is_scipys(seed, skewed):
 
 
 @given(seed=st.integers(0, 10_000), gain=st.sampled_from([-0.1, 0.0, 0.05, 0.08, 0.1, 0.3]), skewed=st.booleans())
-def test_p_is_small_exactly_when_0_lies_outside_the_interval(seed, gain, skewed):
+def test_p_is_small_exactly_when_no_gain_that_counts_for_none_is_in_the_interval(seed, gain, skewed):
     found = compare(*world(seed, gain=gain, users=20, rows=3, skewed=skewed), seed=seed)
     low, high = found.ci95
     assert low <= found.gain <= high
     assert 0 < found.p <= 1
     if abs(found.p - 0.05) > 0.002:  # at the border, two quantiles of the same draws may differ by one draw
-        assert (found.p < 0.05) == (not low <= 0 <= high)
+        assert (found.p < 0.05) == (low > found.nothing or high < -found.nothing)
 
 
 def test_p_is_the_normal_ones_where_gains_are_normal():
     baseline, other, users = world(3, gain=0.03, users=400)
     found = compare(baseline, other, users, seed=1)
     by_user = np.bincount(users, weights=baseline - other) / 8
-    z = by_user.mean() / (by_user.std(ddof=1) / 20)
+    z = (by_user.mean() - found.nothing) / (by_user.std(ddof=1) / 20)
     assert found.p == pytest.approx(2 * norm.sf(abs(z)), rel=0.25)
 
 
@@ -93,6 +93,26 @@ def test_few_users_are_never_enough_for_a_verdict_and_their_rows_give_the_interv
     assert found.ci95 == compare(baseline, other, np.arange(len(baseline)), seed=1).ci95
     assert found.ci95[0] < found.gain < found.ci95[1]
     assert judge({"other": found})["other"].word == "undecided"
+
+
+def test_a_gain_of_next_to_nothing_is_none_however_sure_it_is():
+    errors = np.random.default_rng(15).exponential(1, 1000)
+    users = np.repeat(np.arange(100), 10)
+    for share, word in ((0.0005, "undecided"), (0.002, "beats")):
+        found = compare(errors, errors * (1 - share), users, seed=1)
+        assert found.ci95[0] > 0
+        assert judge({"other": found})["other"].word == word
+
+
+def test_predictors_that_differ_for_a_few_users_alone_are_undecided():
+    # Four rows of 800 differ, by chance all in favour of one.
+    baseline, users = np.ones(800), np.repeat(np.arange(100), 8)
+    other = baseline.copy()
+    other[[3, 100, 300, 500]] = 0.0
+    found = compare(baseline, other, users, seed=1)
+    assert found.ci95[0] < 0 < found.gain < found.ci95[1]
+    verdict = judge({"other": found})["other"]
+    assert (verdict.word, verdict.needed_ratings) == ("undecided", None)
 
 
 def test_one_row_is_not_enough_for_a_verdict():
@@ -209,7 +229,7 @@ def test_the_draws_come_in_blocks_that_change_nothing_but_memory(monkeypatch):
 def test_identical_predictors_are_undecided():
     errors, _, users = world(9)
     found = compare(errors, errors, users, seed=1)
-    assert found == Comparison(gain=0.0, ci95=(0.0, 0.0), p=1.0, standard_error=0.0, ratings=len(errors))
+    assert (found.gain, found.ci95, found.p, found.standard_error) == (0.0, (0.0, 0.0), 1.0, None)
     verdict = judge({"same": found})["same"]
     assert (verdict.word, verdict.needed_ratings) == ("undecided", None)
 
