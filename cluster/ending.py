@@ -52,7 +52,8 @@ def finish(
     _write_bundles(refits, result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
     beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
-    write_json(folder.verdict, {**result, **beside})
+    refitting = sum(came.seconds for came in searched.fitted.values() if isinstance(came, Fitted))
+    write_json(folder.verdict, {**result, **beside, "refit_seconds": round(refitting, 1)})
     write_reports(folder)
     board_winners.write(folder)
     return result

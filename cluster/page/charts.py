@@ -27,18 +27,21 @@ class Axis:
         return f"{tick:.{decimals}f}"
 
 
-def axis(values: Iterable[float], *, count: int = 5) -> Axis:
-    """An axis that holds the values, with about `count` round ticks."""
+def axis(values: Iterable[float], *, fewest: int = 4) -> Axis:
+    """An axis that holds the values, with round ticks as far apart as leaves `fewest` of them."""
     held = list(values) or [0.0, 1.0]
     low, high = min(held), max(held)
     if high - low < 1e-12:
         low, high = low - max(abs(low), 1e-3) / 2, high + max(abs(high), 1e-3) / 2
-    raw = (high - low) / count
-    unit = 10.0 ** math.floor(math.log10(raw))
-    step = unit * next(times for times in (1, 2, 2.5, 5, 10) if times * unit >= raw * 0.999)
     margin = (high - low) * 0.04
-    ticks = [place * step for place in range(math.ceil((low - margin) / step), math.floor((high + margin) / step) + 1)]
-    return Axis(low=low - margin, high=high + margin, ticks=tuple(ticks))
+    low, high = low - margin, high + margin
+    unit = 10.0 ** math.floor(math.log10(high - low))
+    every = (_ticks(low, high, times * unit) for times in (1, 0.5, 0.25, 0.2, 0.1))
+    return Axis(low=low, high=high, ticks=next(ticks for ticks in every if len(ticks) >= fewest))
+
+
+def _ticks(low: float, high: float, step: float) -> tuple[float, ...]:
+    return tuple(place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """What was run: data, split, seeds, versions, machine, cost."""
 
+import shlex
+
 from cluster.page.run import Run
 
 
@@ -51,12 +53,19 @@ def _refits(run: Run) -> str | None:
 
 
 def _cost(run: Run) -> str:
-    """Core-seconds: a trial is one core's work."""
+    """Core-seconds: a trial is one core's work, a refit that of all its workers."""
     search, again, refits = run.seconds_of("search"), run.seconds_of("confirm"), run.detail("refit_seconds")
+    refits = None if refits is None else refits * _workers(run)
     parts = f"trials {search:.0f}, the best tried again {again:.0f}"
     parts += ", refits not known" if refits is None else f", refits {refits:.0f}"
     taken = run.detail("seconds")
     return f"{search + again + (refits or 0):.0f} core-seconds ({parts})" + (f"; {taken:.0f} s in all" if taken else "")
+
+
+def _workers(run: Run) -> int:
+    """Of a refit, as the run's command has it."""
+    words = [part for word in shlex.split(run.record["command"]) for part in word.split("=")]
+    return int(words[words.index("--workers") + 1]) if "--workers" in words else 1
 
 
 def _machine(machine: dict[str, object]) -> str:

@@ -95,7 +95,9 @@ def _slices(name: str, parameters: int) -> Plot:
 
 
 def _importances(study: optuna.Study) -> Any:
-    return visualization.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    figure = visualization.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    figure.layout.yaxis.title = None  # the names say it, and it would lie over them on a phone
+    return figure
 
 
 def _figure(draw: Callable[[], Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _forest(verdict: dict[str, Any], decoder: str) -> Forest | None:
     judged = {name: found for name, found in verdict["architectures"].items() if found["verdict"] is not None}
     if not judged:
         return None
-    scale = axis([0.0, *(end for found in judged.values() for end in (*found["ci95"], found["gain"]))], count=6)
+    scale = axis([0.0, *(end for found in judged.values() for end in (*found["ci95"], found["gain"]))], fewest=5)
     baseline, error = verdict["baseline"], baseline_error(verdict["baseline"], decoder)
     return Forest(
         intervals=tuple(
@@ -212,7 +212,7 @@ def _slice(kind: str, found: dict[str, Any], winner: str | None) -> Slice:
         {name: found[name][kind][place]["mse"] for name in names} for place, (_, count) in enumerate(labels) if count
     ]
     shown = [each[name] for each in errors for name in ("baseline", winner) if name in each]
-    scale = axis([error for error in shown if error is not None], count=3)
+    scale = axis([error for error in shown if error is not None], fewest=2)
     return Slice(
         title=SLICES[kind],
         names=names,

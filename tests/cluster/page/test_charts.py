@@ -12,7 +12,7 @@ NUMBERS = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1
 def test_an_axis_holds_its_values_and_has_a_few_round_ticks(values):
     made = axis(values)
     assert all(-0.01 <= made.share(value) <= 100.01 for value in values)
-    assert 1 <= len(made.ticks) <= 12
+    assert 4 <= len(made.ticks) <= 12
     assert all(made.low <= tick <= made.high for tick in made.ticks)
 
 
