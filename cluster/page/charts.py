@@ -7,7 +7,7 @@ from dataclasses import dataclass
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "14 4")
 MARKERS = ("circle", "square", "triangle", "diamond", "ring")
 WIDTH, HEIGHT = 380, 250  # a phone's width: text keeps its size there, and two charts fit beside each other elsewhere
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 42
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,14 @@ class Axis:
         step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else abs(tick) or 1.0
         decimals = next((d for d in range(9) if abs(round(step, d) - step) < step / 1000), 9)
         return f"{tick:.{decimals}f}"
+
+    def marks(self, *, signed: bool = False) -> tuple[tuple[float, str], ...]:
+        """The ticks' places in percent, and their labels."""
+
+        def label(tick: float) -> str:
+            return "0" if abs(tick) < 1e-12 else ("+" if signed and tick > 0 else "") + self.label(tick)
+
+        return tuple((self.share(tick), label(tick)) for tick in self.ticks)
 
 
 def axis(values: Iterable[float], *, fewest: int = 4) -> Axis:

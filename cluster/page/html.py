@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import re
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,16 +20,23 @@ def html(run: Run) -> str:
     """The page. Every text is escaped by the template, figures and plotly lie in it as data."""
     shown = view(run, facts(run))
     figures = {id: figure for section in shown.sections for id, figure in section.figures.items()}
-    environment = _environment()
-    script, style = (environment.loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))  # type: ignore[union-attr]
-    return environment.get_template("page.html").render(
-        view=shown,
-        figures=figures,
-        plotly=_packed_plotly() if figures else "",
-        script=Markup(script),
-        style=Markup(style),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    script, style = (_file(name) for name in ("page.js", "page.css"))
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            view=shown,
+            figures=figures,
+            plotly=_packed_plotly() if figures else "",
+            script=Markup(script),
+            style=Markup(style),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
+
+
+def _file(name: str) -> str:
+    return (files("cluster.page") / "templates" / name).read_text()
 
 
 def _environment() -> Environment:

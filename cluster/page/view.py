@@ -9,6 +9,7 @@ from cluster.page.items import Items, items
 from cluster.page.run import Run
 from cluster.page.sections import Section, sections
 from cluster.page.short import about_gain, about_look, about_pmf, unfinished
+from cluster.page.slices import Slice, slices
 from cluster.report import (
     ABOUT_ENSEMBLE,
     ABOUT_TIME,
@@ -23,12 +24,6 @@ from cluster.report import (
 from trainables.ensemble import NAME as ENSEMBLE
 
 DECODERS = ("argmax", "mean", "median", "rounded", "grid")
-SLICES = {
-    "rating": "True rating",
-    "user_activity": "Activity of the user: how many of their ratings were fitted",
-    "item_popularity": "Popularity of the item: how many of its ratings were fitted",
-    "cold": "Cold users and items, of which no rating was fitted",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,25 +45,6 @@ class Forest:
     zero: float
     tuned_pmf: float | None
     baseline: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Rows of a kind, and each predictor's error on them."""
-
-    label: str
-    count: int
-    errors: dict[str, float | None]
-    least: float | None
-    places: dict[str, float]  # of the baseline and the winner on the axis, in percent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    title: str
-    names: tuple[str, ...]
-    groups: tuple[Group, ...]
-    ticks: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +85,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         decoders=run.detail("decoders") or _decoders(run),
         probabilities=probabilities,
         calibration=[_reliability(name, found["reliability"]) for name, found in probabilities.items()],
-        slices=_slices(run),
+        slices=slices(run),
         items=items(run),
         sections=sections(run),
         facts=facts,
@@ -158,18 +134,11 @@ def _forest(verdict: dict[str, Any], decoder: str) -> Forest | None:
             )
             for name, found in sorted(judged.items(), key=lambda each: -each[1]["gain"])
         ),
-        ticks=_ticks(scale, signed=True),
+        ticks=scale.marks(signed=True),
         zero=scale.share(0.0),
         tuned_pmf=scale.share(judged["pmf"]["gain"]) if "pmf" in judged else None,
         baseline=baseline_label(baseline) + ("" if error is None else f": {error:.4f}"),
     )
-
-
-def _ticks(scale: Axis, *, signed: bool = False) -> tuple[tuple[float, str], ...]:
-    def label(tick: float) -> str:
-        return "0" if abs(tick) < 1e-12 else ("+" if signed and tick > 0 else "") + scale.label(tick)
-
-    return tuple((scale.share(tick), label(tick)) for tick in scale.ticks)
 
 
 def _decoders(run: Run) -> dict[str, dict[str, dict[str, float]]]:
@@ -196,39 +165,4 @@ def _reliability(name: str, bins: list[dict[str, Any]]) -> Chart:
     title = f"Calibration of {name}"
     return chart(
         title, {name: points}, across="confidence", up="how often right", x_axis=whole, y_axis=whole, diagonal=True
-    )
-
-
-def _slices(run: Run) -> list[Slice]:
-    found = run.detail("slices") or {}
-    kinds = [kind for kind in SLICES if any(found[name].get(kind) for name in found)]
-    return [_slice(kind, found, run.winner) for kind in kinds]
-
-
-def _slice(kind: str, found: dict[str, Any], winner: str | None) -> Slice:
-    names = tuple(name for name in found if found[name].get(kind))
-    labels = [(each["label"], each["count"]) for each in found[names[0]][kind]]
-    errors = [
-        {name: found[name][kind][place]["mse"] for name in names} for place, (_, count) in enumerate(labels) if count
-    ]
-    shown = [each[name] for each in errors for name in ("baseline", winner) if name in each]
-    scale = axis([error for error in shown if error is not None], fewest=2)
-    return Slice(
-        title=SLICES[kind],
-        names=names,
-        groups=tuple(
-            Group(
-                label=label,
-                count=count,
-                errors=each,
-                least=min((error for error in each.values() if error is not None), default=None),
-                places={
-                    role: scale.share(error)
-                    for role, name in (("baseline", "baseline"), ("winner", winner))
-                    if name is not None and (error := each.get(name)) is not None
-                },
-            )
-            for (label, count), each in zip([each for each in labels if each[1]], errors, strict=True)
-        ),
-        ticks=_ticks(scale),
     )
