@@ -205,9 +205,7 @@ def load(path: str | Path) -> Predictor:
         model = restored(architecture, config, shape, load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
-    return Predictor(
-        description, model, users=users, items=items, user_ratings=user_ratings, item_ratings=item_ratings
-    )
+    return Predictor(description, model, users=users, items=items, user_ratings=user_ratings, item_ratings=item_ratings)
 
 
 def _kept(name: str) -> Kept | None:

@@ -29,10 +29,16 @@ class Half:
     scale: Tensor  # n^-exponent, 0 where there is no rating; shape (rows, 1)
     features: tuple[Bags, Bags] | None  # and their transpose
 
-    def folded(self, own: Tensor, implicit: Tensor, sides: Tensor) -> Tensor:
-        """The vectors of all ids, shape (rows, width)."""
-        known = own.where(self.scale > 0, own[0])
-        folded = self.partners_of.times(implicit).mul_(self.scale).add_(known)
+    def folded(self, own: Tensor, implicit: Tensor, sides: Tensor, *, learnt: bool) -> Tensor:
+        """The vectors of all ids, shape (rows, width).
+
+        Before features are added, those without a rating share one vector: that of 'unknown' if it was `learnt`,
+        else the mean of the rated ids' vectors.
+        """
+        rated = self.scale > 0
+        folded = self.partners_of.times(implicit).mul_(self.scale).add_(own)
+        unknown = own[0] if learnt else (folded * rated).sum(0) / rated.sum()
+        folded = folded.where(rated, unknown)
         return folded if self.features is None else folded.add_(self.features[0].times(sides))
 
     def vectors(

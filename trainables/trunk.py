@@ -85,11 +85,14 @@ class Trunk(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> "Tables":
-        """The vectors P and Q themselves. Ids without a fitted rating have what 'unknown' and their features give."""
+        """The vectors P and Q themselves. Ids without a fitted rating have what 'unknown' and their features give:
+        what ids that were dropped have learnt, or, where none were, the mean of the rated ones.
+        """
+        learnt = self.config.id_dropout > 0
         users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)
         return Tables(
-            self.user_half.folded(users, implicit_items, user_sides),
-            self.item_half.folded(items, implicit_users, item_sides),
+            self.user_half.folded(users, implicit_items, user_sides, learnt=learnt),
+            self.item_half.folded(items, implicit_users, item_sides, learnt=learnt),
         )
 
     def parts(self, table: Tensor) -> tuple[Tensor, ...]:

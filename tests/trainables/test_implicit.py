@@ -155,12 +155,12 @@ def test_a_pair_in_training_gets_the_vector_of_a_half_that_never_saw_it(row):
     never = replace(half_of(IDS[without], PARTNER[without]), scale=made.scale)
     one, partner = IDS[row : row + 1], PARTNER[row : row + 1]
     found = made.vectors(*tables(), one, one, partner)
-    assert torch.allclose(found, never.folded(*tables())[one], rtol=1e-12)
+    assert torch.allclose(found, never.folded(*tables(), learnt=True)[one], rtol=1e-12)
 
 
 def test_the_vectors_of_all_ids_are_the_formulas():
     own, implicit_vectors, sides = tables()
-    folded = half_of().folded(own, implicit_vectors, sides)
+    folded = half_of().folded(own, implicit_vectors, sides, learnt=True)
     only = written_out(
         own, implicit_vectors * 0, sides, torch.arange(ROWS), torch.arange(ROWS), torch.zeros(ROWS).long()
     )
@@ -169,19 +169,28 @@ def test_the_vectors_of_all_ids_are_the_formulas():
     assert torch.allclose(folded[4], expected, rtol=1e-12)
 
 
-def test_an_id_without_a_rating_is_unknown_with_its_features():
+def test_an_id_without_a_rating_is_unknown_as_it_was_learnt_with_its_features():
     own, implicit_vectors, sides = tables()
-    folded = half_of().folded(own, implicit_vectors, sides)
+    folded = half_of().folded(own, implicit_vectors, sides, learnt=True)
     assert torch.allclose(folded[6], own[0] + sides[0] + sides[1])
     assert torch.equal(folded[0], own[0])
     assert not torch.allclose(folded[5], own[0] - 2 * sides[1])  # it has rated
+
+
+def test_where_unknown_was_not_learnt_it_is_the_mean_of_the_rated_ids_before_their_features():
+    own, implicit_vectors, sides = tables()
+    folded = half_of().folded(own, implicit_vectors, sides, learnt=False)
+    mean = half_of(features=None).folded(own, implicit_vectors, sides, learnt=True)[1:6].mean(0)
+    assert torch.allclose(folded[0], mean)
+    assert torch.allclose(folded[6], mean + sides[0] + sides[1])
+    assert torch.equal(folded[1:6], half_of().folded(own, implicit_vectors, sides, learnt=True)[1:6])
 
 
 @pytest.mark.parametrize("features", [None, SIDES], ids=["ids alone", "with features"])
 def test_folding_leaves_the_tables_as_they_were(features):
     given_tables = tables(features)
     made = half_of(features=features)
-    made.folded(*given_tables)
+    made.folded(*given_tables, learnt=False)
     made.vectors(*given_tables, *some_dropped())
     assert all(torch.equal(one, other) for one, other in zip(given_tables, tables(features), strict=True))
 
@@ -194,7 +203,7 @@ def test_the_scale_is_the_count_to_the_minus_exponent():
 def test_features_that_say_nothing_change_nothing():
     silent = features_of(np.zeros((ROWS, 2)))
     own, implicit_vectors, sides = tables()
-    folded = half_of(features=silent).folded(own, implicit_vectors, sides)
-    assert torch.equal(folded, half_of(features=None).folded(own, implicit_vectors, sides))
+    folded = half_of(features=silent).folded(own, implicit_vectors, sides, learnt=True)
+    assert torch.equal(folded, half_of(features=None).folded(own, implicit_vectors, sides, learnt=True))
     found, _ = compared(half_of(features=silent), whole_batch())
     assert not found[3].any()
