@@ -17,6 +17,7 @@ def test_the_answer_the_table_the_look_and_the_command_are_in_thirty_lines(tmp_p
     assert "| classifier (tuned) | 0.8000 | +0.0290 | +0.0200 to +0.0400 | +0.0100 | beats |" in lines
     assert "- Undecided: pmf" in lines
     assert "look number 2 at them (the interval assumes the first)" in text
+    assert "a difference under 0.1% of the baseline's error counts for none" in text
     assert "8 trials done, 2 stopped early, 0 failed in 12 s" in text
     assert any(line.startswith("reeltune train classifier --data films.csv") for line in lines)
 
