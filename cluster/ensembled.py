@@ -15,10 +15,10 @@ from cluster.searched import Searched
 from cluster.train_group import FitOrder, Fitted
 from cluster.trial import KEPT
 from trainables import ensemble
-from trainables.data import Rows, SplitKind, fold
+from trainables.data import Rows, fold
 
 
-def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder, *, split: SplitKind) -> Searched:
+def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> Searched:
     """The search's outcome with the ensemble as one more choice, where there are two architectures to average.
 
     Its weights are fitted by what the choices' confirmations said of the rows that each held out: the rows by which
@@ -28,7 +28,7 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder, *, 
     members = {name: ratings for name, ratings in found.items() if ratings is not None}
     if len(members) < 2:
         return searched
-    choice = _choice(members, held_out_rows(prepared, split=split), searched, prepared)
+    choice = _choice(members, held_out_rows(prepared), searched, prepared)
     architectures = [*searched.architectures, ensemble.NAME]
     return replace(searched, architectures=architectures, choices={**searched.choices, ensemble.NAME: choice})
 
@@ -42,10 +42,10 @@ def held_out(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | N
     return np.concatenate([np.load(file)[place] for file in files])
 
 
-def held_out_rows(prepared: Prepared, *, split: SplitKind) -> Rows:
+def held_out_rows(prepared: Prepared) -> Rows:
     """Those rows themselves."""
-    parts = prepared.split
-    folds = [fold(parts.train, parts.validation, 1 + number, kind=split) for number in range(SEEDS)]
+    parts, kind = prepared.split, prepared.asked.split
+    folds = [fold(parts.train, parts.validation, 1 + number, kind=kind) for number in range(SEEDS)]
     return reduce(Rows.joined, [validation for _, validation in folds])
 
 

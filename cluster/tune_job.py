@@ -92,7 +92,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             baseline=options.baseline,
         )
         if options.ensemble:
-            searched = ensembled.with_ensemble(searched, prepared, folder, split=options.data.split)
+            searched = ensembled.with_ensemble(searched, prepared, folder)
         return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
 
 

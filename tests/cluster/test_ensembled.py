@@ -92,27 +92,23 @@ def lost(searched, *keys):
 
 
 def weights(searched, prepared, folder):
-    return with_ensemble(searched, prepared, folder).choices["ensemble"].config["weights"]
-
-
-def with_ensemble(searched, prepared, folder):
-    return ensembled.with_ensemble(searched, prepared, folder, split="random")
+    return ensembled.with_ensemble(searched, prepared, folder).choices["ensemble"].config["weights"]
 
 
 def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_member(searched, prepared, folder):
-    found = with_ensemble(searched, prepared, folder)
+    found = ensembled.with_ensemble(searched, prepared, folder)
     assert found.architectures == [*NAMES, "ensemble"]
     choice = found.choices["ensemble"]
     assert sum(choice.config["weights"].values()) == pytest.approx(1)
     assert choice.value == choice.metrics["argmax_mse"] == choice.metrics["mean_mse"]
     assert choice.metrics["median_mse"] is None
-    rows = ensembled.held_out_rows(prepared, split="random")
+    rows = ensembled.held_out_rows(prepared)
     errors = [((ensembled.held_out(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
     assert choice.value < min(errors) + 0.02
 
 
 def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
-    rows = ensembled.held_out_rows(prepared, split="random")
+    rows = ensembled.held_out_rows(prepared)
     ratings = ensembled.held_out(searched, "bias", folder)
     assert len(rows) == len(ratings) == SEEDS * len(prepared.split.validation)
     assert np.corrcoef(ratings, rows.ratings)[0, 1] > 0.3
@@ -154,4 +150,4 @@ def test_an_architecture_whose_held_out_ratings_are_gone_is_left_out(searched, p
 
 def test_one_architecture_makes_no_ensemble(searched, prepared, folder):
     alone = without_a_fold(lost(searched, "bias0"), "pmf")
-    assert with_ensemble(alone, prepared, folder) is alone
+    assert ensembled.with_ensemble(alone, prepared, folder) is alone
