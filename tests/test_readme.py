@@ -11,7 +11,13 @@ from cluster.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [README, *((ROOT / "docs" / name).read_text() for name in ("defaults.md", "how-it-works.md"))]
+PAGES = [
+    README,
+    *(
+        (ROOT / "docs" / name).read_text()
+        for name in ("defaults.md", "how-it-works.md", "tensorboard.md", "verdict.md")
+    ),
+]
 TREE = README.split("## What is where")[1].split("```")[1]
 COMMANDS = sorted({line.split("#")[0].strip() for page in PAGES for line in re.findall(r"^reeltune .*$", page, re.M)})
 
