@@ -42,7 +42,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = list(_read(path))
+        _cut(path)
+        self.entries = list(read_entries(path))
 
     def append(self, entry: Entry) -> None:
         with self.path.open("a") as file:
@@ -55,20 +56,27 @@ class Ledger:
         return [e for e in self.entries if e.stage == stage and e.architecture == architecture]
 
 
-def _read(path: Path) -> Iterator[Entry]:
-    """The whole lines of a ledger. A half-written last line (a full disk, a killed driver) is cut off."""
-    if not path.exists():
-        return
-    content = path.read_bytes()
+def _cut(path: Path) -> None:
+    """Cut off a half-written last line (a full disk, a killed driver)."""
+    content = path.read_bytes() if path.exists() else b""
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         with path.open("r+b") as file:
             file.truncate(whole)
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The whole lines of a ledger, which is left as it is: another process may be writing to it."""
+    content = path.read_bytes() if path.exists() else b""
+    for line in content[: content.rfind(b"\n") + 1].splitlines():
+        yield entry_of(json.loads(line))
+
+
+def entry_of(values: dict[str, Any]) -> Entry:
+    """An entry from its JSON; fields that this version does not know are left out."""
     names = {field.name for field in fields(Entry)}
-    for line in content[:whole].splitlines():
-        values = json.loads(line)
-        values["curve"] = {int(percent): value for percent, value in values["curve"].items()}
-        yield Entry(**{name: value for name, value in values.items() if name in names})
+    curve = {int(percent): value for percent, value in values["curve"].items()}
+    return Entry(**{name: value for name, value in {**values, "curve": curve}.items() if name in names})
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,10 @@ class RunFolder:
     @property
     def ledger(self) -> Path:
         return self.path / "trials.jsonl"
+
+    @property
+    def earlier(self) -> Path:
+        return self.path / "earlier.json"
 
     @property
     def journal(self) -> Path:
