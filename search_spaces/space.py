@@ -178,10 +178,18 @@ class Space(BaseModel):
         """The parameters of this space at a configuration, or None where the space does not hold it."""
         if any(config.get(name) != value for name, value in self.fixed.items()):
             return None
-        active = {name: p for name, p in self.parameters.items() if self._applies(p, config)}
+        active = self.active(config)
         if not all(parameter.admits(config[name]) for name, parameter in active.items()):
             return None
         return {name: config[name] for name in active}
+
+    def active(self, config: dict[str, Value]) -> dict[str, Parameter]:
+        """The parameters that are drawn where the others are as in this configuration."""
+        found, settled = {}, dict(self.fixed)
+        for name, parameter in self.parameters.items():
+            if self._applies(parameter, settled):
+                found[name], settled[name] = parameter, config[name]
+        return found
 
     @staticmethod
     def _applies(parameter: Parameter, values: dict[str, Value]) -> bool:

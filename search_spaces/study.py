@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,21 +48,23 @@ class Study:
         *,
         seed: int,
         storage: BaseStorage | None = None,
+        first: Sequence[dict[str, Value]] = (),  # configurations of this space, to be tried after the reference
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.name, self.architecture, self.space, self.seed = name, architecture, space, seed
         self.reference = architecture.reference(shape)
+        self._first = [self.reference.model_dump(), *first]
         self._study = optuna.create_study(study_name=name, storage=storage or InMemoryStorage(), direction="minimize")
         self._running: dict[str, optuna.Trial] = {}
 
     def ask(self, trial: str, number: int, *, config: dict[str, Value] | None = None) -> dict[str, Value]:
         """The whole configuration of the trial of this name and number (from 0).
 
-        The first is the reference, whether or not the space holds it. `config` asks for just that one: a trial
-        that was running when a search was cut off.
+        The first is the reference, whether or not the space holds it; then come those to be tried first. `config` asks
+        for just that one: a trial that was running when a search was cut off.
         """
-        if number == 0 and config is None:
-            config = self.reference.model_dump()
+        if number < len(self._first) and config is None:
+            config = self._first[number]
         point = self.space.point(config) if config is not None else None
         if point is not None:
             self._study.enqueue_trial(point)

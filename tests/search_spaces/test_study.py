@@ -15,9 +15,10 @@ SHAPE = Shape(users=944, items=1665, scale=STARS)
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
-def new_study(name="pmf", *, seed=42, space=None, storage=None):
+def new_study(name="pmf", *, seed=42, space=None, storage=None, first=()):
     architecture = ARCHITECTURES[name]
-    return Study(name, architecture, space or shipped(name, architecture), SHAPE, seed=seed, storage=storage)
+    space = space or shipped(name, architecture)
+    return Study(name, architecture, space, SHAPE, seed=seed, storage=storage, first=first)
 
 
 def score(config):
@@ -65,6 +66,17 @@ def test_the_reference_is_run_and_recorded_though_the_space_lacks_it():
 
 
 @EVERY
+def test_configurations_to_try_first_are_asked_right_after_the_reference(name):
+    found = searched(new_study(name, seed=7), range(4))[1:]
+    study = new_study(name, first=found)
+    assert searched(study, range(4)) == [ARCHITECTURES[name].reference(SHAPE).model_dump(), *found]
+    assert study.ask("next", 4) not in found
+    for config, trial in zip(found, study._study.trials[1:], strict=False):
+        assert trial.params.items() <= config.items()  # and they teach
+        assert trial.params
+
+
+@EVERY
 def test_the_same_seed_asks_the_same_and_another_does_not(name):
     first, again, other = (searched(new_study(name, seed=seed), range(12)) for seed in (1, 1, 2))
     assert first == again
@@ -90,6 +102,20 @@ def test_a_study_rebuilt_from_its_history_asks_what_the_undisturbed_one_does(nam
     assert rebuilt.ask("next", 15) == expected
     forgetful = new_study(name)
     assert forgetful.ask("next", 15) != expected  # it is the history that decides
+
+
+def test_a_study_that_begins_with_trials_of_another_run_is_not_random_from_its_second_trial_on():
+    parameters = {"learning_rate": Parameter(low=1e-4, high=1e-1, log=True)}
+    space = Space(architecture="pmf", parameters=parameters)
+    away = {}  # orders of magnitude between the rate and the best one, by whether it begins with what is known
+    for begins in (False, True):
+        study = new_study(space=space)
+        for place in range(30 if begins else 0):
+            config = {**study.reference.model_dump(), "learning_rate": 10 ** (-4 + place / 10)}
+            study.add(f"other/{place}", config, Outcome(state="done", value=score(config)), {"from": "other"})
+        rates = [study.ask(str(number), number)["learning_rate"] for number in range(1, 8)]
+        away[begins] = statistics.mean(abs(math.log10(rate / 3e-3)) for rate in rates)
+    assert away[True] < 0.6 * away[False]
 
 
 def test_asked_again_for_a_trial_that_was_cut_off_it_is_the_same_trial():
