@@ -38,10 +38,18 @@ def find_run(run: str) -> RunFolder:
 
 
 @contextmanager
-def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: str | None = None) -> Iterator[None]:
+def claim(
+    folder: RunFolder,
+    asked: dict[str, Any],
+    *,
+    resume: bool,
+    growing: str | None = None,
+    size: dict[str, float] | None = None,
+) -> Iterator[None]:
     """Hold a run's folder while a command works in it, with what was asked for in `run.json`.
 
-    `growing` names a setting that a finished run takes more of. Raises InputError where the name is taken,
+    `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches to come
+    that begin with this run's configurations. Raises InputError where the name is taken,
     another process holds it, or `resume` finds that something else was asked for.
     """
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {".lock"}:
@@ -55,15 +63,8 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
         earlier = folder.read_record()
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
-        record = {
-            "command": shlex.join(["reeltune", *sys.argv[1:]]),
-            "asked": asked,
-            "versions": machine.versions(),
-            "commit": machine.commit(),
-            "machine": machine.description(),
-            "started": (earlier or {}).get("started", time.strftime("%Y-%m-%dT%H:%M:%S%z")),
-            "finished": None,
-        }
+        started = (earlier or {}).get("started", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        record = {**_now(), "asked": asked, "size": size, "started": started, "finished": None}
         write_json(folder.record, record)
         try:
             yield
@@ -72,6 +73,16 @@ def claim(folder: RunFolder, asked: dict[str, Any], *, resume: bool, growing: st
                 shutil.rmtree(folder.path)
             raise
         write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+
+
+def _now() -> dict[str, Any]:
+    """What is run, of which version, and where."""
+    return {
+        "command": shlex.join(["reeltune", *sys.argv[1:]]),
+        "versions": machine.versions(),
+        "commit": machine.commit(),
+        "machine": machine.description(),
+    }
 
 
 def _check(

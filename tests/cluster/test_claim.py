@@ -33,6 +33,13 @@ def test_a_run_says_what_was_asked_on_which_machine_and_when_it_ended():
     assert record["machine"]["cpus"] >= 1
 
 
+def test_a_run_says_the_size_of_its_data_and_is_resumed_whatever_that_is():
+    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), ASKED, resume=False, size={"ratings": 8}):
+        raise KeyboardInterrupt
+    assert folder_of("run").read_record()["size"] == {"ratings": 8}
+    resume(ASKED)
+
+
 def test_a_finished_name_is_taken():
     finish()
     with pytest.raises(InputError, match="there is a run of this name; choose another"):
