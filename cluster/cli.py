@@ -82,6 +82,9 @@ def tune(
         str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
     ] = "pmf",
     space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
+    earlier: Annotated[
+        str | None, typer.Option("--from", metavar="RUN", help="Start from what an earlier run learnt.")
+    ] = None,
     seed: opt.Seed = 42,
     address: opt.Address = None,
     name: opt.Name = None,
@@ -138,6 +141,7 @@ def tune(
         name=name or new_name(),
         resume=resume,
         baseline=baseline_of(baseline),
+        earlier=earlier,
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
 
@@ -330,11 +334,14 @@ def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, 
 
 def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     from cluster import show
+    from cluster.claim import folder_of
+    from cluster.earlier import source_of
     from cluster.plan import estimate, local_slots, plan
     from cluster.prepared import prepare
     from cluster.tune_job import spaces_for
 
     spaces = spaces_for(options)
+    source_of(options.earlier, folder_of(options.name), options.architectures)
     prepared = prepare(options.data)
     lines = plan(prepared, spaces, trials=options.trials)
     slots = local_slots(options.concurrent, prepared.bytes)

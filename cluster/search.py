@@ -11,6 +11,7 @@ from cluster.asha import Halving
 from cluster.board import Board
 from cluster.board_hparams import Searched
 from cluster.dealer import Dealer, attributes, outcome
+from cluster.earlier import Earlier
 from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial, TrialData
@@ -39,9 +40,19 @@ def slots(resources: Resources, *, concurrent: int | None, memory_slots: int) ->
 
 
 def studies(
-    folder: RunFolder, ledger: Ledger, spaces: dict[str, Space], shape: Shape, *, seed: int
+    folder: RunFolder,
+    ledger: Ledger,
+    spaces: dict[str, Space],
+    shape: Shape,
+    *,
+    seed: int,
+    earlier: Earlier | None = None,
 ) -> tuple[dict[str, Study], dict[str, dict[str, Any]]]:
-    """A study for each architecture, rebuilt from the ledger, and the trials that were running at the last end."""
+    """A study for each architecture, rebuilt from the ledger, and the trials that were running at the last end.
+
+    It begins with what an earlier run learnt, the same at each rebuilding.
+    """
+    earlier = earlier or Earlier()
     cut_off: dict[str, dict[str, Any]] = {}
     if folder.journal.exists():
         recorded = {entry.trial for entry in ledger.entries}
@@ -50,9 +61,13 @@ def studies(
             file.unlink()
     storage = journal(str(folder.journal))
     made = {
-        name: Study(name, ARCHITECTURES[name], space, shape, seed=seed, storage=storage)
+        name: Study(name, ARCHITECTURES[name], space, shape, seed=seed, storage=storage, first=earlier.first(name))
         for name, space in spaces.items()
     }
+    for entry in earlier.known:
+        made[entry.architecture].add(
+            entry.trial, entry.config, outcome(entry), {**attributes(entry), "from": earlier.run}
+        )
     for entry in ledger.entries:
         if entry.stage == "search":
             made[entry.architecture].add(entry.trial, entry.config, outcome(entry), attributes(entry))

@@ -9,6 +9,7 @@ from cluster import ensembled
 from cluster.baseline import KEY, REFERENCE, Baseline
 from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
+from cluster.earlier import Earlier, begin, named, source_of
 from cluster.ending import finish
 from cluster.interrupt import interruptible
 from cluster.plan import memory_slots
@@ -20,7 +21,7 @@ from cluster.searched import Searched
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
-from search_spaces import Space, has_space, read_spaces, shipped
+from search_spaces import Size, Space, has_space, read_spaces, shipped
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.decoders import Decoder
@@ -44,6 +45,7 @@ class TuneOptions:
     name: str
     resume: bool
     baseline: Baseline = REFERENCE
+    earlier: str | None = None  # the run to start from
 
 
 def searchable(names: list[str]) -> list[str]:
@@ -66,18 +68,21 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     """The whole job. The result is what `--json` prints."""
     start = time.monotonic()
     folder = folder_of(options.name)
-    spaces = spaces_for(options)
+    declared = spaces_for(options)
+    source = source_of(options.earlier, folder, options.architectures)
     prepared = prepare(options.data)
-    spaces = {name: space.on(prepared.shape) for name, space in spaces.items()}
+    spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
     check_time([value for space in spaces.values() for value in space.values("time")], prepared)
     check_batches(_batches(spaces, prepared, options.baseline), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())
-    with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials"):
+    size = vars(Size.of(prepared.shape))
+    with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials", size=size):
         ledger = Ledger(folder.ledger)
+        earlier = begin(folder, source, declared, prepared.shape, say=watch.say)
         watch.status("starting Ray")
         with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
             check(options.workers, resources)
-            choices = _search(options, prepared, spaces, folder, ledger, resources, watch)
+            choices = _search(options, prepared, spaces, folder, ledger, earlier, resources, watch)
             orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
             fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
         watch.status("")
@@ -116,6 +121,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
         "baseline": options.baseline.name,
         "ensemble": options.ensemble,
         "trials": options.trials,
+        "from": named(options.earlier),
         "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
     }
 
@@ -126,11 +132,12 @@ def _search(
     spaces: dict[str, Space],
     folder: RunFolder,
     ledger: Ledger,
+    earlier: Earlier,
     resources: Resources,
     watch: Watch,
 ) -> dict[str, Choice]:
     taken = slots(resources, concurrent=options.concurrent, memory_slots=memory_slots(prepared.bytes))
-    made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed)
+    made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier)
     watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
     watch.resumed(ledger.entries)
     watch.status(f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time")

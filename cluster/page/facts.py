@@ -44,7 +44,8 @@ def _search(run: Run) -> str:
     asked, counts = run.asked, run.counts()
     states = f"{counts['done']} done, {counts['stopped']} stopped early, {counts['failed']} failed"
     each = f"{asked['trials']} trials for each of {len(asked['architectures'])} architectures"
-    return f"{each}, seed {asked['seed']}: {states}"
+    after = f", started from run {asked['from']}" if asked.get("from") else ""
+    return f"{each}, seed {asked['seed']}{after}: {states}"
 
 
 def _refits(run: Run) -> str | None:

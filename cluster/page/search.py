@@ -42,12 +42,23 @@ class Plot:
 
 
 def studies(run: Run) -> dict[str, optuna.Study]:
-    """Optuna's record of each architecture's search; none where the journal is gone."""
+    """Optuna's record of each architecture's search, its own trials alone; none where the journal is gone."""
     if not run.folder.journal.exists():
         return {}
     storage = journal(str(run.folder.journal))
     names = optuna.get_all_study_names(storage)
-    return {name: optuna.load_study(study_name=name, storage=storage) for name in names}
+    return {name: _own(optuna.load_study(study_name=name, storage=storage)) for name in names}
+
+
+def _own(study: optuna.Study) -> optuna.Study:
+    """The study without the trials of another run that it began with: the page tells of this one."""
+    trials = study.get_trials(deepcopy=False)
+    own = [trial for trial in trials if "from" not in trial.user_attrs]
+    if len(own) == len(trials):
+        return study
+    alone = optuna.create_study(study_name=study.study_name, direction="minimize")
+    alone.add_trials(own)
+    return alone
 
 
 def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:

@@ -38,6 +38,8 @@ WRONG = [
     (["tune", "--smoke-test", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
     (["tune", "--smoke-test", "--baseline", "knn"], "--baseline 'knn': expected one of bias, pmf, "),
     (["tune", "--smoke-test", "--baseline", "-1"], "--baseline -1: a published mean squared error is a number above 0"),
+    (["tune", "--smoke-test", "--from", "gone"], "--from gone: no run of this name or path"),
+    (["tune", "--smoke-test", "--from", "gone", "--dry-run"], "--from gone: no run of this name or path"),
     (["verdict", "gone"], "gone: no run of this name or path"),
     (["tune", "--data", "ml-5"], "'ml-5' is no data set and no file; data sets by name: ml-100k"),
     (["train", "nope"], f"architecture 'nope': expected {next(iter(ARCHITECTURES))}, "),

@@ -6,20 +6,10 @@ from cluster.dealer import AGAIN, FINALISTS, SEEDS, Dealer, choose, finalists
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import studies
 from search_spaces import shipped
+from tests.searches import drain, end
 from trainables.architectures import ARCHITECTURES
-from trainables.metrics import Metrics
 
 NAMES = ["pmf", "classifier"]
-
-
-def metrics(value):
-    return Metrics(**{field.name: value for field in dataclasses.fields(Metrics)})
-
-
-def end(dealer, key, value):
-    dealer.on_trial_complete(
-        key, {"state": "done", "progress": 1.0, "value": value, "metrics": metrics(value), "epochs": 3, "seconds": 0.1}
-    )
 
 
 @pytest.fixture
@@ -32,15 +22,6 @@ def make(tmp_path, small):
         return Dealer(made, ledger, trials=trials, seed=seed, unfinished=cut_off, deadline=deadline)
 
     return make
-
-
-def drain(dealer, value=lambda config: config["learning_rate"]):
-    """Run every trial that is dealt, one at a time, as a worker whose error is a formula."""
-    dealt = []
-    while (order := dealer.suggest(str(len(dealt)))) != "FINISHED":
-        end(dealer, str(len(dealt)), value(order["config"]))
-        dealt.append(order)
-    return dealt
 
 
 def test_every_architecture_gets_the_same_number_of_trials_in_turn(make):

@@ -1,7 +1,10 @@
 import json
 
+import optuna
+
 from cluster.page.run import read_run
 from cluster.page.search import curves, failures, plots, studies
+from search_spaces import journal
 from tests.reported import write_run
 
 
@@ -22,6 +25,15 @@ def test_without_a_journal_there_are_no_plots_and_none_is_made(tmp_path):
     folder.journal.unlink()
     assert studies(read_run(folder)) == {}
     assert not folder.journal.exists()
+
+
+def test_trials_of_an_earlier_run_that_a_search_began_with_are_not_told_as_its_own(tmp_path):
+    folder = write_run(tmp_path / "one")
+    before = studies(read_run(folder))["pmf"].get_trials()
+    known = optuna.load_study(study_name="pmf", storage=journal(str(folder.journal)))
+    known.add_trial(optuna.trial.create_trial(value=0.1, user_attrs={"trial": "zero/pmf-001", "from": "zero"}))
+    after = studies(read_run(folder))["pmf"].get_trials()
+    assert [(trial.params, trial.value) for trial in after] == [(trial.params, trial.value) for trial in before]
 
 
 def test_the_curves_are_those_of_the_best_trials_best_first(tmp_path):

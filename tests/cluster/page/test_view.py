@@ -75,6 +75,13 @@ def test_a_refit_costs_each_of_its_workers_time(tmp_path, words, seconds):
     assert dict(facts(read_run(folder)))["Cost"].startswith(f"{seconds} core-seconds")
 
 
+def test_a_search_that_started_from_another_run_says_so(tmp_path):
+    folder = write_run(tmp_path / "one")
+    record = json.loads(folder.record.read_text())
+    folder.record.write_text(json.dumps({**record, "asked": {**record["asked"], "from": "zero"}}))
+    assert ", started from run zero: " in dict(facts(read_run(folder)))["Search"]
+
+
 def test_what_was_run_names_data_split_seeds_versions_and_machine(tmp_path):
     said = dict(facts(read_run(write_run(tmp_path / "one"))))
     assert said["Data"] == "films.csv: 90 ratings by 4 users of 4 items"
