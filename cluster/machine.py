@@ -6,6 +6,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from trainables.version import __version__
+
 PACKAGES = ("ray", "torch", "optuna", "pandas", "numpy", "scipy")
 
 
@@ -36,7 +38,7 @@ def description() -> dict[str, object]:
 
 
 def versions() -> dict[str, str]:
-    return {"reeltune": version("reeltune"), **{package: version(package) for package in PACKAGES}}
+    return {"reeltune": __version__, **{package: version(package) for package in PACKAGES}}
 
 
 def commit() -> str | None:
