@@ -15,6 +15,7 @@ import typer
 
 from cluster import options as opt
 from cluster.cli_runs import VERBS
+from cluster.cli_submit import submit
 from trainables.errors import FitFailed, InputError
 from trainables.version import __version__
 
@@ -303,7 +304,7 @@ def data_verb(
     return 0
 
 
-for verb in VERBS:
+for verb in (*VERBS, submit):
     app.command()(verb)
 
 

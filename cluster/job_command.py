@@ -1,0 +1,134 @@
+"""The command line that a Ray job runs: read here by the real one, so that a typo is found before anything is sent."""
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cluster import options as opt
+from cluster.claim import new_name
+from cluster.shipment import FILES
+from trainables import InputError
+from trainables.data import has_known_columns
+
+SENT, DATA = ("space", "config"), ("data", "test", "users", "items", "pairs", "model")
+REFUSED = {
+    "submit": "a job cannot submit itself; leave the second submit out",
+    "board": "board shows a run on the machine that it runs on; start it on the head node",
+}
+FIND_FILES = f"files=$(python -P -c 'import {FILES}; print(*{FILES}.__path__)')"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobCommand:
+    """A verb with its options, as a job runs it."""
+
+    name: str  # of the job, and of the run where the verb makes one
+    entrypoint: str
+    files: tuple[Path, ...]  # of this machine, sent along
+    makes_run: bool
+
+
+def job_command(words: list[str], name: str | None) -> JobCommand:
+    """The job for `VERB ...`. Raises InputError, or typer's own errors, where the verb would not take these words."""
+    if not words:
+        raise InputError("submit: expected a command after --, such as: reeltune submit -- tune --data ml-1m")
+    verb, *rest = words
+    if verb in REFUSED:
+        raise InputError(f"submit -- {verb}: {REFUSED[verb]}")
+    values, typed = _read(verb, rest)
+    _check(values)
+    if "address" in typed:
+        raise InputError(f"submit -- {verb} --address: leave it out; a job runs on the cluster that it is submitted to")
+    given = _one_name(name, values["name"] if "name" in typed else None)
+    added = ["--address", "auto"] if "address" in values else []
+    chosen = given or new_name()
+    if "name" in values and "name" not in typed:
+        added += ["--name", chosen]
+    if "resume" in values and "resume" not in typed and given:
+        # On a new name it changes nothing; on an old one it goes on, also on another cluster with the same folder.
+        added.append("--resume")
+    files = tuple(path for key in SENT if (path := values.get(key)) is not None and not path.is_absolute())
+    # In front, as what a person typed may end with -- and arguments.
+    command = " ".join(_in_shell(word, files) for word in ["python", "-P", "-m", "cluster", verb, *added, *rest])
+    return JobCommand(
+        name=chosen,
+        entrypoint=f"{FIND_FILES} && exec {command}" if files else f"exec {command}",
+        files=files,
+        makes_run="resume" in values,
+    )
+
+
+def _read(verb: str, words: list[str]) -> tuple[dict[str, Any], set[str]]:
+    """The values of the verb's parameters, and which of them were typed."""
+    from cluster.cli import app  # here: it imports the verbs, of which submit is one
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
+        command = group.get_command(context, verb)
+        if command is None:
+            raise InputError(f"submit -- {verb}: no such command; there are {', '.join(group.list_commands(context))}")
+        with command.make_context(verb, list(words), parent=context) as inner:
+            sources = {key: inner.get_parameter_source(key) for key in inner.params}
+            return inner.params, {key for key, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _check(values: dict[str, Any]) -> None:
+    """What the verbs check themselves when they begin, and files that the cluster does not see."""
+    from search_spaces import has_space
+    from trainables.architectures import ARCHITECTURES
+
+    searchable = tuple(name for name in ARCHITECTURES if has_space(name))
+    checks: dict[str, Callable[[Any], object]] = {
+        "architectures": lambda names: [opt.one_of("architecture", name, searchable) for name in names],
+        "architecture": lambda value: opt.one_of("architecture", value, tuple(ARCHITECTURES)),
+        "time": opt.seconds,
+        "split": lambda value: opt.one_of("--split", value, opt.SPLITS),
+        "decoder": lambda value: opt.one_of("--decoder", value, opt.DECODERS),
+        "duplicates": lambda value: opt.one_of("--duplicates", value, opt.DUPLICATES),
+        **dict.fromkeys(SENT, _check_sent),
+        **dict.fromkeys(DATA, _check_seen),
+    }
+    for key, value in values.items():
+        if key in checks and value is not None:
+            checks[key](value)
+
+
+def _check_sent(path: Path) -> None:
+    if path.is_dir():
+        _check_seen(path)
+    elif not path.is_absolute() and not path.is_file():
+        raise InputError(f"{path}: no such file")
+
+
+def _check_seen(path: str | Path) -> None:
+    """Refuse a path that means a file of this machine's working folder; what is absolute may be shared."""
+    here = Path(path)
+    if here.is_absolute() or has_known_columns(str(path)) or not here.exists():
+        return
+    raise InputError(
+        f"{path} is on this machine, and the job runs on the cluster, which does not have it: give a URI, or an "
+        f"absolute path that the cluster's nodes see too (such as {here.absolute()}, if they share it)"
+    )
+
+
+def _one_name(outer: str | None, inner: str | None) -> str | None:
+    if outer is not None and inner is not None and outer != inner:
+        raise InputError(f"submit --name {outer} -- ... --name {inner}: one job has one name; give it once")
+    name = outer if inner is None else inner
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise InputError(f"--name {name!r}: a job's name is of letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _in_shell(word: str, files: tuple[Path, ...]) -> str:
+    """A word for the shell that starts the job, where a file that is sent along is in another place."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if value and Path(value) in files:
+        return f'{option}{equals}"$files"/{shlex.quote(Path(value).name)}'
+    return shlex.quote(word)

@@ -1,0 +1,61 @@
+"""What a job is sent: the three packages, and nothing else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cluster import shipment
+from cluster.shipment import FILES, LIMIT, PACKAGES, requirements, stage
+from trainables import InputError
+
+
+def staged_files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_three_packages_are_sent_and_leave_room(tmp_path):
+    assert stage(tmp_path, ()) == [str(tmp_path / package) for package in PACKAGES]
+    files = staged_files(tmp_path)
+    assert {"cluster/__main__.py", "search_spaces/pmf.toml", "trainables/data/movielens.py"} <= files
+    assert any(file.startswith("cluster/page/templates/") for file in files)
+    assert not [file for file in files if "__pycache__" in file or "/." in file]
+    assert sum((tmp_path / file).stat().st_size for file in files) < 0.75 * LIMIT
+
+
+def test_what_was_sent_can_send_itself_as_an_installed_package_can(tmp_path):
+    stage(tmp_path / "first", ())
+    code = "import sys; from pathlib import Path; from cluster.shipment import stage; stage(Path(sys.argv[1]), ())"
+    words = [sys.executable, "-B", "-c", code, str(tmp_path / "second")]
+    subprocess.run(words, cwd=tmp_path / "first", env={"PYTHONPATH": str(tmp_path / "first")}, check=True)
+    assert staged_files(tmp_path / "second") == staged_files(tmp_path / "first")
+
+
+def test_files_are_sent_beside_the_packages(tmp_path):
+    (tmp_path / "narrow.toml").write_text("[pmf]\n")
+    folders = stage(tmp_path / "staged", (tmp_path / "narrow.toml",))
+    assert folders[-1] == str(tmp_path / "staged" / FILES)
+    assert (tmp_path / "staged" / FILES / "narrow.toml").read_text() == "[pmf]\n"
+
+
+def test_too_much_is_refused_with_the_biggest_named(tmp_path):
+    (tmp_path / "wide.toml").write_bytes(b"#" * LIMIT)
+    with pytest.raises(
+        InputError, match=r"1,024 are allowed; the biggest are reeltune_files/wide\.toml \(1,024 KiB\), "
+    ):
+        stage(tmp_path / "staged", (tmp_path / "wide.toml",))
+
+
+def test_ray_and_the_tools_of_development_are_not_installed():
+    needed = requirements()
+    assert any(line.startswith("torch>=") for line in needed)
+    assert not [line for line in needed if line.startswith(("ray", "pytest", "ruff"))]
+
+
+def test_without_an_installed_reeltune_its_requirements_are_not_known(monkeypatch):
+    def missing(name):
+        raise shipment.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(shipment.metadata, "requires", missing)
+    with pytest.raises(InputError, match="--install: reeltune is not installed here"):
+        requirements()
