@@ -3,10 +3,10 @@
     python benchmarks/verdict_honesty.py --output worlds.jsonl                 # 500 worlds, resumed if cut off
     python benchmarks/verdict_honesty.py --output worlds.jsonl --worlds 1000   # goes on with those that it lacks
 
-In each world two things are judged: a single pair of final models, and all that `reeltune tune` does (without Ray's
-processes: search over 4 architectures, the best tried again, refits with 3 seeds). The truth is the error of the same
-fits on a million fresh ratings of the world. OUTPUT keeps the errors on test rows, a line for each world; the table is
-made of them, so that another way to judge needs no fit again.
+In each world two things are judged: a single pair of final models, and what `tune --no-ensemble --no-asha` does
+(without Ray: search over 4 architectures, the best tried again, refits with 3 seeds). The truth is the error of the
+same fits on a million fresh ratings of the world. OUTPUT keeps the errors on test rows, a line for each world; the
+table is made of them, so that another way to judge needs no fit again.
 """
 
 import argparse

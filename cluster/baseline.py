@@ -60,7 +60,7 @@ def number_of(text: str) -> float | None:
 
 
 def groups(users: pd.Series) -> np.ndarray:
-    """Whose each row is, numbered as they come. An unknown user is nobody's like: each of those rows is its own."""
+    """Whose each row is, numbered as they come. Where nobody is named, each of those rows is its own."""
     codes, _ = pd.factorize(users)
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 from torch.utils.tensorboard.summary import scalar
 from torch.utils.tensorboard.writer import FileWriter
 
-from cluster.board_hparams import STATE, STATES, VALUE, Searched, end, experiment, start
+from cluster.board_hparams import STATE, STATES, VALUE, Drawn, end, experiment, start
 from cluster.run_folder import Ledger
 
 TAGS = {
@@ -28,7 +28,7 @@ class Board(Callback):
     How a trial ended is the ledger's to say: Tune tells the dealer, which writes it there, before its callbacks.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Searched]) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn]) -> None:
         self.folder, self.ledger, self.searched = folder, ledger, searched
         self._writers: dict[str, FileWriter] = {}
 

@@ -34,14 +34,14 @@ STAGES = ("search", "confirm")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Searched:
+class Drawn:
     """What one architecture's search varies, and its configuration of trial 0, which the space need not hold."""
 
     space: Space
     reference: Mapping[str, Any]
 
     @classmethod
-    def by(cls, study: Study) -> "Searched":
+    def by(cls, study: Study) -> "Drawn":
         return cls(space=study.space, reference=study.reference.model_dump())
 
     def names(self) -> list[str]:
@@ -57,7 +57,7 @@ class Searched:
         }
 
 
-def experiment(searched: Mapping[str, Searched]) -> Summary:
+def experiment(searched: Mapping[str, Drawn]) -> Summary:
     """The union of all architectures' hyperparameters, and the metrics: what the tab shows before any trial."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
     most = [name for name in names if 2 * sum(name in each.names() for each in searched.values()) > len(searched)]
@@ -74,7 +74,7 @@ def experiment(searched: Mapping[str, Searched]) -> Summary:
     return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
 
 
-def start(trial: Mapping[str, Any], searched: Searched) -> Summary:
+def start(trial: Mapping[str, Any], searched: Drawn) -> Summary:
     """The session of a trial's order begins."""
     about = {"architecture": trial["architecture"], "stage": trial["stage"]}
     return hparams_pb({**about, **searched.varied(trial["config"])}, trial_id=trial["trial"])
@@ -97,7 +97,7 @@ def _info(name: str, domain: Domain, *, first: bool) -> HParamInfo:
     return info
 
 
-def _domain(name: str, searched: Mapping[str, Searched]) -> Domain:
+def _domain(name: str, searched: Mapping[str, Drawn]) -> Domain:
     """Every value that a trial of any architecture can have: the tab's filters would hide the others."""
     values: list[Any] = []
     ranged = False

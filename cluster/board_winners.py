@@ -72,8 +72,7 @@ def confusion(counts: list[list[int]], values: list[str]) -> Figure:
 
 def calibration(reliability: list[dict[str, Any]], *, ece: float) -> Figure:
     """How often the most probable rating was right, by the probability it was given."""
-    bins = [each for each in reliability if each["count"]]
-    confidence, frequency = (np.array([each[key] for each in bins]) for key in ("confidence", "frequency"))
+    confidence, frequency = (np.array([each[key] for each in reliability]) for key in ("confidence", "frequency"))
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     CalibrationDisplay(frequency, confidence, confidence).plot(ax=axes, color="black")

@@ -199,7 +199,8 @@ def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
     distinct = {repr(sorted(e.config.items())): e for e in reversed(ranked)}
     best = sorted(distinct.values(), key=lambda e: (e.value, e.number))
     first = best[:FINALISTS]
-    reference = [e for e in best[FINALISTS:] if e.number == 0]
+    references = [e.config for e in done if e.number == 0]
+    reference = [e for e in best[FINALISTS:] if e.config in references]
     return [*first[: FINALISTS - len(reference)], *reference]
 
 

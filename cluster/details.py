@@ -46,10 +46,16 @@ def _test_rows(rows: Rows, prepared: Prepared) -> dict[str, Any]:
     scale, fitting = prepared.shape.scale, prepared.split.fitting
     return {
         "count": len(rows),
-        "users": len(np.unique(rows.users)),
+        "users": _users(rows),
         "outside_the_scale": int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
         "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
         "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
         "also_trained_on": prepared.split.test.shared_pairs(fitting),
         "hash": rows.fingerprint(),
     }
+
+
+def _users(rows: Rows) -> int:
+    """How many there are, those included that a test file alone has."""
+    strangers = set() if rows.strangers is None else set(rows.strangers[rows.users == 0])
+    return len(np.unique(rows.users[rows.users > 0])) + len(strangers)

@@ -1,5 +1,6 @@
 """The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -80,7 +81,7 @@ def _scores(
 def _result(
     searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
 ) -> dict[str, Any]:
-    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched)
+    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched, prepared)
     return {
         "run": str(folder.path),
         "trials": _counts(searched.ledger),
@@ -95,14 +96,14 @@ def _result(
 
 
 def _judge(
-    scores: dict[str, list[Scored]], rows: Rows, searched: Searched
+    scores: dict[str, list[Scored]], rows: Rows, searched: Searched, prepared: Prepared
 ) -> tuple[dict[str, Verdict], dict[str, float]]:
     """Verdicts against the baseline, and gains over the tuned `pmf` where there is one."""
     errors = {name: judged.squared_errors(each, rows).mean(0) for name, each in scores.items()}
     against = errors.pop(KEY, searched.baseline.number)
     if against is None:
         return {}, {}
-    users = groups(pd.Series(rows.users).where(rows.users > 0))
+    users = groups(pd.Series(people(rows, prepared)))
     return judge_all(errors, against, users, seed=searched.seed), gains_over(errors, PMF)
 
 
@@ -149,7 +150,7 @@ def _write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows:
     frame = pd.DataFrame(
         {
             "row": rows.number,
-            "user": _names(prepared.ratings.users.text, rows.users),
+            "user": people(rows, prepared),
             "item": _names(prepared.ratings.items.text, rows.items),
             "rating": rows.ratings,
             **({} if rows.timestamps is None else {"timestamp": rows.timestamps}),
@@ -161,6 +162,12 @@ def _write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows:
     temporary = folder.predictions.with_suffix(".tmp")
     frame.to_parquet(temporary, index=False)
     temporary.replace(folder.predictions)
+
+
+def people(rows: Rows, prepared: Prepared) -> np.ndarray:
+    """Whose each row is, by id: also of users that a test file of somebody's own alone has."""
+    known = _names(prepared.ratings.users.text, rows.users)
+    return known if rows.strangers is None else np.where(rows.users == 0, rows.strangers, known)
 
 
 def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
@@ -183,6 +190,9 @@ def _write_bundles(
     }
     if ensemble.NAME in searched.choices:
         kept[ensemble.NAME] = ensembled.packed(searched, refits)
+    for earlier in folder.path.glob("models/*"):
+        if earlier.name not in kept:  # of a search that went on, and whose refit is lost this time
+            shutil.rmtree(earlier)
     for name, (config, weights) in kept.items():
         description = bundles.describe(
             name,

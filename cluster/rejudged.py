@@ -1,6 +1,7 @@
 """`reeltune verdict RUN`: the comparison again, from the run's predictions, also against another baseline."""
 
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     kept = _kept(folder)
     frame = pd.read_parquet(folder.predictions)
     errors = _errors(frame, [*kept["architectures"], KEY])
-    asked = _asked(baseline, kept["baseline"])
+    asked = _asked(baseline, kept["baseline"], errors)
     about, against = _baseline(asked, kept, errors)
     test = kept["test_rows"]
     look = write_down_look(looks(), test["hash"], len(frame), reason=f"verdict, run {folder.name}")
@@ -66,9 +67,9 @@ def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def _asked(baseline: str | None, own: dict[str, Any]) -> str:
+def _asked(baseline: str | None, own: dict[str, Any], columns: Container[str]) -> str:
     if baseline is not None:
-        return baseline
+        return KEY if baseline == own.get("name") and baseline not in columns else baseline
     return str(own["published"]) if own.get("kind") == "published" else KEY
 
 

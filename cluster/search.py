@@ -9,7 +9,7 @@ from ray import tune
 
 from cluster.asha import Halving
 from cluster.board import Board
-from cluster.board_hparams import Searched
+from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
 from cluster.ray_session import Resources
@@ -77,7 +77,7 @@ def studies(
 def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool) -> None:
     """Run the dealer's trials to the last one."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
-    board = Board(folder.tensorboard, dealer.ledger, {n: Searched.by(study) for n, study in dealer.studies.items()})
+    board = Board(folder.tensorboard, dealer.ledger, {n: Drawn.by(study) for n, study in dealer.studies.items()})
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}),
         tune_config=tune.TuneConfig(

@@ -8,6 +8,8 @@ from cluster.run_folder import Ledger
 from cluster.train_group import FitOrder, Fitted, Lost
 from trainables.decoders import Decoder
 
+CALIBRATION = "the baseline, for its temperature"  # the key of that fit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
@@ -41,4 +43,8 @@ class Searched:
         return min(candidates, key=lambda decoder: metrics[f"{decoder}_mse"] or 0.0)
 
     def temperature(self, name: str) -> float:
-        return self.choices[name].temperature if name in self.choices else 1.0
+        """By which an architecture's logits, or the baseline's, are divided: fitted on rows it was not trained on."""
+        if name in self.choices:
+            return self.choices[name].temperature
+        came = self.fitted.get(CALIBRATION)
+        return came.temperature if isinstance(came, Fitted) else 1.0

@@ -1,7 +1,7 @@
 """`reeltune tune`, the main job: search, the best tried again, refits, one look at the test rows, verdict."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepar
 from cluster.ray_session import Resources, session
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, slots, studies
-from cluster.searched import Searched
+from cluster.searched import CALIBRATION, Searched
 from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
@@ -25,6 +25,7 @@ from search_spaces import Size, Space, has_space, read_spaces, shipped
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.decoders import Decoder
+from trainables.losses import ClassHeadConfig
 from trainables.training import TrainingConfig
 
 
@@ -84,7 +85,8 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             check(options.workers, resources)
             choices = _search(options, prepared, spaces, folder, ledger, earlier, resources, watch)
             orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
-            fitted = _refit(options, prepared, orders, folder, resources, watch) if orders else {}
+            wanted = [*orders.values(), *calibrations(orders)]
+            fitted = _refit(options, prepared, wanted, folder, resources, watch) if orders else {}
         watch.status("")
         searched = Searched(
             architectures=options.architectures,
@@ -189,15 +191,23 @@ def refits(
     return orders
 
 
+def calibrations(orders: dict[tuple[str, int], FitOrder]) -> list[FitOrder]:
+    """A fit of the baseline on training rows alone, for its temperature, if it has a class head."""
+    refit = orders.get((KEY, 0))
+    if refit is None or not issubclass(ARCHITECTURES[refit.architecture].Config, ClassHeadConfig):
+        return []
+    return [replace(refit, key=CALIBRATION, rows="training")]
+
+
 def _refit(
     options: TuneOptions,
     prepared: Prepared,
-    orders: dict[tuple[str, int], FitOrder],
+    orders: list[FitOrder],
     folder: RunFolder,
     resources: Resources,
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
-    distinct = list({order.key: order for order in orders.values()}.values())
+    distinct = list({order.key: order for order in orders}.values())
     plural = "s" if options.workers > 1 else ""
     watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}")
     data = GroupData(

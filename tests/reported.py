@@ -61,7 +61,7 @@ def result(**changes):
     """The answer of a verdict."""
     worse = {"gain": -0.01, "ci95": [-0.03, 0.01], "verdict": "undecided", "needed_ratings": 4321}
     return {
-        "trials": {"done": 8, "stopped": 1, "failed": 1},
+        "trials": {"done": 8, "stopped": 2, "failed": 0},
         "seconds": 12.0,
         "baseline": baseline(),
         "architectures": {
@@ -113,7 +113,9 @@ def write_run(path, *, verdict=None, asked=None, titles=("Heat (1995)", "Alien (
     folder = RunFolder(path)
     answer = result()
     write_json(folder.record, _record(asked or {}))
-    write_json(folder.verdict, verdict or {**answer, **details(["baseline", *answer["architectures"]])})
+    counts = {"done": 8, "stopped": 0 if error else 2, "failed": 2 if error else 0}
+    kept = verdict or {**answer, **details(["baseline", *answer["architectures"]])}
+    write_json(folder.verdict, {**kept, "trials": counts})
     _search(folder, error)
     rows = range(40)
     frame = pd.DataFrame(

@@ -45,7 +45,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     architecture: str
     config: dict[str, Any]
     values: list[float] = Field(min_length=2)  # the observed ratings that the scale is read off

@@ -1,6 +1,6 @@
 """What was run: data, split, seeds, versions, machine, cost."""
 
-import shlex
+import re
 
 from cluster.page.run import Run
 
@@ -20,7 +20,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Versions": ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items()),
         "Commit": record.get("commit"),
         "Machine": _machine(record.get("machine") or {}),
-        "Time": " to ".join(str(record[key]) for key in ("started", "finished") if record.get(key)),
+        "Started": record.get("started"),
     }
     return [(what, str(how)) for what, how in found.items() if how]
 
@@ -65,8 +65,8 @@ def _cost(run: Run) -> str:
 
 def _workers(run: Run) -> int:
     """Of a refit, as the run's command has it."""
-    words = [part for word in shlex.split(run.record["command"]) for part in word.split("=")]
-    return int(words[words.index("--workers") + 1]) if "--workers" in words else 1
+    found = re.findall(r"--workers[= ](\d+)", run.record["command"])
+    return int(found[-1]) if found else 1
 
 
 def _machine(machine: dict[str, object]) -> str:

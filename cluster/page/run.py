@@ -1,7 +1,7 @@
 """What a run left in its folder: the answer, the ledger, Optuna's journal. Read for a report, and never changed."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,10 @@ def read_run(folder: RunFolder) -> Run:
     if record.get("asked", {}).get("verb") != "tune":
         raise InputError(f"{folder.path}: this is no run of `reeltune tune`, and has nothing to report")
     verdict = _json(folder.verdict) if folder.verdict.exists() else None
-    return Run(folder=folder, record=record, verdict=verdict, ledger=_ledger(folder.ledger))
+    run = Run(folder=folder, record=record, verdict=verdict, ledger=_ledger(folder.ledger))
+    # A search that goes on with more trials has its earlier answer still, which is not that of these trials.
+    stale = verdict is not None and verdict.get("trials") != run.counts()
+    return replace(run, verdict=None) if stale else run
 
 
 def _ledger(path: Path) -> list[dict[str, Any]]:

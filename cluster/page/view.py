@@ -21,9 +21,8 @@ from cluster.report import (
     rows,
     with_time,
 )
+from trainables.decoders import DECODERS
 from trainables.ensemble import NAME as ENSEMBLE
-
-DECODERS = ("argmax", "mean", "median", "rounded", "grid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +160,7 @@ def _decoders(run: Run) -> dict[str, dict[str, dict[str, float]]]:
 def _reliability(name: str, bins: list[dict[str, Any]]) -> Chart:
     """How often predictions of a confidence are right; on the diagonal they are as sure as they should be."""
     whole = Axis(low=0, high=1, ticks=(0, 0.25, 0.5, 0.75, 1))
-    points = [(each["confidence"], each["frequency"]) for each in bins if each["count"]]
+    points = [(each["confidence"], each["frequency"]) for each in bins]
     title = f"Calibration of {name}"
     return chart(
         title, {name: points}, across="confidence", up="how often right", x_axis=whole, y_axis=whole, diagonal=True

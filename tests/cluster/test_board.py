@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cluster.board import TAGS
-from cluster.board_hparams import METRICS, STATE, STATES, VALUE, Searched, experiment, start
+from cluster.board_hparams import METRICS, STATE, STATES, VALUE, Drawn, experiment, start
 from cluster.run_folder import RunFolder
 from cluster.search import Slots
 from search_spaces import Space
@@ -215,7 +215,7 @@ def test_the_tab_takes_every_parameter_of_every_architecture(small):
     every = {}
     for name, architecture in ARCHITECTURES.items():  # somebody's own space may name any of them
         reference = architecture.reference(shape).model_dump()
-        every[name] = Searched(space=Space(architecture=name, parameters={}, fixed=reference), reference=reference)
+        every[name] = Drawn(space=Space(architecture=name, parameters={}, fixed=reference), reference=reference)
     assert experiment(every).ByteSize() > 0
     for name, one in every.items():
         order = {"trial": f"{name}-000", "architecture": name, "stage": "search", "config": one.reference}

@@ -138,6 +138,17 @@ def test_the_reference_is_tried_again_though_others_were_better(make, small):
     assert len(again) == FINALISTS
 
 
+def test_the_reference_drawn_anew_is_the_reference_still(make):
+    dealer = make(trials=5, names=["pmf"])
+    for number in range(5):
+        dealer.suggest(str(number))
+    for number, (factors, value) in enumerate([(1, 1.0), (2, 0.70), (3, 0.71), (4, 0.72), (1, 0.95)]):
+        order = dealer._running[str(number)]
+        dealer._running[str(number)] = dataclasses.replace(order, config={"factors": factors})
+        end(dealer, str(number), value)
+    assert [entry.config["factors"] for entry in finalists(dealer.ledger, "pmf")] == [2, 3, 1]
+
+
 def test_a_deadline_ends_the_search_and_not_the_trying_again(make):
     dealer = make(trials=3, names=["pmf"], deadline=float("inf"))
     dealer.suggest("a")

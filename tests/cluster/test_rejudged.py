@@ -11,9 +11,10 @@ from cluster.baseline import Baseline, baseline_of, groups
 from cluster.claim import folder_of
 from cluster.cli import main
 from cluster.dealer import Choice
+from cluster.ending import people
 from cluster.prepared import DataOptions, looks, prepare
 from cluster.run_folder import write_json
-from cluster.tune_job import SEEDS, refits
+from cluster.tune_job import SEEDS, calibrations, refits
 from trainables import InputError
 from trainables.verdict import compare, compare_with_number
 
@@ -137,10 +138,36 @@ def test_a_run_that_is_not_finished_has_no_verdict(verdict, run):
     assert "the run has no predictions of test rows" in err
 
 
-def test_unknown_users_are_nobodys_like():
+def test_rows_of_nobody_by_name_are_each_their_own():
     found = groups(pd.Series(["b", None, "a", None, "b"]))
     assert found[0] == found[4]
     assert len(set(found)) == 4
+
+
+def test_the_runs_own_baseline_can_be_named(verdict, run):
+    kept = json.loads(run.verdict.read_text())
+    write_json(run.verdict, {**kept, "baseline": {**kept["baseline"], "name": "bias", "architecture": "bias"}})
+    _, own, _ = verdict("--json")
+    _, named, _ = verdict("--baseline", "bias", "--json")
+    assert json.loads(named)["architectures"] == json.loads(own)["architectures"]
+
+
+def test_new_users_of_a_test_file_are_told_from_each_other(tmp_path):
+    rows = ["a,x,3", "b,x,4", "c,y,5", "d,y,3"] * 5
+    (tmp_path / "known.csv").write_text("\n".join(["user,item,rating", *rows]) + "\n")
+    (tmp_path / "test.csv").write_text("user,item,rating\nnew,x,3\nnew,y,4\nother,x,5\na,z,4\n")
+    options = DataOptions(data=str(tmp_path / "known.csv"), test=str(tmp_path / "test.csv"), duplicates="keep")
+    prepared = prepare(options)
+    rows, _ = prepared.split.test.open(looks(), reason="test")
+    assert people(rows, prepared).tolist() == ["new", "new", "other", "a"]
+    assert len(set(groups(pd.Series(people(rows, prepared))))) == 3
+
+
+@pytest.mark.parametrize(("name", "calibrated"), [("svdpp_classifier", True), ("classifier", True), ("svdpp", False)])
+def test_a_baseline_with_a_class_head_is_calibrated_by_a_fit_on_training_rows(name, calibrated):
+    prepared = prepare(DataOptions(data="synthetic:ratings=500"))
+    orders = refits({}, prepared, seed=1, baseline=baseline_of(name))
+    assert [(order.architecture, order.rows) for order in calibrations(orders)] == [(name, "training")] * calibrated
 
 
 def test_a_baseline_is_an_architecture_or_a_number():

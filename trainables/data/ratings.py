@@ -25,6 +25,7 @@ class Rows:
     items: np.ndarray
     ratings: np.ndarray
     timestamps: np.ndarray | None = None
+    strangers: np.ndarray | None = None  # of rows with an unknown user: who it is, as text; else None
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -36,6 +37,7 @@ class Rows:
             items=self.items[rows],
             ratings=self.ratings[rows],
             timestamps=None if self.timestamps is None else self.timestamps[rows],
+            strangers=None if self.strangers is None else self.strangers[rows],
         )
 
     def joined(self, other: "Rows") -> "Rows":

@@ -41,12 +41,16 @@ def read_ratings(source: str, *, columns: Columns | None = None, duplicates: Dup
 def read_more(source: str, known: Ratings, *, columns: Columns | None = None) -> Rows:
     """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
     frame = _checked(read_table(source), columns or Columns())
+    users = known.users.encode(frame["user"])
+    strangers = np.array(as_text(frame["user"]), dtype=object)
+    strangers[users > 0] = None
     return Rows(
         number=np.arange(len(frame)),
-        users=known.users.encode(frame["user"]),
+        users=users,
         items=known.items.encode(frame["item"]),
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
+        strangers=strangers,
     )
 
 

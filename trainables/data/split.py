@@ -13,6 +13,7 @@ from trainables.errors import InputError
 
 SplitKind = Literal["random", "user", "time"]
 TEST_SHARE = 0.2
+GOLDEN = (5**0.5 - 1) / 2  # its multiples are spread evenly over 0 to 1
 VALIDATION_SHARE = 0.1  # of the rows that are not for the test
 
 
@@ -113,7 +114,9 @@ def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tupl
     # Training rows are in the split's own order, which is a random one.
     rank, sizes = _ranks(train.users, by_user=kind == "user")
     place = (number - 1) % parts
-    low, high = (np.floor(end / parts * sizes + 0.5) for end in (place, place + 1))
+    # Rounded at another place for each user: few rows of many users must not all be in the same fold.
+    phase = train.users * GOLDEN % 1 if kind == "user" else 0.5
+    low, high = (np.floor(end / parts * sizes + phase) for end in (place, place + 1))
     held_out = (low <= rank) & (rank < high)
     if held_out.all() or not held_out.any():
         return train, validation
