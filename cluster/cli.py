@@ -73,6 +73,9 @@ def tune(
     split_seed: opt.SplitSeed = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials for each architecture.")] = 20,
     time: Annotated[str | None, typer.Option(help="Limit of the search alone: 90, 90s, 15m, 2h.")] = None,
+    trial_timeout: Annotated[
+        str | None, typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: none]")
+    ] = None,
     workers_per_trial: Annotated[int, typer.Option(min=1, help="Data-parallel workers of one trial.")] = 1,
     workers: opt.Workers = 1,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
@@ -130,7 +133,8 @@ def tune(
         architectures=searchable(architectures or []),
         data=rows,
         trials=SMOKE_TRIALS if smoke_test else trials,
-        seconds=None if time is None else opt.seconds(time),
+        seconds=None if time is None else opt.seconds("--time", time),
+        trial_seconds=None if trial_timeout is None else opt.seconds("--trial-timeout", trial_timeout),
         workers=workers,
         concurrent=concurrent,
         decoder=opt.one_of("--decoder", decoder, opt.DECODERS),

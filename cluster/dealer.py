@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ray.tune.search import Searcher
 
+from cluster.faults import DIED
 from cluster.run_folder import Entry, Ledger, Stage
 from search_spaces import Outcome, Study
 
@@ -52,6 +53,7 @@ class Dealer(Searcher):
         super().__init__(metric="value", mode="min")
         self.studies, self.ledger, self.trials, self.seed = studies, ledger, trials, seed
         self.deadline, self.ended = deadline, ended
+        self.why: Callable[[str], str] = lambda trial_id: DIED  # a trial ended without a word of its own
         self._unfinished = unfinished
         self._running: dict[str, Order] = {}
         self._curves: dict[str, dict[int, float]] = {}
@@ -83,7 +85,7 @@ class Dealer(Searcher):
         if result is not None:
             self.on_trial_result(trial_id, result)
         last, curve = self._last.pop(trial_id, {}), self._curves.pop(trial_id, {})
-        entry = self._entry(order, last, curve, died=error)
+        entry = self._entry(order, last, curve, died=self.why(trial_id) if error else None)
         self.ledger.append(entry)
         self._tell(entry)
         self.ended(entry)
@@ -153,11 +155,11 @@ class Dealer(Searcher):
 
     # What became of it
 
-    def _entry(self, order: Order, last: dict[str, Any], curve: dict[int, float], *, died: bool) -> Entry:
+    def _entry(self, order: Order, last: dict[str, Any], curve: dict[int, float], *, died: str | None) -> Entry:
         state = last.get("state", "stopped")
         error = last.get("error")
-        if died:
-            state, error = "failed", "the trial's process died"
+        if died is not None:
+            state, error = "failed", died
         elif state == "stopped":
             error = f"stopped at {last.get('progress', 0):.0%} of its schedule"
         value = curve[max(curve)] if curve and state != "failed" else None

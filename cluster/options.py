@@ -119,9 +119,9 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     return value
 
 
-def seconds(text: str) -> float:
+def seconds(option: str, text: str) -> float:
     """Seconds from `90`, `90s`, `15m` or `2h`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if match is None or float(match[1]) == 0:
-        raise InputError(f"--time {text!r}: expected a number of seconds, or 90s, 15m, 2h")
+        raise InputError(f"{option} {text!r}: expected a number of seconds, or 90s, 15m, 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed has no metric to report
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # nothing is resumed from Tune's own files: the ledger decides
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: it says how to go on
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the ledger has the reason, in a line
     "TUNE_WARN_THRESHOLD_S": "10",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

@@ -12,6 +12,7 @@ from cluster.board import Board
 from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
+from cluster.faults import Faults, survive_memory_kills
 from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial, TrialData
@@ -74,12 +75,19 @@ def studies(
     return made, cut_off
 
 
-def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool) -> None:
-    """Run the dealer's trials to the last one."""
+def search(
+    dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool, limit: float | None = None
+) -> None:
+    """Run the dealer's trials to the last one; each of them has `limit` seconds."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
     board = Board(folder.tensorboard, dealer.ledger, {n: Drawn.by(study) for n, study in dealer.studies.items()})
+    survive_memory_kills()
+    faults = Faults(limit)
+    dealer.why = faults.why
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(Trial, data=data), {"CPU": taken.cpus, "GPU": taken.gpus}),
+        tune.with_resources(
+            tune.with_parameters(Trial, data=data, limit=limit), {"CPU": taken.cpus, "GPU": taken.gpus}
+        ),
         tune_config=tune.TuneConfig(
             search_alg=dealer,
             scheduler=Halving(halve=halve, deadline=dealer.deadline),
@@ -94,7 +102,7 @@ def search(dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, 
             storage_path=str(Path(folder.path).absolute()),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
-            callbacks=[board],
+            callbacks=[faults, board],
             verbose=0,
         ),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from cluster.faults import one_line, too_long
 from cluster.run_folder import write_array
 from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
@@ -42,10 +43,10 @@ class TrialData:
 class Trial(tune.Trainable):
     """Steps of at most a second; ends one at the rung, so that trials are compared at the same point."""
 
-    def setup(self, config: dict[str, Any], data: TrialData) -> None:
+    def setup(self, config: dict[str, Any], data: TrialData, limit: float | None = None) -> None:
         torch.set_num_threads(1)
         keep_memory()
-        self.data = data
+        self.data, self.limit = data, limit
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -60,8 +61,10 @@ class Trial(tune.Trainable):
         try:
             result = self._step()
         except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
-            result = {"state": "failed", "error": f"{type(error).__name__}: {error}", "done": True}
+            result = {"state": "failed", "error": one_line(f"{type(error).__name__}: {error}"), "done": True}
         self.seconds += time.monotonic() - start
+        if self.limit is not None and self.seconds > self.limit and not result["done"]:
+            result = {"state": "failed", "error": too_long(self.limit), "done": True}
         return {**result, "seconds": self.seconds}
 
     def _step(self) -> dict[str, Any]:

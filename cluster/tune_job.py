@@ -47,6 +47,7 @@ class TuneOptions:
     resume: bool
     baseline: Baseline = REFERENCE
     earlier: str | None = None  # the run to start from
+    trial_seconds: float | None = None  # for each trial
 
 
 def searchable(names: list[str]) -> list[str]:
@@ -160,7 +161,7 @@ def _search(
         decoder=options.decoder,
         held_out=folder.held_out.absolute(),
     )
-    search(dealer, data, folder, taken, halve=options.halve)
+    search(dealer, data, folder, taken, halve=options.halve, limit=options.trial_seconds)
     watch.search_ended()
     found = {name: choose(ledger, name) for name in spaces}
     return {name: choice for name, choice in found.items() if choice is not None}

@@ -11,7 +11,7 @@ from trainables.architectures import ARCHITECTURES
 from trainables.metrics import Metrics
 
 
-def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None):
+def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None, limit=None):
     """Run a search in a folder; the ledger of it."""
     _, parts, shape = small
     run = RunFolder(folder)
@@ -30,7 +30,7 @@ def searched(small, folder, *, space, trials, taken=None, halve=True, before=lam
         held_out=run.held_out.absolute(),
     )
     before()
-    search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve)
+    search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve, limit=limit)
     return Ledger(run.ledger)
 
 

@@ -29,6 +29,7 @@ WRONG = [
     (["tune", "nope"], f"no architecture 'nope' to search; there are {next(iter(ARCHITECTURES))}, "),
     (["tune", "--trials", "0"], "Invalid value for '--trials'"),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
+    (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
     (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
     (["tune", "--workers-per-trial", "2"], "--workers-per-trial 2: trials of several workers are not built yet"),

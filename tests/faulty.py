@@ -1,0 +1,87 @@
+"""Trials with a fault of their own, by which a real search in a real Ray is hurt."""
+
+import os
+import re
+import signal
+import time
+
+import torch
+
+from cluster.trial import Trial
+
+
+def faulty(faults):
+    """A class of trials, of which those named in `faults` have their fit spoilt before its first step."""
+
+    class Faulty(Trial):
+        def _start(self, train):
+            fit = super()._start(train)
+            faults.get(self.order["trial"], lambda fit: None)(fit)
+            return fit
+
+    return Faulty
+
+
+def raising(error):
+    return lambda fit: _in_forward(fit, lambda: _raise(error))
+
+
+def unfinished(error):
+    """Raises after the last step."""
+
+    def spoil(fit):
+        fit.model.finish = lambda *args, **options: _raise(error)
+
+    return spoil
+
+
+def sleeping(seconds):
+    """Sleeps in each step."""
+    return lambda fit: _in_forward(fit, lambda: time.sleep(seconds))
+
+
+def looping(begun):
+    """Never comes back from a loop in C, which holds the interpreter's lock; marks in a file that it was begun."""
+
+    def loop():
+        with begun.open("a") as file:
+            file.write("x")
+        re.match(r"(a|a)*$", "a" * 60 + "b")
+
+    return lambda fit: _in_forward(fit, loop)
+
+
+def killed(fit):
+    """Its process dies as by kill -9."""
+    _in_forward(fit, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def hungry(fit):
+    """Takes 3 GiB, in steps that a memory monitor can follow."""
+
+    def eat():
+        held = []
+        for _ in range(30):
+            held.append(b"x" * (100 << 20))
+            time.sleep(0.1)
+        time.sleep(10)
+
+    _in_forward(fit, eat)
+
+
+def blind(fit):
+    """Trains well, and predicts NaN for the validation rows."""
+    fit.model.register_forward_hook(lambda model, args, output: output if model.training else output * torch.nan)
+
+
+def lost(fit):
+    """Its predictions, and so its loss, are NaN."""
+    fit.model.register_forward_hook(lambda model, args, output: output * torch.nan)
+
+
+def _in_forward(fit, act):
+    fit.model.register_forward_pre_hook(lambda model, args: act())
+
+
+def _raise(error):
+    raise error
