@@ -79,8 +79,8 @@ def one_line(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
-def survive_memory_kills() -> None:
-    """Have Tune take a trial that Ray killed for memory as one that died: its own actor manager ends the search."""
+def survive_deaths() -> None:
+    """Have Tune retry a trial whose process Ray killed for memory, and one whose process died between two trials."""
     tune_controller.RayActorManager = _Actors  # in Ray 2.60 any error but that of a task or a dead actor ends it
 
 
@@ -88,7 +88,21 @@ class _Actors(RayActorManager):
     def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, OutOfMemoryError):
             exception = RayActorError(error_msg=str(exception))
+        if isinstance(exception, RayActorError):
+            _count_once(tracked_actor_task)
         super()._actor_task_failed(tracked_actor_task, exception)
+
+
+def _count_once(task: Any) -> None:
+    """A death while the next trial takes over an actor is told to Tune twice, and the second ends what is retried."""
+    told = task._tracked_actor._on_error
+    controller = getattr(told, "__self__", None)
+    if not isinstance(controller, tune_controller.TuneController):
+        return
+    trial = controller._actor_to_trial.get(task._tracked_actor)
+    if trial in controller._resetting_trials:
+        controller._resetting_trials.discard(trial)  # else Tune waits for this actor for ever
+        task._on_error = None
 
 
 def of_death(text: str) -> str:

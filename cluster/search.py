@@ -12,7 +12,7 @@ from cluster.board import Board
 from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
-from cluster.faults import Faults, survive_memory_kills
+from cluster.faults import Faults, survive_deaths
 from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial, TrialData
@@ -81,7 +81,7 @@ def search(
     """Run the dealer's trials to the last one; each of them has `limit` seconds."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
     board = Board(folder.tensorboard, dealer.ledger, {n: Drawn.by(study) for n, study in dealer.studies.items()})
-    survive_memory_kills()
+    survive_deaths()
     faults = Faults(limit)
     dealer.why = faults.why
     tuner = tune.Tuner(

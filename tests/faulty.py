@@ -22,6 +22,19 @@ def faulty(faults):
     return Faulty
 
 
+def dying_before(trial, mark):
+    """A class of trials whose process dies when it is to go on with this one, the first time."""
+
+    class Dying(Trial):
+        def reset_config(self, new_config):
+            if new_config.get("trial") == trial and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().reset_config(new_config)
+
+    return Dying
+
+
 def raising(error):
     return lambda fit: _in_forward(fit, lambda: _raise(error))
 

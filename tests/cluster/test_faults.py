@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.faults import DIED, LONGEST, of_death, one_line, too_long
+from cluster.search import Slots
 from tests import faulty
 from tests.searches import searched
 
@@ -57,6 +58,16 @@ def test_a_trial_whose_process_dies_three_times_fails_and_one_that_hangs_is_ende
     again = hurt(reasons, limit=20.0)  # as by --resume
     assert again == ended
     assert begun.read_text() == "x"
+
+
+def test_a_process_that_dies_between_two_trials_takes_neither_with_it(resources, small, tmp_path, monkeypatch):
+    died = tmp_path / "died"
+    monkeypatch.setattr("cluster.search.Trial", faulty.dying_before("pmf-001", died))
+    one = Slots(count=1, cpus=1, gpus=0)
+    ledger = searched(small, tmp_path, space=SPACE, trials=TRIALS, taken=one)
+    assert died.exists()
+    assert [entry.trial for entry in ledger.of("search", "pmf")] == ["pmf-000", "pmf-001", "pmf-002"]
+    assert {entry.state for entry in ledger.entries} == {"done"}
 
 
 @pytest.mark.slow
