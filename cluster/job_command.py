@@ -87,7 +87,8 @@ def _check(values: dict[str, Any]) -> None:
     checks: dict[str, Callable[[Any], object]] = {
         "architectures": lambda names: [opt.one_of("architecture", name, searchable) for name in names],
         "architecture": lambda value: opt.one_of("architecture", value, tuple(ARCHITECTURES)),
-        "time": opt.seconds,
+        "time": lambda value: opt.seconds("--time", value),
+        "trial_timeout": lambda value: opt.seconds("--trial-timeout", value),
         "split": lambda value: opt.one_of("--split", value, opt.SPLITS),
         "decoder": lambda value: opt.one_of("--decoder", value, opt.DECODERS),
         "duplicates": lambda value: opt.one_of("--duplicates", value, opt.DUPLICATES),
