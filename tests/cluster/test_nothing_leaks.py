@@ -19,6 +19,8 @@ from cluster.trial import Trial
 from cluster.tune_job import TuneOptions, tune
 from cluster.watch import Watch
 
+pytestmark = pytest.mark.slow
+
 SPACE = """
 [classifier]
 only = true
@@ -180,7 +182,7 @@ def order_of(rows):
     return np.random.default_rng(SEED).permutation(rows)
 
 
-@pytest.fixture(scope="module", params=["split off", pytest.param("of a file", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["split off", "of a file"])
 def runs(request, tmp_path_factory):
     """An honest run and one whose test rows give all away, and what the processes of the latter held."""
     honest, telling = (tmp_path_factory.mktemp(name) for name in ("honest", "telling"))

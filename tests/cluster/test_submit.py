@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "0123456789abcdef" * 4
 PORTS = (
     "--port",
@@ -161,7 +163,6 @@ def test_the_token_is_passed_on_also_where_only_its_file_is_named(head, tmp_path
     assert TOKEN not in done.stdout + done.stderr + ray_job(head, "list")
 
 
-@pytest.mark.slow
 def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_searched_twice(head, tmp_path):
     (tmp_path / "my space.toml").write_text(SPACE)
     words = ["--", "tune", "pmf", "--smoke-test", "--no-ensemble", "--space", "my space.toml", "--name", "smoke"]
@@ -178,7 +179,6 @@ def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_sea
     assert "run smoke is finished" in again.stderr
 
 
-@pytest.mark.slow
 def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     words = command(head, "--name", "long", "--no-wait", "--json", *LONG)
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) for _ in range(2)]
