@@ -218,7 +218,7 @@ def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, conte
     ("change", "said"),
     [
         ({"config": {"width": 3}}, "config: no option 'width'"),
-        ({"format": 2}, "format: must be 1; found 2"),
+        ({"format": 1}, "format: must be 2; found 1"),
         ({"values": []}, "values: List should have at least 2 items"),
     ],
 )
