@@ -11,13 +11,14 @@ LEFT = 2 << 30  # bytes that there are until the monitor kills
 
 
 @pytest.fixture
-def little_memory(monkeypatch):
+def little_memory(monkeypatch, pytestconfig):
     memory = psutil.virtual_memory()
     if memory.available < 3 * LEFT:
         pytest.skip(f"needs {3 * LEFT >> 30} GiB of memory; there are {memory.available >> 30}")
     used = memory.total - memory.available + LEFT
     monkeypatch.setenv("RAY_memory_usage_threshold", str(used / memory.total))
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))  # the trials' class is one of the tests' own
     with session(None):
         yield
 
