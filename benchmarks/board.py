@@ -94,7 +94,7 @@ def searched(folder: RunFolder, trials: int) -> tuple[float, float]:
         split="random",
         shape=prepared.shape,
         decoder="argmax",
-        held_out=folder.held_out.absolute(),
+        store=folder.store,
     )
     clock = Clock()
     for name in CALLS:

@@ -53,7 +53,7 @@ def main() -> None:
             split="random",
             shape=prepared.shape,
             decoder="argmax",
-            held_out=folder.held_out.absolute(),
+            store=folder.store,
         )
         search(dealer, data, folder, Slots(count=1, cpus=1, gpus=0), halve=False)
     costs = [later - earlier - entry.seconds for (earlier, _), (later, entry) in itertools.pairwise(ended)]

@@ -146,7 +146,7 @@ def searched(made: Made, seed: int, folder: Path) -> dict[str, Choice]:
         split="random",
         shape=shape,
         decoder="argmax",
-        held_out=folder / "held_out",
+        store=RunFolder(folder).store,
     )
     for key in map(str, itertools.count()):
         order = dealer.suggest(key)

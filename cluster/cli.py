@@ -16,7 +16,7 @@ import typer
 from cluster import options as opt
 from cluster.cli_runs import VERBS
 from cluster.cli_submit import submit
-from trainables.errors import FitFailed, InputError
+from trainables.errors import FitFailed, InputError, StorageFailed
 from trainables.version import __version__
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def main() -> None:
         code = 2
     except FitFailed as error:
         print(f"error: the fit failed: {error}", file=sys.stderr)
+        code = 1
+    except StorageFailed as error:
+        print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
         code = 1
     except (typer.Abort, KeyboardInterrupt):
         code = 130

@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 import torch
 
-from cluster import judged
+from cluster import held_out, judged
 from cluster.dealer import SEEDS, Choice
 from cluster.judged import Scored
 from cluster.prepared import Prepared
@@ -24,7 +24,7 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
     Its weights are fitted by what the choices' confirmations said of the rows that each held out: the rows by which
     the choices are judged too. An architecture that lacks one of them, or a refit, is left out.
     """
-    found = {name: held_out(searched, name, folder) for name in searched.complete() if name in searched.choices}
+    found = {name: held_out_ratings(searched, name, folder) for name in searched.complete() if name in searched.choices}
     members = {name: ratings for name, ratings in found.items() if ratings is not None}
     if len(members) < 2:
         return searched
@@ -33,13 +33,14 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
     return replace(searched, architectures=architectures, choices={**searched.choices, ensemble.NAME: choice})
 
 
-def held_out(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
+def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
     """An architecture's ratings of the held-out rows, shape (rows,), in the order of the folds; None if one lacks."""
-    files = [folder.held_out / f"{trial}.npy" for trial in searched.choices[name].trials]
-    if len(files) < SEEDS or not all(file.exists() for file in files):
+    found = [held_out.read(folder.store, trial) for trial in searched.choices[name].trials]
+    ratings = [each for each in found if each is not None]
+    if len(ratings) < SEEDS:
         return None
     place = KEPT.index(searched.averaged(name))
-    return np.concatenate([np.load(file)[place] for file in files])
+    return np.concatenate([each[place] for each in ratings])
 
 
 def held_out_rows(prepared: Prepared) -> Rows:

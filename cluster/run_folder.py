@@ -2,13 +2,12 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-import numpy as np
+from cluster.storage import Store, replace
 
 SCHEMA = 1
 RUNS = Path("runs")
@@ -106,8 +105,9 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
-    def held_out(self) -> Path:
-        return self.path / "held_out"
+    def store(self) -> Store:
+        """The folder as workers write to it, from wherever they are."""
+        return Store(str(self.path.absolute()))
 
     @property
     def tune(self) -> Path:
@@ -142,25 +142,7 @@ class RunFolder:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that is there as a whole or, if writing fails, as it was before."""
-    _write(path, lambda file: file.write(text.encode()))
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as `.npy`, whole or not at all."""
-    _write(path, lambda file: np.save(file, array))
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace(path, text.encode())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -4,14 +4,14 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
+from cluster import held_out
 from cluster.faults import one_line, too_long
-from cluster.run_folder import write_array
+from cluster.storage import Store
 from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows, SplitKind, fold
@@ -37,7 +37,7 @@ class TrialData:
     split: SplitKind
     shape: Shape
     decoder: Decoder
-    held_out: Path  # where ratings of held-out rows are kept, for the ensemble's weights
+    store: Store  # the run's, where ratings of held-out rows are kept for the ensemble's weights
 
 
 class Trial(tune.Trainable):
@@ -105,25 +105,25 @@ class Trial(tune.Trainable):
     def _end(self) -> dict[str, Any]:
         """The final metrics, decoded from calibrated probabilities."""
         assert self.fit is not None
-        held_out = on_device(self.validation, self.fit.device)
-        temperature = calibrate(self.fit, held_out)
-        metrics = evaluate(self.fit, held_out, decoder=self.data.decoder, temperature=temperature)
+        rows = on_device(self.validation, self.fit.device)
+        temperature = calibrate(self.fit, rows)
+        metrics = evaluate(self.fit, rows, decoder=self.data.decoder, temperature=temperature)
         value = metrics.of(self.data.decoder)
         if not math.isfinite(value):
             raise FitFailed(f"the validation error is {value}")
         if self.order["stage"] == "confirm":
-            self._keep(held_out, temperature)
+            self._keep(rows, temperature)
         return {"state": "done", "value": value, "metrics": metrics, "temperature": temperature}
 
-    def _keep(self, held_out: Tensors, temperature: float) -> None:
+    def _keep(self, rows: Tensors, temperature: float) -> None:
         """Write the ratings of the held-out rows, float32 of shape (decoders of KEPT, rows)."""
         assert self.fit is not None
-        output = predict(self.fit.model, held_out.users, held_out.items, held_out.times)
+        output = predict(self.fit.model, rows.users, rows.items, rows.times)
         ratings = [
             decode(output, self.fit.model.grid, self.data.shape.scale, decoder=by, temperature=temperature)
             for by in KEPT
         ]
-        write_array(self.data.held_out / f"{self.order['trial']}.npy", torch.stack(ratings).float().cpu().numpy())
+        held_out.write(self.data.store, self.order["trial"], torch.stack(ratings).float().cpu().numpy())
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         return {}  # Tune asks for one when it pauses a trial; a trial here starts again from its seed

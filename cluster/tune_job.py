@@ -159,7 +159,7 @@ def _search(
         split=options.data.split,
         shape=prepared.shape,
         decoder=options.decoder,
-        held_out=folder.held_out.absolute(),
+        store=folder.store,
     )
     search(dealer, data, folder, taken, halve=options.halve, limit=options.trial_seconds)
     watch.search_ended()

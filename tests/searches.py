@@ -27,7 +27,7 @@ def searched(small, folder, *, space, trials, taken=None, halve=True, before=lam
         split="random",
         shape=shape,
         decoder="argmax",
-        held_out=run.held_out.absolute(),
+        store=run.store,
     )
     before()
     search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve, limit=limit)

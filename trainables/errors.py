@@ -1,4 +1,4 @@
-"""The two kinds of failure that reeltune expects; everything else is a bug and keeps its traceback."""
+"""The kinds of failure that reeltune expects; everything else is a bug and keeps its traceback."""
 
 
 class InputError(Exception):
@@ -7,3 +7,7 @@ class InputError(Exception):
 
 class FitFailed(RuntimeError):
     """One fit cannot go on (its loss is no number): the fit is lost, the search is not."""
+
+
+class StorageFailed(RuntimeError):
+    """A run's storage took or gave no file after several tries. What was written stays; exit code 1."""

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from cluster import ensembled
+from cluster import ensembled, held_out
 from cluster.dealer import SEEDS, Choice
 from cluster.prepared import DataOptions, looks, prepare
-from cluster.run_folder import Ledger, RunFolder, write_array
+from cluster.run_folder import Ledger, RunFolder
 from cluster.searched import Searched
 from cluster.train_group import FitOrder, Fitted, Lost
 from cluster.trial import KEPT
@@ -61,7 +61,7 @@ def confirm(name, config, prepared, folder):
         output = predict(model, torch.tensor(rows.users), torch.tensor(rows.items))
         scale = prepared.shape.scale
         ratings = [decode(output, model.grid, scale, decoder=by, temperature=2.0) for by in KEPT]
-        write_array(folder.held_out / f"{trial}.npy", torch.stack(ratings).numpy())
+        held_out.write(folder.store, trial, torch.stack(ratings).numpy())
     metrics = {"argmax_mse": 1.0, "mean_mse": 1.0}
     return Choice(config=config, value=1.0, metrics=metrics, temperature=2.0, trials=trials)
 
@@ -103,13 +103,13 @@ def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_mem
     assert choice.value == choice.metrics["argmax_mse"] == choice.metrics["mean_mse"]
     assert choice.metrics["median_mse"] is None
     rows = ensembled.held_out_rows(prepared)
-    errors = [((ensembled.held_out(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
+    errors = [((ensembled.held_out_ratings(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
     assert choice.value < min(errors) + 0.02
 
 
 def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
     rows = ensembled.held_out_rows(prepared)
-    ratings = ensembled.held_out(searched, "bias", folder)
+    ratings = ensembled.held_out_ratings(searched, "bias", folder)
     assert len(rows) == len(ratings) == SEEDS * len(prepared.split.validation)
     assert np.corrcoef(ratings, rows.ratings)[0, 1] > 0.3
 
