@@ -27,7 +27,8 @@ from cluster.machine import description
 from cluster.prepared import DataOptions, prepare
 from cluster.ray_session import session
 from cluster.run_folder import Ledger, RunFolder, write_json
-from cluster.search import search, slots, studies
+from cluster.search import search, studies
+from cluster.slots import slots
 from cluster.trial import TrialData
 from search_spaces import read_spaces
 from trainables.architectures import ARCHITECTURES
@@ -103,7 +104,7 @@ def searched(folder: RunFolder, trials: int) -> tuple[float, float]:
         made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
         dealer = Dealer(made, ledger, trials=trials // len(spaces), seed=1, unfinished={})
         start = time.monotonic()
-        search(dealer, data, folder, slots(resources, concurrent=None, memory_slots=resources.cpus), halve=True)
+        search(dealer, data, folder, slots(resources), halve=True)
         seconds = time.monotonic() - start
     write_json(folder.record, {"verb": "tune"})
     return clock.seconds, seconds

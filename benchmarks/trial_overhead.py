@@ -18,7 +18,8 @@ from cluster.machine import description
 from cluster.prepared import DataOptions, prepare
 from cluster.ray_session import session
 from cluster.run_folder import Entry, Ledger, RunFolder
-from cluster.search import Slots, search, studies
+from cluster.search import search, studies
+from cluster.slots import Slots
 from cluster.trial import TrialData
 from search_spaces import read_spaces
 from trainables.architectures import ARCHITECTURES

@@ -82,6 +82,9 @@ def tune(
     workers_per_trial: Annotated[int, typer.Option(min=1, help="Data-parallel workers of one trial.")] = 1,
     workers: opt.Workers = 1,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of a GPU, for a trial of one worker. [default: an equal share]")
+    ] = None,
     decoder: opt.Decoder = "argmax",
     asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
     ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
@@ -140,6 +143,7 @@ def tune(
         trial_seconds=None if trial_timeout is None else opt.seconds("--trial-timeout", trial_timeout),
         workers=workers,
         concurrent=concurrent,
+        gpus_per_trial=gpus_per_trial,
         decoder=opt.one_of("--decoder", decoder, opt.DECODERS),
         halve=asha,
         ensemble=ensemble,
@@ -344,19 +348,20 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     from cluster import show
     from cluster.claim import folder_of
     from cluster.earlier import source_of
-    from cluster.plan import estimate, local_slots, plan
+    from cluster.plan import estimate, here, plan
     from cluster.prepared import prepare
+    from cluster.slots import slots
     from cluster.tune_job import spaces_for
 
     spaces = spaces_for(options)
     source_of(options.earlier, folder_of(options.name), options.architectures)
     prepared = prepare(options.data)
     lines = plan(prepared, spaces, trials=options.trials)
-    slots = local_slots(options.concurrent, prepared.bytes)
-    seconds = estimate(lines, slots=slots)
+    count = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes).count
+    seconds = estimate(lines, slots=count)
     planned = [vars(line) for line in lines]
     if as_json:
-        show.print_json({"slots": slots, "estimate_seconds": round(seconds), "plan": planned})
+        show.print_json({"slots": count, "estimate_seconds": round(seconds), "plan": planned})
     else:
-        show.planned(planned, slots=slots, seconds=seconds, summary=prepared.summary())
+        show.planned(planned, slots=count, seconds=seconds, summary=prepared.summary())
     return 0

@@ -8,12 +8,11 @@ import torch
 from cluster.dealer import FINALISTS, SEEDS
 from cluster.machine import usable_cpus, usable_memory
 from cluster.prepared import Prepared
+from cluster.resources import RAY_BYTES, Node, Resources
 from search_spaces import Space
 from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit
 
-TRIAL_BYTES = 500 << 20  # a process with torch in it
-RAY_BYTES = 1 << 30
 PROBE_STEPS = 60
 START_SECONDS = 25  # of Ray, the trial actors and the group for refits
 
@@ -29,14 +28,9 @@ class Line:
     reference_seconds: float
 
 
-def memory_slots(data_bytes: int) -> int:
-    """How many trial processes fit in memory beside Ray; at least 1."""
-    return max(1, (usable_memory() - RAY_BYTES) // (TRIAL_BYTES + 3 * data_bytes))
-
-
-def local_slots(concurrent: int | None, data_bytes: int) -> int:
-    most = usable_cpus()
-    return min(concurrent or min(most, memory_slots(data_bytes)), most)
+def here() -> Resources:
+    """Those of this machine, as a Ray that is started on it would find them."""
+    return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
 
 
 def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:

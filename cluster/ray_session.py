@@ -3,18 +3,28 @@
 import logging
 import os
 import re
+import secrets
 import socket
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import ray
+from ray._private import ray_constants
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+from ray._private.services import canonicalize_bootstrap_address
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError, RpcError
 
 from cluster.machine import usable_cpus
+from cluster.resources import Resources, found
+from cluster.submit import TOKEN
 from trainables import InputError
 
 LEAST_STORE = 100 << 20
+NO_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # a report waits for one interval: 2 s by default
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger and TensorBoard are written by our own callbacks
@@ -32,57 +42,71 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What the cluster has for trials and workers."""
-
-    cpus: int
-    gpus: int
-
-
 @contextmanager
 def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`; shut down or leave it at the end."""
+    address = None if address == "local" else address
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     logging.getLogger("ray").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray's own deprecations are no business of the user's
-        _connect(address, data_bytes=data_bytes)
+    with _loopback() if address is None else nullcontext():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray's own deprecations are no business of the user's
+            _start(data_bytes) if address is None else _join(address)
+        try:
+            yield found(joined=address is not None)
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Have a Ray that is started here listen at the loopback address alone: it listens at all of them by default.
+
+    It does so on systems for which it has no clusters (macOS), and can be told to take this one for such.
+    """
+    os.environ[NO_CLUSTER] = "0"  # for its processes to come
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # read already in this one
     try:
-        total = ray.cluster_resources()
-        yield Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
+        yield
     finally:
-        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(NO_CLUSTER, None)
+
+
+def _start(data_bytes: int) -> None:
+    """A Ray of this command's own. Ray asks for a token by default; this one is nobody else's and is not kept."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray.init(
+        address="local",
+        num_cpus=usable_cpus(),
+        include_dashboard=False,
+        object_store_memory=max(LEAST_STORE, 3 * data_bytes),
+        **QUIET,
+    )
+
+
+def _join(address: str) -> None:
+    _reachable(address)
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # as `ray start` does
+    try:
+        if (found := canonicalize_bootstrap_address(address)) is not None:
+            GcsClient(address=found)  # says at once of a wrong token what `ray.init` takes half a minute to tell
+        ray.init(address=address, **QUIET)
+    except AuthenticationError:
+        raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
+    except (ConnectionError, RpcError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"--address {address}: no Ray cluster there ({first})") from None
 
 
 def _reachable(address: str) -> None:
     """Ray itself takes minutes to find that nobody listens at an address."""
     match = re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d+)", address)
     if match is None:
-        if address in ("auto", "local"):
+        if address == "auto":
             return
         raise InputError(f"--address {address!r}: expected auto, host:port or ray://host:port")
     try:
         socket.create_connection((match["host"], int(match["port"])), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"--address {address}: no Ray cluster there ({error})") from None
-
-
-def _connect(address: str | None, *, data_bytes: int) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address is not None:
-        _reachable(address)
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            raise InputError(f"--address {address}: no Ray cluster there ({first})") from None
-        return
-    ray.init(
-        address="local",
-        num_cpus=usable_cpus(),
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",  # reachable from this machine alone
-        object_store_memory=max(LEAST_STORE, 3 * data_bytes),
-        **quiet,
-    )

@@ -1,7 +1,6 @@
 """The search: one Ray Tune experiment over all architectures, whose trials run in reused actors."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,14 @@ from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
 from cluster.faults import Faults, survive_deaths
-from cluster.ray_session import Resources
 from cluster.run_folder import Ledger, RunFolder
+from cluster.slots import Slots
 from cluster.trial import Trial, TrialData
 from search_spaces import Space, Study, journal, unfinished
 from trainables.architectures import ARCHITECTURES
 from trainables.model import Shape
 
 RETRIES = 2  # of a trial whose process died
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slots:
-    """How many trials run at once, and what each of them takes."""
-
-    count: int
-    cpus: float
-    gpus: float
-
-
-def slots(resources: Resources, *, concurrent: int | None, memory_slots: int) -> Slots:
-    """A CPU for each trial, and an equal share of the GPUs where there are any."""
-    most = max(1, resources.cpus)
-    count = min(concurrent or min(most, memory_slots), most)
-    gpus = min(1.0, resources.gpus / count) if resources.gpus else 0.0
-    return Slots(count=count, cpus=1, gpus=gpus)
 
 
 def studies(
@@ -79,7 +61,8 @@ def search(
     dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool, limit: float | None = None
 ) -> None:
     """Run the dealer's trials to the last one; each of them has `limit` seconds."""
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1"  # asked one ahead, so that the study knows most
+    # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, taken.growing))
     board = Board(folder.tensorboard, dealer.ledger, {n: Drawn.by(study) for n, study in dealer.studies.items()})
     survive_deaths()
     faults = Faults(limit)

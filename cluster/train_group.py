@@ -21,7 +21,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.queue import Empty, Queue
 from safetensors.torch import load_file, save_file
 
-from cluster.ray_session import Resources
+from cluster.resources import Resources, check
 from trainables import FitFailed, InputError
 from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
@@ -112,7 +112,7 @@ def fit_all(
         "save_every": save_every,
         "bfloat16": bfloat16,
     }
-    trainer = _trainer(settings, workers=workers, use_gpu=resources.gpus > 0, storage=storage)
+    trainer = _trainer(settings, workers=workers, use_gpu=resources.on_gpus, storage=storage)
     # In a thread of its own: Ray Train takes Ctrl-C for itself when it runs in the main one.
     pool = ThreadPoolExecutor(1)
     try:
@@ -146,17 +146,6 @@ def _trainer(settings: dict[str, Any], *, workers: int, use_gpu: bool, storage: 
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
-
-
-def check(workers: int, resources: Resources, *, bfloat16: bool = False) -> None:
-    """Refuse more workers than the cluster has GPUs or, where it has none, CPUs. Raises InputError."""
-    if bfloat16 and not resources.gpus:
-        raise InputError("--bf16 needs a GPU, and the cluster has none; leave it out")
-    kind, count = ("GPUs", resources.gpus) if resources.gpus else ("CPUs", resources.cpus)
-    if workers > count:
-        raise InputError(
-            f"{workers} workers need {workers} {kind} and the cluster has {count}: lower --workers, or add nodes"
-        )
 
 
 def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:

@@ -11,8 +11,9 @@ from cluster.claim import claim, folder_of
 from cluster.interrupt import interruptible
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
 from cluster.ray_session import session
+from cluster.resources import check, waiting
 from cluster.run_folder import RunFolder
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, fit_all
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
 from cluster.watch import Watch
 from trainables import FitFailed, InputError
 from trainables import bundle as bundles
@@ -90,7 +91,8 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
-        watch.status(f"starting {options.workers} worker{'s' if options.workers > 1 else ''}")
+        starting = f"starting {options.workers} worker{'s' if options.workers > 1 else ''}"
+        watch.status(waiting(options.workers, resources) or starting)
         came = fit_all(
             [_order(options, config)],
             data,

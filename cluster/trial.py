@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -99,7 +100,7 @@ class Trial(tune.Trainable):
             self.data.shape,
             train,
             seed=self.order["seed"],
-            device="cuda" if torch.cuda.is_available() else "cpu",
+            device="cuda" if ray.get_gpu_ids() else "cpu",  # by its own share, not by what the node has
         )
 
     def _end(self) -> dict[str, Any]:

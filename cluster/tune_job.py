@@ -12,13 +12,14 @@ from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.earlier import Earlier, begin, named, source_of
 from cluster.ending import finish
 from cluster.interrupt import interruptible
-from cluster.plan import memory_slots
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepare
-from cluster.ray_session import Resources, session
+from cluster.ray_session import session
+from cluster.resources import Resources, check, waiting
 from cluster.run_folder import Ledger, RunFolder
-from cluster.search import search, slots, studies
+from cluster.search import search, studies
 from cluster.searched import CALIBRATION, Searched
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check, check_batches, fit_all
+from cluster.slots import slots
+from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
 from search_spaces import Size, Space, has_space, read_spaces, shipped
@@ -46,6 +47,7 @@ class TuneOptions:
     name: str
     resume: bool
     baseline: Baseline = REFERENCE
+    gpus_per_trial: float | None = None
     earlier: str | None = None  # the run to start from
     trial_seconds: float | None = None  # for each trial
 
@@ -139,11 +141,18 @@ def _search(
     resources: Resources,
     watch: Watch,
 ) -> dict[str, Choice]:
-    taken = slots(resources, concurrent=options.concurrent, memory_slots=memory_slots(prepared.bytes))
+    taken = slots(
+        resources,
+        concurrent=options.concurrent,
+        data_bytes=prepared.bytes,
+        gpus_per_trial=options.gpus_per_trial,
+        architectures=len(spaces),
+    )
     made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier)
     watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
     watch.resumed(ledger.entries)
-    watch.status(f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time")
+    grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
+    watch.status(f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time{grown}")
     dealer = Dealer(
         made,
         ledger,
@@ -210,7 +219,8 @@ def _refit(
 ) -> dict[str, Fitted | Lost]:
     distinct = list({order.key: order for order in orders}.values())
     plural = "s" if options.workers > 1 else ""
-    watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}")
+    pending = f"; {waiting(options.workers, resources)}" if waiting(options.workers, resources) else ""
+    watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}{pending}")
     data = GroupData(
         train=prepared.split.train,
         validation=prepared.split.validation,

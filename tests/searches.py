@@ -4,7 +4,8 @@ import dataclasses
 
 from cluster.dealer import Dealer
 from cluster.run_folder import Ledger, RunFolder
-from cluster.search import Slots, search, studies
+from cluster.search import search, studies
+from cluster.slots import Slots
 from cluster.trial import TrialData
 from search_spaces import read_spaces
 from trainables.architectures import ARCHITECTURES

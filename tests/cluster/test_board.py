@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from cluster.board import TAGS
 from cluster.board_hparams import METRICS, STATE, STATES, VALUE, Drawn, experiment, start
 from cluster.run_folder import RunFolder
-from cluster.search import Slots
+from cluster.slots import Slots
 from search_spaces import Space
 from tests.boards import Server
 from tests.searches import searched

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.faults import DIED, LONGEST, of_death, one_line, too_long
-from cluster.search import Slots
+from cluster.slots import Slots
 from tests import faulty
 from tests.searches import searched
 

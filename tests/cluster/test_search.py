@@ -13,8 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from cluster.dealer import AGAIN, SEEDS, attributes, choose
-from cluster.ray_session import Resources
-from cluster.search import Slots, slots
+from cluster.slots import Slots
 from cluster.trial import KEPT
 from tests.searches import searched
 from trainables.data import fold
@@ -145,13 +144,3 @@ def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small,
     assert killed
     assert {entry.state for entry in ledger.entries} == {"done"}
     assert len(ledger.of("search", "pmf")) == 2
-
-
-def test_slots_are_bounded_by_cpus_by_memory_and_by_what_is_asked():
-    cluster = Resources(cpus=8, gpus=0)
-    assert slots(cluster, concurrent=None, memory_slots=99).count == 8
-    assert slots(cluster, concurrent=None, memory_slots=3).count == 3
-    assert slots(cluster, concurrent=2, memory_slots=99).count == 2
-    assert slots(cluster, concurrent=50, memory_slots=99).count == 8
-    assert slots(Resources(cpus=8, gpus=2), concurrent=None, memory_slots=99).gpus == 0.25
-    assert slots(Resources(cpus=8, gpus=8), concurrent=2, memory_slots=99).gpus == 1

@@ -1,110 +1,24 @@
 """Jobs on a real Ray cluster that asks for a token: sent, followed, stopped, and never started twice."""
 
 import json
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import pytest
+
+from tests.heads import TOKEN, environment, head_node, until
 
 pytestmark = pytest.mark.slow
 
-TOKEN = "0123456789abcdef" * 4
-PORTS = (
-    "--port",
-    "--dashboard-port",
-    "--dashboard-agent-listen-port",
-    "--dashboard-agent-grpc-port",
-    "--metrics-export-port",
-    "--runtime-env-agent-port",
-    "--ray-client-server-port",
-    "--node-manager-port",
-    "--object-manager-port",
-)
 LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=400", "--checkpoint-every", "0.5"]
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    address: str
-    home: Path  # where Ray was started
-
-
-def free_ports(count):
-    """Ports that nobody listens at, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def environment(**more):
-    """Ray's variables are those given alone."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    return {**kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, **more}
-
-
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
-    """A head node of its own ports, temporary folder and token, that does not see this checkout by itself."""
-    home, temporary = tmp_path_factory.mktemp("head"), tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    words = [word for option, port in ports.items() for word in (option, str(port))]
-    words += ["--min-worker-port", "0", "--max-worker-port", "0", "--num-cpus", "2", "--temp-dir", temporary]
-    words += ["--node-ip-address", "127.0.0.1", "--include-dashboard=true", "--disable-usage-stats", "--block"]
-    variables = environment(REELTUNE_CACHE=str(home / "cache"), PYTHONPATH="")
-    with (home / "head.log").open("w") as log:
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *words]
-        process = subprocess.Popen(command, cwd=home, env=variables, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{ports['--dashboard-port']}"
-    try:
-        _until(lambda: _answers(address), process)
-        yield Head(address=address, home=home)
-    finally:
-        _kill(process)
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _kill(process):
-    """End Ray at once: asked to end it takes half a minute."""
-    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    for one in started:
-        with suppress(psutil.NoSuchProcess):
-            one.kill()
-    process.kill()
-    process.wait(timeout=30)
-
-
-def _answers(address):
-    request = urllib.request.Request(f"{address}/api/version", headers={"Authorization": f"Bearer {TOKEN}"})
-    try:
-        return urllib.request.urlopen(request, timeout=5).status == 200
-    except urllib.error.URLError:
-        return False
-
-
-def _until(holds, process=None, seconds=90):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return
-        assert process is None or process.poll() is None, "the process has ended"
-        time.sleep(0.1)
-    raise AssertionError(f"not so within {seconds} s")
+    with head_node(tmp_path_factory.mktemp("head")) as head:
+        yield head
 
 
 def command(head, *words):
@@ -187,7 +101,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     assert {answer["submission_id"] for answer in answers} == {"reeltune-long"}
 
     following = _follower(head)
-    _until(lambda: list((head.home / "runs/long/train").glob("*/checkpoint_manager_snapshot.json")))
+    until(lambda: list((head.home / "runs/long/train").glob("*/checkpoint_manager_snapshot.json")))
     following.send_signal(signal.SIGINT)
     _, errors = following.communicate(timeout=30)
     assert following.returncode == 130

@@ -1,0 +1,109 @@
+"""A real head node of Ray, with ports, a temporary folder and a token of its own."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+TOKEN = "0123456789abcdef" * 4
+PORTS = (
+    "--port",
+    "--dashboard-port",
+    "--dashboard-agent-listen-port",
+    "--dashboard-agent-grpc-port",
+    "--metrics-export-port",
+    "--runtime-env-agent-port",
+    "--ray-client-server-port",
+    "--node-manager-port",
+    "--object-manager-port",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    address: str  # the dashboard's
+    gcs: str  # for --address
+    home: Path  # where Ray was started
+
+
+def free_ports(count):
+    """Ports that nobody listens at, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def environment(**more):
+    """Ray's variables are those given alone."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    return {**kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, **more}
+
+
+def kill(process):
+    """End Ray at once: asked to end it takes half a minute."""
+    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    for one in started:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.kill()
+    process.wait(timeout=30)
+
+
+def joined_at(home):
+    """The address that Ray says other nodes join at, when it has started."""
+    said = re.search(r"ray start --address='([^']+)'", (home / "head.log").read_text())
+    return said and said[1]
+
+
+def answers(address):
+    request = urllib.request.Request(f"{address}/api/version", headers={"Authorization": f"Bearer {TOKEN}"})
+    try:
+        return urllib.request.urlopen(request, timeout=5).status == 200
+    except urllib.error.URLError:
+        return False
+
+
+def until(holds, process=None, seconds=90):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return
+        assert process is None or process.poll() is None, "the process has ended"
+        time.sleep(0.1)
+    raise AssertionError(f"not so within {seconds} s")
+
+
+@contextmanager
+def head_node(home, *words, cpus=2, **more):
+    """A head node that does not see this checkout by itself, unless `more` variables say so."""
+    temporary = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    options = [word for option, port in ports.items() for word in (option, str(port))]
+    options += ["--min-worker-port", "0", "--max-worker-port", "0", "--num-cpus", str(cpus), "--temp-dir", temporary]
+    options += ["--node-ip-address", "127.0.0.1", "--include-dashboard=true", "--disable-usage-stats", "--block"]
+    variables = environment(**{"REELTUNE_CACHE": str(home / "cache"), "PYTHONPATH": "", **more})
+    with (home / "head.log").open("w") as log:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", *options, *words]
+        process = subprocess.Popen(command, cwd=home, env=variables, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{ports['--dashboard-port']}"
+    try:
+        until(lambda: answers(address), process)
+        until(lambda: joined_at(home), process)
+        yield Head(address=address, gcs=joined_at(home), home=home)
+    finally:
+        kill(process)
+        shutil.rmtree(temporary, ignore_errors=True)
