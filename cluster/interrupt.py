@@ -32,6 +32,12 @@ def interruptible() -> Iterator[None]:
         yield
     except Interrupted:
         raise  # and the signals stay ignored: the process is on its way out
+    except SystemError as error:
+        # A signal during `ray.wait`: what our handler raises there comes out as the cause of Ray's own error.
+        if isinstance(error.__cause__, Interrupted):
+            raise error.__cause__ from None
+        _restore(earlier)
+        raise
     except BaseException:
         _restore(earlier)
         raise
