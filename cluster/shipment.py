@@ -9,13 +9,14 @@ from pathlib import Path
 from trainables.errors import InputError
 
 PACKAGES = ("cluster", "trainables", "search_spaces")
+MANIFESTS = ("aws", "gcp", "kuberay", "slurm", "container")  # beside the code of `cluster` in a checkout, and not sent
 FILES = "reeltune_files"  # a folder on the job's import path, beside the packages
 LIMIT = 1 << 20
 
 
 def stage(folder: Path, files: tuple[Path, ...]) -> list[str]:
     """Copy what is sent into `folder`; the folders that Ray is to put on the job's import path."""
-    ignore = shutil.ignore_patterns("__pycache__", ".*")
+    ignore = shutil.ignore_patterns("__pycache__", ".*", *MANIFESTS)
     staged = [shutil.copytree(_source(package), folder / package, ignore=ignore) for package in PACKAGES]
     if files:
         staged.append(folder / FILES)

@@ -1,13 +1,11 @@
 """The README tells the truth: its file tree is the real one, and the command line takes its commands."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from cluster.cli import app
+from tests import commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,7 +17,7 @@ PAGES = [
     ),
 ]
 TREE = README.split("## What is where")[1].split("```")[1]
-COMMANDS = sorted({line.split("#")[0].strip() for page in PAGES for line in re.findall(r"^reeltune .*$", page, re.M)})
+COMMANDS = sorted({command for page in PAGES for command in commands.shown(page)})
 
 
 def listed():
@@ -52,10 +50,7 @@ def test_every_source_file_is_in_the_tree():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_line_takes_every_command_shown(command):
-    verb, *words = shlex.split(command)[1:]
-    group = typer.main.get_command(app)
-    with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
-        group.get_command(context, verb).make_context(verb, words)
+    commands.parse(command)
 
 
 def test_there_are_commands_to_check():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cluster import shipment
-from cluster.shipment import FILES, LIMIT, PACKAGES, requirements, stage
+from cluster.shipment import FILES, LIMIT, MANIFESTS, PACKAGES, requirements, stage
 from trainables import InputError
 
 
@@ -20,6 +20,7 @@ def test_the_three_packages_are_sent_and_leave_room(tmp_path):
     assert {"cluster/__main__.py", "search_spaces/pmf.toml", "trainables/data/movielens.py"} <= files
     assert any(file.startswith("cluster/page/templates/") for file in files)
     assert not [file for file in files if "__pycache__" in file or "/." in file]
+    assert not [file for file in files if file.split("/")[1] in MANIFESTS]
     assert sum((tmp_path / file).stat().st_size for file in files) < 0.75 * LIMIT
 
 
