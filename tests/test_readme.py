@@ -13,7 +13,7 @@ PAGES = [
     README,
     *(
         (ROOT / "docs" / name).read_text()
-        for name in ("cluster.md", "defaults.md", "how-it-works.md", "tensorboard.md", "verdict.md")
+        for name in ("cluster.md", "defaults.md", "how-it-works.md", "security.md", "tensorboard.md", "verdict.md")
     ),
 ]
 TREE = README.split("## What is where")[1].split("```")[1]
