@@ -111,6 +111,8 @@ def tune(
     as_json: opt.Json = False,
 ) -> int:
     """Search, refit, judge: which architecture predicts these ratings best, and does it beat the baseline?"""
+    if opt.through_client(address):
+        return _on_cluster(address)
     if workers_per_trial > 1:
         raise InputError(
             f"--workers-per-trial {workers_per_trial}: trials of several workers are not built yet; "
@@ -186,6 +188,8 @@ def train(
     as_json: opt.Json = False,
 ) -> int:
     """Fit one architecture on the training rows, data-parallel, and bundle the model."""
+    if opt.through_client(address):
+        return _on_cluster(address)
     from cluster import show
     from cluster.train_job import train as job
 
@@ -329,6 +333,12 @@ def _tune(options: "TuneOptions", as_json: bool) -> int:
     show.print_json(result) if as_json else show.tuned(result, options.decoder)
     verdicts = [result["architectures"].get(name, {}).get("verdict") for name in options.architectures]
     return 3 if None in verdicts else 0
+
+
+def _on_cluster(address: str) -> int:
+    from cluster.through_client import run
+
+    return run(address, sys.argv[1:])
 
 
 def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, dict[str, Any] | None]:

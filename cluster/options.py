@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
 
 import typer
 
@@ -125,3 +125,8 @@ def seconds(option: str, text: str) -> float:
     if match is None or float(match[1]) == 0:
         raise InputError(f"{option} {text!r}: expected a number of seconds, or 90s, 15m, 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def through_client(address: str | None) -> TypeGuard[str]:
+    """Whether an address is that of Ray's client, through which the whole command goes to the cluster."""
+    return address is not None and address.startswith("ray://")

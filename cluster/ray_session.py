@@ -51,7 +51,7 @@ def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
     with _loopback() if address is None else nullcontext():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray's own deprecations are no business of the user's
-            _start(data_bytes) if address is None else _join(address)
+            _start(data_bytes) if address is None else join(address)
         try:
             yield found(joined=address is not None)
         finally:
@@ -85,13 +85,14 @@ def _start(data_bytes: int) -> None:
     )
 
 
-def _join(address: str) -> None:
+def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
+    """Join a cluster that runs, or its client's server. Raises InputError where none answers or takes the token."""
     _reachable(address)
     maybe_enable_token_auth_if_token_available(warn_if_disabled=False)  # as `ray start` does
     try:
-        if (found := canonicalize_bootstrap_address(address)) is not None:
+        if "://" not in address and (found := canonicalize_bootstrap_address(address)) is not None:
             GcsClient(address=found)  # says at once of a wrong token what `ray.init` takes half a minute to tell
-        ray.init(address=address, **QUIET)
+        ray.init(address=address, runtime_env=runtime_env, **QUIET)
     except AuthenticationError:
         raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
     except (ConnectionError, RpcError, ValueError) as error:

@@ -34,6 +34,7 @@ PORTS = (
 class Head:
     address: str  # the dashboard's
     gcs: str  # for --address
+    client: str  # for --address ray://
     home: Path  # where Ray was started
 
 
@@ -103,7 +104,9 @@ def head_node(home, *words, cpus=2, **more):
     try:
         until(lambda: answers(address), process)
         until(lambda: joined_at(home), process)
-        yield Head(address=address, gcs=joined_at(home), home=home)
+        yield Head(
+            address=address, gcs=joined_at(home), client=f"127.0.0.1:{ports['--ray-client-server-port']}", home=home
+        )
     finally:
         kill(process)
         shutil.rmtree(temporary, ignore_errors=True)
