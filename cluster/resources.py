@@ -44,8 +44,8 @@ class Resources:
 
     @property
     def on_gpus(self) -> bool:
-        """Whether workers take GPUs: where there are any, or may be."""
-        return max(self.gpus, self.most.gpus) >= 1
+        """Whether workers take GPUs: where there are any. Those that may come cost what nobody asked for."""
+        return self.gpus >= 1
 
     @property
     def to_come(self) -> Node:

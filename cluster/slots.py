@@ -52,10 +52,10 @@ def slots(
 def _share(resources: Resources, concurrent: int | None, asked: float | None) -> float:
     """Of a GPU for each trial of one worker: such that all trials that GPU nodes have CPUs for run at once."""
     if asked is not None:
-        if asked and not resources.on_gpus:
+        if asked and not max(resources.gpus, resources.most.gpus):
             raise InputError(f"--gpus-per-trial {asked:g}: the cluster has no GPU; leave it out, or add one")
         return asked
-    nodes = [node for node in resources.nodes if node.gpus] or [resources.to_come]
+    nodes = [node for node in resources.nodes if node.gpus]
     gpus = sum(node.gpus for node in nodes)
     cpus = sum(node.cpus for node in nodes)
     if not gpus:

@@ -61,10 +61,13 @@ def test_a_cluster_grows_for_a_few_trials_of_each_architecture_or_for_as_many_as
     assert slots(boundless, architectures=2).count == 2 * GROW
 
 
-def test_gpus_to_come_are_shared_too():
+def test_gpus_that_may_come_are_used_if_there_is_one_already_or_they_are_asked_for():
     grows = Resources(nodes=(Node(cpus=2),), most=Node(cpus=34, gpus=4))
-    taken = slots(grows, architectures=9)
-    assert (taken.count, taken.gpus) == (32, 1 / 8)
+    assert slots(grows, architectures=9).gpus == 0
+    asked = slots(grows, architectures=9, gpus_per_trial=0.125)
+    assert (asked.count, asked.gpus) == (32, 0.125)
+    one = Resources(nodes=(Node(cpus=2), Node(cpus=8, gpus=1)), most=Node(cpus=34, gpus=4))
+    assert (slots(one, architectures=9).gpus, slots(one, architectures=9).growing) == (0.125, 24)
 
 
 def test_more_workers_than_the_cluster_can_ever_have_are_refused_with_the_arithmetic():
