@@ -240,7 +240,7 @@ def _ids(file: Path) -> tuple[Ids, np.ndarray]:
 
 
 def config_of(path: Path) -> dict[str, Any]:
-    """The configuration in a bundle, a JSON or a TOML file, as plain values."""
+    """The configuration in a bundle, a JSON or a TOML file, as plain values. Raises InputError where there is none."""
     file = path / DESCRIPTION if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{path}: no such file")
@@ -250,4 +250,6 @@ def config_of(path: Path) -> dict[str, Any]:
         raise InputError(f"{file}: no TOML or JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected a table of settings; found {type(content).__name__}")
+    if content.get("architecture") == ensemble.NAME:
+        raise InputError(f"{path}: an ensemble is not trained by itself; expected the bundle of one architecture")
     return content["config"] if isinstance(content.get("config"), dict) else content

@@ -171,6 +171,12 @@ def test_a_bundle_predicts_by_own_ids_the_weighted_average(tmp_path, members, sm
     assert not loaded.timed
 
 
+def test_its_bundle_is_no_configuration_to_train_one_architecture_with(tmp_path, members, small_world):
+    path = bundled(tmp_path / "model", members, small_world)
+    with pytest.raises(InputError, match=r"model: an ensemble is not trained by itself; expected the bundle of one"):
+        bundle.config_of(path)
+
+
 def test_a_bundle_is_four_files(tmp_path, members, small_world):
     path = bundled(tmp_path / "model", members, small_world)
     assert sorted(file.name for file in path.iterdir()) == FILES
