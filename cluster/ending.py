@@ -45,19 +45,26 @@ def finish(
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
     refits = searched.complete()
-    scores = {name: _scores(name, refits[name], rows, searched, prepared) for name in refits}
-    if ensemble.NAME in searched.choices:
-        scores[ensemble.NAME] = [ensembled.score(searched, scores, rows, prepared)]
+    scores = score_all(searched, rows, prepared)
     result = _result(searched, scores, rows, prepared, folder)
     _write_predictions(folder, scores, rows, prepared)
     _write_bundles(refits, result, searched, prepared, folder)
     result["seconds"] = round(seconds(), 1)
     beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
     refitting = sum(came.seconds for came in searched.fitted.values() if isinstance(came, Fitted))
-    write_json(folder.verdict, {**result, **beside, "refit_seconds": round(refitting, 1)})
+    by = {"refit_seconds": round(refitting, 1), "refit_workers": searched.workers, "refit_device": searched.device}
+    write_json(folder.verdict, {**result, **beside, **by})
     write_reports(folder)
     board_winners.write(folder)
     return result
+
+
+def score_all(searched: Searched, rows: Rows, prepared: Prepared) -> dict[str, list[Scored]]:
+    """Every complete refit's scores on these rows, by seed, and the ensemble's."""
+    scores = {name: _scores(name, refits, rows, searched, prepared) for name, refits in searched.complete().items()}
+    if ensemble.NAME in searched.choices:
+        scores[ensemble.NAME] = [ensembled.score(searched, scores, rows, prepared)]
+    return scores
 
 
 def _scores(
@@ -158,10 +165,15 @@ def _write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows:
     )
     for name, each in scores.items():
         for place, scored in enumerate(each):
-            frame[name if place == 0 else f"{name}.seed{place + 1}"] = scored.ratings
+            frame[column_of(name, place)] = scored.ratings
     temporary = folder.predictions.with_suffix(".tmp")
     frame.to_parquet(temporary, index=False)
     temporary.replace(folder.predictions)
+
+
+def column_of(name: str, place: int) -> str:
+    """Where predictions have the ratings by a refit, of its seed's place."""
+    return name if place == 0 else f"{name}.seed{place + 1}"
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

@@ -31,6 +31,7 @@ def description() -> dict[str, object]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
+        "processor": _processor(),
         "python": platform.python_version(),
         "cpus": usable_cpus(),
         "memory_gib": round(_meminfo().get("MemTotal", 0) / 2**30, 1),
@@ -65,6 +66,15 @@ def _read_number(path: str) -> int | None:
         return int(Path(path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def _processor() -> str:
+    """The CPU's model: other ones may round otherwise."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _meminfo() -> dict[str, int]:

@@ -1,8 +1,9 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from trainables import InputError
 from trainables.data import (
@@ -122,8 +123,11 @@ def check_time(values: Iterable[object], prepared: Prepared) -> None:
 
 def asked_of(options: DataOptions, prepared: Prepared) -> dict[str, object]:
     """What a run was asked of data, by name and by content: a resumed one must ask the same."""
+    columns = asdict(options.columns or Columns())
     return {
         "data": options.data,
+        "columns": {kind: name for kind, name in columns.items() if name is not None} or None,
+        "duplicates": options.duplicates,
         "users": options.users,
         "items": options.items,
         "data_hash": prepared.ratings.fingerprint(),
@@ -132,6 +136,20 @@ def asked_of(options: DataOptions, prepared: Prepared) -> dict[str, object]:
         "split": options.split,
         "split_seed": options.split_seed,
     }
+
+
+def options_of(asked: dict[str, Any]) -> DataOptions:
+    """The options again, of what a run was asked."""
+    return DataOptions(
+        data=asked["data"],
+        columns=Columns(**(asked.get("columns") or {})),  # runs of earlier versions lack these two
+        duplicates=asked.get("duplicates"),
+        users=asked["users"],
+        items=asked["items"],
+        test=asked["test"],
+        split=asked["split"],
+        split_seed=asked["split_seed"],
+    )
 
 
 def looks() -> Path:

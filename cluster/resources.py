@@ -33,6 +33,7 @@ class Resources:
 
     nodes: tuple[Node, ...]
     most: Node = Node()
+    joined: bool = False  # a cluster that ran already
 
     @property
     def cpus(self) -> int:
@@ -46,6 +47,12 @@ class Resources:
     def on_gpus(self) -> bool:
         """Whether workers take GPUs: where there are any. Those that may come cost what nobody asked for."""
         return self.gpus >= 1
+
+    @property
+    def device(self) -> str:
+        """What data-parallel workers compute on: of a cluster it is not known which node that is."""
+        kind = "gpu" if self.on_gpus else "cpu"
+        return f"{kind} of a cluster" if self.joined else kind
 
     @property
     def to_come(self) -> Node:
@@ -67,7 +74,7 @@ def found(*, joined: bool) -> Resources:
         Node(cpus=has.get("CPU", 0), gpus=has.get("GPU", 0), memory=has.get("memory", math.inf)) for has in alive
     )
     if joined:
-        return Resources(nodes=nodes, most=_most(nodes))
+        return Resources(nodes=nodes, most=_most(nodes), joined=True)
     free = max(0, usable_memory() - RAY_BYTES)  # of this machine, which does other work too
     return Resources(nodes=tuple(replace(node, memory=free) for node in nodes))
 

@@ -21,6 +21,8 @@ class Searched:
     decoder: Decoder
     seed: int
     baseline: Baseline = REFERENCE
+    workers: int = 1  # of a refit
+    device: str = "cpu"  # of each of them
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""

@@ -100,6 +100,8 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
             decoder=options.decoder,
             seed=options.seed,
             baseline=options.baseline,
+            workers=options.workers,
+            device=resources.device,
         )
         if options.ensemble:
             searched = ensembled.with_ensemble(searched, prepared, folder)
@@ -179,11 +181,16 @@ def _search(
 def refits(
     choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline
 ) -> dict[tuple[str, int], FitOrder]:
-    """The baseline's fits and each architecture's, by name and seed; the same fit is done once."""
+    """The baseline's fits and each architecture's, by name and seed."""
     wanted = {name: (name, choice.config) for name, choice in choices.items()}
     if baseline.kind == "reference":
         reference = ARCHITECTURES[baseline.name].reference(prepared.shape).model_dump()
         wanted = {KEY: (baseline.name, reference), **wanted}
+    return refits_of(wanted, seed=seed)
+
+
+def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> dict[tuple[str, int], FitOrder]:
+    """Fits of architectures and configurations, by name and place of the seed; the same fit is done once."""
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():
         for place in range(SEEDS):

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.page.run import Run
 from trainables.ensemble import NAME as ENSEMBLE
 
-# What `run.json` keeps only in the command itself.
+# What `run.json` of earlier versions keeps only in the command itself.
 CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column")
 
 

@@ -27,3 +27,4 @@ def test_memory_is_a_plausible_number_of_bytes():
 def test_the_record_names_versions_and_machine():
     assert set(machine.versions()) == {"reeltune", "ray", "torch", "optuna", "pandas", "numpy", "scipy"}
     assert machine.description()["cpus"] == machine.usable_cpus()
+    assert "\n" not in machine.description()["processor"]

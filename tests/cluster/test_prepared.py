@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from cluster.prepared import DataOptions, asked_of, check_time, prepare
+from cluster.prepared import DataOptions, asked_of, check_time, options_of, prepare
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Columns
@@ -32,6 +34,22 @@ def test_what_was_asked_changes_with_the_side_tables_content():
         options = DataOptions(data=WORLD, users=users)
         hashes.add(asked_of(options, prepare(options))["data_hash"])
     assert len(hashes) == 3
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_options_come_back_of_what_was_asked():
+    plain = DataOptions(data=WORLD, columns=Columns())
+    every = DataOptions(
+        data=WORLD,
+        columns=Columns(user="user"),
+        users="users.csv",
+        items="none",
+        split="user",
+        split_seed=7,
+    )
+    for options in (plain, every):
+        asked = json.loads(json.dumps(asked_of(options, prepare(options))))
+        assert options_of(asked) == options
 
 
 def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():

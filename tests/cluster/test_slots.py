@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from cluster.resources import ANY, Node, Resources, check, most_of, waiting
@@ -68,6 +70,12 @@ def test_gpus_that_may_come_are_used_if_there_is_one_already_or_they_are_asked_f
     assert (asked.count, asked.gpus) == (32, 0.125)
     one = Resources(nodes=(Node(cpus=2), Node(cpus=8, gpus=1)), most=Node(cpus=34, gpus=4))
     assert (slots(one, architectures=9).gpus, slots(one, architectures=9).growing) == (0.125, 24)
+
+
+def test_of_a_cluster_that_ran_already_it_is_not_known_which_node_computed():
+    here = Resources(nodes=(Node(cpus=2),))
+    assert (here.device, replace(here, joined=True).device) == ("cpu", "cpu of a cluster")
+    assert Resources(nodes=(Node(cpus=2, gpus=1),)).device == "gpu"
 
 
 def test_more_workers_than_the_cluster_can_ever_have_are_refused_with_the_arithmetic():
