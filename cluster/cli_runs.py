@@ -1,5 +1,6 @@
-"""The verbs on a run that has been: they read its folder and need no Ray."""
+"""The verbs on what a run left: they read its folder, and but for `replay` need no Ray."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -68,4 +69,34 @@ def verdict(
     return 0
 
 
-VERBS: tuple[Callable[..., int], ...] = (board, report, compare, verdict)
+def replay(
+    run: Run,
+    other: Annotated[
+        str | None, typer.Option("--architecture", help="Another one of the run. [default: the winner]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Data-parallel workers of a fit. [default: as many as the run had]")
+    ] = None,
+    address: opt.Address = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Train a run's winner again, and check that its score is the reported one: one more look at its test rows."""
+    from cluster import show
+    from cluster.claim import find_run
+    from cluster.interrupt import Interrupted, interruptible
+    from cluster.replay import ReplayOptions
+    from cluster.replay import replay as job
+    from cluster.watch import Watch
+
+    options = ReplayOptions(architecture=other, workers=workers, address=address)
+    try:
+        with interruptible(), Watch() as watch:
+            result = job(find_run(run), options, watch)
+    except Interrupted as interrupted:
+        print("interrupted; the run is as it was", file=sys.stderr)
+        return interrupted.exit_code
+    show.print_json(result) if as_json else show.replayed(result)
+    return 0 if result["matches"] else 1
+
+
+VERBS: tuple[Callable[..., int], ...] = (board, report, compare, verdict, replay)

@@ -40,6 +40,22 @@ def rejudged(result: dict[str, Any], decoder: str, look: int) -> None:
     print(f"this was look number {look} at these test rows{'; the intervals assume the first' if look > 1 else ''}")
 
 
+def replayed(result: dict[str, Any]) -> None:
+    errors = f"{result['decoder']}-MSE {result['reported']:.6f} reported, {result['replayed']:.6f} replayed"
+    effort = f"{result['fits']} fits in {result['seconds']:.0f} s"
+    print(f"{result['architecture']} of {result['run']}: {errors}, by {effort}")
+    print(f"it {'matches' if result['matches'] else 'does NOT match'}: {_how_alike(result)}")
+    print(f"this was look number {result['look']} at these test rows")
+
+
+def _how_alike(result: dict[str, Any]) -> str:
+    if result["largest_difference"] == 0:
+        same = "all ratings are the same, bit for bit"
+        return same if result["matches"] else f"{same}, and the reported error is not theirs"
+    allowed = "no bit may here" if result["exact"] else f"the error may differ by {result['tolerance']:.4f}"
+    return f"ratings differ by up to {result['largest_difference']:.2g}; {allowed}"
+
+
 def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
     print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
     print_table(metrics_table(result["validation"], result["test"]))

@@ -17,6 +17,14 @@ class Command:
     line: str
 
 
+def checking(run: Run) -> list[Command]:
+    """For the winner, where the run's folder is at hand."""
+    if run.winner is None:
+        return []
+    line = shlex.join(["reeltune", "replay", str(run.folder.path)])
+    return [Command(what=f"{run.winner} with this run's seeds, which checks its score", line=line)]
+
+
 def reproducing(run: Run) -> list[Command]:
     """For the winner; where that is the ensemble, for the run that makes it and for each member with a say."""
     winner = run.winner

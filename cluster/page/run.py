@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.run_folder import RunFolder
 from trainables import InputError
+from trainables.decoders import Decoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Run:
         return self.record["asked"]
 
     @property
-    def decoder(self) -> str:
+    def decoder(self) -> Decoder:
         return self.asked.get("decoder", "argmax")
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.page.charts import Axis, Chart, axis, chart
-from cluster.page.commands import Command, reproducing
+from cluster.page.commands import Command, checking, reproducing
 from cluster.page.items import Items, items
 from cluster.page.run import Run
 from cluster.page.sections import Section, sections
@@ -88,7 +88,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         items=items(run),
         sections=sections(run),
         facts=facts,
-        commands=reproducing(run),
+        commands=[*checking(run), *reproducing(run)],
         winner=run.winner,
     )
 

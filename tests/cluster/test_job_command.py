@@ -109,6 +109,12 @@ def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
     assert command.entrypoint.endswith(f" tune --address auto --name {command.name} -- pmf")
 
 
+def test_a_replay_of_an_ensemble_joins_its_cluster_and_is_no_new_run():
+    command = job_command(["replay", "mine", "--architecture", "ensemble"], None)
+    assert command.entrypoint == "exec python -P -m cluster replay --address auto mine --architecture ensemble"
+    assert not command.makes_run
+
+
 def test_verbs_that_make_no_run_are_left_as_they_are():
     command = job_command(["data", "ml-100k"], "look")
     assert command.entrypoint == "exec python -P -m cluster data ml-100k"

@@ -6,7 +6,7 @@ import typer
 
 from cluster.cli import app
 from cluster.options import data_options, train_options
-from cluster.page.commands import reproducing
+from cluster.page.commands import checking, reproducing
 from cluster.page.run import read_run
 from cluster.train_job import configured
 from tests.reported import SHAPE, details, found, result, write_run
@@ -38,6 +38,15 @@ def test_the_winner_is_fitted_again_with_the_very_configuration(tmp_path):
     )
     made = configured(options, SHAPE).model_dump()
     assert {key: made[key] for key in config} == config
+
+
+def test_the_winner_is_checked_where_the_runs_folder_is(tmp_path):
+    folder = write_run(tmp_path / "one of mine")
+    [command] = checking(read_run(folder))
+    assert parsed(command.line)["run"] == str(tmp_path / "one of mine")
+    assert "classifier" in command.what
+    folder.verdict.unlink()
+    assert checking(read_run(folder)) == []
 
 
 @pytest.mark.parametrize("path", ["my films.csv", "a'b.csv", "$(rm).csv", '"; <b>.csv'])
