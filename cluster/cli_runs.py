@@ -1,7 +1,8 @@
-"""The verbs on what a run left: they read its folder, and but for `replay` need no Ray."""
+"""The verbs on what a run left: they read its folder or a model, and but for `replay` need no Ray."""
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -99,4 +100,47 @@ def replay(
     return 0 if result["matches"] else 1
 
 
-VERBS: tuple[Callable[..., int], ...] = (board, report, compare, verdict, replay)
+def recommend(
+    model: Annotated[Path, typer.Argument(help="A model bundle's folder.")],
+    seen: Annotated[
+        str | None,
+        typer.Option(
+            help="What users have rated, which is left out: a table of pairs, or a data set by name; "
+            "'none' leaves out nothing. Must be given, as a model does not hold its pairs."
+        ),
+    ] = None,
+    users: Annotated[
+        str | None, typer.Option(help="Ids with a comma between them, or a table of users. [default: all of the model]")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Items for each user.")] = 10,
+    at: Annotated[str | None, typer.Option(help="Their date, for a model fitted with time. [default: none]")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write. [default: printed]")
+    ] = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    as_json: opt.Json = False,
+) -> int:
+    """The best unseen items for each user, best first.
+
+    Of items with the same rating, as the argmax of a classifier often gives, those with the higher mean come first.
+    """
+    from cluster import show, verbs
+    from cluster.recommend import RecommendOptions
+    from cluster.recommend import recommend as job
+    from cluster.watch import Watch
+    from trainables.data import Columns
+
+    if output is not None:
+        verbs.check_output(output)
+    columns = Columns(user=user_column, item=item_column)
+    options = RecommendOptions(users=users, seen=seen, top=top, at=at, columns=columns)
+    with Watch() as watch:
+        done = job(model, options, progress=watch.tick)
+    if output is not None:
+        verbs.write_table(done.frame, output)
+    show.print_json(done.described(output)) if as_json else show.recommended(done.described(output))
+    return 0
+
+
+VERBS: tuple[Callable[..., int], ...] = (board, report, compare, verdict, replay, recommend)

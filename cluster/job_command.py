@@ -15,7 +15,7 @@ from cluster.shipment import FILES
 from trainables import InputError
 from trainables.data import has_known_columns
 
-SENT, DATA = ("space", "config"), ("data", "test", "users", "items", "pairs", "model")
+SENT, DATA = ("space", "config"), ("data", "test", "users", "items", "pairs", "model", "seen")
 REFUSED = {
     "submit": "a job cannot submit itself; leave the second submit out",
     "board": "board shows a run on the machine that it runs on; start it on the head node",

@@ -115,6 +115,17 @@ def predicted(done: dict[str, Any]) -> None:
         )
 
 
+def recommended(done: dict[str, Any]) -> None:
+    for row in done["recommendations"] or ():
+        if row["rank"] == 1:
+            print(f"user {row['user']}")
+        print(f"{row['rank']:>5} {row['rating']:8.3f}  {row['item']}")
+    where = f" in {done['output']}" if done["output"] else ""
+    print(f"{done['rows']:,} rows, users: {done['users']:,}{where}; {done['seen_pairs']:,} seen pairs left out")
+    if done["unknown_users"]:
+        print(f"users of whom the model knows no rating: {done['unknown_users']:,}; theirs is the list of a new user")
+
+
 def planned(lines: list[dict[str, Any]], *, slots: int, seconds: float, summary: str) -> None:
     print(summary)
     for line in lines:

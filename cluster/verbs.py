@@ -18,6 +18,7 @@ from trainables.range_test import RangeTest, range_test
 from trainables.scale import Scale
 
 PICTURES = (".png", ".svg", ".pdf")
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
 
 
 def describe_architectures() -> dict[str, Any]:
@@ -97,15 +98,9 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     predictor = load(model)
     known = {"users": predictor.users, "items": predictor.items}
     frame, users, items, times = read_pairs(pairs, **known, columns=columns, timed=predictor.timed)
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"-o {output}: there is no folder {output.parent}")
+    check_output(output)
     frame = frame.assign(prediction=predictor.predict_indices(users, items, times).astype(float).round(5))
-    temporary = output.with_name(f".{output.name}.tmp")
-    if output.suffix in (".parquet", ".pq"):
-        frame.to_parquet(temporary, index=False)
-    else:
-        frame.to_csv(temporary, index=False, sep="\t" if output.suffix == ".tsv" else ",")
-    temporary.replace(output)
+    write_table(frame, output)
     unknown_users, unknown_items = predictor.unknown_indices(users, items)
     return {
         "pairs": len(frame),
@@ -113,6 +108,24 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
         "unknown_items": unknown_items,
         "output": str(output),
     }
+
+
+def check_output(output: Path) -> None:
+    """Refuse a file that cannot be written, before there is anything to write. Raises InputError."""
+    if not output.name.endswith(TABLES):
+        raise InputError(f"-o {output}: expected a name that ends in {', '.join(TABLES[:-1])} or {TABLES[-1]}")
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"-o {output}: there is no folder {output.parent}")
+
+
+def write_table(frame: pd.DataFrame, output: Path) -> None:
+    """Write a frame as Parquet, TSV or CSV by the file's name, whole or not at all."""
+    temporary = output.with_name(f".tmp-{output.name}")  # pandas compresses by the name's end
+    if output.suffix in (".parquet", ".pq"):
+        frame.to_parquet(temporary, index=False)
+    else:
+        frame.to_csv(temporary, index=False, sep="\t" if ".tsv" in output.suffixes[-2:] else ",")
+    temporary.replace(output)
 
 
 def lr_find(options: TrainOptions, picture: Path) -> RangeTest:

@@ -163,19 +163,27 @@ class Predictor:
         decoder: Decoder | None = None,
     ) -> np.ndarray:
         """The same by index, 0 for unknown."""
+        return self._decoded(self._output(users, items, times), decoder or self.description.decoder).numpy()
+
+    def rank_indices(
+        self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ratings by index, and what tells apart pairs of the same rating, both of shape (n,).
+
+        Of a class head that is the mean, of a scalar head the value before it is clipped to the scale.
+        """
+        output = self._output(users, items, times)
+        finer = output if self.model.grid is None else self._decoded(output, "mean")
+        return self._decoded(output, self.description.decoder).numpy(), finer.numpy()
+
+    def _output(self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None) -> torch.Tensor:
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
         seconds = None if times is None else torch.tensor(times).long()
-        output = predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds)
-        described = self.description
-        ratings = decode(
-            output,
-            self.model.grid,
-            self.scale,
-            decoder=decoder or described.decoder,
-            temperature=described.temperature,
-        )
-        return ratings.numpy()
+        return predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds)
+
+    def _decoded(self, output: torch.Tensor, decoder: Decoder) -> torch.Tensor:
+        return decode(output, self.model.grid, self.scale, decoder=decoder, temperature=self.description.temperature)
 
     def unknown(self, users: Any, items: Any) -> tuple[int, int]:
         """How many of the users, and of the items, the model knows no rating of."""

@@ -28,6 +28,7 @@ WRONG = [
     (["train", "pmf", "--users", "ratings.csv"], "ratings.csv is on this machine"),
     (["train", "pmf", "--config", "bundle"], "bundle is on this machine"),
     (["predict", "bundle", "pairs.csv", "-o", "out.csv"], "bundle is on this machine"),
+    (["recommend", "/shared/bundle", "--seen", "ratings.csv"], "ratings.csv is on this machine"),
 ]
 
 

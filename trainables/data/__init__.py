@@ -7,7 +7,7 @@ from trainables.data import movielens, synthetic
 from trainables.data.encoding import SideColumn
 from trainables.data.features import Features
 from trainables.data.ratings import Duplicates, Ids, Ratings, Rows
-from trainables.data.readers import Columns, read_more, read_pairs, read_ratings
+from trainables.data.readers import Columns, read_more, read_pairs, read_ratings, read_users
 from trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
 from trainables.errors import InputError
@@ -29,6 +29,7 @@ __all__ = [
     "read_more",
     "read_pairs",
     "read_ratings",
+    "read_users",
     "split",
     "split_given_test",
     "write_down_look",

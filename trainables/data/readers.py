@@ -76,6 +76,12 @@ def read_pairs(
     )
 
 
+def read_users(source: str, *, columns: Columns) -> pd.Series:
+    """The ids in a table's column of users, as text."""
+    table = read_table(source)
+    return ids_of(table, _find(table, Columns(user=columns.user), needed=("user",))["user"])
+
+
 def _checked(table: Table, columns: Columns) -> pd.DataFrame:
     found = _find(table, columns, needed=("user", "item", "rating"))
     frame = pd.DataFrame(
