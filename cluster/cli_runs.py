@@ -82,6 +82,10 @@ def replay(
     as_json: opt.Json = False,
 ) -> int:
     """Train a run's winner again, and check that its score is the reported one: one more look at its test rows."""
+    if opt.through_client(address):
+        from cluster.through_client import run as on_cluster
+
+        return on_cluster(address, sys.argv[1:])
     from cluster import show
     from cluster.claim import find_run
     from cluster.interrupt import Interrupted, interruptible

@@ -57,7 +57,8 @@ def _follow(process: Any, command: JobCommand) -> int:
     except Interrupted as interrupted:
         ray.get(process.interrupt.remote(interrupted.exit_code - 128))
         _shown(process, seconds=END_SECONDS)
-        print(f"the run is on the cluster's head node; go on with: {how_to_go_on(command.name)}", file=sys.stderr)
+        if command.makes_run:
+            print(f"the run is on the cluster's head node; go on with: {how_to_go_on(command.name)}", file=sys.stderr)
         return interrupted.exit_code
     if command.makes_run:
         packed, where = ray.get(process.pack.remote(command.name))

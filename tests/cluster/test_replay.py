@@ -144,6 +144,7 @@ def of_another_kind(run):
         (lambda run: None, ["--architecture", "svd"], "--architecture 'svd': run known judged bias, classifier"),
         (lambda run: None, ["--workers", "99"], "99 workers need 99 "),
         (lambda run: None, ["--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
+        (lambda run: None, ["--address", "ray://127.0.0.1:1"], "--address ray://127.0.0.1:1: no Ray cluster there"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_in_one_line_without_a_look(replay, run, harm, words, message):

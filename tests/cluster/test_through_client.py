@@ -39,6 +39,10 @@ def test_a_search_runs_on_the_head_node_and_its_folder_comes_here(head, tmp_path
     assert there == here
     assert (tmp_path / "runs/far/models/bias/model.safetensors").exists()
     assert not (tmp_path / "runs/far/tune").exists()
+    process = start(head, "replay", "far", "--json")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert (json.loads(out)["exact"], json.loads(out)["largest_difference"]) == (False, 0)
 
 
 @pytest.mark.slow
