@@ -53,7 +53,7 @@ class Halving(FIFOScheduler):
         scheduler = self._of(trial)
         if scheduler is None:
             return TrialScheduler.CONTINUE
-        decision = scheduler.on_trial_result(tune_controller, trial, result)
+        decision = scheduler.on_trial_result(tune_controller, trial, _at_the_rung(result))
         arrived = self._arrived.setdefault(trial.config["architecture"], set())
         if result.get("progress", 0) >= RUNG:
             arrived.add(trial.trial_id)
@@ -73,3 +73,9 @@ class Halving(FIFOScheduler):
 
     def debug_string(self) -> str:
         return f"successive halving of {len(self._by_architecture)} architectures"
+
+
+def _at_the_rung(result: dict[str, Any]) -> dict[str, Any]:
+    """The result as of the rung, which the first word of a trial that goes on after it may lie behind."""
+    passed = [point["value"] for point in result.get("points", ()) if point["progress"] >= RUNG]
+    return {**result, "value": passed[0]} if passed else result

@@ -12,6 +12,7 @@ from torch.utils.tensorboard.summary import scalar
 from torch.utils.tensorboard.writer import FileWriter
 
 from cluster.board_hparams import STATE, STATES, VALUE, Drawn, end, experiment, start
+from cluster.disk import Disk
 from cluster.run_folder import Ledger
 
 TAGS = {
@@ -28,8 +29,8 @@ class Board(Callback):
     How a trial ended is the ledger's to say: Tune tells the dealer, which writes it there, before its callbacks.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn]) -> None:
-        self.folder, self.ledger, self.searched = folder, ledger, searched
+    def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn], *, disk: Disk) -> None:
+        self.folder, self.ledger, self.searched, self.disk = folder, ledger, searched, disk
         self._writers: dict[str, FileWriter] = {}
 
     def setup(self, **info: Any) -> None:
@@ -40,24 +41,26 @@ class Board(Callback):
         writer.close()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._close(trial)
-        folder = self.folder / trial.config["trial"]
-        if folder.exists():  # it was cut off, or its process died: it starts again from its seed
-            shutil.rmtree(folder)
-        writer = self._writers[trial.trial_id] = FileWriter(folder)
-        writer.add_summary(start(trial.config, self.searched[trial.config["architecture"]]))
-        writer.flush()
+        with self.disk.writing():
+            self._close(trial)
+            folder = self.folder / trial.config["trial"]
+            if folder.exists():  # it was cut off, or its process died: its first word has all points so far
+                shutil.rmtree(folder)
+            writer = self._writers[trial.trial_id] = FileWriter(folder)
+            writer.add_summary(start(trial.config, self.searched[trial.config["architecture"]]))
+            writer.flush()
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         writer = self._writers[trial.trial_id]
         whole = {point["epoch"]: point for point in result.get("points", ()) if point["whole"]}
-        for epoch, point in whole.items():
-            for tag, name in TAGS.items():
-                writer.add_summary(scalar(tag, point[name]), epoch)
-        if whole:
-            writer.flush()
+        with self.disk.writing():
+            for epoch, point in whole.items():
+                for tag, name in TAGS.items():
+                    writer.add_summary(scalar(tag, point[name]), epoch)
+            if whole:
+                writer.flush()
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._end(trial)
@@ -66,19 +69,21 @@ class Board(Callback):
         self._end(trial)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
-        for writer in self._writers.values():
-            writer.close()
+        with self.disk.writing():
+            for writer in self._writers.values():
+                writer.close()
 
     def _end(self, trial: Trial) -> None:
         entry = next((e for e in reversed(self.ledger.entries) if e.trial == trial.config["trial"]), None)
         writer = self._writers.get(trial.trial_id)
         if entry is None or writer is None:
             return
-        writer.add_summary(scalar(STATE, STATES[entry.state]), entry.epochs)
-        if entry.value is not None:
-            writer.add_summary(scalar(VALUE, entry.value), entry.epochs)
-        writer.add_summary(end(entry.state, at=time.time()))
-        self._close(trial)
+        with self.disk.writing():
+            writer.add_summary(scalar(STATE, STATES[entry.state]), entry.epochs)
+            if entry.value is not None:
+                writer.add_summary(scalar(VALUE, entry.value), entry.epochs)
+            writer.add_summary(end(entry.state, at=time.time()))
+            self._close(trial)
 
     def _close(self, trial: Trial) -> None:
         if writer := self._writers.pop(trial.trial_id, None):

@@ -4,6 +4,7 @@ Results go to standard output, progress and errors to standard error. Jobs are i
 Ray and torch take seconds to load, and `--help` should not.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -54,6 +55,11 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
         code = 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -77,7 +83,8 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Trials for each architecture.")] = 20,
     time: Annotated[str | None, typer.Option(help="Limit of the search alone: 90, 90s, 15m, 2h.")] = None,
     trial_timeout: Annotated[
-        str | None, typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: none]")
+        str | None,
+        typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: --time]"),
     ] = None,
     workers_per_trial: Annotated[int, typer.Option(min=1, help="Data-parallel workers of one trial.")] = 1,
     workers: opt.Workers = 1,
@@ -344,6 +351,7 @@ def _on_cluster(address: str) -> int:
 def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, dict[str, Any] | None]:
     """Run a job with its progress shown; the exit code, and the result unless it was interrupted."""
     from cluster.interrupt import Interrupted, how_to_go_on, interruptible
+    from cluster.lifeline import GONE, ClusterLost
     from cluster.watch import Watch
 
     try:
@@ -352,6 +360,9 @@ def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, 
     except Interrupted as interrupted:
         print(f"interrupted; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return interrupted.exit_code, None
+    except ClusterLost:
+        print(f"error: {GONE}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return 1, None
 
 
 def _dry_run(options: "TuneOptions", as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ray.tune.search import Searcher
 
+from cluster.disk import UNSTORED, Disk
 from cluster.faults import DIED
 from cluster.run_folder import Entry, Ledger, Stage
 from search_spaces import Outcome, Study
@@ -52,31 +53,39 @@ class Dealer(Searcher):
     ) -> None:
         super().__init__(metric="value", mode="min")
         self.studies, self.ledger, self.trials, self.seed = studies, ledger, trials, seed
+        self.disk = Disk()
         self.deadline, self.ended = deadline, ended
         self.why: Callable[[str], str] = lambda trial_id: DIED  # a trial ended without a word of its own
         self._unfinished = unfinished
         self._running: dict[str, Order] = {}
         self._curves: dict[str, dict[int, float]] = {}
         self._last: dict[str, dict[str, Any]] = {}
+        self._worked: dict[str, dict[Any, float]] = {}
         done = {name: {entry.number for entry in ledger.of("search", name)} for name in studies}
         self._waiting = {name: [n for n in range(trials) if n not in done[name]] for name in studies}
 
     # Called by Ray Tune
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        order = self._next_search() or self._next_confirmation()
-        if order is None:
-            return None if self._running else Searcher.FINISHED
-        self._running[trial_id] = order
-        return vars(order)
+        with self.disk.writing():
+            order = self._next_search() or self._next_confirmation()
+            if order is None:
+                return None if self._running else Searcher.FINISHED
+            self._running[trial_id] = order
+            return vars(order)
+        return None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Take in what a trial says. One that goes on in another process repeats its points, not its lost work."""
         curve = self._curves.setdefault(trial_id, {})
         for point in result.get("points", ()):
             curve[round(100 * point["progress"])] = point["value"]
         if "metrics" in result:  # the end, decoded from calibrated probabilities
             curve[100] = result["value"]
         self._last[trial_id] = result
+        earlier, tries = result.get("earlier", 0.0), self._worked.setdefault(trial_id, {})
+        tries.setdefault("earlier", earlier)  # by an earlier session of this search
+        tries[result.get("node_ip"), result.get("pid")] = result.get("seconds", 0.0) - earlier
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         order = self._running.pop(trial_id, None)
@@ -85,10 +94,16 @@ class Dealer(Searcher):
         if result is not None:
             self.on_trial_result(trial_id, result)
         last, curve = self._last.pop(trial_id, {}), self._curves.pop(trial_id, {})
-        entry = self._entry(order, last, curve, died=self.why(trial_id) if error else None)
-        self.ledger.append(entry)
-        self._tell(entry)
-        self.ended(entry)
+        if last.get("state") == UNSTORED:
+            self.disk.fail(last["error"])
+        if self.disk.failed is not None:
+            return  # a search that is stopping writes nothing more; --resume deals this trial again
+        seconds = sum(self._worked.pop(trial_id, {}).values())
+        entry = self._entry(order, last, curve, seconds, died=self.why(trial_id) if error else None)
+        with self.disk.writing():
+            self.ledger.append(entry)
+            self._tell(entry)
+            self.ended(entry)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its own configuration to restore it, and reeltune resumes from the ledger."""
@@ -155,7 +170,9 @@ class Dealer(Searcher):
 
     # What became of it
 
-    def _entry(self, order: Order, last: dict[str, Any], curve: dict[int, float], *, died: str | None) -> Entry:
+    def _entry(
+        self, order: Order, last: dict[str, Any], curve: dict[int, float], seconds: float, *, died: str | None
+    ) -> Entry:
         state = last.get("state", "stopped")
         error = last.get("error")
         if died is not None:
@@ -171,7 +188,7 @@ class Dealer(Searcher):
             temperature=last.get("temperature", 1.0),
             curve=curve,
             epochs=last.get("epochs", 0),
-            seconds=round(last.get("seconds", 0.0), 3),
+            seconds=round(seconds, 3),
             error=error,
         )
 

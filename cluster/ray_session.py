@@ -11,12 +11,13 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.services import canonicalize_bootstrap_address
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, RpcError
 
+from cluster.lifeline import lifeline
 from cluster.machine import usable_cpus
 from cluster.resources import Resources, found
 from cluster.submit import TOKEN
@@ -44,16 +45,22 @@ ENVIRONMENT = {
 
 @contextmanager
 def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
-    """Start a Ray of our own, or join the cluster at `address`; shut down or leave it at the end."""
+    """Start a Ray of our own, or join the cluster at `address`; shut down or leave it at the end.
+
+    Raises ClusterLost within when Ray is gone.
+    """
     address = None if address == "local" else address
     os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # names failed trials, as the ledger does
+    worker._worker_logs_enabled = False  # Ray prints a dead node's log, in colours, on standard output
     with _loopback() if address is None else nullcontext():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray's own deprecations are no business of the user's
             _start(data_bytes) if address is None else join(address)
         try:
-            yield found(joined=address is not None)
+            with lifeline():
+                yield found(joined=address is not None)
         finally:
             ray.shutdown()
 

@@ -105,6 +105,10 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
+    def unfinished(self) -> Path:
+        return self.path / "unfinished.json"
+
+    @property
     def store(self) -> Store:
         """The folder as workers write to it, from wherever they are."""
         return Store(str(self.path.absolute()))

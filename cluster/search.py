@@ -1,5 +1,6 @@
 """The search: one Ray Tune experiment over all architectures, whose trials run in reused actors."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,13 @@ from cluster.board import Board
 from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
-from cluster.faults import Faults, survive_deaths
-from cluster.run_folder import Ledger, RunFolder
+from cluster.faults import RETRIES, Faults, survive_deaths
+from cluster.run_folder import Ledger, RunFolder, write_json
 from cluster.slots import Slots
 from cluster.trial import Trial, TrialData
 from search_spaces import Space, Study, journal, unfinished
 from trainables.architectures import ARCHITECTURES
 from trainables.model import Shape
-
-RETRIES = 2  # of a trial whose process died
 
 
 def studies(
@@ -36,12 +35,9 @@ def studies(
     It begins with what an earlier run learnt, the same at each rebuilding.
     """
     earlier = earlier or Earlier()
-    cut_off: dict[str, dict[str, Any]] = {}
-    if folder.journal.exists():
-        recorded = {entry.trial for entry in ledger.entries}
-        cut_off = {t: config for t, config in unfinished(journal(str(folder.journal))).items() if t not in recorded}
-        for file in folder.path.glob(f"{folder.journal.name}*"):
-            file.unlink()
+    cut_off = _cut_off(folder, ledger)
+    for file in folder.path.glob(f"{folder.journal.name}*"):
+        file.unlink()
     storage = journal(str(folder.journal))
     made = {
         name: Study(name, ARCHITECTURES[name], space, shape, seed=seed, storage=storage, first=earlier.first(name))
@@ -57,15 +53,31 @@ def studies(
     return made, cut_off
 
 
+def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """The configurations of the trials that were running at the last end, or at an end before it.
+
+    They are put down: a search may be cut off again before it has dealt them anew, its journal being a new one.
+    """
+    cut_off = json.loads(folder.unfinished.read_text()) if folder.unfinished.exists() else {}
+    if folder.journal.exists():
+        cut_off.update(unfinished(journal(str(folder.journal))))
+    recorded = {entry.trial for entry in ledger.entries}
+    cut_off = {trial: config for trial, config in cut_off.items() if trial not in recorded}
+    if cut_off or folder.unfinished.exists():
+        write_json(folder.unfinished, cut_off)
+    return cut_off
+
+
 def search(
     dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool, limit: float | None = None
 ) -> None:
     """Run the dealer's trials to the last one; each of them has `limit` seconds."""
     # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, taken.growing))
-    board = Board(folder.tensorboard, dealer.ledger, {n: Drawn.by(study) for n, study in dealer.studies.items()})
+    drawn = {name: Drawn.by(study) for name, study in dealer.studies.items()}
+    board = Board(folder.tensorboard, dealer.ledger, drawn, disk=dealer.disk)
     survive_deaths()
-    faults = Faults(limit)
+    faults = Faults(limit, deadline=dealer.deadline, states=data.states, disk=dealer.disk)
     dealer.why = faults.why
     tuner = tune.Tuner(
         tune.with_resources(
@@ -90,6 +102,10 @@ def search(
         ),
     )
     tuner.fit()
+    if dealer.disk.failed is not None:  # at the very last
+        raise dealer.disk.failed
+    data.states.clear()
+    folder.unfinished.unlink(missing_ok=True)
 
 
 def _name(trial: Any) -> str:

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import pickle
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -43,6 +45,13 @@ class Snapshots:
         for number in (0, 1):
             self.store.remove(_slot(name, number))
         self._numbers.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        for name in self.store.names():
+            self.store.remove(name)
+        with suppress(OSError):
+            os.rmdir(self.store.where)  # an object store has no folders
 
     def _next(self, name: str) -> int:
         if name not in self._numbers:

@@ -11,13 +11,15 @@ import torch
 from ray import tune
 
 from cluster import held_out
+from cluster.disk import UNSTORED
 from cluster.faults import one_line, too_long
+from cluster.snapshots import Snapshots
 from cluster.storage import Store
 from trainables.allocator import keep_memory
 from trainables.architectures import ARCHITECTURES
 from trainables.data import Rows, SplitKind, fold
 from trainables.decoders import Decoder, decode
-from trainables.errors import FitFailed
+from trainables.errors import FitFailed, StorageFailed
 from trainables.fit import Fit, on_device
 from trainables.loop import Report, calibrate, evaluate, run
 from trainables.metrics import predict
@@ -25,6 +27,7 @@ from trainables.model import Shape
 from trainables.tensors import Tensors
 
 RUNG = 2 / 3  # the share of its own schedule at which a trial can be stopped
+SAVE_EVERY = 10.0  # seconds between two states, from which a fit goes on when its process has died
 LONGEST_STEP = 1.0  # seconds between two words to the driver
 KEPT: tuple[Decoder, ...] = ("mean", "argmax")  # by which the ratings of held-out rows are kept
 
@@ -38,51 +41,62 @@ class TrialData:
     split: SplitKind
     shape: Shape
     decoder: Decoder
-    store: Store  # the run's, where ratings of held-out rows are kept for the ensemble's weights
+    store: Store  # the run's, for states of running fits and, for the ensemble's weights, ratings of held-out rows
+
+    @property
+    def states(self) -> Snapshots:
+        return Snapshots(self.store.below("states"))
 
 
 class Trial(tune.Trainable):
-    """Steps of at most a second; ends one at the rung, so that trials are compared at the same point."""
+    """Steps of at most a second; ends one at the rung, so that trials are compared at the same point.
+
+    A trial that was cut off goes on from its last state. Its first word then repeats all points so far, for a driver
+    that does not know them.
+    """
+
+    save_every = SAVE_EVERY
 
     def setup(self, config: dict[str, Any], data: TrialData, limit: float | None = None) -> None:
         torch.set_num_threads(1)
         keep_memory()
-        self.data, self.limit = data, limit
+        self.data, self.limit, self.states = data, limit, data.states
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.order = new_config
         self.fit: Fit | None = None
         self.reports: Iterator[Report] = iter(())
-        self.seconds = 0.0
+        self.points: list[dict[str, float]] = []
+        self.told = 0  # how many of the points the driver knows
+        self.earlier = 0.0  # seconds of work that the state had behind it from which this try began
+        self.seconds = self.saved = 0.0  # of this try: worked, and worked at its last state
+        self.kept = False  # a state is in storage
         return True
 
     def step(self) -> dict[str, Any]:
-        start = time.monotonic()
+        start = time.monotonic() - self.seconds
         try:
             result = self._step()
+            if not result["done"] and time.monotonic() - start - self.saved >= self.save_every:
+                self._save(self.earlier + time.monotonic() - start)
+                self.saved = time.monotonic() - start
+        except StorageFailed as error:
+            result = {"state": UNSTORED, "error": str(error), "done": True}
         except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
             result = {"state": "failed", "error": one_line(f"{type(error).__name__}: {error}"), "done": True}
-        self.seconds += time.monotonic() - start
-        if self.limit is not None and self.seconds > self.limit and not result["done"]:
+        self.seconds = time.monotonic() - start
+        worked = self.earlier + self.seconds
+        if self.limit is not None and worked > self.limit and not result["done"]:
             result = {"state": "failed", "error": too_long(self.limit), "done": True}
-        return {**result, "seconds": self.seconds}
+        return {**result, "seconds": worked, "earlier": self.earlier, "kept": self.kept}
 
     def _step(self) -> dict[str, Any]:
         if self.fit is None:
-            train, self.validation = fold(
-                self.data.train, self.data.validation, self.order["fold"], kind=self.data.split
-            )
-            self.fit = self._start(train)
-            self.reports = run(
-                self.fit,
-                validation=self.validation,
-                decoder=self.data.decoder,
-                marks=(RUNG,),
-                save_every=LONGEST_STEP,  # so that a word comes from the middle of a long epoch too
-            )
+            self.fit = self._begin()
         reports = list(_until_a_stop(self.reports))
-        points = [_point(report, self.data.decoder) for report in reports if report.validation is not None]
+        self.points += [_point(report, self.data.decoder) for report in reports if report.validation is not None]
+        points, self.told = self.points[self.told :], len(self.points)
         result = {
             "progress": reports[-1].progress,
             "epochs": reports[-1].epoch,
@@ -91,6 +105,29 @@ class Trial(tune.Trainable):
             **({"value": points[-1]["value"]} if points else {}),
         }
         return {**result, **self._end()} if result["done"] else result
+
+    def _begin(self) -> Fit:
+        """The fit, from its last state where there is one."""
+        train, self.validation = fold(self.data.train, self.data.validation, self.order["fold"], kind=self.data.split)
+        fit = self._start(train)
+        kept = self.states.load(self.order["trial"], self.order)
+        if kept is not None:
+            fit.load_state(kept["fit"])
+            self.points, self.earlier, self.kept = kept["points"], kept["seconds"], True
+        self.reports = run(
+            fit,
+            validation=self.validation,
+            decoder=self.data.decoder,
+            marks=(RUNG,),
+            save_every=LONGEST_STEP,  # so that a word comes from the middle of a long epoch too
+        )
+        return fit
+
+    def _save(self, seconds: float) -> None:
+        assert self.fit is not None
+        state = {"fit": self.fit.state(), "points": self.points, "seconds": seconds}
+        self.states.save(self.order["trial"], self.order, state)
+        self.kept = True
 
     def _start(self, train: Rows) -> Fit:
         architecture = ARCHITECTURES[self.order["architecture"]]

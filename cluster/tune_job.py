@@ -172,7 +172,8 @@ def _search(
         decoder=options.decoder,
         store=folder.store,
     )
-    search(dealer, data, folder, taken, halve=options.halve, limit=options.trial_seconds)
+    # No trial takes longer than the whole search may: one that hangs would keep it from its end.
+    search(dealer, data, folder, taken, halve=options.halve, limit=options.trial_seconds or options.seconds)
     watch.search_ended()
     found = {name: choose(ledger, name) for name in spaces}
     return {name: choice for name, choice in found.items() if choice is not None}

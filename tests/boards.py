@@ -5,6 +5,19 @@ import subprocess
 import sys
 import urllib.request
 
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+def events_of(folder, trial):
+    """What TensorBoard's own reader finds of a trial in a run's folder."""
+    events = EventAccumulator(str(folder / "tensorboard" / trial))
+    events.Reload()
+    return events
+
+
+def scalars(folder, trial, tag):
+    return events_of(folder, trial).Scalars(tag)
+
 
 class Server:
     """`reeltune board` on a run."""

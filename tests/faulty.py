@@ -35,6 +35,31 @@ def dying_before(trial, mark):
     return Dying
 
 
+def saving(every, faults):
+    """The same class of trials, with a state kept every so many seconds."""
+    made = faulty(faults)
+    made.save_every = every
+    return made
+
+
+def unable(error):
+    """A class of trials whose processes cannot start."""
+
+    class Unable(Trial):
+        def setup(self, config, data, limit=None):
+            raise error
+
+    return Unable
+
+
+def both(*faults):
+    def spoil(fit):
+        for fault in faults:
+            fault(fit)
+
+    return spoil
+
+
 def raising(error):
     return lambda fit: _in_forward(fit, lambda: _raise(error))
 
@@ -67,6 +92,36 @@ def looping(begun):
 def killed(fit):
     """Its process dies as by kill -9."""
     _in_forward(fit, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def killed_after(steps, begun):
+    """Its process dies before the step of this number, the first time; marks in a file where each try began."""
+
+    def spoil(fit):
+        noting(begun)(fit)
+        _in_forward(fit, lambda: os.kill(os.getpid(), signal.SIGKILL) if fit.step == steps and once() else None)
+
+    def once():
+        return len(begun.read_text().split()) == 1
+
+    return spoil
+
+
+def noting(begun):
+    """Writes in a file at which step each try begins."""
+
+    def spoil(fit):
+        tried = []
+
+        def note():
+            if not tried:
+                tried.append(fit.step)
+                with begun.open("a") as file:
+                    file.write(f"{fit.step}\n")
+
+        _in_forward(fit, note)
+
+    return spoil
 
 
 def hungry(fit):

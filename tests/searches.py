@@ -1,6 +1,7 @@
 """A real search on a small world: what `reeltune tune` does, less the refits and the verdict. And a made-up one."""
 
 import dataclasses
+import time
 
 from cluster.dealer import Dealer
 from cluster.run_folder import Ledger, RunFolder
@@ -12,7 +13,7 @@ from trainables.architectures import ARCHITECTURES
 from trainables.metrics import Metrics
 
 
-def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None, limit=None):
+def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None, limit=None, seconds=None):
     """Run a search in a folder; the ledger of it."""
     _, parts, shape = small
     run = RunFolder(folder)
@@ -21,7 +22,8 @@ def searched(small, folder, *, space, trials, taken=None, halve=True, before=lam
     spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in names})
     ledger = Ledger(run.ledger)
     made, cut_off = studies(run, ledger, spaces, shape, seed=3)
-    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off, deadline=deadline)
     data = TrialData(
         train=parts.train,
         validation=parts.validation,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainables.architectures import ARCHITECTURES
-from trainables.data import Ids, Ratings, Rows
+from trainables.data import Ids, Ratings, Rows, load_data, split
 from trainables.data.features import Features
 from trainables.model import Shape
 from trainables.scale import Scale
@@ -25,6 +25,14 @@ def config_of(name, **settings):
 def small_config(name, **changes):
     """A configuration that fits in a moment."""
     return config_of(name, **{**SMALL, **changes})
+
+
+def small_parts():
+    """Ratings, their split and shape: small enough for a fit in a blink."""
+    ratings = load_data("synthetic:users=60,items=40,ratings=1500,noise=0.3")
+    parts = split(ratings.rows, seed=1)
+    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
+    return ratings, parts, shape
 
 
 def rows_of(users, items, ratings, timestamps=None):

@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 
 from cluster.ray_session import session
-from trainables.data import load_data, split
-from trainables.model import Shape
-from trainables.scale import Scale
+from tests.worlds import small_parts
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +15,7 @@ def resources():
 @pytest.fixture(scope="session")
 def small():
     """Ratings, their split and shape: small enough for a fit in a blink."""
-    ratings = load_data("synthetic:users=60,items=40,ratings=1500,noise=0.3")
-    parts = split(ratings.rows, seed=1)
-    shape = Shape(users=ratings.users.rows, items=ratings.items.rows, scale=Scale.of(parts.fitting.ratings))
-    return ratings, parts, shape
+    return small_parts()
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ class Trial:
     config: dict = field(default_factory=dict)
 
 
-def decide(halving, name, value, *, architecture="pmf", stage="search", progress=RUNG):
+def decide(halving, name, value, *, architecture="pmf", stage="search", progress=RUNG, points=()):
     trial = Trial(name, {"architecture": architecture, "stage": stage})
     halving.on_trial_add(None, trial)
-    return halving.on_trial_result(None, trial, {"progress": progress, "value": value})
+    return halving.on_trial_result(None, trial, {"progress": progress, "value": value, "points": points})
 
 
 @pytest.fixture
@@ -48,6 +48,13 @@ def test_the_best_tried_again_are_never_stopped(halving):
     for n in range(6):
         decide(halving, f"t{n}", 0.1 * n)
     assert decide(halving, "again", 100.0, stage="confirm") == "CONTINUE"
+
+
+def test_a_trial_that_goes_on_after_the_rung_is_compared_by_its_value_at_the_rung(halving):
+    for n in range(UNTOUCHED):
+        decide(halving, f"t{n}", 1.0)
+    points = [{"progress": progress, "value": value} for progress, value in ((0.5, 9.0), (RUNG, 2.0), (0.9, 0.1))]
+    assert decide(halving, "late", 0.1, progress=0.9, points=points) == "STOP"
 
 
 def test_it_can_be_switched_off():

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from cluster.dealer import AGAIN, FINALISTS, SEEDS, Dealer, choose, finalists
+from cluster.disk import UNSTORED
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import studies
 from search_spaces import shipped
@@ -90,6 +91,25 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(make)
     ]
     assert dealer.suggest("c") == "FINISHED"
     assert choose(dealer.ledger, "pmf") is None
+
+
+def test_seconds_are_those_of_every_try_and_of_earlier_sessions(make):
+    dealer = make(trials=1, names=["pmf"])
+    dealer.suggest("a")
+    for pid, earlier, seconds in [(7, 20.0, 24.0), (7, 20.0, 31.0), (8, 30.0, 30.5), (8, 30.0, 42.0)]:
+        dealer.on_trial_result("a", {"earlier": earlier, "seconds": seconds, "node_ip": "127.0.0.1", "pid": pid})
+    dealer.on_trial_complete("a", error=True)
+    assert dealer.ledger.entries[0].seconds == 20 + 11 + 12
+
+
+def test_a_trial_that_could_not_use_the_storage_has_not_ended_and_nothing_more_is_written(make):
+    dealer = make(trials=2, names=["pmf"])
+    order, _ = dealer.suggest("a"), dealer.suggest("b")
+    dealer.on_trial_complete("a", {"state": UNSTORED, "error": "storage /nowhere: gone", "seconds": 1.0})
+    end(dealer, "b", 1.0)
+    assert dealer.ledger.entries == []
+    assert str(dealer.disk.failed) == "storage /nowhere: gone"
+    assert order in [make(trials=2, names=["pmf"]).suggest("again")]
 
 
 def test_a_stopped_trial_keeps_its_last_value_and_is_never_chosen(make):

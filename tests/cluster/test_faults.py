@@ -1,14 +1,18 @@
 """Trials that fail in a real search: each is recorded once with its reason, and the others go on."""
 
+import dataclasses
+
 import pytest
 
 from cluster.faults import DIED, LONGEST, of_death, one_line, too_long
 from cluster.slots import Slots
 from tests import faulty
+from tests.boards import scalars
 from tests.searches import searched
 
 SPACE = "[pmf]\nonly = true\nbatch_size = 32\n[pmf.epochs]\nlow = 3\nhigh = 4"
 TRIALS = 3
+ONE = Slots(count=1, cpus=1, gpus=0)
 
 
 @pytest.fixture
@@ -63,11 +67,41 @@ def test_a_trial_whose_process_dies_three_times_fails_and_one_that_hangs_is_ende
 def test_a_process_that_dies_between_two_trials_takes_neither_with_it(resources, small, tmp_path, monkeypatch):
     died = tmp_path / "died"
     monkeypatch.setattr("cluster.search.Trial", faulty.dying_before("pmf-001", died))
-    one = Slots(count=1, cpus=1, gpus=0)
-    ledger = searched(small, tmp_path, space=SPACE, trials=TRIALS, taken=one)
+    ledger = searched(small, tmp_path, space=SPACE, trials=TRIALS, taken=ONE)
     assert died.exists()
     assert [entry.trial for entry in ledger.of("search", "pmf")] == ["pmf-000", "pmf-001", "pmf-002"]
     assert {entry.state for entry in ledger.entries} == {"done"}
+
+
+def test_a_killed_trial_goes_on_from_its_last_state_and_ends_as_an_undisturbed_one(
+    resources, small, tmp_path, monkeypatch
+):
+    begun, ledgers = tmp_path / "begun", []
+    for name, faults in (("whole", {}), ("cut", {"pmf-001": faulty.killed_after(95, begun)})):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr("cluster.search.Trial", faulty.saving(0.0, faults))
+        ledgers.append(searched(small, tmp_path / name, space=SPACE, trials=2, taken=ONE))
+    first, second = map(int, begun.read_text().split())
+    assert first == 0 < second < 95
+    whole, cut = ([dataclasses.replace(entry, seconds=0) for entry in ledger.entries] for ledger in ledgers)
+    assert cut == whole
+    assert not (tmp_path / "cut" / "states").exists(), "what has ended leaves no state"
+    steps = [point.step for point in scalars(tmp_path / "cut", "pmf-001", "mse/validation")]
+    assert steps == list(range(1, whole[1].epochs + 1)), "TensorBoard has each epoch once"
+
+
+@pytest.mark.slow
+def test_a_trial_whose_process_cannot_start_fails_with_the_reason(resources, small, tmp_path, monkeypatch):
+    monkeypatch.setattr("cluster.search.Trial", faulty.unable(ModuleNotFoundError("No module named 'torch'")))
+    ledger = searched(small, tmp_path, space=SPACE, trials=1)
+    (error,) = (entry.error for entry in ledger.entries)
+    assert error == "the trial's process could not start: ModuleNotFoundError: No module named 'torch'"
+
+
+def test_a_trial_that_hangs_does_not_keep_a_search_from_its_end(hurt, tmp_path, monkeypatch):
+    monkeypatch.setattr("cluster.faults.LATE", 3.0)
+    ended = hurt({"pmf-000": faulty.looping(tmp_path / "begun")}, trials=1, seconds=5)
+    assert ended["pmf-000"].error == "gave no word for 3 s after the end of --time"
 
 
 @pytest.mark.slow

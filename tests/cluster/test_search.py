@@ -13,9 +13,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from cluster.dealer import AGAIN, SEEDS, attributes, choose
+from cluster.run_folder import Ledger, RunFolder
+from cluster.search import studies
 from cluster.slots import Slots
 from cluster.trial import KEPT
+from search_spaces import shipped
 from tests.searches import searched
+from trainables.architectures import ARCHITECTURES
 from trainables.data import fold
 
 TRIALS = 12  # of which halving surely stops some
@@ -144,3 +148,28 @@ def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small,
     assert killed
     assert {entry.state for entry in ledger.entries} == {"done"}
     assert len(ledger.of("search", "pmf")) == 2
+
+
+def test_a_journal_cut_off_at_any_byte_of_its_last_record_is_read_to_the_one_before(tmp_path, small):
+    run = RunFolder(tmp_path)
+    spaces = {"pmf": shipped("pmf", ARCHITECTURES["pmf"])}
+    made, _ = studies(run, Ledger(run.ledger), spaces, small[2], seed=1)
+    asked = [made["pmf"].ask(f"pmf-{number:03}", number) for number in range(2)]
+    content = run.journal.read_bytes()
+    begin = content.rstrip().rfind(b"\n") + 1
+    for end in range(begin, len(content)):
+        for file in (run.unfinished, *tmp_path.glob("study.journal*")):
+            file.unlink(missing_ok=True)
+        run.journal.write_bytes(content[:end])
+        _, cut_off = studies(run, Ledger(run.ledger), spaces, small[2], seed=1)
+        assert cut_off == {"pmf-000": asked[0]}, "what was asked last had not been written down"
+
+
+def test_what_was_running_is_known_after_a_second_end_before_it_was_dealt_again(tmp_path, small):
+    run = RunFolder(tmp_path)
+    spaces = {"pmf": shipped("pmf", ARCHITECTURES["pmf"])}
+    made, _ = studies(run, Ledger(run.ledger), spaces, small[2], seed=1)
+    asked = made["pmf"].ask("pmf-000", 0)
+    for _ in range(2):
+        _, cut_off = studies(run, Ledger(run.ledger), spaces, small[2], seed=1)
+        assert cut_off == {"pmf-000": asked}

@@ -1,0 +1,76 @@
+"""Whether the cluster is still there. Ray itself waits a minute for a lost head, and then ends the process."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import ray
+
+LOST_AFTER = 40.0  # seconds without an answer: a head that is started again may take some
+EVERY = 2.0  # seconds between two looks
+LEAVE = 10.0  # seconds to end in order: Ray may wait for the head's answer, deaf to signals
+SIGNAL = signal.SIGUSR1
+GONE = "Ray is gone: its head, or its node on this machine, no longer answers"
+
+
+class ClusterLost(BaseException):
+    """Ray is gone. A BaseException, so that nothing takes it for the error of a trial."""
+
+
+@contextmanager
+def lifeline() -> Iterator[None]:
+    """Raise ClusterLost within, in the main thread, when the head or this machine's node no longer answers.
+
+    A process that has not ended soon afterwards is ended with a line and code 1.
+    """
+    left, lost = threading.Event(), threading.Event()
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        lost.set()
+        raise ClusterLost
+
+    earlier = signal.signal(SIGNAL, receive)
+    threading.Thread(target=_watch, args=(_addresses(), left), daemon=True).start()
+    try:
+        yield
+    except BaseException as error:
+        if lost.is_set():  # what is raised during `ray.wait` comes out as the cause of Ray's own error
+            raise ClusterLost from error
+        raise
+    finally:
+        left.set()
+        signal.signal(SIGNAL, earlier)
+
+
+def _addresses() -> list[tuple[str, int]]:
+    """Where the head and the node listen through which this process is in the cluster."""
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+    return [(host, int(port)), (own["NodeManagerAddress"], own["NodeManagerPort"])]
+
+
+def _watch(addresses: list[tuple[str, int]], left: threading.Event) -> None:
+    heard = time.monotonic()
+    while not left.wait(EVERY):
+        if all(map(_answers, addresses)):
+            heard = time.monotonic()
+        elif time.monotonic() - heard > LOST_AFTER:
+            signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+            time.sleep(LEAVE)
+            print(f"error: {GONE}; everything so far is kept, and --resume goes on from it", file=sys.stderr)
+            os._exit(1)
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=EVERY).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""A small search in a process of its own, which can be killed: `python -m tests.driver FOLDER [ADDRESS]`.
+
+Its trials keep their state often, and those of the search take their time. One that is named in REELTUNE_HANGS hangs.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from cluster import search
+from cluster.cli import _watched
+from cluster.interrupt import interruptible
+from cluster.ray_session import session
+from cluster.slots import Slots
+from tests import faulty
+from tests.searches import searched
+from tests.worlds import small_parts
+
+TRIALS = 3
+SPACE = "[pmf]\nonly = true\nbatch_size = 32\nepochs = 4\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
+
+
+def main(folder: Path, address: str | None) -> int:
+    names = [f"pmf-{number:03}" for number in range(TRIALS)]
+    slow = {name: faulty.both(faulty.noting(folder / name), faulty.sleeping(0.03)) for name in names}
+    hangs = {name: faulty.looping(folder / "begun") for name in os.environ.get("REELTUNE_HANGS", "").split()}
+    search.Trial = faulty.saving(0.2, slow | hangs)
+
+    def job(watch):
+        with session(address), interruptible():
+            searched(small_parts(), folder, space=SPACE, trials=TRIALS, taken=Slots(count=1, cpus=1, gpus=0))
+        return {}
+
+    return _watched(job, folder.name)[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:3] or [None]))
