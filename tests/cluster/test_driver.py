@@ -13,7 +13,8 @@ from cluster.run_folder import Ledger
 from tests.heads import until
 from tests.nodes import cluster, environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PATIENCE = 300  # seconds, on a busy machine
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def entries(folder):
 
 def to_the_end(folder, *words):
     with search(folder, *words) as process:
-        _, errors = process.communicate(timeout=240)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert not (folder / "states").exists()
     assert not (folder / "unfinished.json").exists()
@@ -44,7 +45,7 @@ def to_the_end(folder, *words):
 def until_it_keeps_a_state(folder, process):
     """Wait until a trial has kept one more; its name."""
     before = states(folder)
-    until(lambda: states(folder).items() - before.items(), process)
+    until(lambda: states(folder).items() - before.items(), process, PATIENCE)
     ((name, _), *_) = states(folder).items() - before.items()
     return name.partition(".")[0]
 
@@ -75,10 +76,10 @@ def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(undisturbe
 
 def test_a_driver_told_to_end_while_a_trial_hangs_ends_at_once_and_says_how_to_go_on(tmp_path):
     with search(tmp_path, REELTUNE_HANGS="pmf-001") as process:
-        until((tmp_path / "begun").exists, process)
+        until((tmp_path / "begun").exists, process, PATIENCE)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, errors
     assert "everything so far is kept; go on with: reeltune" in errors.splitlines()[-1]
     assert [entry.trial for entry in entries(tmp_path)] == ["pmf-000"]
@@ -91,11 +92,11 @@ def test_a_search_outlives_a_node_and_goes_on_in_another_cluster_when_its_head_i
         trial = until_it_keeps_a_state(tmp_path, process)
         node = next(node for node in first.nodes if node.works())
         node.kill()
-        until(lambda: len(tries(tmp_path, trial)) == 2, process)
+        until(lambda: len(tries(tmp_path, trial)) == 2, process, PATIENCE)
         assert tries(tmp_path, trial)[1] > 0, "it has moved, and goes on from its state"
-        until(lambda: entries(tmp_path), process)
+        until(lambda: entries(tmp_path), process, PATIENCE)
         first.head.kill()
-        _, errors = process.communicate(timeout=180)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1, errors
         assert "error: Ray is gone" in errors.splitlines()[-1]
         assert "--resume" in errors.splitlines()[-1]
