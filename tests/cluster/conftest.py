@@ -1,7 +1,11 @@
+import re
+import uuid
+
 import numpy as np
 import pytest
 
 from cluster.ray_session import session
+from tests import s3
 from tests.worlds import small_parts
 
 
@@ -23,6 +27,22 @@ def own_folders(tmp_path, monkeypatch):
     """Runs and the ledger of looks go to a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def s3_port(tmp_path_factory):
+    """A real S3 server's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        with s3.server(tmp_path_factory.mktemp("s3")) as port:
+            yield port
+
+
+@pytest.fixture
+def bucket(request):
+    """A name that no other test has."""
+    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-") + f"-{uuid.uuid4().hex[:6]}"
 
 
 @pytest.fixture
