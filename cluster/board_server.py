@@ -10,27 +10,36 @@ import threading
 from tensorboard import default, program
 
 from cluster.interrupt import Interrupted, interruptible
+from cluster.mirror import fetch
 from cluster.run_folder import RunFolder
 from trainables import InputError
 
 HOST = "127.0.0.1"
+REFRESH = 30.0  # seconds
 EVENTS = "events.out.tfevents.*"
 
 
 def serve(folder: RunFolder, *, port: int) -> int:
     """Serve until the process is asked to end; port 0 is any free one. Raises InputError where that cannot be."""
     if next(folder.tensorboard.rglob(EVENTS), None) is None:
-        raise InputError(f"{folder.path}: TensorBoard has nothing to show: no event files in {folder.tensorboard}")
+        raise InputError(f"{folder.place}: TensorBoard has nothing to show: it has no event files")
     try:
         with interruptible():
             address = _launch(folder, port)
             print("Ctrl-C ends it", file=sys.stderr, flush=True)
             print(address, flush=True)
-            threading.Event().wait()
+            _refresh(folder)
     except Interrupted as end:
         # There is no other way to end it: Ctrl-C is no failure.
         return 0 if end.exit_code == 128 + signal.SIGINT else end.exit_code
     raise AssertionError("waited for ever")
+
+
+def _refresh(folder: RunFolder) -> None:
+    """Wait for ever, and fetch what is new of a run in an object store."""
+    while not threading.Event().wait(REFRESH):
+        if folder.home is not None:
+            fetch(folder.home, folder.path)
 
 
 def _launch(folder: RunFolder, port: int) -> str:

@@ -1,18 +1,21 @@
 """Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
 
 import fcntl
+import json
 import os
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cluster import machine
+from cluster.mirror import discard, mirrored
 from cluster.run_folder import RUNS, RunFolder, write_json
+from cluster.storage import Store
 from trainables import InputError
 
 
@@ -20,15 +23,25 @@ def new_name() -> str:
     return time.strftime("%Y%m%d-%H%M%S")
 
 
-def folder_of(name: str) -> RunFolder:
-    """The folder of a run's name. Raises InputError where the name would lead out of the runs' folder."""
+def folder_of(name: str, storage: str | None = None) -> RunFolder:
+    """The folder of a run's name, below `runs/` or a `storage` of one's own. Raises InputError where it is none.
+
+    Where the storage is an object store, the folder below `runs/` is what is mirrored to it.
+    """
     if not name or name in (".", "..") or Path(name).name != name:
         raise InputError(f"--name {name!r}: expected a plain name without slashes")
-    return RunFolder(RUNS / name)
+    if storage is None:
+        return RunFolder(RUNS / name)
+    home = Store.at(storage).below(name)
+    return RunFolder(RUNS / name, home) if home.remote else RunFolder(Path(home.where))
 
 
-def find_run(run: str) -> RunFolder:
-    """A run that exists, by its name below `runs/` or its path."""
+def find_run(run: str, *, events: bool = False) -> RunFolder:
+    """A run that exists, by its name below `runs/`, its path or its URI; of the last, with `events` for TensorBoard."""
+    if "://" in run:
+        from cluster.fetched import fetched_run  # torch takes seconds to load
+
+        return fetched_run(run, events=events)
     for path in (RUNS / run, Path(run)):
         if (path / "run.json").is_file():
             return RunFolder(path)
@@ -45,34 +58,61 @@ def claim(
     resume: bool,
     growing: str | None = None,
     size: dict[str, float] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
-    """Hold a run's folder while a command works in it, with what was asked for in `run.json`.
+    """Hold a run's folder and its home while a command works in it, with what was asked for in `run.json`.
 
     `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches to come
     that begin with this run's configurations. Raises InputError where the name is taken,
     another process holds it, or `resume` finds that something else was asked for.
     """
-    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {".lock"}:
+    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with (folder.path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"--name {folder.name}: another process is working on this run") from None
+    if folder.home is not None and not resume:
+        _check_home(folder, asked)
+    with _locked(folder) as lock, mirrored(folder, dead=lock.read(), resume=resume, say=say) as holder:
+        lock.truncate(0)
+        lock.write(holder)
+        lock.flush()
         earlier = folder.read_record()
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
         started = (earlier or {}).get("started", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        record = {**_now(), "asked": asked, "size": size, "started": started, "finished": None}
+        home = None if folder.home is None else folder.home.where
+        record = {**_now(), "asked": asked, "size": size, "storage": home, "started": started, "finished": None}
         write_json(folder.record, record)
         try:
             yield
         except InputError:
             if earlier is None and not folder.ledger.exists():  # nothing has begun: the name stays free
                 shutil.rmtree(folder.path)
+                discard(folder)
             raise
         write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[TextIO]:
+    """A lock of this machine's on a folder. The file says who held the folder's home last."""
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = folder.lock.open("a+")
+    except OSError as error:
+        raise InputError(f"--name {folder.name}: {folder.path} cannot be written: {error}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"--name {folder.name}: another process is working on this run") from None
+        lock.seek(0)
+        yield lock
+
+
+def _check_home(folder: RunFolder, asked: dict[str, Any]) -> None:
+    """Refuse a new run where its home has one of this name."""
+    content = folder.store.read(folder.record.name)
+    if content is not None:
+        _check(folder, json.loads(content), asked, resume=False, growing=None)
 
 
 def _now() -> dict[str, Any]:
@@ -92,6 +132,12 @@ def _check(
     if not resume:
         way_out = "choose another --name" if finished else "add --resume to go on with it, or choose another --name"
         raise InputError(f"--name {name}: there is {'a' if finished else 'an unfinished'} run of this name; {way_out}")
+    if folder.home is None and earlier.get("storage"):
+        start, sign, query = earlier["storage"].partition("?")
+        raise InputError(
+            f"--resume: run {name} is kept in {start}{sign}{query}; "
+            f"add --storage '{start.rpartition('/')[0]}{sign}{query}'"
+        )
     was = earlier["asked"]
     for key in asked:
         if key != growing and asked[key] != was.get(key):

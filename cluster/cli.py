@@ -48,7 +48,7 @@ def main() -> None:
         print(f"error: the fit failed: {error}", file=sys.stderr)
         code = 1
     except StorageFailed as error:
-        print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         code = 1
     except (typer.Abort, KeyboardInterrupt):
         code = 130
@@ -105,6 +105,7 @@ def tune(
     seed: opt.Seed = 42,
     address: opt.Address = None,
     name: opt.Name = None,
+    storage: opt.Storage = None,
     resume: opt.Resume = False,
     smoke_test: Annotated[bool, typer.Option("--smoke-test", help="A tiny search on made-up ratings.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run.")] = False,
@@ -160,6 +161,7 @@ def tune(
         seed=seed,
         address=address,
         name=name or new_name(),
+        storage=storage,
         resume=resume,
         baseline=baseline_of(baseline),
         earlier=earlier,
@@ -184,6 +186,7 @@ def train(
     seed: opt.Seed = 42,
     address: opt.Address = None,
     name: opt.Name = None,
+    storage: opt.Storage = None,
     resume: opt.Resume = False,
     users: opt.Users = None,
     items: opt.Items = None,
@@ -225,6 +228,7 @@ def train(
         bfloat16=bf16,
         address=address,
         name=name,
+        storage=storage,
         resume=resume,
     )
     code, result = _watched(lambda watch: job(options, watch), options.name)
@@ -277,7 +281,7 @@ def architectures(as_json: opt.Json = False) -> int:
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model bundle's folder.")],
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
     pairs: Annotated[str, typer.Argument(help="A table with user and item columns.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write.")],
     user_column: opt.UserColumn = None,
@@ -287,10 +291,11 @@ def predict(
 ) -> int:
     """Rate the pairs of a file by a trained model."""
     from cluster import show, verbs
+    from cluster.fetched import model_folder
     from trainables.data import Columns
 
     columns = Columns(user=user_column, item=item_column, timestamp=time_column)
-    done = verbs.predict_file(model, pairs, output, columns=columns)
+    done = verbs.predict_file(model_folder(model), pairs, output, columns=columns)
     show.print_json(done) if as_json else show.predicted(done)
     return 0
 
@@ -363,6 +368,9 @@ def _watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, 
     except ClusterLost:
         print(f"error: {GONE}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
+    except StorageFailed as error:
+        print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return 1, None
 
 
 def _dry_run(options: "TuneOptions", as_json: bool) -> int:
@@ -375,7 +383,7 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     from cluster.tune_job import spaces_for
 
     spaces = spaces_for(options)
-    source_of(options.earlier, folder_of(options.name), options.architectures)
+    source_of(options.earlier, folder_of(options.name, options.storage), options.architectures)
     prepared = prepare(options.data)
     lines = plan(prepared, spaces, trials=options.trials)
     count = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes).count

@@ -9,7 +9,7 @@ import typer
 
 from cluster import options as opt
 
-Run = Annotated[str, typer.Argument(help="A run: its name below runs/, or its path.")]
+Run = Annotated[str, typer.Argument(help="A run: its name below runs/, its path or its URI.")]
 
 
 def board(
@@ -19,7 +19,7 @@ def board(
     """Show a run in TensorBoard, on this machine's loopback address, until Ctrl-C."""
     from cluster.claim import find_run
 
-    folder = find_run(run)
+    folder = find_run(run, events=True)
     from cluster.board_server import serve  # after what can be wrong with the run: it takes seconds to load
 
     return serve(folder, port=port)
@@ -31,8 +31,11 @@ def report(run: Run, as_json: opt.Json = False) -> int:
     from cluster.claim import find_run
     from cluster.page import write_reports
 
-    page = write_reports(find_run(run))
-    show.print_json({"report": str(page)}) if as_json else print(page)
+    folder = find_run(run)
+    page = write_reports(folder)
+    folder.publish(folder.report)
+    place = folder.publish(page)
+    show.print_json({"report": place}) if as_json else print(place)
     return 0
 
 

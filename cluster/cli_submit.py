@@ -29,7 +29,8 @@ def submit(
     """Run any command as a job on a Ray cluster; the same name again goes on with it, and never starts it twice.
 
     The job's log, which is its standard output and error in one, goes to standard error; the exit code is the job's.
-    Results are in runs/NAME in the folder in which Ray was started on the head node.
+    Results are in the command's --storage; without one they are in runs/NAME, in the folder in which Ray was started
+    on the head node.
     """
     from cluster.job_command import job_command
     from cluster.submit import submit as start
@@ -37,8 +38,9 @@ def submit(
     command = job_command(words or [], name)
     job = start(command, address=address, install=install)
     say = f"submitted {job.id}" if job.started else f"{job.id} is on its way already; nothing was started"
-    results = f"runs/{command.name}" if command.makes_run else None
-    print(f"{say}{f'; results in {results} {WHERE}' if results else ''}", file=sys.stderr)
+    results = command.results
+    where = f"{results}{'' if command.shared else f' {WHERE}'}"
+    print(f"{say}{f'; results in {where}' if results else ''}", file=sys.stderr)
     status, code, exit_code = _followed(job) if wait else ("SUBMITTED", None, 0)
     if as_json:
         from cluster import show

@@ -15,7 +15,7 @@ from trainables import InputError
 def compare(folders: list[RunFolder]) -> dict[str, Any]:
     """What `--json` prints. Raises InputError where a run has no verdict, or other test rows."""
     runs = [read_run(folder) for folder in folders]
-    hashes = {str(run.folder.path): _rows(run) for run in runs}
+    hashes = {run.folder.place: _rows(run) for run in runs}
     first = next(iter(hashes))
     for path, rows in hashes.items():
         if rows != hashes[first]:
@@ -30,14 +30,14 @@ def _rows(run: Run) -> str:
     """The content hash of the test rows that a run was judged on."""
     found = run.detail("test_rows")
     if found is None:
-        raise InputError(f"{run.folder.path}: this run has no verdict to compare")
+        raise InputError(f"{run.folder.place}: this run has no verdict to compare")
     return found["hash"]
 
 
 def _described(run: Run) -> dict[str, Any]:
     verdict = run.verdict or {}
     return {
-        "run": str(run.folder.path),
+        "run": run.folder.place,
         "decoder": run.decoder,
         "look": verdict["look"],
         "winner": verdict["winner"],

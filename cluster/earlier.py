@@ -59,6 +59,8 @@ def named(run: str | None) -> str | None:
     """A run as `run.json` records it: by its name where it is below `runs/`, so that a name and its path are one."""
     if run is None:
         return None
+    if "://" in run:
+        return run
     path = Path(run)
     return path.name if path.parent.resolve() == RUNS.resolve() else str(path)
 
@@ -68,13 +70,13 @@ def source_of(run: str | None, folder: RunFolder, architectures: list[str]) -> R
 
     Raises InputError where it is no search of one of these architectures that got anywhere.
     """
-    if run is None or folder.earlier.exists():
+    if run is None or folder.has(folder.earlier.name):
         return None
     try:
         source = find_run(run)
     except InputError as error:
         raise InputError(f"--from {error}") from None
-    if source.path.resolve() == folder.path.resolve():
+    if source.place == folder.place or source.path.resolve() == folder.path.resolve():
         raise InputError(f"--from {run}: a search cannot start from itself; more --trials with --resume extend it")
     verb = (source.read_record() or {}).get("asked", {}).get("verb")
     if verb != "tune":

@@ -90,7 +90,7 @@ def _result(
 ) -> dict[str, Any]:
     verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched, prepared)
     return {
-        "run": str(folder.path),
+        "run": folder.place,
         "trials": _counts(searched.ledger),
         "seconds": 0.0,
         "baseline": _baseline(scores, searched, prepared),

@@ -3,6 +3,7 @@
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,6 +23,15 @@ def _raise(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Interrupted(number)
+
+
+def interrupt() -> bool:
+    """From another thread: have the main one raise Interrupted. False where it would not do so now."""
+    main = threading.main_thread().ident
+    if main is None or signal.getsignal(signal.SIGTERM) is not _raise:
+        return False
+    signal.pthread_kill(main, signal.SIGTERM)
+    return True
 
 
 @contextmanager

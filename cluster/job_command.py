@@ -11,7 +11,9 @@ import typer
 
 from cluster import options as opt
 from cluster.claim import new_name
+from cluster.run_folder import RUNS
 from cluster.shipment import FILES
+from cluster.storage import Store, refuse_credentials
 from trainables import InputError
 from trainables.data import has_known_columns
 
@@ -30,7 +32,8 @@ class JobCommand:
     name: str  # of the job, and of the run where the verb makes one
     entrypoint: str
     files: tuple[Path, ...]  # of this machine, sent along
-    makes_run: bool
+    results: str | None  # where its run is kept, if the verb makes one
+    shared: bool  # whether that is a --storage of the user's own
 
 
 def job_command(words: list[str], name: str | None) -> JobCommand:
@@ -59,7 +62,8 @@ def job_command(words: list[str], name: str | None) -> JobCommand:
         name=chosen,
         entrypoint=f"{FIND_FILES} && exec {command}" if files else f"exec {command}",
         files=files,
-        makes_run="resume" in values,
+        results=_results(values.get("storage"), chosen) if "resume" in values else None,
+        shared=values.get("storage") is not None,
     )
 
 
@@ -92,6 +96,7 @@ def _check(values: dict[str, Any]) -> None:
         "split": lambda value: opt.one_of("--split", value, opt.SPLITS),
         "decoder": lambda value: opt.one_of("--decoder", value, opt.DECODERS),
         "duplicates": lambda value: opt.one_of("--duplicates", value, opt.DUPLICATES),
+        "storage": _check_storage,
         **dict.fromkeys(SENT, _check_sent),
         **dict.fromkeys(DATA, _check_seen),
     }
@@ -109,6 +114,7 @@ def _check_sent(path: Path) -> None:
 
 def _check_seen(path: str | Path) -> None:
     """Refuse a path that means a file of this machine's working folder; what is absolute may be shared."""
+    refuse_credentials(str(path), "submit:")
     here = Path(path)
     if here.is_absolute() or has_known_columns(str(path)) or not here.exists():
         return
@@ -116,6 +122,19 @@ def _check_seen(path: str | Path) -> None:
         f"{path} is on this machine, and the job runs on the cluster, which does not have it: give a URI, or an "
         f"absolute path that the cluster's nodes see too (such as {here.absolute()}, if they share it)"
     )
+
+
+def _check_storage(where: str) -> None:
+    """Refuse what can be no storage, and a folder whose place depends on where Ray was started."""
+    if not Store.at(where).remote and not Path(where).is_absolute():
+        raise InputError(
+            f"--storage {where}: expected s3://BUCKET/..., gs://BUCKET/... or the absolute path of a folder that the "
+            "cluster's nodes share: the job does not run in this folder"
+        )
+
+
+def _results(storage: str | None, name: str) -> str:
+    return f"{RUNS}/{name}" if storage is None else Store.at(storage).below(name).where
 
 
 def _one_name(outer: str | None, inner: str | None) -> str | None:

@@ -38,6 +38,10 @@ Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: one of our own, here]")
 ]
 Name = Annotated[str | None, typer.Option(help="The run's name below runs/. [default: a timestamp]")]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/, here]"),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 Config = Annotated[Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder.")]
@@ -61,8 +65,11 @@ def data_options(
     items: str | None = None,
 ) -> "DataOptions":
     from cluster.prepared import DataOptions
+    from cluster.storage import refuse_credentials
     from trainables.data import Columns
 
+    for option, value in {"--data": data, "--test": test, "--users": users, "--items": items}.items():
+        refuse_credentials(value or "", option)
     return DataOptions(
         data=data,
         test=test,
@@ -89,6 +96,7 @@ def train_options(
     bfloat16: bool = False,
     address: str | None = None,
     name: str | None = None,
+    storage: str | None = None,
     resume: bool = False,
 ) -> "TrainOptions":
     from cluster.claim import new_name
@@ -108,6 +116,7 @@ def train_options(
         bfloat16=bfloat16,
         address=address,
         name=name or new_name(),
+        storage=storage,
         resume=resume,
     )
 

@@ -52,7 +52,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
 
 def _kept(folder: RunFolder) -> dict[str, Any]:
     if not (folder.verdict.is_file() and folder.predictions.is_file()):
-        raise InputError(f"{folder.path}: the run has no predictions of test rows; it ends with them")
+        raise InputError(f"{folder.place}: the run has no predictions of test rows; it ends with them")
     return json.loads(folder.verdict.read_text())
 
 

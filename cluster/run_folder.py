@@ -80,9 +80,10 @@ def entry_of(values: dict[str, Any]) -> Entry:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run."""
+    """The files of one run, on this machine's disk. Its `home` is the object store that it is mirrored to, if any."""
 
     path: Path
+    home: Store | None = None
 
     @property
     def name(self) -> str:
@@ -91,6 +92,11 @@ class RunFolder:
     @property
     def record(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.path / ".lock"
 
     @property
     def ledger(self) -> Path:
@@ -110,8 +116,30 @@ class RunFolder:
 
     @property
     def store(self) -> Store:
-        """The folder as workers write to it, from wherever they are."""
-        return Store(str(self.path.absolute()))
+        """Where workers write to, from wherever they are."""
+        return self.home or Store(str(self.path.absolute()))
+
+    @property
+    def place(self) -> str:
+        """Where a person finds the run: what names it on the command line."""
+        return self.place_of("")
+
+    def place_of(self, name: str) -> str:
+        """Where a person finds a file or folder of the run."""
+        if self.home is None:
+            return str(self.path / name)
+        return self.home.below(name).where if name else self.home.where
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file, here or in the run's home."""
+        return (self.path / name).exists() or (self.home is not None and self.home.read(name) is not None)
+
+    def publish(self, path: Path) -> str:
+        """Send a file that was written again to the run's home; where a person finds it."""
+        name = path.relative_to(self.path).as_posix()
+        if self.home is not None:
+            self.home.write(name, path.read_bytes())
+        return self.place_of(name)
 
     @property
     def tune(self) -> Path:

@@ -205,7 +205,7 @@ def refuse_credentials(where: str, what: str) -> None:
     if "@" in host + query or (scheme in SCHEMES and ":" in host.partition("?")[0]):
         raise InputError(
             f"{what} {scheme}://...: a URI with credentials would be written down with the run; leave them out, and "
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on every node, or give the machines a role"
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, on every node, or give the machines a role"
         )
 
 

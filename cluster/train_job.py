@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cluster import judged
 from cluster.claim import claim, folder_of
 from cluster.interrupt import interruptible
+from cluster.nodes import check_storage
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
 from cluster.ray_session import session
 from cluster.resources import check, waiting
@@ -40,11 +41,14 @@ class TrainOptions:
     address: str | None
     name: str
     resume: bool
+    storage: str | None = None
 
 
 def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
     """Fit, score, bundle. The result is what `--json` prints; `by_value` holds the confusion matrix besides."""
-    folder = folder_of(options.name)
+    folder = folder_of(options.name, options.storage)
+    if folder.home is not None:
+        folder.home.check()
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
     check_time([config.model_dump().get("time", "none")], prepared)
@@ -57,7 +61,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
         "seed": options.seed,
         "decoder": options.decoder,
     }
-    with claim(folder, asked, resume=options.resume):
+    with claim(folder, asked, resume=options.resume, say=watch.say):
         fitted = _fit(options, prepared, config, folder, watch)
         return _scored(options, prepared, config, fitted, folder, watch)
 
@@ -91,6 +95,8 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
+        if options.address is not None:
+            check_storage(folder.store)
         starting = f"starting {options.workers} worker{'s' if options.workers > 1 else ''}"
         watch.status(waiting(options.workers, resources) or starting)
         came = fit_all(
@@ -161,6 +167,6 @@ def _scored(
         "epochs": fitted.epochs,
         "validation": fitted.metrics,
         "test": test,
-        "model": str(path),
+        "model": folder.place_of(f"models/{options.architecture}"),
         "by_value": table,
     }

@@ -12,6 +12,7 @@ from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.earlier import Earlier, begin, named, source_of
 from cluster.ending import finish
 from cluster.interrupt import interruptible
+from cluster.nodes import check_storage
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepare
 from cluster.ray_session import session
 from cluster.resources import Resources, check, waiting
@@ -46,6 +47,7 @@ class TuneOptions:
     address: str | None
     name: str
     resume: bool
+    storage: str | None = None
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
     earlier: str | None = None  # the run to start from
@@ -71,7 +73,9 @@ def spaces_for(options: TuneOptions) -> dict[str, Space]:
 def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     """The whole job. The result is what `--json` prints."""
     start = time.monotonic()
-    folder = folder_of(options.name)
+    folder = folder_of(options.name, options.storage)
+    if folder.home is not None:
+        folder.home.check()
     declared = spaces_for(options)
     source = source_of(options.earlier, folder, options.architectures)
     prepared = prepare(options.data)
@@ -80,12 +84,15 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     check_batches(_batches(spaces, prepared, options.baseline), prepared.split.train, workers=options.workers)
     watch.say(prepared.summary())
     size = vars(Size.of(prepared.shape))
-    with claim(folder, _asked(options, prepared, spaces), resume=options.resume, growing="trials", size=size):
+    asked = _asked(options, prepared, spaces)
+    with claim(folder, asked, resume=options.resume, growing="trials", size=size, say=watch.say):
         ledger = Ledger(folder.ledger)
         earlier = begin(folder, source, declared, prepared.shape, say=watch.say)
         watch.status("starting Ray")
         with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
             check(options.workers, resources)
+            if options.address is not None:
+                check_storage(folder.store)
             choices = _search(options, prepared, spaces, folder, ledger, earlier, resources, watch)
             orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
             wanted = [*orders.values(), *calibrations(orders)]

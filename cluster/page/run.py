@@ -53,7 +53,7 @@ def read_run(folder: RunFolder) -> Run:
     """The files of a search. Raises InputError where it is no search, or a file is no JSON."""
     record = _json(folder.record)
     if record.get("asked", {}).get("verb") != "tune":
-        raise InputError(f"{folder.path}: this is no run of `reeltune tune`, and has nothing to report")
+        raise InputError(f"{folder.place}: this is no run of `reeltune tune`, and has nothing to report")
     verdict = _json(folder.verdict) if folder.verdict.exists() else None
     run = Run(folder=folder, record=record, verdict=verdict, ledger=_ledger(folder.ledger))
     # A search that goes on with more trials has its earlier answer still, which is not that of these trials.

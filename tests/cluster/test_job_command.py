@@ -32,6 +32,14 @@ WRONG = [
 ]
 
 
+WRONG += [
+    (["tune", "--storage", "runs"], "--storage runs: expected s3://BUCKET/..., gs://BUCKET/... or the absolute path"),
+    (["tune", "--storage", "s3://AKIA:hidden@bucket"], "--storage s3://...: a URI with credentials would be written"),
+    (["tune", "--data", "s3://AKIA:hidden@bucket/a.csv"], "submit: s3://...: a URI with credentials would be written"),
+    (["tune", "--storage", "s3://bucket?bad=1"], "no option 'bad' of an S3 URI"),
+]
+
+
 @pytest.fixture
 def own_files(tmp_path):
     """Files in the working folder, which is the test's own."""
@@ -95,7 +103,8 @@ def test_a_search_joins_its_cluster_and_goes_on_with_its_name():
     command = job_command(["tune", "pmf", "--data", "s3://bucket/a b.csv"], "mine")
     added = "--address auto --name mine --resume"
     assert command.entrypoint == f"exec python -P -m cluster tune {added} pmf --data 's3://bucket/a b.csv'"
-    assert command.makes_run
+    assert command.results == "runs/mine"
+    assert not command.shared
 
 
 def test_a_name_of_the_verb_is_the_jobs_name_and_nothing_is_added_twice():
@@ -113,13 +122,26 @@ def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
 def test_a_replay_of_an_ensemble_joins_its_cluster_and_is_no_new_run():
     command = job_command(["replay", "mine", "--architecture", "ensemble"], None)
     assert command.entrypoint == "exec python -P -m cluster replay --address auto mine --architecture ensemble"
-    assert not command.makes_run
+    assert command.results is None
+
+
+@pytest.mark.parametrize(
+    ("storage", "results"),
+    [
+        ("/shared/runs", "/shared/runs/mine"),
+        ("s3://bucket/runs?region=eu-west-1", "s3://bucket/runs/mine?region=eu-west-1"),
+    ],
+)
+def test_results_are_in_the_storage_of_the_command(storage, results):
+    command = job_command(["tune", "--storage", storage], "mine")
+    assert command.results == results
+    assert command.shared
 
 
 def test_verbs_that_make_no_run_are_left_as_they_are():
     command = job_command(["data", "ml-100k"], "look")
     assert command.entrypoint == "exec python -P -m cluster data ml-100k"
-    assert not command.makes_run
+    assert command.results is None
 
 
 @pytest.mark.parametrize("words", [["--space", "./narrow.toml"], ["--space=narrow.toml"]])
