@@ -2,6 +2,7 @@
 
 import os
 
+import psutil
 import pytest
 import ray
 from ray.cluster_utils import Cluster
@@ -11,6 +12,8 @@ from cluster.nodes import check_storage
 from cluster.storage import Store
 from tests import s3
 from trainables.errors import InputError
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
