@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from cluster.storage import Store, replace
+from cluster.storage import Store, inside, replace
+from trainables.errors import InputError
 
 SCHEMA = 1
 RUNS = Path("runs")
@@ -68,7 +69,10 @@ def read_entries(path: Path) -> Iterator[Entry]:
     """The whole lines of a ledger, which is left as it is: another process may be writing to it."""
     content = path.read_bytes() if path.exists() else b""
     for line in content[: content.rfind(b"\n") + 1].splitlines():
-        yield entry_of(json.loads(line))
+        entry = entry_of(json.loads(line))
+        if "/" in inside(entry.trial, of=str(path)):  # files are named by it, and a ledger may come from elsewhere
+            raise InputError(f"{path}: {entry.trial!r} is no name of a trial")
+        yield entry
 
 
 def entry_of(values: dict[str, Any]) -> Entry:

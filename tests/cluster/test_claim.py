@@ -114,10 +114,36 @@ def test_a_second_process_on_the_same_name_is_refused():
         other.wait(timeout=30)
 
 
+@pytest.mark.parametrize("storage", [None, "/shared/runs", "s3://bucket/runs"])
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", ".."])
-def test_a_name_cannot_lead_out_of_the_folder_of_runs(name):
+def test_a_name_cannot_lead_out_of_the_folder_of_runs(name, storage):
     with pytest.raises(InputError, match="expected a plain name"):
-        folder_of(name)
+        folder_of(name, storage)
+
+
+def test_a_storage_folder_takes_the_place_of_runs(tmp_path):
+    folder = folder_of("run", str(tmp_path / "shared"))
+    with claim(folder, ASKED, resume=False):
+        pass
+    assert (tmp_path / "shared" / "run" / "run.json").exists()
+    assert not (tmp_path / "runs").exists()
+    assert find_run(str(tmp_path / "shared" / "run")).place == folder.place == folder.store.where
+
+
+def test_a_folder_in_an_object_store_is_mirrored_from_the_folder_of_runs():
+    folder = folder_of("run", "s3://bucket/kept?region=eu-west-1")
+    assert str(folder.path) == "runs/run"
+    assert folder.place == folder.store.where == "s3://bucket/kept/run?region=eu-west-1"
+    assert folder.place_of("models/pmf") == "s3://bucket/kept/run/models/pmf?region=eu-west-1"
+
+
+def test_a_storage_that_can_be_no_folder_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"file/run cannot be written: .*Not a directory"),
+        claim(folder_of("run", str(tmp_path / "file")), ASKED, resume=False),
+    ):
+        pass
 
 
 def test_a_run_is_found_by_name_and_by_path_and_others_are_listed():

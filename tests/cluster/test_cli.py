@@ -25,6 +25,7 @@ def films(film_ratings, tmp_path):
     return tmp_path
 
 
+NOBODY = "endpoint_override=http://127.0.0.1:1&region=us-east-1"
 WRONG = [
     (["tune", "nope"], f"no architecture 'nope' to search; there are {next(iter(ARCHITECTURES))}, "),
     (["tune", "--trials", "0"], "Invalid value for '--trials'"),
@@ -35,6 +36,12 @@ WRONG = [
     (["tune", "--workers-per-trial", "2"], "--workers-per-trial 2: trials of several workers are not built yet"),
     (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
     (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
+    (
+        ["tune", "--smoke-test", "--storage", "ftp://host/runs"],
+        "--storage ftp://host/runs: expected a folder, s3://BUCKET",
+    ),
+    (["tune", "--smoke-test", "--storage", "s3://k:s@bucket"], "--storage s3://...: a URI with credentials would be"),
+    (["train", "pmf", "--data", "synthetic", "--storage", f"s3://bucket?{NOBODY}"], "cannot be reached: "),
     (["tune", "--smoke-test", "--address", "somewhere"], "--address 'somewhere': expected auto, host:port"),
     (["tune", "--smoke-test", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
     (["tune", "--smoke-test", "--baseline", "knn"], "--baseline 'knn': expected one of bias, pmf, "),

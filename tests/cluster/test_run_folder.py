@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.run_folder import Entry, Ledger, RunFolder, write_json, write_text
+from trainables.errors import InputError
 
 ENTRY = Entry(
     trial="pmf-000",
@@ -53,6 +54,13 @@ def test_a_half_written_last_line_is_cut_off_wherever_it_breaks(tmp_path):
         assert ledger.entries == [ENTRY]
         ledger.append(second)
         assert path.read_bytes() == both
+
+
+@pytest.mark.parametrize("trial", ["../../up", "/etc/passwd", "a/b", ".."])
+def test_a_trials_name_that_leads_out_of_the_run_is_refused(tmp_path, trial):
+    Ledger(tmp_path / "trials.jsonl").append(replace(ENTRY, trial=trial))
+    with pytest.raises(InputError, match=r"trials.jsonl: .*(leads out of it|is no name of a trial)"):
+        Ledger(tmp_path / "trials.jsonl")
 
 
 def test_a_number_that_is_none_is_never_written(tmp_path):
