@@ -60,7 +60,7 @@ def _follow(process: Any, command: JobCommand) -> int:
         if command.makes_run:
             print(f"the run is on the cluster's head node; go on with: {how_to_go_on(command.name)}", file=sys.stderr)
         return interrupted.exit_code
-    if command.makes_run:
+    if command.results is not None and not command.shared:
         packed, where = ray.get(process.pack.remote(command.name))
         if packed:
             print(unpack(packed, command.name, where), file=sys.stderr)
