@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cluster import machine
-from cluster.mirror import discard, mirrored
+from cluster.mirror import mirrored
 from cluster.run_folder import RUNS, RunFolder, write_json
 from cluster.storage import Store
 from trainables import InputError
@@ -86,7 +86,6 @@ def claim(
         except InputError:
             if earlier is None and not folder.ledger.exists():  # nothing has begun: the name stays free
                 shutil.rmtree(folder.path)
-                discard(folder)
             raise
         write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
 

@@ -50,8 +50,13 @@ def mirrored(folder: RunFolder, *, dead: str, resume: bool, say: Callable[[str],
     except BaseException:
         lease.release()
         raise
-    with mirror:
-        yield lease.owner
+    try:
+        with mirror:
+            yield lease.owner
+    except InputError:
+        if not folder.path.exists():  # nothing had begun: the name stays free there too
+            _discard(folder.home, folder.ledger.name)
+        raise
 
 
 def _begin(folder: RunFolder, home: Store, mirror: "Mirror") -> None:
@@ -75,6 +80,13 @@ def _behind(folder: RunFolder, home: Store, record: bytes) -> bool:
         return len(there) > len(here)
     mine = folder.read_record() or {}
     return mine.get("finished") is None and json.loads(record).get("finished") is not None
+
+
+def _discard(home: Store, ledger: str) -> None:
+    names = home.names()
+    if ledger not in names:
+        for name in names:
+            home.remove(name)
 
 
 def _whole(ledger: bytes) -> bytes:
@@ -199,10 +211,3 @@ class Mirror:
     def _ledger_grew(self) -> bool:
         ledger, sent = self.folder.ledger, self.sent.get(self.folder.ledger.name)
         return ledger.exists() and (sent is None or ledger.stat().st_size != sent.size)
-
-
-def discard(folder: RunFolder) -> None:
-    """Remove what a home has of a run that could not begin."""
-    if folder.home is not None:
-        for name in folder.home.names():
-            folder.home.remove(name)

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
-from ray.cluster_utils import Cluster
 
 from cluster.dealer import FINALISTS, SEEDS
 from cluster.run_folder import Ledger
-from tests import s3
+from tests import heads, s3
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+ROOT = Path(__file__).parent.parent.parent
+HEADS_ALONE = ("--port", "--dashboard-port", "--ray-client-server-port")
 SEARCH = ["tune", "bias", "pmf", "--smoke-test", "--no-ensemble", "--name", "mine"]
 TRIALS = 2 * 2
 
@@ -26,9 +29,20 @@ def reeltune(*words, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
 
 
-def started(*words, cwd):
-    command = [sys.executable, "-m", "cluster", *words]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(tmp_path):
+    """Starts a command, which is gone after the test."""
+    begun = []
+
+    def begin(*words, cwd=tmp_path):
+        command = [sys.executable, "-m", "cluster", *words]
+        begun.append(subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        if process.poll() is None:
+            end_at_once(process)
 
 
 def lines(store):
@@ -36,7 +50,7 @@ def lines(store):
 
 
 def until(holds, process):
-    end = time.monotonic() + 150
+    end = time.monotonic() + 200
     while not holds():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
@@ -47,7 +61,8 @@ def end_at_once(process):
     """As by kill -9 of the whole machine: Ray's own processes outlive a killed driver by a minute."""
     family = [process, *psutil.Process(process.pid).children(recursive=True)]
     for one in family:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     process.communicate(timeout=60)
 
 
@@ -61,12 +76,12 @@ def whole(ledger):
     return entries
 
 
-def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port, bucket, tmp_path):
+def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port, bucket, tmp_path, start):
     where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("mine")
     words = [*SEARCH, "--concurrent", "1", "--storage", where, "--json"]
     for place in ("here", "there"):
         (tmp_path / place).mkdir()
-    first = started(*words, cwd=tmp_path / "here")
+    first = start(*words, cwd=tmp_path / "here")
     until(lambda: lines(home) >= 2, first)
     end_at_once(first)
     kept = home.read("trials.jsonl")
@@ -87,27 +102,41 @@ def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port,
     assert json.loads(again.stdout)["architectures"].keys() == result["architectures"].keys()
 
 
-def test_nodes_of_a_cluster_that_share_no_disk_write_to_the_store(s3_port, bucket, tmp_path):
-    where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("mine")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+@contextmanager
+def one_more_node(address):
+    """A node with one CPU that has joined the cluster at this address."""
+    options = [option for option in heads.PORTS if option not in HEADS_ALONE]
+    ports = zip(options, heads.free_ports(len(options)), strict=True)
+    words = [word for option, port in ports for word in (option, str(port))]
+    words += ["--min-worker-port", "0", "--max-worker-port", "0", "--num-cpus", "1", "--disable-usage-stats", "--block"]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--address", address, *words]
+    process = subprocess.Popen(command, env=heads.environment(PYTHONPATH=str(ROOT)), stdout=subprocess.DEVNULL)
     try:
-        cluster.add_node(num_cpus=1)
-        words = [*SEARCH, "--storage", where, "--address", cluster.address, "--json"]
-        done = reeltune(*words, cwd=tmp_path)
+        yield process
     finally:
-        cluster.shutdown()
+        heads.kill(process)
+
+
+def test_nodes_of_a_cluster_write_to_the_store_and_leave_nothing_on_a_disk(s3_port, bucket, tmp_path):
+    where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("mine")
+    (tmp_path / "head").mkdir()
+    with heads.head_node(tmp_path / "head", cpus=1, PYTHONPATH=str(ROOT)) as head, one_more_node(head.gcs):
+        # Two at a time need both nodes.
+        words = [*SEARCH, "--storage", where, "--address", head.gcs, "--concurrent", "2", "--json"]
+        done = reeltune(*words, cwd=tmp_path, env=heads.environment(PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
     entries = whole(tmp_path / "runs" / "mine" / "trials.jsonl")
     confirmed = {f"held_out/{entry.trial}.npy" for entry in entries if entry.stage == "confirm"}
     assert confirmed <= set(home.names())
     assert not (tmp_path / "runs" / "mine" / "held_out").exists()
+    assert not [name for name in home.names() if name.startswith((".probe", ".check"))]
 
 
-def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(s3_port, bucket, tmp_path):
+def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(s3_port, bucket, tmp_path, start):
     with s3.proxied(s3_port) as proxy:
         words = [*SEARCH, "--concurrent", "1", "--storage", s3.uri(proxy.port, bucket), "--json"]
         home = s3.store(s3_port, bucket).below("mine")
-        search = started(*words, cwd=tmp_path)
+        search = start(*words)
         until(lambda: lines(home) >= 1, search)
         proxy.fault = "read-only"
         _, errors = search.communicate(timeout=200)
@@ -125,16 +154,16 @@ def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(s
         assert whole(tmp_path / "runs" / "mine" / "trials.jsonl")[: len(kept)] == kept
 
 
-def test_a_search_told_to_end_while_the_store_hangs_ends_in_time(s3_port, bucket, tmp_path):
+def test_a_search_told_to_end_while_the_store_hangs_ends_in_time(s3_port, bucket, start):
     with s3.proxied(s3_port) as proxy:
         words = [*SEARCH, "--trials", "400", "--concurrent", "1", "--storage", s3.uri(proxy.port, bucket)]
-        search = started(*words, cwd=tmp_path)
+        search = start(*words)
         until(lambda: lines(s3.store(s3_port, bucket).below("mine")) >= 1, search)
         proxy.fault = "hung"
-        start = time.monotonic()
+        told = time.monotonic()
         search.send_signal(signal.SIGTERM)
         _, errors = search.communicate(timeout=60)
-        assert time.monotonic() - start < 25  # promised are 20 s, on a machine that does nothing else
+        assert time.monotonic() - told < 25  # promised are 20 s, on a machine that does nothing else
         assert search.returncode == 143
         assert "the last changes are in runs/mine alone" in errors
         assert errors.splitlines()[-1].endswith("--resume")
