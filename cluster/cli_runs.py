@@ -108,7 +108,7 @@ def replay(
 
 
 def recommend(
-    model: Annotated[Path, typer.Argument(help="A model bundle's folder.")],
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
     seen: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +133,7 @@ def recommend(
     Of items with the same rating, as the argmax of a classifier often gives, those with the higher mean come first.
     """
     from cluster import show, verbs
+    from cluster.fetched import model_folder
     from cluster.recommend import RecommendOptions
     from cluster.recommend import recommend as job
     from cluster.watch import Watch
@@ -143,7 +144,7 @@ def recommend(
     columns = Columns(user=user_column, item=item_column)
     options = RecommendOptions(users=users, seen=seen, top=top, at=at, columns=columns)
     with Watch() as watch:
-        done = job(model, options, progress=watch.tick)
+        done = job(model_folder(model), options, progress=watch.tick)
     if output is not None:
         verbs.write_table(done.frame, output)
     show.print_json(done.described(output)) if as_json else show.recommended(done.described(output))

@@ -25,7 +25,7 @@ HERE = ("tune", "train")  # on this disk alone: nothing is resumed from them
 THERE = ("held_out", "states", "fits")  # in the store alone, where workers write them from wherever they are
 EVERY = 10.0  # seconds between two looks for changes; a trial's end brings one at once
 SHARE = 9  # but not before so many times as long as the last look took
-LAST = 8.0  # seconds for the last look of a command that was told to end: it may have 20
+LAST = 5.0  # seconds for the last look of a command that was told to end: it may have 20 in all
 AT_ONCE = 16  # files that are fetched
 UNKNOWN = Stamp(size=-1, changed=0)
 

@@ -110,7 +110,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> dict[str,
     rows, look = prepared.split.test.open(looks(), reason=f"replay, run {folder.name}")
     scores = score_all(searched, rows, prepared)[reported.name]
     return {
-        "run": str(folder.path),
+        "run": folder.place,
         "architecture": reported.name,
         "decoder": reported.run.decoder,
         "fits": len(searched.fitted),
@@ -125,12 +125,12 @@ def reported_by(folder: RunFolder, name: str | None) -> Reported:
     """What a run reports of its winner, or of this one. Raises InputError where there is no such thing."""
     run = read_run(folder)
     if run.verdict is None or not folder.predictions.is_file():
-        raise InputError(f"{folder.path}: the search is not finished, and has reported no score to replay")
+        raise InputError(f"{folder.place}: the search is not finished, and has reported no score to replay")
     if not {"seeds", "probabilities"} <= run.verdict.keys():
         raise InputError(f"{folder.verdict}: an earlier version wrote it, without what a replay needs")
     judged_ones = [each for each, found in run.verdict["architectures"].items() if found["test"] is not None]
     if not judged_ones:
-        raise InputError(f"{folder.path}: the run has no winner: no fit of it came to its end")
+        raise InputError(f"{folder.place}: the run has no winner: no fit of it came to its end")
     if name is not None and name not in judged_ones:
         raise InputError(f"--architecture {name!r}: run {folder.name} judged {', '.join(judged_ones)}")
     return Reported(run=run, verdict=run.verdict, name=name or run.verdict["winner"])

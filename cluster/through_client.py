@@ -57,7 +57,7 @@ def _follow(process: Any, command: JobCommand) -> int:
     except Interrupted as interrupted:
         ray.get(process.interrupt.remote(interrupted.exit_code - 128))
         _shown(process, seconds=END_SECONDS)
-        if command.makes_run:
+        if command.results is not None:
             print(f"the run is on the cluster's head node; go on with: {how_to_go_on(command.name)}", file=sys.stderr)
         return interrupted.exit_code
     if command.results is not None and not command.shared:
