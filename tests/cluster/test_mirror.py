@@ -67,6 +67,7 @@ def test_what_is_written_is_in_the_store_soon_and_at_the_end_all_of_it_is(folder
     with working(folder):
         Ledger(folder.ledger).append(ENTRY)
         until(lambda: home.read("trials.jsonl") == folder.ledger.read_bytes())
+        until(lambda: "run.json" in home.names())
         assert json.loads(home.read("run.json"))["finished"] is None
         (folder.path / "tensorboard").mkdir()
         (folder.path / "tensorboard" / "events").write_bytes(b"late")
@@ -94,7 +95,7 @@ def test_what_is_removed_is_removed_there_and_what_workers_wrote_stays(folder, h
 def test_a_folder_that_somebody_removes_takes_nothing_with_it(folder, home):
     with working(folder):
         Ledger(folder.ledger).append(ENTRY)
-        until(lambda: "trials.jsonl" in home.names())
+        until(lambda: "run.json" in home.names())  # which is sent last
         shutil.rmtree(folder.path)
     assert home.names() == ["run.json", "trials.jsonl"]
 
