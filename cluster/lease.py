@@ -16,7 +16,7 @@ from trainables.errors import InputError, StorageFailed
 
 NAME = ".lease.json"
 STALE = 60.0  # seconds without a renewal after which a holder is taken for dead; it renews every few seconds
-SETTLE = 1.0  # seconds after which the last of several that took it at once is seen by all
+SETTLE = 2.0  # seconds after which the last of several that took it at once is seen by all
 
 
 class Lease:

@@ -11,7 +11,7 @@ from trainables.errors import InputError, StorageFailed
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "STALE", 3.0)
-    monkeypatch.setattr(lease, "SETTLE", 0.3)
+    monkeypatch.setattr(lease, "SETTLE", 1.0)
     return Store(str(tmp_path))
 
 
