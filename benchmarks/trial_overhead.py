@@ -1,66 +1,141 @@
-"""What a trial costs in Ray Tune beyond its fit: 40 trials one after another in a reused actor.
+"""What a trial costs in Ray Tune beyond its fit: in process, in a lane, and as Ray's documentation nests the two.
 
     python benchmarks/trial_overhead.py
+    python benchmarks/trial_overhead.py --kinds process lane-2 --trials 40
 
-The cost is the time from one trial's end to the next one's, less the seconds that the trial says it worked.
+`process` is a trial of one worker in a reused actor of Ray Tune; `lane-N` one of N workers in a lane; `nested-N` a
+function of Ray Tune that calls `TorchTrainer.fit()` with N workers. The cost is the time from one trial's end to the
+next one's, less the seconds that the trial says it worked. The first trial, which waits for what is started, is told
+apart.
 """
 
 import argparse
 import itertools
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import ray.train
+from ray import tune
+from ray.train.torch import TorchTrainer
+from ray.tune.integration.ray_train import TuneReportCallback
 
 from cluster.dealer import Dealer
+from cluster.lane_trial import TRIAL_CPUS, trial_lanes
 from cluster.machine import description
-from cluster.prepared import DataOptions, prepare
+from cluster.prepared import DataOptions, Prepared, prepare
 from cluster.ray_session import session
-from cluster.run_folder import Entry, Ledger, RunFolder
+from cluster.resources import Resources
+from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, studies
 from cluster.slots import Slots
 from cluster.trial import TrialData
 from search_spaces import read_spaces
 from trainables.architectures import ARCHITECTURES
+from trainables.fit import Fit
+from trainables.loop import run
 
 SPACE = "[pmf]\nonly = true\nbatch_size = 512\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\nlog = true\n"
+KINDS = ("process", "lane-1", "lane-2", "nested-1", "nested-2")
+Ended = Callable[[float], None]  # called with the seconds that a trial worked
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--nested-trials", type=int, default=4)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()
     prepared = prepare(DataOptions(data="ml-100k"))
-    ended: list[tuple[float, Entry]] = []
-    with tempfile.TemporaryDirectory() as path, session(None, data_bytes=prepared.bytes):
-        folder = RunFolder(Path(path))
-        (folder.path / "space.toml").write_text(SPACE)
-        spaces = read_spaces(folder.path / "space.toml", {"pmf": ARCHITECTURES["pmf"]})
-        ledger = Ledger(folder.ledger)
-        made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
-        dealer = Dealer(
-            made,
-            ledger,
-            trials=arguments.trials,
-            seed=1,
-            unfinished={},
-            ended=lambda entry: ended.append((time.monotonic(), entry)),
-        )
-        parts = prepared.split
-        data = TrialData(
-            train=parts.train,
-            validation=parts.validation,
-            split="random",
-            shape=prepared.shape,
-            decoder="argmax",
-            store=folder.store,
-        )
-        search(dealer, data, folder, Slots(count=1, cpus=1, gpus=0), halve=False)
-    costs = [later - earlier - entry.seconds for (earlier, _), (later, entry) in itertools.pairwise(ended)]
     print(f"machine: {description()}")
-    print(f"{len(costs)} trials after the first: fit {np.median([entry.seconds for _, entry in ended]):.2f} s (median)")
-    print(f"beyond the fit: median {np.median(costs):.3f} s, 90th percentile {np.quantile(costs, 0.9):.3f} s")
+    print("| trial | trials | fit, s | beyond it: median, s | 90th percentile, s | to the first one's end, s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for kind in arguments.kinds:
+        name, _, workers = kind.partition("-")
+        trials = arguments.nested_trials if name == "nested" else arguments.trials
+        ended: list[tuple[float, float]] = []
+        with tempfile.TemporaryDirectory() as path, session(None, data_bytes=prepared.bytes) as resources:
+            note = partial(_note, ended)
+            start = time.monotonic()
+            if name == "nested":
+                nested(prepared, Path(path), note, workers=int(workers), trials=trials)
+            else:
+                lane = resources if workers else None
+                ours(prepared, Path(path), note, lane, workers=int(workers or 1), trials=trials)
+        costs = [later - earlier - worked for (earlier, _), (later, worked) in itertools.pairwise(ended)]
+        fit = np.median([worked for _, worked in ended])
+        spread = f"{np.median(costs):.3f} | {np.quantile(costs, 0.9):.3f}"
+        print(f"| {kind} | {len(ended)} | {fit:.2f} | {spread} | {ended[0][0] - start:.1f} |", flush=True)
+
+
+def _note(ended: list[tuple[float, float]], worked: float) -> None:
+    ended.append((time.monotonic(), worked))
+
+
+def ours(prepared: Prepared, path: Path, ended: Ended, lane: Resources | None, *, workers: int, trials: int) -> None:
+    """A search as `reeltune tune` does it, one trial at a time; in a lane, if resources for one are given."""
+    folder = RunFolder(path)
+    (path / "space.toml").write_text(SPACE)
+    spaces = read_spaces(path / "space.toml", {"pmf": ARCHITECTURES["pmf"]})
+    ledger = Ledger(folder.ledger)
+    made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
+    dealer = Dealer(made, ledger, trials=trials, seed=1, unfinished={}, ended=lambda entry: ended(entry.seconds))
+    parts = prepared.split
+    data = TrialData(
+        train=parts.train,
+        validation=parts.validation,
+        split="random",
+        shape=prepared.shape,
+        decoder="argmax",
+        store=folder.store,
+    )
+    taken = Slots(count=1, workers=workers)
+    with trial_lanes(data, 1, workers=workers, resources=lane) if lane else nullcontext([]) as lanes:
+        search(dealer, data, folder, taken, halve=False, lanes=lanes)
+
+
+def nested(prepared: Prepared, path: Path, ended: Ended, *, workers: int, trials: int) -> None:
+    """The same fits as in docs.ray.io, "Hyperparameter Tuning with Ray Tune"."""
+
+    def trial(config: dict[str, Any], data: list[ray.ObjectRef]) -> None:
+        TorchTrainer(
+            fit,
+            train_loop_config={**config, "data": data},
+            scaling_config=ray.train.ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1 - TRIAL_CPUS}),
+            run_config=ray.train.RunConfig(
+                name=f"trial-{tune.get_context().get_trial_id()}",
+                storage_path=str(path),
+                callbacks=[TuneReportCallback()],
+            ),
+        ).fit()
+
+    class Note(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            ended(trial.last_result["seconds"])
+
+    data = [ray.put((prepared.split.train, prepared.split.validation, prepared.shape))]
+    tune.Tuner(
+        tune.with_resources(tune.with_parameters(trial, data=data), {"CPU": TRIAL_CPUS}),
+        param_space={"learning_rate": tune.loguniform(1e-3, 1e-2)},
+        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=1),
+        run_config=tune.RunConfig(name="nested", storage_path=str(path), callbacks=[Note()], verbose=0),
+    ).fit()
+
+
+def fit(settings: dict[str, Any]) -> None:
+    """What each worker runs."""
+    start = time.monotonic()
+    train, validation, shape = ray.get(settings["data"][0])
+    pmf = ARCHITECTURES["pmf"]
+    config = pmf.Config(batch_size=512, learning_rate=settings["learning_rate"])
+    for _ in run(Fit(pmf, config, shape, train, seed=1), validation=validation):
+        pass
+    ray.train.report({"seconds": time.monotonic() - start})
 
 
 if __name__ == "__main__":

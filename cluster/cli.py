@@ -86,7 +86,9 @@ def tune(
         str | None,
         typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: --time]"),
     ] = None,
-    workers_per_trial: Annotated[int, typer.Option(min=1, help="Data-parallel workers of one trial.")] = 1,
+    workers_per_trial: Annotated[
+        int, typer.Option(min=1, help="Data-parallel workers of a trial; a GPU each where there are any.")
+    ] = 1,
     workers: opt.Workers = 1,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
     gpus_per_trial: Annotated[
@@ -121,11 +123,6 @@ def tune(
     """Search, refit, judge: which architecture predicts these ratings best, and does it beat the baseline?"""
     if opt.through_client(address):
         return _on_cluster(address)
-    if workers_per_trial > 1:
-        raise InputError(
-            f"--workers-per-trial {workers_per_trial}: trials of several workers are not built yet; "
-            "use 1 (refits take several: --workers)"
-        )
     from cluster.baseline import baseline_of
     from cluster.claim import new_name
     from cluster.tune_job import TuneOptions, searchable
@@ -152,6 +149,7 @@ def tune(
         seconds=None if time is None else opt.seconds("--time", time),
         trial_seconds=None if trial_timeout is None else opt.seconds("--trial-timeout", trial_timeout),
         workers=workers,
+        workers_per_trial=workers_per_trial,
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         decoder=opt.one_of("--decoder", decoder, opt.DECODERS),
@@ -386,11 +384,13 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     source_of(options.earlier, folder_of(options.name, options.storage), options.architectures)
     prepared = prepare(options.data)
     lines = plan(prepared, spaces, trials=options.trials)
-    count = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes).count
-    seconds = estimate(lines, slots=count)
+    taken = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes, workers=options.workers_per_trial)
+    seconds = estimate(lines, slots=taken.count)
     planned = [vars(line) for line in lines]
     if as_json:
-        show.print_json({"slots": count, "estimate_seconds": round(seconds), "plan": planned})
+        counts = {"slots": taken.count, "workers_per_trial": taken.workers}
+        show.print_json({**counts, "estimate_seconds": round(seconds), "plan": planned})
     else:
-        show.planned(planned, slots=count, seconds=seconds, summary=prepared.summary())
+        count, each = taken.count, taken.workers
+        show.planned(planned, slots=count, workers=each, seconds=seconds, summary=prepared.summary())
     return 0

@@ -11,12 +11,12 @@ from cluster import board_winners, ensembled, judged
 from cluster.baseline import KEY, PMF, described, gains_over, groups, judge_all
 from cluster.dealer import Choice
 from cluster.details import details
+from cluster.fits import FitOrder, Fitted, Lost
 from cluster.judged import Scored
 from cluster.page import write_reports
 from cluster.prepared import Prepared, looks
 from cluster.run_folder import Ledger, RunFolder, write_json
 from cluster.searched import Searched
-from cluster.train_group import FitOrder, Fitted, Lost
 from trainables import bundle as bundles
 from trainables import ensemble
 from trainables.architectures import ARCHITECTURES

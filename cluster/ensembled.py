@@ -8,11 +8,11 @@ import torch
 
 from cluster import held_out, judged
 from cluster.dealer import SEEDS, Choice
+from cluster.fits import FitOrder, Fitted
 from cluster.judged import Scored
 from cluster.prepared import Prepared
 from cluster.run_folder import RunFolder
 from cluster.searched import Searched
-from cluster.train_group import FitOrder, Fitted
 from cluster.trial import KEPT
 from trainables import ensemble
 from trainables.data import Rows, fold

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.metrics import classification_report, confusion_matrix
 
-from cluster.train_group import FitOrder, Fitted
+from cluster.fits import FitOrder, Fitted
 from trainables.architectures import ARCHITECTURES
 from trainables.bundle import restored
 from trainables.data import Rows

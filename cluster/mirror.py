@@ -21,7 +21,7 @@ from cluster.run_folder import RunFolder
 from cluster.storage import Stamp, Store, replace
 from trainables.errors import InputError, StorageFailed
 
-HERE = ("tune", "train")  # on this disk alone: nothing is resumed from them
+HERE = ("tune",)  # on this disk alone: nothing is resumed from it
 THERE = ("held_out", "states", "fits")  # in the store alone, where workers write them from wherever they are
 EVERY = 10.0  # seconds between two looks for changes; a trial's end brings one at once
 SHARE = 9  # but not before so many times as long as the last look took

@@ -12,6 +12,7 @@ import pandas as pd
 from cluster import judged, machine
 from cluster.dealer import Choice
 from cluster.ending import column_of, score_all
+from cluster.fits import GroupData, Lost
 from cluster.interrupt import interruptible
 from cluster.judged import Scored
 from cluster.page.run import Run, read_run
@@ -21,7 +22,8 @@ from cluster.report import error_of
 from cluster.resources import Resources, check, waiting
 from cluster.run_folder import Ledger, RunFolder
 from cluster.searched import Searched
-from cluster.train_group import GroupData, Lost, fit_all
+from cluster.storage import Store
+from cluster.train_group import fit_all
 from cluster.tune_job import refits_of
 from cluster.watch import Watch
 from trainables import FitFailed, InputError
@@ -105,7 +107,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> dict[str,
         changed = _changed(reported, workers, resources.device)
         if changed:
             watch.say(f"note: not all is as it was, and so bits may differ: {'; '.join(changed)}")
-        searched = _refitted(reported, prepared, workers, resources, Path(storage), watch)
+        searched = _refitted(reported, prepared, workers, resources, Store(str(Path(storage).absolute())), watch)
     watch.status("")
     rows, look = prepared.split.test.open(looks(), reason=f"replay, run {folder.name}")
     scores = score_all(searched, rows, prepared)[reported.name]
@@ -160,7 +162,7 @@ def _changed(reported: Reported, workers: int, device: str) -> list[str]:
 
 
 def _refitted(
-    reported: Reported, prepared: Prepared, workers: int, resources: Resources, storage: Path, watch: Watch
+    reported: Reported, prepared: Prepared, workers: int, resources: Resources, store: Store, watch: Watch
 ) -> Searched:
     """As a search would have it whose choices came to these refits."""
     run, choices = reported.run, reported.choices()
@@ -176,7 +178,7 @@ def _refitted(
         decoder=run.decoder,
     )
     fitted = fit_all(
-        list(orders.values()), data, workers=workers, resources=resources, storage=storage, progress=watch.tick
+        list(orders.values()), data, workers=workers, resources=resources, store=store, progress=watch.tick
     )
     for came in fitted.values():
         if isinstance(came, Lost):

@@ -150,8 +150,9 @@ class RunFolder:
         return self.path / "tune"
 
     @property
-    def train(self) -> Path:
-        return self.path / "train"
+    def fits(self) -> Store:
+        """What data-parallel fits keep until all of them are done."""
+        return self.store.below("fits")
 
     @property
     def tensorboard(self) -> Path:

@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.actor import ActorHandle
 
 from cluster.asha import Halving
 from cluster.board import Board
@@ -13,6 +15,7 @@ from cluster.board_hparams import Drawn
 from cluster.dealer import Dealer, attributes, outcome
 from cluster.earlier import Earlier
 from cluster.faults import RETRIES, Faults, survive_deaths
+from cluster.lane_trial import TRIAL_CPUS, LaneTrial
 from cluster.run_folder import Ledger, RunFolder, write_json
 from cluster.slots import Slots
 from cluster.trial import Trial, TrialData
@@ -69,20 +72,26 @@ def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 
 def search(
-    dealer: Dealer, data: TrialData, folder: RunFolder, taken: Slots, *, halve: bool, limit: float | None = None
+    dealer: Dealer,
+    data: TrialData,
+    folder: RunFolder,
+    taken: Slots,
+    *,
+    halve: bool,
+    limit: float | None = None,
+    lanes: Sequence[ActorHandle] = (),
 ) -> None:
-    """Run the dealer's trials to the last one; each of them has `limit` seconds."""
+    """Run the dealer's trials to the last one, in the lanes if there are any; each trial has `limit` seconds."""
     # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, taken.growing))
     drawn = {name: Drawn.by(study) for name, study in dealer.studies.items()}
     board = Board(folder.tensorboard, dealer.ledger, drawn, disk=dealer.disk)
     survive_deaths()
-    faults = Faults(limit, deadline=dealer.deadline, states=data.states, disk=dealer.disk)
+    hang = None if lanes else limit  # a lane ends its own trials that hang
+    faults = Faults(hang, deadline=dealer.deadline, states=data.states, disk=dealer.disk)
     dealer.why = faults.why
     tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(Trial, data=data, limit=limit), {"CPU": taken.cpus, "GPU": taken.gpus}
-        ),
+        _trainable(data, taken, limit, lanes),
         tune_config=tune.TuneConfig(
             search_alg=dealer,
             scheduler=Halving(halve=halve, deadline=dealer.deadline),
@@ -106,6 +115,15 @@ def search(
         raise dealer.disk.failed
     data.states.clear()
     folder.unfinished.unlink(missing_ok=True)
+
+
+def _trainable(data: TrialData, taken: Slots, limit: float | None, lanes: Sequence[ActorHandle]) -> Any:
+    """What Tune runs: trials that ask lanes, which have the CPUs and GPUs, or that fit."""
+    if lanes:
+        return tune.with_resources(tune.with_parameters(LaneTrial, lanes=list(lanes), limit=limit), {"CPU": TRIAL_CPUS})
+    return tune.with_resources(
+        tune.with_parameters(Trial, data=data, limit=limit), {"CPU": taken.cpus, "GPU": taken.gpus}
+    )
 
 
 def _name(trial: Any) -> str:

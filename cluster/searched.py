@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from cluster.baseline import REFERENCE, Baseline
 from cluster.dealer import SEEDS, Choice
+from cluster.fits import FitOrder, Fitted, Lost
 from cluster.run_folder import Ledger
-from cluster.train_group import FitOrder, Fitted, Lost
 from trainables.decoders import Decoder
 
 CALIBRATION = "the baseline, for its temperature"  # the key of that fit

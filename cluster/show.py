@@ -126,11 +126,12 @@ def recommended(done: dict[str, Any]) -> None:
         print(f"users of whom the model knows no rating: {done['unknown_users']:,}; theirs is the list of a new user")
 
 
-def planned(lines: list[dict[str, Any]], *, slots: int, seconds: float, summary: str) -> None:
+def planned(lines: list[dict[str, Any]], *, slots: int, workers: int, seconds: float, summary: str) -> None:
     print(summary)
     for line in lines:
         print(
             f"{line['architecture']}: {line['fits']} fits in the search over {line['parameters']} hyperparameters, "
             f"then {line['refits']} refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
         )
-    print(f"{slots} at a time; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")
+    at_once = f"{slots} at a time, {workers} workers each" if workers > 1 else f"{slots} at a time"
+    print(f"{at_once}; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")

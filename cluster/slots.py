@@ -18,6 +18,7 @@ class Slots:
     cpus: float = 1
     gpus: float = 0
     growing: int = 0
+    workers: int = 1  # of a trial
 
 
 def slots(
@@ -46,7 +47,7 @@ def slots(
     ready = int(ready // workers)
     wanted = concurrent or max(ready, min(most, GROW * architectures), 1)
     count = int(max(1, min(wanted, most)))
-    return Slots(count=count, gpus=gpus, growing=max(0, count - ready))
+    return Slots(count=count, gpus=gpus, growing=max(0, count - ready), workers=workers)
 
 
 def _share(resources: Resources, concurrent: int | None, asked: float | None) -> float:

@@ -126,6 +126,16 @@ class Store:
 
         self._insist(delete, f"{name} cannot be removed")
 
+    def clear(self) -> None:
+        """Remove all files below, and the folder."""
+        system, folder = self._open()
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                system.delete_dir(folder)
+
+        self._insist(delete, "cannot be removed")
+
     def names(self) -> list[str]:
         """The files below, with their paths from here, in order."""
         return list(self.files())

@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from cluster import judged
 from cluster.claim import claim, folder_of
+from cluster.fits import FitOrder, Fitted, GroupData, Lost
 from cluster.interrupt import interruptible
 from cluster.nodes import check_storage
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
 from cluster.ray_session import session
-from cluster.resources import check, waiting
+from cluster.resources import check
 from cluster.run_folder import RunFolder
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.train_group import fit_all
 from cluster.watch import Watch
 from trainables import FitFailed, InputError
 from trainables import bundle as bundles
@@ -97,14 +98,12 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:
             check_storage(folder.store)
-        starting = f"starting {options.workers} worker{'s' if options.workers > 1 else ''}"
-        watch.status(waiting(options.workers, resources) or starting)
         came = fit_all(
             [_order(options, config)],
             data,
             workers=options.workers,
             resources=resources,
-            storage=folder.train,
+            store=folder.fits,
             save_every=options.checkpoint_every,
             bfloat16=options.bfloat16,
             progress=watch.status,

@@ -48,23 +48,18 @@ class TrialData:
         return Snapshots(self.store.below("states"))
 
 
-class Trial(tune.Trainable):
-    """Steps of at most a second; ends one at the rung, so that trials are compared at the same point.
+class TrialFit:
+    """The fit of a trial, asked for its next word: by Tune where one worker does it, by a lane on each of several.
 
-    A trial that was cut off goes on from its last state. Its first word then repeats all points so far, for a driver
+    One that was cut off goes on from its last state. Its first word then repeats all points so far, for a driver
     that does not know them.
     """
 
     save_every = SAVE_EVERY
 
-    def setup(self, config: dict[str, Any], data: TrialData, limit: float | None = None) -> None:
-        torch.set_num_threads(1)
-        keep_memory()
-        self.data, self.limit, self.states = data, limit, data.states
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.order = new_config
+    def take(self, order: dict[str, Any], data: TrialData, device: torch.device | str) -> None:
+        """Have this fit in place of an earlier one."""
+        self.order, self.data, self.device, self.states = order, data, device, data.states
         self.fit: Fit | None = None
         self.reports: Iterator[Report] = iter(())
         self.points: list[dict[str, float]] = []
@@ -72,24 +67,22 @@ class Trial(tune.Trainable):
         self.earlier = 0.0  # seconds of work that the state had behind it from which this try began
         self.seconds = self.saved = 0.0  # of this try: worked, and worked at its last state
         self.kept = False  # a state is in storage
-        return True
 
-    def step(self) -> dict[str, Any]:
+    @property
+    def worked(self) -> float:
+        return self.earlier + self.seconds
+
+    def word(self) -> dict[str, Any]:
+        """Go on to the rung, the end, or for a second, and keep a state when it is time for one."""
         start = time.monotonic() - self.seconds
         try:
             result = self._step()
             if not result["done"] and time.monotonic() - start - self.saved >= self.save_every:
                 self._save(self.earlier + time.monotonic() - start)
                 self.saved = time.monotonic() - start
-        except StorageFailed as error:
-            result = {"state": UNSTORED, "error": str(error), "done": True}
-        except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
-            result = {"state": "failed", "error": one_line(f"{type(error).__name__}: {error}"), "done": True}
-        self.seconds = time.monotonic() - start
-        worked = self.earlier + self.seconds
-        if self.limit is not None and worked > self.limit and not result["done"]:
-            result = {"state": "failed", "error": too_long(self.limit), "done": True}
-        return {**result, "seconds": worked, "earlier": self.earlier, "kept": self.kept}
+            return result
+        finally:
+            self.seconds = time.monotonic() - start
 
     def _step(self) -> dict[str, Any]:
         if self.fit is None:
@@ -125,6 +118,8 @@ class Trial(tune.Trainable):
 
     def _save(self, seconds: float) -> None:
         assert self.fit is not None
+        if self.fit.rank != 0:
+            return
         state = {"fit": self.fit.state(), "points": self.points, "seconds": seconds}
         self.states.save(self.order["trial"], self.order, state)
         self.kept = True
@@ -137,7 +132,7 @@ class Trial(tune.Trainable):
             self.data.shape,
             train,
             seed=self.order["seed"],
-            device="cuda" if ray.get_gpu_ids() else "cpu",  # by its own share, not by what the node has
+            device=self.device,
         )
 
     def _end(self) -> dict[str, Any]:
@@ -149,7 +144,7 @@ class Trial(tune.Trainable):
         value = metrics.of(self.data.decoder)
         if not math.isfinite(value):
             raise FitFailed(f"the validation error is {value}")
-        if self.order["stage"] == "confirm":
+        if self.order["stage"] == "confirm" and self.fit.rank == 0:
             self._keep(rows, temperature)
         return {"state": "done", "value": value, "metrics": metrics, "temperature": temperature}
 
@@ -163,6 +158,32 @@ class Trial(tune.Trainable):
         ]
         held_out.write(self.data.store, self.order["trial"], torch.stack(ratings).float().cpu().numpy())
 
+
+class Trial(TrialFit, tune.Trainable):
+    """Steps of at most a second; ends one at the rung, so that trials are compared at the same point."""
+
+    def setup(self, config: dict[str, Any], data: TrialData, limit: float | None = None) -> None:
+        torch.set_num_threads(1)
+        keep_memory()
+        self.data, self.limit = data, limit
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        device = "cuda" if ray.get_gpu_ids() else "cpu"  # by its own share, not by what the node has
+        self.take(new_config, self.data, device)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            result = self.word()
+        except StorageFailed as error:
+            result = {"state": UNSTORED, "error": str(error), "done": True}
+        except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
+            result = {"state": "failed", "error": one_line(f"{type(error).__name__}: {error}"), "done": True}
+        if self.limit is not None and self.worked > self.limit and not result["done"]:
+            result = {"state": "failed", "error": too_long(self.limit), "done": True}
+        return {**result, "seconds": self.worked, "earlier": self.earlier, "kept": self.kept}
+
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         return {}  # Tune asks for one when it pauses a trial; a trial here starts again from its seed
 
@@ -171,11 +192,10 @@ class Trial(tune.Trainable):
 
 
 def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:
-    """Reports up to the rung, the end, or a second."""
-    start = time.monotonic()
+    """Reports up to the rung, the end, or a second: on every worker alike."""
     for report in reports:
         yield report
-        if report.save or report.marked or report.progress == 1 or time.monotonic() - start > LONGEST_STEP:
+        if report.save or report.marked or report.progress == 1:
             return
 
 

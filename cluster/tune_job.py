@@ -1,9 +1,12 @@
 """`reeltune tune`, the main job: search, the best tried again, refits, one look at the test rows, verdict."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from ray.actor import ActorHandle
 
 from cluster import ensembled
 from cluster.baseline import KEY, REFERENCE, Baseline
@@ -11,7 +14,9 @@ from cluster.claim import claim, folder_of
 from cluster.dealer import SEEDS, Choice, Dealer, choose
 from cluster.earlier import Earlier, begin, named, source_of
 from cluster.ending import finish
+from cluster.fits import FitOrder, Fitted, GroupData, Lost
 from cluster.interrupt import interruptible
+from cluster.lane_trial import trial_lanes
 from cluster.nodes import check_storage
 from cluster.prepared import DataOptions, Prepared, asked_of, check_time, prepare
 from cluster.ray_session import session
@@ -19,8 +24,8 @@ from cluster.resources import Resources, check, waiting
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, studies
 from cluster.searched import CALIBRATION, Searched
-from cluster.slots import slots
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, check_batches, fit_all
+from cluster.slots import Slots, slots
+from cluster.train_group import check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
 from search_spaces import Size, Space, has_space, read_spaces, shipped
@@ -37,7 +42,7 @@ class TuneOptions:
     data: DataOptions
     trials: int
     seconds: float | None  # for the search alone
-    workers: int
+    workers: int  # of a refit
     concurrent: int | None
     decoder: Decoder
     halve: bool
@@ -52,6 +57,7 @@ class TuneOptions:
     gpus_per_trial: float | None = None
     earlier: str | None = None  # the run to start from
     trial_seconds: float | None = None  # for each trial
+    workers_per_trial: int = 1
 
 
 def searchable(names: list[str]) -> list[str]:
@@ -81,7 +87,8 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
     check_time([value for space in spaces.values() for value in space.values("time")], prepared)
-    check_batches(_batches(spaces, prepared, options.baseline), prepared.split.train, workers=options.workers)
+    most = max(options.workers, options.workers_per_trial)
+    check_batches(_batches(spaces, prepared, options.baseline), prepared.split.train, workers=most)
     watch.say(prepared.summary())
     size = vars(Size.of(prepared.shape))
     asked = _asked(options, prepared, spaces)
@@ -135,6 +142,7 @@ def _asked(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -
         "baseline": options.baseline.name,
         "ensemble": options.ensemble,
         "trials": options.trials,
+        "workers_per_trial": options.workers_per_trial,
         "from": named(options.earlier),
         "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
     }
@@ -154,24 +162,38 @@ def _search(
         resources,
         concurrent=options.concurrent,
         data_bytes=prepared.bytes,
+        workers=options.workers_per_trial,
         gpus_per_trial=options.gpus_per_trial,
         architectures=len(spaces),
     )
     made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier)
-    watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
-    watch.resumed(ledger.entries)
-    grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
-    watch.status(f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time{grown}")
-    dealer = Dealer(
-        made,
-        ledger,
-        trials=options.trials,
-        seed=options.seed,
-        unfinished=cut_off,
-        deadline=None if options.seconds is None else time.monotonic() + options.seconds,
-        ended=watch.ended,
-    )
-    data = TrialData(
+    data = _seen_by_trials(options, prepared, folder)
+    with _lanes(data, taken, resources, watch) as lanes:
+        watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
+        watch.resumed(ledger.entries)
+        grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
+        watch.status(
+            f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time{grown}"
+        )
+        dealer = Dealer(
+            made,
+            ledger,
+            trials=options.trials,
+            seed=options.seed,
+            unfinished=cut_off,
+            deadline=None if options.seconds is None else time.monotonic() + options.seconds,
+            ended=watch.ended,
+        )
+        # No trial takes longer than the whole search may: one that hangs would keep it from its end.
+        limit = options.trial_seconds or options.seconds
+        search(dealer, data, folder, taken, halve=options.halve, limit=limit, lanes=lanes)
+    watch.search_ended()
+    found = {name: choose(ledger, name) for name in spaces}
+    return {name: choice for name, choice in found.items() if choice is not None}
+
+
+def _seen_by_trials(options: TuneOptions, prepared: Prepared, folder: RunFolder) -> TrialData:
+    return TrialData(
         train=prepared.split.train,
         validation=prepared.split.validation,
         split=options.data.split,
@@ -179,11 +201,18 @@ def _search(
         decoder=options.decoder,
         store=folder.store,
     )
-    # No trial takes longer than the whole search may: one that hangs would keep it from its end.
-    search(dealer, data, folder, taken, halve=options.halve, limit=options.trial_seconds or options.seconds)
-    watch.search_ended()
-    found = {name: choose(ledger, name) for name in spaces}
-    return {name: choice for name, choice in found.items() if choice is not None}
+
+
+def _lanes(
+    data: TrialData, taken: Slots, resources: Resources, watch: Watch
+) -> AbstractContextManager[list[ActorHandle]]:
+    """Those of trials of several workers. Trials of one worker need none: Tune's own processes fit them."""
+    if taken.workers == 1:
+        return nullcontext([])
+    each = f"{taken.workers} workers"
+    starting = f"starting {taken.count} lanes of {each}" if taken.count > 1 else f"starting {each}"
+    watch.status(waiting(taken.count * taken.workers, resources) or starting)
+    return trial_lanes(data, taken.count, workers=taken.workers, resources=resources)
 
 
 def refits(
@@ -247,6 +276,6 @@ def _refit(
         data,
         workers=options.workers,
         resources=resources,
-        storage=folder.train,
+        store=folder.fits,
         progress=watch.tick,
     )

@@ -10,10 +10,10 @@ import torch
 from cluster.trial import Trial
 
 
-def faulty(faults):
+def faulty(faults, of=Trial):
     """A class of trials, of which those named in `faults` have their fit spoilt before its first step."""
 
-    class Faulty(Trial):
+    class Faulty(of):
         def _start(self, train):
             fit = super()._start(train)
             faults.get(self.order["trial"], lambda fit: None)(fit)
@@ -58,6 +58,20 @@ def both(*faults):
             fault(fit)
 
     return spoil
+
+
+def dying_within(trial, mark, of):
+    """A class of trials whose process dies after this one's first word, the first time."""
+
+    class Dying(of):
+        def step(self):
+            said = super().step()
+            if self.order["trial"] == trial and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return said
+
+    return Dying
 
 
 def raising(error):

@@ -2,8 +2,10 @@
 
 import dataclasses
 import time
+from contextlib import ExitStack
 
 from cluster.dealer import Dealer
+from cluster.lane_trial import trial_lanes
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, studies
 from cluster.slots import Slots
@@ -13,8 +15,20 @@ from trainables.architectures import ARCHITECTURES
 from trainables.metrics import Metrics
 
 
-def searched(small, folder, *, space, trials, taken=None, halve=True, before=lambda: None, limit=None, seconds=None):
-    """Run a search in a folder; the ledger of it."""
+def searched(
+    small,
+    folder,
+    *,
+    space,
+    trials,
+    taken=None,
+    halve=True,
+    before=lambda: None,
+    limit=None,
+    seconds=None,
+    lanes=None,
+):
+    """Run a search in a folder, in lanes if resources for them are given; the ledger of it."""
     _, parts, shape = small
     run = RunFolder(folder)
     (folder / "space.toml").write_text(space)
@@ -33,7 +47,12 @@ def searched(small, folder, *, space, trials, taken=None, halve=True, before=lam
         store=run.store,
     )
     before()
-    search(dealer, data, run, taken or Slots(count=2, cpus=1, gpus=0), halve=halve, limit=limit)
+    taken = taken or Slots(count=2, cpus=1, gpus=0)
+    with ExitStack() as stack:
+        started = []
+        if lanes is not None:
+            started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
+        search(dealer, data, run, taken, halve=halve, limit=limit, lanes=started)
     return Ledger(run.ledger)
 
 

@@ -33,7 +33,7 @@ WRONG = [
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
     (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
-    (["tune", "--workers-per-trial", "2"], "--workers-per-trial 2: trials of several workers are not built yet"),
+    (["tune", "--smoke-test", "--workers-per-trial", "900"], "900 workers need batches of 1800 rows at least"),
     (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
     (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
     (
@@ -200,6 +200,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
     assert [line["architecture"] for line in planned["plan"]] == ["pmf", "classifier"]
     assert planned["plan"][0]["fits"] == 20 + 9
     assert planned["slots"] >= 1
+    assert planned["workers_per_trial"] == 1
     assert planned["estimate_seconds"] > 0
     assert not (tmp_path / "runs").exists()
 

@@ -7,8 +7,8 @@ import pytest
 
 from cluster import judged
 from cluster.details import details
+from cluster.fits import FitOrder, Fitted
 from cluster.prepared import DataOptions, prepare
-from cluster.train_group import FitOrder, Fitted
 from tests.worlds import small_config
 from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit

@@ -9,10 +9,10 @@ import torch
 
 from cluster import ensembled, held_out
 from cluster.dealer import SEEDS, Choice
+from cluster.fits import FitOrder, Fitted, Lost
 from cluster.prepared import DataOptions, looks, prepare
 from cluster.run_folder import Ledger, RunFolder
 from cluster.searched import Searched
-from cluster.train_group import FitOrder, Fitted, Lost
 from cluster.trial import KEPT
 from tests.worlds import small_config
 from trainables.architectures import ARCHITECTURES

@@ -172,7 +172,7 @@ def test_tensorboard_has_what_was_chosen_of_each_architecture(run):
 def test_nothing_is_left_running_or_half_written(run):
     folder, _, _ = run
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
-    assert not (folder / "train").exists()
+    assert not (folder / "fits").exists()
     assert json.loads((folder / "run.json").read_text())["finished"]
 
 

@@ -14,6 +14,7 @@ from cluster import search, train_group
 from cluster.cli_runs import report
 from cluster.dealer import SEEDS
 from cluster.prepared import DataOptions
+from cluster.refit import Refit
 from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial
 from cluster.tune_job import TuneOptions, tune
@@ -108,14 +109,15 @@ def watch_processes(patch, patterns, seen):
                 look(self.order["trial"])
             return ended
 
-    def serve(settings):
-        from cluster.train_group import _serve
-
-        _serve(settings)
-        look("refits")
+    class WatchedRefit(Refit):
+        def next(self):
+            word = super().next()
+            if word["done"]:
+                look("refits")
+            return word
 
     patch.setattr(search, "Trial", Watched)
-    patch.setattr(train_group, "_serve", serve)
+    patch.setattr(train_group, "Refit", WatchedRefit)
 
 
 def tuned(folder, ratings, test=None):

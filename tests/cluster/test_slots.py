@@ -41,7 +41,7 @@ def test_trials_of_one_worker_share_the_gpus_of_a_mixed_cluster(concurrent, aske
 
 
 def test_trials_of_several_workers_take_a_gpu_for_each():
-    assert slots(EIGHT, workers=3).count == 2
+    assert (slots(EIGHT, workers=3).count, slots(EIGHT, workers=3).workers) == (2, 3)
     assert (slots(MIXED, workers=2).count, slots(MIXED, workers=2).gpus) == (2, 1)
     with pytest.raises(InputError, match="5 workers need 5 GPUs and the cluster has 4: lower --workers-per-trial"):
         slots(MIXED, workers=5)

@@ -194,3 +194,13 @@ def test_a_full_disk_keeps_what_was_written_and_takes_more_when_there_is_room(sm
 def test_a_folder_is_taken_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Store.at("shared/runs").where == str(tmp_path / "shared" / "runs")
+
+
+def test_a_cleared_store_has_no_files_and_clearing_it_again_is_no_error(tmp_path):
+    store = Store(str(tmp_path / "run"))
+    store.below("fits").write("a/b", b"x")
+    store.write("kept", b"x")
+    for _ in range(2):
+        store.below("fits").clear()
+    assert store.names() == ["kept"]
+    assert not (tmp_path / "run" / "fits").exists()

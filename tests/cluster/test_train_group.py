@@ -8,7 +8,10 @@ import psutil
 import pytest
 import torch
 
-from cluster.train_group import FitOrder, Fitted, GroupData, Lost, fit_all
+from cluster.fits import FitOrder, Fitted, GroupData, Lost, keep
+from cluster.resources import Node, Resources
+from cluster.storage import Store
+from cluster.train_group import fit_all
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
 from trainables.fit import Fit
@@ -33,16 +36,18 @@ def same(one, other):
 def worker_of(group):
     """The process ids of the group's training workers, once they train."""
     while True:
-        found = [p.pid for p in psutil.process_iter(["name"]) if "RayTrainWorker" in (p.info["name"] or "")]
+        children = psutil.Process().children(recursive=True)  # and no other Ray's on this machine
+        found = [p.pid for p in children if "RayTrainWorker" in p.name()]
         if len(found) >= group:
             return found
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
     orders = [order("pmf"), order("odd batches", batch_size=33), order("nn", "embedding_nn", dropout=0.0)]
-    one = fit_all(orders, data, workers=1, resources=resources, storage=tmp_path / "one")
-    two = fit_all(orders, data, workers=2, resources=resources, storage=tmp_path / "two")
+    one = fit_all(orders, data, workers=1, resources=resources, store=Store(str(tmp_path / "one")))
+    two = fit_all(orders, data, workers=2, resources=resources, store=Store(str(tmp_path / "two")))
     for key in ("pmf", "odd batches", "nn"):
         assert two[key].metrics["mean_mse"] == pytest.approx(one[key].metrics["mean_mse"], abs=0.005)
         assert two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
@@ -54,7 +59,7 @@ def several(resources, data, tmp_path_factory):
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
     orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2)]
-    came = fit_all(orders, data, workers=1, resources=resources, storage=folder / "t", progress=lines.append)
+    came = fit_all(orders, data, workers=1, resources=resources, store=Store(str(folder / "t")), progress=lines.append)
     return came, lines, list(folder.iterdir())
 
 
@@ -88,24 +93,25 @@ def test_nothing_is_left_on_the_disk(several):
 
 def test_more_workers_than_the_cluster_has_is_refused_with_the_arithmetic(resources, data, tmp_path):
     with pytest.raises(InputError, match="64 workers need 64 CPUs and the cluster has"):
-        fit_all([order("a")], data, workers=64, resources=resources, storage=tmp_path / "t")
+        fit_all([order("a")], data, workers=64, resources=resources, store=Store(str(tmp_path / "t")))
 
 
 def test_bfloat16_without_a_gpu_is_refused(resources, data, tmp_path):
     if resources.gpus:
         pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match="--bf16 needs a GPU"):
-        fit_all([order("a")], data, workers=1, resources=resources, storage=tmp_path / "t", bfloat16=True)
+        fit_all([order("a")], data, workers=1, resources=resources, store=Store(str(tmp_path / "t")), bfloat16=True)
 
 
-@pytest.mark.parametrize(("workers", "epochs"), [(1, 400), pytest.param(2, 60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "epochs"), [(1, 400), (2, 60)])
 def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, workers, epochs):
     orders = [order("before", epochs=1), order("long", epochs=epochs, dropout=0.1 if workers == 1 else 0.0)]
-    whole = fit_all(orders, data, workers=workers, resources=resources, storage=tmp_path / "whole")
+    whole = fit_all(orders, data, workers=workers, resources=resources, store=Store(str(tmp_path / "whole")))
     killed = []
 
     def kill_once_saved():
-        while not list(Path(tmp_path / "broken").glob("*/checkpoint_*/state.pt")):
+        while not list(Path(tmp_path / "broken").glob("*.state0")):
             time.sleep(0.02)
         pid = worker_of(workers)[-1]
         os.kill(pid, signal.SIGKILL)
@@ -119,7 +125,7 @@ def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, w
         data,
         workers=workers,
         resources=resources,
-        storage=tmp_path / "broken",
+        store=Store(str(tmp_path / "broken")),
         save_every=0.3,
         progress=lines.append,
     )
@@ -129,3 +135,54 @@ def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, w
     assert broken["long"].metrics == pytest.approx(whole["long"].metrics, abs=1e-6)
     if workers == 1:
         assert same(broken["long"], whole["long"])
+
+
+class Ended(RuntimeError):
+    """The driver's end, as far as a test can come to it."""
+
+
+@pytest.mark.slow
+def test_what_was_done_is_not_done_again_and_what_was_running_goes_on_when_the_driver_has_ended(
+    resources, data, tmp_path
+):
+    orders = [order("short", epochs=2), order("long", epochs=300, dropout=0.1)]
+    store = Store(str(tmp_path / "fits"))
+    options = {"workers": 1, "resources": resources, "save_every": 0.2}
+    lines = []
+
+    def end(line):
+        lines.append(line)
+        if len(list(tmp_path.glob("fits/*.state?"))) == 2:
+            raise Ended
+
+    with pytest.raises(Ended):
+        fit_all(orders, data, store=store, progress=end, **options)
+    reached = len([line for line in lines if line.startswith("long")])
+    again = []
+    came = fit_all(orders, data, store=store, progress=again.append, **options)
+    assert not any(line.startswith("short") for line in again)
+    assert len([line for line in again if line.startswith("long")]) < 300
+    assert reached > 0
+    undisturbed = fit_all(orders, data, store=Store(str(tmp_path / "other")), **options)
+    assert same(came["short"], undisturbed["short"])
+    assert same(came["long"], undisturbed["long"])
+    assert came["long"].seconds > 0
+    assert not (tmp_path / "fits").exists()
+
+
+def test_a_list_of_fits_that_are_all_done_starts_no_workers(data, tmp_path):
+    done = Fitted(
+        key="a",
+        weights={"w": torch.ones(2)},
+        seconds=1.0,
+        epochs=2,
+        train_loss=0.5,
+        metrics={"mean_mse": 0.5, "median_mse": None},
+        temperature=1.0,
+    )
+    store = Store(str(tmp_path / "fits"))
+    keep(store, order("a"), done)
+    resources = Resources(nodes=(Node(cpus=1),))  # of no Ray at all
+    came = fit_all([order("a")], data, workers=1, resources=resources, store=store)
+    assert torch.equal(came["a"].weights.pop("w"), done.weights.pop("w"))
+    assert came["a"] == done
