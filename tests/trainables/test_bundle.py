@@ -1,4 +1,5 @@
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,26 @@ def test_a_bundle_is_four_files_without_a_pickle(bundled):
     assert json.loads((bundled / "config.json").read_text())["architecture"] == "pmf"
     assert (bundled / "users.parquet").read_bytes()[:4] == b"PAR1"
     assert [file.name for file in bundled.parent.iterdir()] == ["model"]
+
+
+class Planted:
+    """Whoever unpickles it leaves a mark."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return (open, (str(self.mark), "w"))
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("form", [pickle.dump, torch.save], ids=["pickle", "torch"])
+def test_a_planted_pickle_in_a_bundle_is_refused_and_not_run(bundled, tmp_path, file, form):
+    mark = tmp_path / "mark"
+    with (bundled / file).open("wb") as planted:
+        form(Planted(mark), planted)
+    assert file in refused(bundled)
+    assert not mark.exists()
 
 
 def test_others_may_read_a_bundle(bundled):
