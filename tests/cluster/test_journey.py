@@ -221,12 +221,12 @@ def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(run, 
 
 
 @pytest.mark.slow
-def test_a_fit_cut_off_is_taken_up_from_its_checkpoint_and_ends_with_the_same_weights(tmp_path):
+def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(tmp_path):
     command = [sys.executable, "-m", "cluster", "train", "pmf", "--data", "synthetic", "--set", "epochs=300", "--json"]
     words = [*command, "--checkpoint-every", "0.5", "--name", "cut"]
     first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
-    while not list(Path("runs/cut/train").glob("*/checkpoint_manager_snapshot.json")) and time.monotonic() < end:
+    while not list(Path("runs/cut/fits").glob("*.state*")) and time.monotonic() < end:
         time.sleep(0.02)
     first.send_signal(signal.SIGTERM)
     _, errors = first.communicate(timeout=60)
@@ -239,4 +239,4 @@ def test_a_fit_cut_off_is_taken_up_from_its_checkpoint_and_ends_with_the_same_we
     assert json.loads(resumed.stdout)["validation"] == json.loads(whole.stdout)["validation"]
     weights = [Path(f"runs/{name}/models/pmf/model.safetensors").read_bytes() for name in ("cut", "whole")]
     assert weights[0] == weights[1]
-    assert not Path("runs/cut/train").exists()
+    assert not Path("runs/cut/fits").exists()

@@ -101,7 +101,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     assert {answer["submission_id"] for answer in answers} == {"reeltune-long"}
 
     following = _follower(head)
-    until(lambda: list((head.home / "runs/long/train").glob("*/checkpoint_manager_snapshot.json")))
+    until(lambda: list((head.home / "runs/long/fits").glob("*.state*")))
     following.send_signal(signal.SIGINT)
     _, errors = following.communicate(timeout=30)
     assert following.returncode == 130
