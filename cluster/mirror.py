@@ -159,8 +159,10 @@ class Mirror:
         self._ending.set()
         told = kind is not None and issubclass(kind, Interrupted | KeyboardInterrupt)
         self._thread.join(LAST if told else None)
-        if self._failed is not None and (kind is None or told):
-            raise StorageFailed(f"{self._failed}; {self.folder.path} on this machine has all of it") from error
+        # A trial may find out first that the store fails.
+        failed = error if isinstance(error, StorageFailed) else self._failed if kind is None or told else None
+        if failed is not None:
+            raise StorageFailed(f"{failed}; {self.folder.path} on this machine has all of it") from error
         if self._thread.is_alive():
             print(f"the last changes are in {self.folder.path} alone: {self.home.where} is slow", file=sys.stderr)
 
