@@ -64,6 +64,7 @@ def test_a_trial_whose_process_dies_three_times_fails_and_one_that_hangs_is_ende
     assert begun.read_text() == "x"
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_between_two_trials_takes_neither_with_it(resources, small, tmp_path, monkeypatch):
     died = tmp_path / "died"
     monkeypatch.setattr("cluster.search.Trial", faulty.dying_before("pmf-001", died))
@@ -73,6 +74,7 @@ def test_a_process_that_dies_between_two_trials_takes_neither_with_it(resources,
     assert {entry.state for entry in ledger.entries} == {"done"}
 
 
+@pytest.mark.slow
 def test_a_killed_trial_goes_on_from_its_last_state_and_ends_as_an_undisturbed_one(
     resources, small, tmp_path, monkeypatch
 ):

@@ -89,6 +89,7 @@ def test_the_winner_is_trained_again_to_the_very_bit_and_the_run_stays_as_it_is(
     assert [json.loads(line)["reason"] for line in looks().read_text().splitlines()[looked:]] == ["replay, run known"]
 
 
+@pytest.mark.slow
 def test_another_configuration_than_the_reported_one_is_found_out(replay, run):
     verdict = json.loads(run.verdict.read_text())
     verdict["architectures"]["bias"]["config"]["user_damping"] = 30.0
@@ -198,6 +199,7 @@ def test_the_same_ratings_with_another_error_than_the_reported_one_are_no_match(
     assert (found["matches"], found["largest_difference"]) == (False, 0)
 
 
+@pytest.mark.slow
 def test_what_is_not_as_it_was_is_named_and_bits_may_differ(replay, run):
     record = json.loads(run.record.read_text())
     change(run.record, versions=record["versions"] | {"torch": "1.0"}, commit="0" * 40)

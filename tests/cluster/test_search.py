@@ -131,6 +131,7 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small, tmp_path):
     killed = []
 
