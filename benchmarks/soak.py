@@ -28,25 +28,19 @@ from search_spaces.study import STATES, journal
 from tests.nodes import Cluster, cluster, environment
 
 NAMES = ("pmf", "svdpp")
-SPACE = """
-[pmf]
+SPACE = "".join(
+    f"""
+[{name}]
 only = true
-[pmf.epochs]
+[{name}.epochs]
 low = 5
 high = 60
-[pmf.learning_rate]
-low = 1e-3
-high = 1e-2
-
-[svdpp]
-only = true
-[svdpp.epochs]
-low = 5
-high = 60
-[svdpp.learning_rate]
+[{name}.learning_rate]
 low = 1e-3
 high = 1e-2
 """
+    for name in NAMES
+)
 KINDS = ("trial", "node", "driver")
 
 

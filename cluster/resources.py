@@ -1,4 +1,4 @@
-"""What a cluster has and may grow to, and how many trials and workers of it that makes."""
+"""What a cluster has for trials and workers, and what it may grow to."""
 
 import math
 import os

@@ -185,7 +185,7 @@ class Trial(TrialFit, tune.Trainable):
         return {**result, "seconds": self.worked, "earlier": self.earlier, "kept": self.kept}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        return {}  # Tune asks for one when it pauses a trial; a trial here starts again from its seed
+        return {}  # Tune asks for one when it pauses a trial; a trial keeps its own states
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         pass
