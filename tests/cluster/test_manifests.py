@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,8 @@ SHOWN = sorted({command for path in FILES for command in commands.shown(path.rea
 
 needs_crd = pytest.mark.skipif(not CRD.exists(), reason=f"no {CRD}: KUBERAY_CRDS names the folder of KubeRay's CRDs")
 needs_shellcheck = pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck on the path")
-needs_hadolint = pytest.mark.skipif(shutil.which("hadolint") is None, reason="no hadolint on the path")
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # beside Python or not
+needs_hadolint = pytest.mark.skipif(HADOLINT is None, reason="no hadolint beside Python or on the path")
 
 
 def read(path):
@@ -163,7 +165,7 @@ def test_the_slurm_script_is_sound():
 
 @needs_hadolint
 def test_the_container_file_is_sound():
-    words = ["hadolint", str(FOLDER / "container" / "Containerfile")]
+    words = [HADOLINT, str(FOLDER / "container" / "Containerfile")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
