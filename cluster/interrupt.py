@@ -10,25 +10,31 @@ from types import FrameType
 from typing import Any
 
 
-class Interrupted(BaseException):
-    """The command was asked to end. A BaseException, so that no handler of errors takes it for one."""
+class Interrupted(KeyboardInterrupt):
+    """The command was asked to end. Of the one kind that a call of Ray's which waits for something lets through."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.exit_code = 128 + number
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
-    # Once: a second Ctrl-C must not cut off the tidying up that the first one began.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Interrupted(number)
+class _Receiver:
+    """What is called at a signal. Ray raises a KeyboardInterrupt of its own for ours: the number is kept here."""
+
+    number: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        # Once: a second Ctrl-C must not cut off the tidying up that the first one began.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.number = number
+        raise Interrupted(number)
 
 
 def interrupt() -> bool:
     """From another thread: have the main one raise Interrupted. False where it would not do so now."""
     main = threading.main_thread().ident
-    if main is None or signal.getsignal(signal.SIGTERM) is not _raise:
+    if main is None or not isinstance(signal.getsignal(signal.SIGTERM), _Receiver):
         return False
     signal.pthread_kill(main, signal.SIGTERM)
     return True
@@ -37,15 +43,15 @@ def interrupt() -> bool:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Turn SIGINT and SIGTERM into Interrupted within. Ray sets handlers of its own when it starts: once more then."""
-    earlier = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
+    receive = _Receiver()
+    earlier = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except Interrupted:
         raise  # and the signals stay ignored: the process is on its way out
-    except SystemError as error:
-        # A signal during `ray.wait`: what our handler raises there comes out as the cause of Ray's own error.
-        if isinstance(error.__cause__, Interrupted):
-            raise error.__cause__ from None
+    except KeyboardInterrupt:
+        if receive.number is not None:
+            raise Interrupted(receive.number) from None
         _restore(earlier)
         raise
     except BaseException:

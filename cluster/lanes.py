@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -9,11 +10,14 @@ from uuid import uuid4
 
 import ray
 import ray._private.state
+from ray._raylet import RAY_NODE_ID_KEY  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
 from ray.core.generated.gcs_pb2 import PlacementGroupTableData
 from ray.exceptions import RayError
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, Result, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.constants import get_env_vars_to_propagate
+from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
 
@@ -32,8 +36,8 @@ def lanes(
 ) -> Iterator[list[ActorHandle]]:
     """That many lanes, each of `workers` workers of so many CPUs, and of a GPU where the cluster has any.
 
-    At the end their processes are gone; at an interrupt they go with the session. Raises FitFailed where workers do
-    not start.
+    At the end their processes are gone; at an interrupt their threads are, and the processes go with the session.
+    Raises FitFailed where workers do not start.
     """
     share = {"CPU": cpus, "GPU": 1} if resources.on_gpus else {"CPU": cpus}
     with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:
@@ -49,14 +53,20 @@ def lanes(
             with suppress(RayError):  # the cluster itself may be what was lost
                 _close(keepers)
             raise
+        except BaseException:
+            _leave(keepers)
+            raise
         _close(keepers)
 
 
 class Keeper(threading.Thread):
-    """Keeps one lane's run up. In a thread: Ray Train takes Ctrl-C for itself when it runs in the main one."""
+    """Keeps one lane's run up. In a thread: Ray Train takes Ctrl-C for itself when it runs in the main one.
+
+    It must have ended before Ray is shut down: Ray ends a process at once, with code 1, that calls it afterwards.
+    """
 
     def __init__(self, begin: Begin, *, workers: int, share: dict[str, float], folder: str) -> None:
-        super().__init__(daemon=True)  # an interrupt must not wait for the fits
+        super().__init__(daemon=True)  # a lost cluster may keep it waiting for ever
         self.lane = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Lane).remote(workers)
         self.trainer = Trainer(
             serve,
@@ -88,16 +98,30 @@ class Keeper(threading.Thread):
 
 
 class Trainer(TorchTrainer):
-    """Without two processes that Ray Train starts beside the workers and that no fit needs.
+    """Its run can be cut off, and has no processes beside the workers that no fit needs.
 
     One hands out Ray Data's data sets. The other removes placement groups by what the dashboard says, and stays for
     ever where there is none: `remove_orphans` is in its place.
     """
 
     UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
+    controller: ActorHandle | None = None
+
+    def cut_off(self) -> None:
+        """Have `fit` raise RayActorError at once, whatever its workers are at."""
+        if self.controller is not None:
+            ray.kill(self.controller)
 
     def _create_default_callbacks(self) -> list[Any]:
         return [c for c in super()._create_default_callbacks() if type(c).__name__ not in self.UNUSED]
+
+    def _initialize_and_run_controller(self, **parts: Any) -> Result:
+        """As Ray Train does it outside the main thread, with the controller within reach."""
+        here = {RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
+        actor = ray.remote(num_cpus=0, label_selector=here, runtime_env={"env_vars": get_env_vars_to_propagate()})
+        self.controller = actor(TrainController).remote(**parts)
+        ray.get(self.controller.run.remote())
+        return ray.get(self.controller.get_result.remote())
 
 
 def remove_orphans() -> None:
@@ -115,6 +139,17 @@ def reason(error: Exception) -> str:
     failures = getattr(error, "worker_failures", None) or {}
     first = next(iter(failures.values()), error.__cause__ or error)
     return str(first).strip().splitlines()[-1]
+
+
+def _leave(keepers: list[Keeper]) -> None:
+    """End the threads, and leave the processes to the session's end."""
+    end = time.monotonic() + PATIENCE
+    for keeper in keepers:
+        keeper.closing.set()
+    while (alive := [keeper for keeper in keepers if keeper.is_alive()]) and time.monotonic() < end:
+        for keeper in alive:
+            keeper.trainer.cut_off()  # again each time: a run may have been about to start
+            keeper.join(0.1)
 
 
 def _close(keepers: list[Keeper]) -> None:

@@ -19,8 +19,8 @@ SIGNAL = signal.SIGUSR1
 GONE = "Ray is gone: its head, or its node on this machine, no longer answers"
 
 
-class ClusterLost(BaseException):
-    """Ray is gone. A BaseException, so that nothing takes it for the error of a trial."""
+class ClusterLost(KeyboardInterrupt):
+    """Ray is gone. Of the one kind that a call of Ray's which waits for something lets through."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def lifeline() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if lost.is_set():  # what is raised during `ray.wait` comes out as the cause of Ray's own error
+        if lost.is_set():  # Ray raises a KeyboardInterrupt of its own for it
             raise ClusterLost from error
         raise
     finally:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from cluster.interrupt import Interrupted, interrupt
+from cluster.interrupt import interrupt
 from cluster.lease import Lease
 from cluster.run_folder import RunFolder
 from cluster.storage import Stamp, Store, replace
@@ -157,7 +157,7 @@ class Mirror:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.set()
-        told = kind is not None and issubclass(kind, Interrupted | KeyboardInterrupt)
+        told = kind is not None and issubclass(kind, KeyboardInterrupt)
         self._thread.join(LAST if told else None)
         # A trial may find out first that the store fails.
         failed = error if isinstance(error, StorageFailed) else self._failed if kind is None or told else None

@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # a report waits for one interval: 2 s by default
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process for each group of workers, to what nobody here listens
     "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_WARN_BLOCKING_GET_INSIDE_ASYNC": "0",  # Ray Train's controller does so itself
     "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",  # of workers one of which has died or hangs: 30 s by default
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger and TensorBoard are written by our own callbacks
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed has no metric to report

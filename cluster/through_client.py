@@ -35,9 +35,8 @@ def run(address: str, words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         join(address, runtime_env={"py_modules": stage(Path(folder), command.files)})
     try:
-        with interruptible():
-            remote = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(Remote)
-            return _follow(remote.remote(command.entrypoint), command)
+        remote = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(Remote)
+        return _follow(remote.remote(command.entrypoint), command)
     finally:
         ray.shutdown()
 
@@ -53,7 +52,8 @@ def _without_address(words: list[str]) -> list[str]:
 
 def _follow(process: Any, command: JobCommand) -> int:
     try:
-        code = _shown(process)
+        with interruptible():
+            code = _shown(process)
     except Interrupted as interrupted:
         ray.get(process.interrupt.remote(interrupted.exit_code - 128))
         _shown(process, seconds=END_SECONDS)

@@ -1,27 +1,35 @@
 import signal
+import threading
+import time
 
 import pytest
+import ray
 
-from cluster.interrupt import Interrupted, interruptible
+from cluster.interrupt import Interrupted, interrupt, interruptible
 
 
-def test_a_signal_during_a_call_of_rays_is_an_interruption_all_the_same():
-    def wait():
-        with interruptible():
-            try:
-                signal.raise_signal(signal.SIGTERM)
-            except Interrupted as interrupted:
-                raise SystemError("returned a result with an exception set") from interrupted
+@pytest.fixture
+def signals():
+    """An interrupt leaves them ignored: a process is on its way out then."""
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
 
-    with pytest.raises(Interrupted) as caught:
-        wait()
+
+@pytest.mark.parametrize("wait", [ray.get, lambda task: ray.wait([task])], ids=["get", "wait"])
+def test_a_signal_ends_a_call_of_rays_that_waits_for_something(resources, signals, wait):
+    task = ray.remote(num_cpus=0)(lambda: time.sleep(600)).remote()
+    threading.Timer(0.5, interrupt).start()
+    with pytest.raises(Interrupted) as caught, interruptible():
+        wait(task)
     assert caught.value.exit_code == 143
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    ray.cancel(task, force=True)
 
 
-def test_another_error_of_the_interpreter_stays_one():
+def test_a_keyboard_interrupt_that_no_signal_sent_stays_one():
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemError), interruptible():
-        raise SystemError("something else")
+    with pytest.raises(KeyboardInterrupt) as caught, interruptible():
+        raise KeyboardInterrupt
+    assert not isinstance(caught.value, Interrupted)
     assert signal.getsignal(signal.SIGTERM) is before

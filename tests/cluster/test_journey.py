@@ -230,7 +230,7 @@ def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_we
         time.sleep(0.02)
     first.send_signal(signal.SIGTERM)
     _, errors = first.communicate(timeout=60)
-    assert first.returncode == 143
+    assert first.returncode == 143, errors
     assert "go on with: reeltune train pmf" in errors.splitlines()[-1]
     resumed = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr

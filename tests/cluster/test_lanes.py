@@ -14,8 +14,9 @@ import pytest
 import ray
 from ray import cloudpickle
 
+from cluster.interrupt import Interrupted, interrupt, interruptible
 from cluster.lane import DIED, TOO_LONG, Failure
-from cluster.lanes import lanes
+from cluster.lanes import Keeper, lanes
 from cluster.storage import Store
 from tests import scripted
 from tests.leftovers import eventually_gone, pids
@@ -77,6 +78,24 @@ def test_workers_that_cannot_start_are_told(resources):
     ):
         pass
     eventually_gone()
+
+
+@pytest.fixture
+def signals():
+    """An interrupt leaves them ignored: a process is on its way out then."""
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("after", [0.5, 30.0])
+def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resources, store, signals, after):
+    begin = partial(scripted.Scripted, store=store)
+    threading.Timer(after, interrupt).start()  # while the workers start, and while they work
+    with pytest.raises(Interrupted), interruptible(), lanes(1, begin, workers=1, resources=resources) as (lane,):
+        ray.get(lane.ask.remote("interrupted", {"name": "interrupted", "words": 3, "pause": 600.0}))
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, Keeper)]
 
 
 def test_fits_are_served_one_after_another_and_one_that_is_left_costs_nothing(lane):
