@@ -6,11 +6,14 @@ of trials begins to be that of their ends: `benchmarks/rungs.py` has the figures
 """
 
 import time
+from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
+from cluster.run_folder import Entry
 from cluster.trial import RUNG
 
 HALF = 2
@@ -18,13 +21,26 @@ UNTOUCHED = 4  # the first of an architecture to get to the rung are never stopp
 
 
 class Halving(FIFOScheduler):
-    """Stops the worse half of an architecture's trials at the rung, and every search trial at the deadline."""
+    """Stops the worse half of an architecture's trials at the rung, and every search trial at the deadline.
 
-    def __init__(self, *, halve: bool, deadline: float | None) -> None:
+    `ended` are the trials of a search that is resumed: the ones to come are compared with them too.
+    """
+
+    def __init__(self, *, halve: bool, deadline: float | None, ended: Iterable[Entry] = ()) -> None:
         super().__init__()
         self.halve, self.deadline = halve, deadline
         self._by_architecture: dict[str, AsyncHyperBandScheduler] = {}
         self._arrived: dict[str, set[str]] = {}
+        for entry in ended:
+            self._take_in(entry)
+
+    def _take_in(self, entry: Entry) -> None:
+        trial: Any = SimpleNamespace(trial_id=entry.trial, config=vars(entry))
+        passed = [value for percent, value in sorted(entry.curve.items()) if percent >= round(100 * RUNG)]
+        if passed and (scheduler := self._of(trial)):
+            scheduler.on_trial_add(None, trial)
+            scheduler.on_trial_result(None, trial, {"progress": RUNG, "value": passed[0]})
+            self._arrived.setdefault(entry.architecture, set()).add(entry.trial)
 
     def _of(self, trial: Trial) -> AsyncHyperBandScheduler | None:
         if not self.halve or trial.config["stage"] != "search":

@@ -54,6 +54,7 @@ class Lane:
         self.workers = workers
         self.group: str | None = None  # names one start of the workers
         self.handles: dict[int, ActorHandle] = {}
+        self.started = False  # it was up once, and comes back if it goes
         self.ends, self.why = 0, ""  # of groups, since a fit last said a word
         self.holder: ActorHandle | None = None
         self.closed = False
@@ -92,7 +93,9 @@ class Lane:
     # Called by who wants fits
 
     async def claim(self, who: ActorHandle) -> bool:
-        """Whether the lane is now for this actor alone. One that has died holds nothing."""
+        """Whether the lane, once it is up, is now for this actor alone. One that has died holds nothing."""
+        if not self.started:
+            return False
         if self.holder is None or self.holder == who or await _dead([self.holder]):
             self.holder = who
         return self.holder == who
@@ -122,6 +125,7 @@ class Lane:
         if group != self.group:
             self.group, self.handles = group, {}
         self.handles[rank] = process
+        self.started = self.started or self._up()
         self._tell()
 
     async def next(self, group: str, seen: int) -> Command | None:

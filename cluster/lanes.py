@@ -36,8 +36,8 @@ def lanes(
 ) -> Iterator[list[ActorHandle]]:
     """That many lanes, each of `workers` workers of so many CPUs, and of a GPU where the cluster has any.
 
-    At the end their processes are gone; at an interrupt their threads are, and the processes go with the session.
-    Raises FitFailed where workers do not start.
+    They are there once the first of them is up; those for which others leave no room yet come when there is some. At
+    the end, or at an interrupt, their processes are gone. Raises FitFailed where workers do not start.
     """
     share = {"CPU": cpus, "GPU": 1} if resources.on_gpus else {"CPU": cpus}
     with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:
@@ -45,9 +45,9 @@ def lanes(
         for keeper in keepers:
             keeper.start()
         try:
-            for why in ray.get([keeper.lane.ready.remote() for keeper in keepers]):
-                if why is not None:
-                    raise FitFailed(f"its workers do not start: {why}")
+            (first, *_), _ = ray.wait([keeper.lane.ready.remote() for keeper in keepers])
+            if (why := ray.get(first)) is not None:
+                raise FitFailed(f"its workers do not start: {why}")
             yield [keeper.lane for keeper in keepers]
         except Exception:
             with suppress(RayError):  # the cluster itself may be what was lost
@@ -83,9 +83,11 @@ class Keeper(threading.Thread):
     def run(self) -> None:
         while True:
             why = self._fit()
-            if self.closing.wait(PAUSE) or not ray.is_initialized():
+            if not ray.is_initialized():
                 return
             remove_orphans()
+            if self.closing.wait(PAUSE):
+                return
             ray.get(self.lane.ended.remote(why))
 
     def _fit(self) -> str:
@@ -142,7 +144,7 @@ def reason(error: Exception) -> str:
 
 
 def _leave(keepers: list[Keeper]) -> None:
-    """End the threads, and leave the processes to the session's end."""
+    """End the threads at once, and with their runs the workers."""
     end = time.monotonic() + PATIENCE
     for keeper in keepers:
         keeper.closing.set()
@@ -150,6 +152,8 @@ def _leave(keepers: list[Keeper]) -> None:
         for keeper in alive:
             keeper.trainer.cut_off()  # again each time: a run may have been about to start
             keeper.join(0.1)
+    for keeper in keepers:
+        ray.kill(keeper.lane)
 
 
 def _close(keepers: list[Keeper]) -> None:
@@ -158,8 +162,9 @@ def _close(keepers: list[Keeper]) -> None:
     ray.get([keeper.lane.close.remote() for keeper in keepers])
     for keeper in keepers:
         keeper.join(PATIENCE)
-        if keeper.is_alive():  # its workers are busy, or hang
+        if keeper.is_alive():  # its workers are busy, or hang, or wait for room
             kill(ray.get(keeper.lane.processes.remote()))
+            keeper.trainer.cut_off()
     for keeper in keepers:
         ray.kill(keeper.lane)
         keeper.join(PATIENCE)

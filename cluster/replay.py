@@ -22,6 +22,7 @@ from cluster.report import error_of
 from cluster.resources import Resources, check, waiting
 from cluster.run_folder import Ledger, RunFolder
 from cluster.searched import Searched
+from cluster.slots import at_once
 from cluster.storage import Store
 from cluster.train_group import fit_all
 from cluster.tune_job import refits_of
@@ -178,7 +179,13 @@ def _refitted(
         decoder=run.decoder,
     )
     fitted = fit_all(
-        list(orders.values()), data, workers=workers, resources=resources, store=store, progress=watch.tick
+        list(orders.values()),
+        data,
+        workers=workers,
+        resources=resources,
+        store=store,
+        at_once=at_once(resources, workers=workers, data_bytes=prepared.bytes),
+        progress=watch.tick,
     )
     for came in fitted.values():
         if isinstance(came, Lost):

@@ -94,7 +94,7 @@ def search(
         _trainable(data, taken, limit, lanes),
         tune_config=tune.TuneConfig(
             search_alg=dealer,
-            scheduler=Halving(halve=halve, deadline=dealer.deadline),
+            scheduler=Halving(halve=halve, deadline=dealer.deadline, ended=dealer.ledger.entries),
             num_samples=-1,
             max_concurrent_trials=taken.count,
             reuse_actors=True,

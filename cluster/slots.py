@@ -50,6 +50,13 @@ def slots(
     return Slots(count=count, gpus=gpus, growing=max(0, count - ready), workers=workers)
 
 
+def at_once(resources: Resources, *, workers: int, data_bytes: int = 0) -> int:
+    """How many fits of so many workers, each with a CPU and, where there are GPUs, one of them, run at once here."""
+    gpus = float(resources.on_gpus)
+    room = sum(_room(node, gpus, TRIAL_BYTES + 3 * data_bytes) for node in resources.nodes)
+    return max(1, int(room // workers))
+
+
 def _share(resources: Resources, concurrent: int | None, asked: float | None) -> float:
     """Of a GPU for each trial of one worker: such that all trials that GPU nodes have CPUs for run at once."""
     if asked is not None:

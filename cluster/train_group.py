@@ -1,9 +1,11 @@
-"""Data-parallel fits under Ray Train: one lane of workers, started once, does a list of them one after another."""
+"""Data-parallel fits under Ray Train: lanes of workers, started once, do a list of them one after another."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
 import ray
+from ray import ObjectRef
 from ray.actor import ActorHandle
 
 from cluster.fits import FitOrder, Fitted, GroupData, Lost, kept
@@ -24,11 +26,12 @@ def fit_all(
     workers: int,
     resources: Resources,
     store: Store,
+    at_once: int = 1,
     save_every: float = 10.0,
     bfloat16: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Fitted | Lost]:
-    """Do all of the fits, in order, and give what came of each by its key.
+    """Do all of the fits, in order and so many at once, and give what came of each by its key.
 
     What is done, and the last states of what is not, are kept in the store: a group that lost a worker goes on from
     them, and so does a call with the same store after this process died. At the end the store is emptied.
@@ -41,9 +44,8 @@ def fit_all(
     if left:
         begin = partial(Refit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
-        with lanes(1, begin, workers=workers, resources=resources) as (lane,):
-            for order in left:
-                came[order.key] = _fit(order, lane, store, progress)
+        with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources) as started:
+            came |= _serve(left, started, store, progress)
     store.clear()
     return came
 
@@ -55,15 +57,42 @@ def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
         raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
-def _fit(order: FitOrder, lane: ActorHandle, store: Store, progress: Callable[[str], None]) -> Fitted | Lost:
-    while True:
-        said: Word | Failure = ray.get(lane.ask.remote(order.name, order))
-        if isinstance(said, Failure):
-            return _lost(order, said)
-        for line in said["lines"]:
-            progress(line)
-        if said["done"]:
-            break
+def _serve(
+    orders: list[FitOrder], lanes: list[ActorHandle], store: Store, progress: Callable[[str], None]
+) -> dict[str, Fitted | Lost]:
+    """Give each lane a fit as it comes up, and the next one when it is through with that."""
+    came: dict[str, Fitted | Lost] = {}
+    left = deque(orders)
+    coming: dict[ObjectRef, ActorHandle] = {lane.ready.remote(): lane for lane in lanes}
+    asked: dict[ObjectRef, tuple[ActorHandle, FitOrder]] = {}
+    while left or asked:
+        (reference, *_), _ = ray.wait([*asked, *coming])
+        if reference in coming:
+            lane = coming.pop(reference)
+            why: str | None = ray.get(reference)
+            if why is not None and not (asked or coming):
+                raise FitFailed(f"its workers do not start: {why}")
+            if why is not None:
+                continue  # the others do without it
+        else:
+            lane, order = asked.pop(reference)
+            said: Word | Failure = ray.get(reference)
+            if isinstance(said, Failure):
+                came[order.key] = _lost(order, said)
+            else:
+                for line in said["lines"]:
+                    progress(line)
+                if not said["done"]:
+                    asked[lane.ask.remote(order.name, order)] = lane, order
+                    continue
+                came[order.key] = _fitted(order, store)
+        if left:
+            order = left.popleft()
+            asked[lane.ask.remote(order.name, order)] = lane, order
+    return came
+
+
+def _fitted(order: FitOrder, store: Store) -> Fitted:
     fitted = kept(store, order)
     if fitted is None:
         raise StorageFailed(f"storage {store.where}: {order.name} was written and is not there")

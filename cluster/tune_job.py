@@ -24,7 +24,7 @@ from cluster.resources import Resources, check, waiting
 from cluster.run_folder import Ledger, RunFolder
 from cluster.search import search, studies
 from cluster.searched import CALIBRATION, Searched
-from cluster.slots import Slots, slots
+from cluster.slots import Slots, at_once, slots
 from cluster.train_group import check_batches, fit_all
 from cluster.trial import TrialData
 from cluster.watch import Watch
@@ -262,9 +262,12 @@ def _refit(
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
     distinct = list({order.key: order for order in orders}.values())
-    plural = "s" if options.workers > 1 else ""
+    lanes = min(
+        at_once(resources, workers=options.workers, data_bytes=prepared.bytes), options.concurrent or len(distinct)
+    )
+    each = f"{options.workers} worker{'s' if options.workers > 1 else ''}" + (" each" if lanes > 1 else "")
     pending = f"; {waiting(options.workers, resources)}" if waiting(options.workers, resources) else ""
-    watch.status(f"refitting the best: {len(distinct)} fits by {options.workers} worker{plural}{pending}")
+    watch.status(f"refitting the best: {len(distinct)} fits, {lanes} at a time, by {each}{pending}")
     data = GroupData(
         train=prepared.split.train,
         validation=prepared.split.validation,
@@ -277,5 +280,6 @@ def _refit(
         workers=options.workers,
         resources=resources,
         store=folder.fits,
+        at_once=lanes,
         progress=watch.tick,
     )

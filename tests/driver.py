@@ -1,13 +1,14 @@
 """A small search in a process of its own, which can be killed: `python -m tests.driver FOLDER [ADDRESS]`.
 
 Its trials keep their state often, and those of the search take their time. One that is named in REELTUNE_HANGS hangs.
+With REELTUNE_LANES they run in a lane of one worker.
 """
 
 import os
 import sys
 from pathlib import Path
 
-from cluster import search
+from cluster import lane_trial, search
 from cluster.cli import _watched
 from cluster.interrupt import interruptible
 from cluster.ray_session import session
@@ -24,11 +25,14 @@ def main(folder: Path, address: str | None) -> int:
     names = [f"pmf-{number:03}" for number in range(TRIALS)]
     slow = {name: faulty.both(faulty.noting(folder / name), faulty.sleeping(0.03)) for name in names}
     hangs = {name: faulty.looping(folder / "begun") for name in os.environ.get("REELTUNE_HANGS", "").split()}
+    in_lanes = "REELTUNE_LANES" in os.environ
     search.Trial = faulty.saving(0.2, slow | hangs)
+    lane_trial.LaneFit = faulty.saving(0.2, slow | hangs, of=lane_trial.LaneFit)
 
     def job(watch):
-        with session(address), interruptible():
-            searched(small_parts(), folder, space=SPACE, trials=TRIALS, taken=Slots(count=1, cpus=1, gpus=0))
+        with session(address) as resources, interruptible():
+            lanes = resources if in_lanes else None
+            searched(small_parts(), folder, space=SPACE, trials=TRIALS, taken=Slots(count=1), lanes=lanes)
         return {}
 
     return _watched(job, folder.name)[0]

@@ -35,9 +35,9 @@ def dying_before(trial, mark):
     return Dying
 
 
-def saving(every, faults):
+def saving(every, faults, of=Trial):
     """The same class of trials, with a state kept every so many seconds."""
-    made = faulty(faults)
+    made = faulty(faults, of)
     made.save_every = every
     return made
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cluster.asha import UNTOUCHED, Halving
+from cluster.run_folder import Entry
 from cluster.trial import RUNG
 
 
@@ -55,6 +56,42 @@ def test_a_trial_that_goes_on_after_the_rung_is_compared_by_its_value_at_the_run
         decide(halving, f"t{n}", 1.0)
     points = [{"progress": progress, "value": value} for progress, value in ((0.5, 9.0), (RUNG, 2.0), (0.9, 0.1))]
     assert decide(halving, "late", 0.1, progress=0.9, points=points) == "STOP"
+
+
+def entry(number, value, *, state="done", stage="search"):
+    curve = {33: 9.0, round(100 * RUNG): value, 100: 0.0} if value is not None else {33: 9.0}
+    return Entry(
+        trial=f"pmf-{number:03}",
+        architecture="pmf",
+        number=number,
+        stage=stage,
+        state=state,
+        config={},
+        value=value,
+        metrics=None,
+        temperature=1.0,
+        curve=curve,
+        epochs=1,
+        seconds=1.0,
+        seed=1,
+        error=None,
+    )
+
+
+def test_a_resumed_search_compares_with_the_trials_that_ended_before_by_their_values_at_the_rung():
+    ended = [entry(number, float(number)) for number in range(UNTOUCHED - 1)]
+    ended.append(entry(UNTOUCHED - 1, 1.5, state="stopped"))
+    halving = Halving(halve=True, deadline=None, ended=ended)
+    assert decide(halving, "good", 0.5) == "CONTINUE"
+    assert decide(halving, "bad", 2.5) == "STOP"
+
+
+def test_a_resumed_search_counts_no_trial_that_never_got_to_the_rung_or_was_one_of_the_best_tried_again():
+    ended = [entry(number, float(number)) for number in range(UNTOUCHED - 1)]
+    ended += [entry(8, None, state="failed"), entry(9, 0.1, stage="confirm")]
+    halving = Halving(halve=True, deadline=None, ended=ended)
+    assert decide(halving, "the fourth", 9.0) == "CONTINUE"
+    assert decide(halving, "the fifth", 9.0) == "STOP"
 
 
 def test_it_can_be_switched_off():

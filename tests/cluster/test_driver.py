@@ -33,8 +33,8 @@ def entries(folder):
     return [dataclasses.replace(entry, seconds=0) for entry in Ledger(folder / "trials.jsonl").entries]
 
 
-def to_the_end(folder, *words):
-    with search(folder, *words) as process:
+def to_the_end(folder, *words, **variables):
+    with search(folder, *words, **variables) as process:
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert not (folder / "states").exists()
@@ -64,12 +64,13 @@ def undisturbed(tmp_path_factory):
     return to_the_end(tmp_path_factory.mktemp("whole"))
 
 
-def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(undisturbed, tmp_path):
+@pytest.mark.parametrize("where", [{}, {"REELTUNE_LANES": "1"}], ids=["in process", "in a lane"])
+def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(undisturbed, tmp_path, where):
     for _ in range(2):
-        with search(tmp_path) as process:
+        with search(tmp_path, **where) as process:
             trial = until_it_keeps_a_state(tmp_path, process)
             process.kill()
-    assert to_the_end(tmp_path) == undisturbed
+    assert to_the_end(tmp_path, **where) == undisturbed
     assert len(tries(tmp_path, trial)) > 1
     assert tries(tmp_path, trial)[-1] > 0
 

@@ -71,12 +71,33 @@ def serves(lane):
     return [word["said"] for word in all_words(lane, uuid4().hex)] == [1, 2, 3]
 
 
+class Asker:
+    """Who may claim a lane."""
+
+    def me(self):
+        return ray.get_runtime_context().current_actor
+
+
 def test_workers_that_cannot_start_are_told(resources):
     with (
         pytest.raises(FitFailed, match=r"its workers do not start: .*No module named 'nowhere'"),
         lanes(1, scripted.Lost(), workers=1, resources=resources),
     ):
         pass
+    eventually_gone()
+
+
+def test_lanes_serve_as_they_come_up_and_one_for_which_there_is_no_room_is_nobodys(resources, store):
+    assert resources.cpus == 2
+    begin = partial(scripted.Scripted, store=store)
+    with lanes(2, begin, workers=2, resources=resources) as both:
+        _, pending = ray.wait([lane.ready.remote() for lane in both])
+        assert len(pending) == 1, "the first one's workers have all CPUs"
+        me = ray.remote(num_cpus=0)(Asker).remote()
+        claimed = [lane for lane in both if ray.get(lane.claim.remote(ray.get(me.me.remote())))]
+        assert len(claimed) == 1
+        assert serves(claimed[0])
+        ray.kill(me)
     eventually_gone()
 
 
@@ -89,13 +110,14 @@ def signals():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("after", [0.5, 30.0])
+@pytest.mark.parametrize("after", [0.5, 20.0])
 def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resources, store, signals, after):
     begin = partial(scripted.Scripted, store=store)
     threading.Timer(after, interrupt).start()  # while the workers start, and while they work
     with pytest.raises(Interrupted), interruptible(), lanes(1, begin, workers=1, resources=resources) as (lane,):
         ray.get(lane.ask.remote("interrupted", {"name": "interrupted", "words": 3, "pause": 600.0}))
     assert not [thread for thread in threading.enumerate() if isinstance(thread, Keeper)]
+    eventually_gone()
 
 
 def test_fits_are_served_one_after_another_and_one_that_is_left_costs_nothing(lane):
@@ -160,12 +182,8 @@ def test_a_lane_comes_back_when_its_mailbox_or_ray_trains_controller_is_killed(l
 
 
 def test_a_lane_is_for_one_actor_until_that_dies_or_lets_it_go(lane):
-    @ray.remote(num_cpus=0)
-    class Asker:
-        def me(self):
-            return ray.get_runtime_context().current_actor
-
-    one, other = Asker.remote(), Asker.remote()
+    asker = ray.remote(num_cpus=0)(Asker)
+    one, other = asker.remote(), asker.remote()
     first, second = ray.get([one.me.remote(), other.me.remote()])
     assert ray.get(lane.claim.remote(first))
     assert ray.get(lane.claim.remote(first))
@@ -173,7 +191,7 @@ def test_a_lane_is_for_one_actor_until_that_dies_or_lets_it_go(lane):
     ray.kill(one)
     assert ray.get(lane.claim.remote(second))
     ray.get(lane.release.remote(second))
-    third = Asker.remote()
+    third = asker.remote()
     assert ray.get(lane.claim.remote(ray.get(third.me.remote())))
     ray.get(lane.release.remote(ray.get(third.me.remote())))
     for actor in (other, third):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.resources import ANY, Node, Resources, check, most_of, waiting
-from cluster.slots import GROW, TRIAL_BYTES, slots
+from cluster.slots import GROW, TRIAL_BYTES, at_once, slots
 from trainables import InputError
 
 EIGHT = Resources(nodes=(Node(cpus=8),))
@@ -45,6 +45,14 @@ def test_trials_of_several_workers_take_a_gpu_for_each():
     assert (slots(MIXED, workers=2).count, slots(MIXED, workers=2).gpus) == (2, 1)
     with pytest.raises(InputError, match="5 workers need 5 GPUs and the cluster has 4: lower --workers-per-trial"):
         slots(MIXED, workers=5)
+
+
+def test_fits_of_several_workers_run_at_once_as_far_as_there_is_room_for_now():
+    assert at_once(EIGHT, workers=3) == 2
+    assert at_once(MIXED, workers=2) == 2
+    assert at_once(Resources(nodes=(Node(cpus=2),), most=Node(cpus=400)), workers=5) == 1
+    small = Resources(nodes=(Node(cpus=8, memory=2 * TRIAL_BYTES),))
+    assert at_once(small, workers=1) == 2
 
 
 def test_a_share_of_a_gpu_that_is_not_there_is_refused():

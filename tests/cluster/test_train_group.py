@@ -33,14 +33,17 @@ def same(one, other):
     return all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
 
 
+def workers_alive():
+    """The process ids of the training workers."""
+    children = psutil.Process().children(recursive=True)  # and no other Ray's on this machine
+    return [p.pid for p in children if "RayTrainWorker" in p.name()]
+
+
 def worker_of(group):
-    """The process ids of the group's training workers, once they train."""
-    while True:
-        children = psutil.Process().children(recursive=True)  # and no other Ray's on this machine
-        found = [p.pid for p in children if "RayTrainWorker" in p.name()]
-        if len(found) >= group:
-            return found
+    """The same once there are so many, and they train."""
+    while len(found := workers_alive()) < group:
         time.sleep(0.05)
+    return found
 
 
 @pytest.mark.slow
@@ -55,11 +58,19 @@ def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
 
 @pytest.fixture(scope="module")
 def several(resources, data, tmp_path_factory):
-    """Fits in one group, of which the second cannot go on; the lines of progress; what is left on the disk."""
+    """Fits in two lanes, of which one cannot go on; lines of progress, with the workers there; what is on the disk."""
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
     orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2)]
-    came = fit_all(orders, data, workers=1, resources=resources, store=Store(str(folder / "t")), progress=lines.append)
+    came = fit_all(
+        orders,
+        data,
+        workers=1,
+        resources=resources,
+        store=Store(str(folder / "t")),
+        at_once=2,
+        progress=lambda line: lines.append((line, len(workers_alive()))),
+    )
     return came, lines, list(folder.iterdir())
 
 
@@ -84,7 +95,13 @@ def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validate
 
 def test_progress_tells_each_epoch(several):
     _, lines, _ = several
-    assert [line.split(",")[0] for line in lines if line.startswith("b")] == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
+    of_one = [line.split(",")[0] for line, _ in lines if line.startswith("b")]
+    assert of_one == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
+
+
+def test_two_fits_run_at_once_where_there_is_room(several):
+    _, lines, _ = several
+    assert max(workers for _, workers in lines) == 2
 
 
 def test_nothing_is_left_on_the_disk(several):
