@@ -56,10 +56,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
         code = 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
+            code = 1
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            code = 2
+        else:
             raise
-        print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
-        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -98,9 +98,10 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> dict[str,
     _check_data(reported.run, prepared)
     watch.say(prepared.summary())
     watch.status("starting Ray")
-    # In the run's folder, as all nodes of a cluster see it; removed after Ray is gone.
+    # On a cluster in the run's folder, as all nodes see it; removed after Ray is gone.
+    below = None if options.address is None else folder.path
     with (
-        tempfile.TemporaryDirectory(dir=folder.path, prefix=".replay-", ignore_cleanup_errors=True) as storage,
+        tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
         session(options.address, data_bytes=prepared.bytes) as resources,
         interruptible(),
     ):
