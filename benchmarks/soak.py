@@ -5,7 +5,7 @@
 
 A head and two nodes of a CPU each run on this machine. What is killed with kill -9 is the process of a trial (or of a
 refit), a node with all of its processes, or the driver. Another node takes the place of a dead one, and the driver is
-started again with --resume. The kills stop after the minutes; the search then runs to its verdict.
+started again with --resume. The kills stop after the minutes, or with the search; it then runs to its verdict.
 """
 
 import argparse
@@ -33,8 +33,8 @@ SPACE = "".join(
 [{name}]
 only = true
 [{name}.epochs]
-low = 5
-high = 60
+low = 10
+high = 150
 [{name}.learning_rate]
 low = 1e-3
 high = 1e-2
@@ -72,10 +72,16 @@ class Search:
         self.process.wait()
         self.start()
 
+    def answered(self) -> bool:
+        """Whether the run is finished, and only the process has still to end."""
+        record = self.home / "runs/soak/run.json"
+        return record.exists() and json.loads(record.read_text())["finished"] is not None
+
     def ended(self) -> bool:
         """Whether it has its answer; one that ended without is started again."""
         code = self.process.poll()
-        if code in (0, 3):
+        if code in (0, 3) or self.answered():
+            self.process.wait()
             return True
         if code is not None:
             self.by_itself[code] += 1
