@@ -59,7 +59,7 @@ def main() -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
             code = 1
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:
             print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
             code = 2
         else:

@@ -54,7 +54,8 @@ def lanes(
                 _close(keepers)
             raise
         except BaseException:
-            _leave(keepers)
+            with suppress(RayError):
+                _leave(keepers)
             raise
         _close(keepers)
 
