@@ -129,3 +129,15 @@ def _follower(head):
     while "Running entrypoint" not in (line := following.stderr.readline()):
         assert line, "the log has ended"
     return following
+
+
+def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(tmp_path):
+    with head_node(tmp_path) as head:
+        following = subprocess.Popen(command(head, *LONG), stderr=subprocess.PIPE, text=True, env=environment())
+        until(lambda: list((tmp_path / "runs").glob("*/fits/*.state*")), following)
+    _, errors = following.communicate(timeout=60)
+    assert following.returncode == 1
+    assert errors.splitlines()[-1].startswith(
+        f"error: {head.address} does not answer any more; ask later: ray job logs"
+    )
+    assert "Traceback" not in errors
