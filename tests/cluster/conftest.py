@@ -1,4 +1,5 @@
 import re
+import signal
 import uuid
 
 import numpy as np
@@ -27,6 +28,15 @@ def own_folders(tmp_path, monkeypatch):
     """Runs and the ledger of looks go to a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def signals():
+    """An interrupt leaves them ignored: a process is on its way out then."""
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

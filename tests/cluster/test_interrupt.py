@@ -8,15 +8,6 @@ import ray
 from cluster.interrupt import Interrupted, interrupt, interruptible
 
 
-@pytest.fixture
-def signals():
-    """An interrupt leaves them ignored: a process is on its way out then."""
-    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in earlier.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("wait", [ray.get, lambda task: ray.wait([task])], ids=["get", "wait"])
 def test_a_signal_ends_a_call_of_rays_that_waits_for_something(resources, signals, wait):
     task = ray.remote(num_cpus=0)(lambda: time.sleep(600)).remote()

@@ -101,15 +101,6 @@ def test_lanes_serve_as_they_come_up_and_one_for_which_there_is_no_room_is_nobod
     eventually_gone()
 
 
-@pytest.fixture
-def signals():
-    """An interrupt leaves them ignored: a process is on its way out then."""
-    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in earlier.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("after", [0.5, 20.0])
 def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resources, store, signals, after):
     begin = partial(scripted.Scripted, store=store)
