@@ -262,9 +262,8 @@ def _refit(
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
     distinct = list({order.key: order for order in orders}.values())
-    lanes = min(
-        at_once(resources, workers=options.workers, data_bytes=prepared.bytes), options.concurrent or len(distinct)
-    )
+    room = at_once(resources, workers=options.workers, data_bytes=prepared.bytes)
+    lanes = min(room, options.concurrent or room, len(distinct))
     each = f"{options.workers} worker{'s' if options.workers > 1 else ''}" + (" each" if lanes > 1 else "")
     pending = f"; {waiting(options.workers, resources)}" if waiting(options.workers, resources) else ""
     watch.status(f"refitting the best: {len(distinct)} fits, {lanes} at a time, by {each}{pending}")
