@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from cluster.board import Board
-from cluster.dealer import Dealer
-from cluster.machine import description
-from cluster.prepared import DataOptions, prepare
-from cluster.ray_session import session
-from cluster.run_folder import Ledger, RunFolder, write_json
-from cluster.search import search, studies
-from cluster.slots import slots
-from cluster.trial import TrialData
-from search_spaces import read_spaces
-from trainables.architectures import ARCHITECTURES
+from reeltune.cluster.runs.folder import Ledger, RunFolder, write_json
+from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.trial_fit import TrialData
+from reeltune.cluster.session.machine import description
+from reeltune.cluster.session.session import session
+from reeltune.cluster.session.slots import slots
+from reeltune.cluster.tensorboard.trials import Board
+from reeltune.search_spaces import read_spaces
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import DataOptions, prepare
 
 SPACE = """
 [pmf]
@@ -130,7 +130,7 @@ class Clock:
 def loaded(folder: RunFolder, fits: int) -> float:
     """Seconds from the start of `reeltune board` until it answers with all sessions and scalars."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "cluster", "board", str(folder.path)]
+    command = [sys.executable, "-m", "reeltune", "board", str(folder.path)]
     board = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert board.stdout is not None

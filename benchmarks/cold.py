@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from cluster.machine import description
-from cluster.prepared import DataOptions, Prepared, looks, prepare
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Rows
-from trainables.fit import Fit, on_device
-from trainables.loop import run
-from trainables.metrics import predict
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Rows
+from reeltune.trainables.data.prepared import DataOptions, Prepared, looks, prepare
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import run
+from reeltune.trainables.scoring.metrics import predict
 
 SHARE = 0.1
 GROUPS = ("warm", "cold users", "cold items")

@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from cluster.machine import description
-from cluster.prepared import DataOptions, looks, prepare
-from trainables import ensemble
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Rows, Split
-from trainables.decoders import decode
-from trainables.fit import Fit, on_device
-from trainables.loop import calibrate, evaluate, run
-from trainables.metrics import Metrics, from_sums, predict, sums
-from trainables.model import Shape
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Rows, Split
+from reeltune.trainables.data.prepared import DataOptions, looks, prepare
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import calibrate, evaluate, run
+from reeltune.trainables.scoring.decoders import decode
+from reeltune.trainables.scoring.metrics import Metrics, from_sums, predict, sums
 
 LARGE_BATCH = {"batch_size": 512, "weight_decay": 0.25, "factors": 47, "epochs": 6}
 QUICK = {"factors": 47, "epochs": 4, "learning_rate": 0.022}

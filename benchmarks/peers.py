@@ -24,16 +24,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cluster.machine import description
-from cluster.prepared import DataOptions, looks, prepare
-from trainables import __version__
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Features, Rows
-from trainables.data.movielens import cache_folder
-from trainables.fit import Fit, on_device
-from trainables.loop import evaluate, run
-from trainables.model import Shape
-from trainables.scale import Scale
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Features, Rows
+from reeltune.trainables.data.movielens import cache_folder
+from reeltune.trainables.data.prepared import DataOptions, looks, prepare
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import evaluate, run
+from reeltune.trainables.version import __version__
 
 HERE = Path(__file__).parent / "peers"
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "LK")

@@ -3,15 +3,15 @@
     python benchmarks/rungs.py RUN    # a run of `reeltune tune --no-asha`
 
 Spearman's rank correlation, over an architecture's finished trials, of the validation error at each share with
-that at the end. This is what the place of the rung in cluster/asha.py was chosen by.
+that at the end. This is what the place of the rung in cluster/search/scheduler.py was chosen by.
 """
 
 import argparse
 
 from scipy.stats import spearmanr
 
-from cluster.claim import find_run
-from cluster.run_folder import Ledger
+from reeltune.cluster.runs.find import find_run
+from reeltune.cluster.runs.folder import Ledger
 
 SHARES = (33, 50, 66, 80)
 

@@ -20,16 +20,17 @@ from typing import Any
 
 import torch
 
-from cluster.machine import description
-from trainables import implicit
-from trainables.allocator import keep_memory
-from trainables.architectures import ARCHITECTURES
-from trainables.data import synthetic
-from trainables.fit import Fit
-from trainables.metrics import predict
-from trainables.model import Shape, batch_for
-from trainables.scale import Scale
-from trainables.trunk import STEPS
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.architectures.parts import implicit
+from reeltune.trainables.architectures.parts.trunk import STEPS
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import synthetic
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.fitting.allocator import keep_memory
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.model import batch_for
+from reeltune.trainables.scoring.metrics import predict
 
 PER_USER, USERS_PER_ITEM = 100, 10 / 3
 EVALUATED = 1_000_000

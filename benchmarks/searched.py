@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.machine import description
+from reeltune.cluster.session.machine import description
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def tuned(split_seed: int, trials: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "cluster", "tune", "--split-seed", str(split_seed), "--trials", str(trials)]
+    command = [sys.executable, "-m", "reeltune", "tune", "--split-seed", str(split_seed), "--trials", str(trials)]
     name = f"searched-{split_seed}"
     done = subprocess.run([*command, "--name", name, "--json"], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)

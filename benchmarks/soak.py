@@ -22,9 +22,9 @@ from pathlib import Path
 import optuna
 import psutil
 
-from cluster.machine import description
-from cluster.run_folder import Ledger, RunFolder
-from search_spaces.study import STATES, journal
+from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.session.machine import description
+from reeltune.search_spaces.study import STATES, journal
 from tests.nodes import Cluster, cluster, environment
 
 NAMES = ("pmf", "svdpp")
@@ -51,7 +51,7 @@ class Search:
         (home / "space.toml").write_text(SPACE)
         words = ["tune", *NAMES, "--data", data, "--trials", str(trials // len(NAMES)), "--space", "space.toml"]
         words += ["--name", "soak", "--address", address, "--no-ensemble", "--json"]
-        self.command, self.home = [sys.executable, "-m", "cluster", *words], home
+        self.command, self.home = [sys.executable, "-m", "reeltune", *words], home
         self.log = (home / "driver.log").open("w")
         self.starts, self.by_itself = 0, Counter[int]()
         self.start()

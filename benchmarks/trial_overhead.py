@@ -25,20 +25,20 @@ from ray import tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from cluster.dealer import Dealer
-from cluster.lane_trial import TRIAL_CPUS, trial_lanes
-from cluster.machine import description
-from cluster.prepared import DataOptions, Prepared, prepare
-from cluster.ray_session import session
-from cluster.resources import Resources
-from cluster.run_folder import Ledger, RunFolder
-from cluster.search import search, studies
-from cluster.slots import Slots
-from cluster.trial import TrialData
-from search_spaces import read_spaces
-from trainables.architectures import ARCHITECTURES
-from trainables.fit import Fit
-from trainables.loop import run
+from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.lane_trial import TRIAL_CPUS, trial_lanes
+from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.trial_fit import TrialData
+from reeltune.cluster.session.machine import description
+from reeltune.cluster.session.resources import Resources
+from reeltune.cluster.session.session import session
+from reeltune.cluster.session.slots import Slots
+from reeltune.search_spaces import read_spaces
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import DataOptions, Prepared, prepare
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
 
 SPACE = "[pmf]\nonly = true\nbatch_size = 512\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\nlog = true\n"
 KINDS = ("process", "lane-1", "lane-2", "nested-1", "nested-2")

@@ -23,9 +23,9 @@ import numpy as np
 from scipy.stats import binomtest
 from verdict_worlds import KINDS, SEARCHED, judged
 
-from cluster.baseline import KEY, judge_all
-from cluster.machine import description
-from trainables.verdict import Verdict
+from reeltune.cluster.judging.baseline import KEY, judge_all
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.scoring.verdict import Verdict
 
 NOTHING = 0.0005  # a true difference below is none
 SIZES = (0.0, NOTHING, 0.005, 0.02, 0.05, 10.0)

@@ -9,21 +9,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from cluster.baseline import REFERENCE
-from cluster.dealer import SEEDS, Choice, Dealer, choose
-from cluster.prepared import DataOptions, Prepared
-from cluster.run_folder import Ledger, RunFolder
-from cluster.trial import Trial, TrialData
-from cluster.tune_job import refits
-from search_spaces import Study, read_spaces
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Rows, split
-from trainables.data.synthetic import World, generate
-from trainables.decoders import decode
-from trainables.fit import Fit
-from trainables.metrics import predict
-from trainables.model import Shape
-from trainables.scale import Scale
+from reeltune.cluster.judging.baseline import REFERENCE
+from reeltune.cluster.judging.refits import refits
+from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.search.choice import SEEDS, Choice, choose
+from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.trial import Trial
+from reeltune.cluster.search.trial_fit import TrialData
+from reeltune.search_spaces import Study, read_spaces
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Rows, split
+from reeltune.trainables.data.prepared import DataOptions, Prepared
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.synthetic import World, generate
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.scoring.decoders import decode
+from reeltune.trainables.scoring.metrics import predict
 
 FRESH = 1_000_000
 TRIALS = 4

@@ -16,14 +16,14 @@ import matplotlib
 import numpy as np
 import torch
 
-from cluster.machine import description
-from cluster.prepared import DataOptions, prepare
-from trainables.architectures import ARCHITECTURES
-from trainables.fit import Fit, on_device
-from trainables.loop import calibrate, evaluate, run
-from trainables.losses import Loss
-from trainables.metrics import predict
-from trainables.tensors import Tensors
+from reeltune.cluster.session.machine import description
+from reeltune.trainables.architectures.parts.losses import Loss
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import DataOptions, prepare
+from reeltune.trainables.data.tensors import Tensors
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import calibrate, evaluate, run
+from reeltune.trainables.scoring.metrics import predict
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from search_spaces.space import SAMPLE_RATINGS, Parameter, Space, Value
-from trainables.model import Shape
-from trainables.training import batch_of
+from reeltune.search_spaces.space import SAMPLE_RATINGS, Parameter, Space, Value
+from reeltune.trainables.config import batch_of
+from reeltune.trainables.data.shape import Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,11 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from trainables import InputError
-from trainables.model import Architecture, Shape
-from trainables.options import explain
-from trainables.training import batch_of
+from reeltune.trainables.config import batch_of
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.model import Architecture
+from reeltune.trainables.options import explain
 
 Value = str | int | float | bool
 SAMPLES = 1000

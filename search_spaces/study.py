@@ -14,8 +14,9 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces.space import Space, Value
-from trainables.model import Architecture, Shape
+from reeltune.search_spaces.space import Space, Value
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import Architecture
 
 State = Literal["done", "stopped", "failed"]
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}

@@ -25,7 +25,7 @@ class Server:
     def __init__(self, run, *options):
         if not run.record.exists():
             run.record.write_text("{}")
-        command = [sys.executable, "-m", "cluster", "board", str(run.path), *options]
+        command = [sys.executable, "-m", "reeltune", "board", str(run.path), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().strip()
         assert self.address, self.process.communicate()[1]

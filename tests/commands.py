@@ -5,7 +5,7 @@ import shlex
 
 import typer
 
-from cluster.cli import app
+from reeltune.cluster.cli.app import app
 
 
 def shown(text: str) -> list[str]:

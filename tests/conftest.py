@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from reeltune.trainables.data import load_data
 from tests import worlds
-from trainables.data import load_data
 
 # A shared machine may stall any one example, and `tmp_path` is the same folder for all of them on purpose.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

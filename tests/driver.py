@@ -8,11 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-from cluster import lane_trial, search
-from cluster.cli import _watched
-from cluster.interrupt import interruptible
-from cluster.ray_session import session
-from cluster.slots import Slots
+from reeltune.cluster.cli.watched import _watched
+from reeltune.cluster.search import experiment as search
+from reeltune.cluster.search import lane_trial
+from reeltune.cluster.session.interrupt import interruptible
+from reeltune.cluster.session.session import session
+from reeltune.cluster.session.slots import Slots
 from tests import faulty
 from tests.searches import searched
 from tests.worlds import small_parts

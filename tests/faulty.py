@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from cluster.trial import Trial
+from reeltune.cluster.search.trial import Trial
 
 
 def faulty(faults, of=Trial):

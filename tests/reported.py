@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 
-from cluster.run_folder import RunFolder, write_json
-from search_spaces import shipped
-from search_spaces.study import Outcome, Study, journal
-from trainables.architectures import ARCHITECTURES
-from trainables.model import Shape
-from trainables.scale import Scale
+from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.search_spaces import shipped
+from reeltune.search_spaces.study import Outcome, Study, journal
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
 
 NAMES = ("pmf", "classifier")
 SHAPE = Shape(users=5, items=5, scale=Scale.of(np.arange(1.0, 6.0)), ratings=100)

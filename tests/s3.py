@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
-from cluster.storage import Store
+from reeltune.cluster.runs.storage import Store
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -7,7 +7,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from cluster.snapshots import Snapshots
+from reeltune.cluster.runs.fit_states import Snapshots
 
 
 class Scripted:

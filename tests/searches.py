@@ -4,15 +4,15 @@ import dataclasses
 import time
 from contextlib import ExitStack
 
-from cluster.dealer import Dealer
-from cluster.lane_trial import trial_lanes
-from cluster.run_folder import Ledger, RunFolder
-from cluster.search import search, studies
-from cluster.slots import Slots
-from cluster.trial import TrialData
-from search_spaces import read_spaces
-from trainables.architectures import ARCHITECTURES
-from trainables.metrics import Metrics
+from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.lane_trial import trial_lanes
+from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.trial_fit import TrialData
+from reeltune.cluster.session.slots import Slots
+from reeltune.search_spaces import read_spaces
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.scoring.metrics import Metrics
 
 
 def searched(

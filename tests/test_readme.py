@@ -17,30 +17,25 @@ COMMANDS = sorted({command for page in PAGES for command in commands.shown(page)
 
 def listed():
     """The paths that the README's file tree names."""
-    folder = ""
+    top = ""
     for line in TREE.strip().splitlines():
-        name = re.split(r"\s{2,}", line.strip())[0]
-        if not line.startswith(" "):
-            folder = name
-            yield name
-        elif name.endswith(".toml"):
-            yield from (folder + part for part in line.split() if part.endswith(".toml"))
-        else:
-            yield folder + name
+        name = line.split()[0]
+        top = name if not line.startswith(" ") else top
+        yield name if name == top else top + name
 
 
 def test_every_path_of_the_tree_exists():
     assert [path for path in listed() if not (ROOT / path).exists()] == []
 
 
-def test_every_source_file_is_in_the_tree():
+def test_every_folder_of_code_is_in_the_tree_and_no_more_than_a_newcomer_needs():
     real = {
-        str(path.relative_to(ROOT))
-        for folder in ("cluster", "trainables", "search_spaces", "benchmarks")
-        for path in [*(ROOT / folder).glob("*.py"), *(ROOT / folder).glob("*.toml")]
-        if not path.name.startswith("__")
+        f"{path.parent.relative_to(ROOT)}/"
+        for package in ("cluster", "trainables", "search_spaces")
+        for path in (ROOT / package).rglob("__init__.py")
     }
     assert real - set(listed()) == set()
+    assert len(TREE.strip().splitlines()) <= 40
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Ids, Ratings, Rows, load_data, split
-from trainables.data.features import Features
-from trainables.model import Shape
-from trainables.scale import Scale
-from trainables.training import TrainingConfig
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.config import TrainingConfig
+from reeltune.trainables.data import Ids, Ratings, Rows, load_data, split
+from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
 
 STARS = Scale.of(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
 TRAINED = [name for name, architecture in ARCHITECTURES.items() if issubclass(architecture.Config, TrainingConfig)]

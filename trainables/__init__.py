@@ -1,22 +1,15 @@
-"""Data, models, the worker's loop, metrics and the model bundle: all that knows nothing of Ray or Optuna."""
+"""Data, models, fits and metrics: all that knows nothing of Ray or Optuna.
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+From the top down; each folder imports only those below it.
 
-from trainables.errors import FitFailed, InputError
-from trainables.version import __version__
-
-if TYPE_CHECKING:
-    from trainables.bundle import Predictor
-
-__all__ = ["FitFailed", "InputError", "__version__", "load"]
-
-
-def load(path: str | Path) -> "Predictor":
-    """Load a model bundle from its folder, to rate pairs by their own ids: `load(path).predict(users, items)`.
-
-    Raises InputError where the folder holds none.
-    """
-    from trainables.bundle import load as load_bundle  # torch takes seconds to load, and `--help` imports this
-
-    return load_bundle(path)
+- `bundle.py`: the model bundle: a folder that rates pairs by their own ids
+- `fitting/`: one fit, its loop and its schedule
+- `architectures/`: the models: a file for each
+- `scoring/`: metrics, decoders, the verdict
+- `model.py`: the contract of every model
+- `config.py`: the fields that every model's configuration has
+- `data/`: reads and splits ratings
+- `options.py`: errors about options in one line
+- `errors.py`: the kinds of expected failure
+- `version.py`: the version
+"""

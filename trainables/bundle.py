@@ -15,17 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from trainables import ensemble
-from trainables.architectures import ARCHITECTURES
-from trainables.data.ratings import Ids, Rows
-from trainables.decoders import Decoder, decode
-from trainables.errors import InputError
-from trainables.metrics import predict as predict_raw
-from trainables.model import RatingModel, Shape
-from trainables.options import explain
-from trainables.scale import Scale
-from trainables.training import FitConfig
-from trainables.version import __version__
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.ratings import Ids, Rows
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.model import RatingModel
+from reeltune.trainables.options import explain
+from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.metrics import predict as predict_raw
+from reeltune.trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
 

@@ -11,3 +11,12 @@ class FitFailed(RuntimeError):
 
 class StorageFailed(RuntimeError):
     """A run's storage took or gave no file after several tries. What was written stays; exit code 1."""
+
+
+LONGEST = 300  # characters of a reason
+
+
+def one_line(text: str) -> str:
+    """A text as a reason in the ledger: on one line, and not longer than LONGEST."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

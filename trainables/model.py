@@ -1,29 +1,16 @@
 """What all architectures have in common: the contract that the loop, the bundle and the search rely on."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from trainables.data.features import Features
-from trainables.errors import InputError
-from trainables.scale import Scale
-from trainables.tensors import Tensors
-from trainables.training import FitConfig, Recipe, batch_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What a model must know of the data: the rows of its tables ('unknown' included), the scale, side tables."""
-
-    users: int
-    items: int
-    scale: Scale
-    ratings: int | None = None  # rows to train on, where known: what a batch is sized by
-    user_features: Features | None = None
-    item_features: Features | None = None
+from reeltune.trainables.config import FitConfig, Recipe, batch_of
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import Tensors
+from reeltune.trainables.errors import InputError
 
 
 class RatingModel(nn.Module):
@@ -95,7 +82,7 @@ Again = Callable[[FitConfig, Tensor], RatingModel]
 
 
 class Architecture(Protocol):
-    """A module such as `trainables.pmf`: one file of this shape for each architecture."""
+    """A module such as `reeltune.trainables.architectures.pmf`: one file of this shape for each architecture."""
 
     __name__: str
 

@@ -5,7 +5,7 @@ import uuid
 import numpy as np
 import pytest
 
-from cluster.ray_session import session
+from reeltune.cluster.session.session import session
 from tests import s3
 from tests.worlds import small_parts
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from search_spaces import Size, Space, Study, carried, holds, shipped
-from search_spaces.space import Parameter
+from reeltune.search_spaces import Size, Space, Study, carried, holds, shipped
+from reeltune.search_spaces.space import Parameter
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
 from tests.worlds import STARS
-from trainables.architectures import ARCHITECTURES
-from trainables.model import Shape
-from trainables.scale import Scale
 
 SMALL = Shape(users=41, items=31, scale=STARS, ratings=72_000)
 LARGE = Shape(users=944, items=1665, scale=Scale.of(np.arange(1.0, 11.0)), ratings=7_200_000)

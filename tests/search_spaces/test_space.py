@@ -4,12 +4,12 @@ import pytest
 from optuna.samplers import RandomSampler
 from pydantic import ValidationError
 
-from search_spaces import Parameter, has_space, read_spaces, shipped
+from reeltune.search_spaces import Parameter, has_space, read_spaces, shipped
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import InputError
 from tests.worlds import STARS
-from trainables import InputError
-from trainables.architectures import ARCHITECTURES
-from trainables.model import Shape
-from trainables.scale import Scale
 
 WIDE = {"spread_cross_entropy", "reverse_kl"}  # the losses that have a label width
 LOSSES = """

@@ -5,11 +5,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search_spaces import Outcome, Space, Study, journal, shipped, unfinished
-from search_spaces.space import Parameter
+from reeltune.search_spaces import Outcome, Space, Study, journal, shipped, unfinished
+from reeltune.search_spaces.space import Parameter
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.shape import Shape
 from tests.worlds import STARS, TRAINED
-from trainables.architectures import ARCHITECTURES
-from trainables.model import Shape
 
 SHAPE = Shape(users=944, items=1665, scale=STARS)
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)

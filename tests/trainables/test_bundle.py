@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
+from reeltune import load
+from reeltune.trainables import bundle
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Ids
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting import loop
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.scoring.decoders import DECODERS, decode
+from reeltune.trainables.scoring.metrics import predict
 from tests.worlds import config_of, shape_of
-from trainables import InputError, bundle, load, loop
-from trainables.architectures import ARCHITECTURES
-from trainables.data import Ids
-from trainables.decoders import DECODERS, decode
-from trainables.fit import Fit
-from trainables.metrics import predict
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 FILES = ["config.json", "items.parquet", "model.safetensors", "users.parquet"]

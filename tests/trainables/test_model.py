@@ -2,8 +2,9 @@
 
 import pytest
 
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import batch_for
 from tests.worlds import STARS
-from trainables.model import Shape, batch_for
 
 
 @pytest.mark.parametrize(

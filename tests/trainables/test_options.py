@@ -1,7 +1,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainables.options import explain
+from reeltune.trainables.options import explain
 
 
 class Inner(BaseModel):

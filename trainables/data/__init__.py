@@ -1,16 +1,33 @@
-"""Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`."""
+"""Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`.
+
+- `tables.py`: any ratings file as a frame of text
+- `readers.py`: from a table to ratings: finds and checks the columns
+- `ratings.py`: ratings in memory, by index
+- `side.py`: side tables, joined by id
+- `cells.py`: what the cells of a side table's column hold
+- `encoding.py`: a side table's columns as features
+- `features.py`: those features as sparse rows
+- `movielens.py`: MovieLens by name
+- `grouplens.py`: MovieLens' archives and their formats
+- `synthetic.py`: made-up ratings
+- `split.py`: training, validation and sealed test rows
+- `scale.py`: the rating scale and its class grids
+- `shape.py`: what a model must know of the data
+- `prepared.py`: from what was asked to split rows
+- `tensors.py`: rows on a device
+"""
 
 import os
 from dataclasses import replace
 
-from trainables.data import movielens, synthetic
-from trainables.data.encoding import SideColumn
-from trainables.data.features import Features
-from trainables.data.ratings import Duplicates, Ids, Ratings, Rows
-from trainables.data.readers import Columns, read_more, read_pairs, read_ratings, read_users
-from trainables.data.side import NONE, Kind, join_side_table, own_side_table
-from trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
-from trainables.errors import InputError
+from reeltune.trainables.data import movielens, synthetic
+from reeltune.trainables.data.encoding import SideColumn
+from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.ratings import Duplicates, Ids, Ratings, Rows
+from reeltune.trainables.data.readers import Columns, read_more, read_pairs, read_ratings, read_users
+from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
+from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
+from reeltune.trainables.errors import InputError
 
 __all__ = [
     "Columns",

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from trainables.data.cells import (
+from reeltune.trainables.data.cells import (
     columns_of,
     holds_lists,
     known,
@@ -19,7 +19,7 @@ from trainables.data.cells import (
     shown,
     text_of,
 )
-from trainables.data.features import Features
+from reeltune.trainables.data.features import Features
 
 FEWEST_ROWS = 2  # a value of a single row says nothing that its id does not
 MOST_VALUES = 1000  # features of one column

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trainables.data.tables import FLAGS, Table
+from reeltune.trainables.data.tables import FLAGS, Table
 
 OCCUPATIONS = (  # the codes of MovieLens-1M
     *("other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service"),

@@ -17,10 +17,10 @@ from pathlib import Path
 import pandas as pd
 import pooch
 
-from trainables.data.grouplens import ARCHIVES, plain
-from trainables.data.readers import read_ratings
-from trainables.data.tables import read_table
-from trainables.errors import InputError
+from reeltune.trainables.data.grouplens import ARCHIVES, plain
+from reeltune.trainables.data.readers import read_ratings
+from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.errors import InputError
 
 URL = "https://files.grouplens.org/datasets/movielens/{name}.zip"
 WHEEL = "recbole==1.2.1"

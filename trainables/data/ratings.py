@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from trainables.data.encoding import SideColumn
-from trainables.data.features import Features
-from trainables.errors import InputError
+from reeltune.trainables.data.encoding import SideColumn
+from reeltune.trainables.data.features import Features
+from reeltune.trainables.errors import InputError
 
 Duplicates = Literal["keep", "last", "error"]
 LARGEST_WHOLE = 2**53  # beyond it floats skip whole numbers

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame, not_whole
-from trainables.data.tables import Table, read_table
-from trainables.errors import InputError
+from reeltune.trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame, not_whole
+from reeltune.trainables.data.tables import Table, read_table
+from reeltune.trainables.errors import InputError
 
 # Compared in lower case without '_', '-' and spaces; RecBole's ':type' suffixes are cut off.
 USUAL_NAMES = {

@@ -5,13 +5,13 @@ from typing import Literal
 
 import pandas as pd
 
-from trainables.data import grouplens
-from trainables.data.encoding import SideColumn, encode
-from trainables.data.features import Features
-from trainables.data.ratings import Ids, Ratings, as_text
-from trainables.data.readers import USUAL_NAMES, Columns, ids_of, plain_name
-from trainables.data.tables import files_in, read_table
-from trainables.errors import InputError
+from reeltune.trainables.data import grouplens
+from reeltune.trainables.data.encoding import SideColumn, encode
+from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.ratings import Ids, Ratings, as_text
+from reeltune.trainables.data.readers import USUAL_NAMES, Columns, ids_of, plain_name
+from reeltune.trainables.data.tables import files_in, read_table
+from reeltune.trainables.errors import InputError
 
 Kind = Literal["user", "item"]
 NONE = "none"  # in place of a file: leave out the side table that the data set has of its own

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from trainables.data.ratings import Rows
-from trainables.errors import InputError
+from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.errors import InputError
 
 SplitKind = Literal["random", "user", "time"]
 TEST_SHARE = 0.2

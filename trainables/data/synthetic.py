@@ -3,9 +3,9 @@
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainables.data.ratings import Ids, Ratings, Rows
-from trainables.errors import InputError
-from trainables.options import explain
+from reeltune.trainables.data.ratings import Ids, Ratings, Rows
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.options import explain
 
 FACTORS = 3
 MOST = 100_000_000

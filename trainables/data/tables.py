@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from trainables.errors import InputError
+from reeltune.trainables.errors import InputError
 
 SEPARATORS = ",\t;|"
 FLAGS = (  # of a film's genres, in the order of u.item

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.data.encoding import BINS, MOST_VALUES, encode
+from reeltune.trainables.data.encoding import BINS, MOST_VALUES, encode
 
 
 def encoded(values, *, name="x", indices=None):

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from trainables.data import load_data
-from trainables.data.grouplens import plain, year_of
-from trainables.data.tables import FLAGS, read_table
+from reeltune.trainables.data import load_data
+from reeltune.trainables.data.grouplens import plain, year_of
+from reeltune.trainables.data.tables import FLAGS, read_table
 
 
 def flags(*genres):

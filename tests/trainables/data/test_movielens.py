@@ -13,10 +13,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from trainables import InputError
-from trainables.data import load_data, movielens
-from trainables.data.grouplens import ARCHIVES, Archive, plain
-from trainables.data.tables import FLAGS, read_table
+from reeltune.trainables.data import load_data, movielens
+from reeltune.trainables.data.grouplens import ARCHIVES, Archive, plain
+from reeltune.trainables.data.tables import FLAGS, read_table
+from reeltune.trainables.errors import InputError
 
 NOWHERE = "http://127.0.0.1:9/{name}.zip"  # the port of 'discard', where nothing answers
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reeltune.trainables.data import Ids, Ratings
+from reeltune.trainables.data.ratings import as_text, from_frame
+from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
-from trainables import InputError
-from trainables.data import Ids, Ratings
-from trainables.data.ratings import as_text, from_frame
 
 
 def frame(rows, *columns):

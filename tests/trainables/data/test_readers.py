@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables import InputError
-from trainables.data import Columns, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data import Columns, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.errors import InputError
 
 HEADER = "user,item,rating\n"
 

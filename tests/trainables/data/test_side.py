@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from trainables import InputError
-from trainables.data import Columns, load_data
+from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.errors import InputError
 
 RATINGS = "user,item,rating\nann,1,5\nbob,2,4\ncat,3,3\nann,3,1\n"
 USERS = "user,gender,name\nann,f,Ann A.\nbob,m,Bob B.\ncat,f,Cat C.\ndan,m,Dan D.\n"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reeltune.trainables.data import SealedRows, fold, split, split_given_test
+from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
-from trainables import InputError
-from trainables.data import SealedRows, fold, split, split_given_test
 
 
 def world(count, *, users=7, seed=0):

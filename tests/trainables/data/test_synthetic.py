@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from trainables import InputError
-from trainables.data import load_data
+from reeltune.trainables.data import load_data
+from reeltune.trainables.errors import InputError
 
 
 def test_the_name_says_what_to_make():

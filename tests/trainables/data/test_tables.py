@@ -3,8 +3,8 @@ import gzip
 import pandas as pd
 import pytest
 
-from trainables import InputError
-from trainables.data.tables import files_in, read_table
+from reeltune.trainables.data.tables import files_in, read_table
+from reeltune.trainables.errors import InputError
 
 
 def write(folder, name, content):

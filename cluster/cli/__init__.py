@@ -1,0 +1,23 @@
+"""The command line: a file for each verb, which reads its options, calls its command, and prints the result.
+
+- `app.py`: the table of verbs, and what each kind of failure prints and exits with
+- `options.py`: options that several verbs take
+- `checks.py`: what the values of options may be
+- `watched.py`: runs a command with its progress shown, here or on a cluster's head node
+- `job_command.py`: reads the command of a job as if it were run here
+- `output.py`: results on standard output: one JSON object, or text
+- `tables.py`: tables for the terminal
+- `tune.py`: search, refit, judge
+- `train.py`: one fit
+- `lr_find.py`: the learning-rate range test
+- `architectures.py`: what there is to choose from
+- `predict.py`: rates the pairs of a file
+- `data.py`: describes a data set
+- `board.py`: TensorBoard on a run
+- `report.py`: writes the reports of a run again
+- `compare.py`: several runs in one table
+- `verdict.py`: judges a run again
+- `replay.py`: trains a run's winner again
+- `recommend.py`: the best unseen items for each user
+- `submit.py`: a verb as a Ray job
+"""

@@ -1,0 +1,98 @@
+"""The command line: `reeltune VERB`. Each verb gathers its options, calls its job, and shows the result.
+
+Results go to standard output, progress and errors to standard error. Jobs are imported by their verb alone:
+Ray and torch take seconds to load, and `--help` should not.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli.architectures import architectures
+from reeltune.cluster.cli.board import board
+from reeltune.cluster.cli.compare import compare
+from reeltune.cluster.cli.data import data
+from reeltune.cluster.cli.lr_find import lr_find
+from reeltune.cluster.cli.predict import predict
+from reeltune.cluster.cli.recommend import recommend
+from reeltune.cluster.cli.replay import replay
+from reeltune.cluster.cli.report import report
+from reeltune.cluster.cli.submit import submit
+from reeltune.cluster.cli.train import train
+from reeltune.cluster.cli.tune import tune
+from reeltune.cluster.cli.verdict import verdict
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.version import __version__
+
+app = typer.Typer(
+    name="reeltune",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Finds the best rating predictor for your data, and says whether it truly beats a simple baseline.",
+)
+
+# The verbs, in the order of `--help`. To add one, see CONTRIBUTING.md.
+VERBS: dict[str, Callable[..., int]] = {
+    "tune": tune,
+    "train": train,
+    "lr-find": lr_find,
+    "architectures": architectures,
+    "predict": predict,
+    "data": data,
+    "board": board,
+    "report": report,
+    "compare": compare,
+    "verdict": verdict,
+    "replay": replay,
+    "recommend": recommend,
+    "submit": submit,
+}
+for name, verb in VERBS.items():
+    app.command(name)(verb)
+
+
+def main() -> None:
+    """Run the command line, and turn what is expected to go wrong into one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except (InputError, typer.TyperException) as error:
+        # What typer finds wrong with an option says so by a method of its own.
+        print(f"error: {getattr(error, 'format_message', error.__str__)()}", file=sys.stderr)
+        code = 2
+    except FitFailed as error:
+        print(f"error: the fit failed: {error}", file=sys.stderr)
+        code = 1
+    except StorageFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
+        code = 0
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
+            code = 1
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+            code = 2
+        else:
+            raise
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        print(f"reeltune {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())

@@ -1,0 +1,30 @@
+"""What options may be: checked before anything starts."""
+
+import re
+from typing import Any, TypeGuard
+
+from reeltune.trainables.errors import InputError
+
+DECODERS = ("argmax", "mean", "median", "rounded", "grid")
+SPLITS = ("random", "user", "time")
+DUPLICATES = ("keep", "last", "error")
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
+    """The value, if it is one of those allowed; else InputError that lists them."""
+    if value not in allowed:
+        raise InputError(f"{option} {value!r}: expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return value
+
+
+def seconds(option: str, text: str) -> float:
+    """Seconds from `90`, `90s`, `15m` or `2h`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise InputError(f"{option} {text!r}: expected a number of seconds, or 90s, 15m, 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def through_client(address: str | None) -> TypeGuard[str]:
+    """Whether an address is that of Ray's client, through which the whole command goes to the cluster."""
+    return address is not None and address.startswith("ray://")

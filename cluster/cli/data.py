@@ -1,0 +1,38 @@
+"""`reeltune data`."""
+
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+
+
+def data(
+    data: Annotated[str, typer.Argument(help="Name, file, folder or URI of the ratings.")],
+    users: opt.Users = None,
+    items: opt.Items = None,
+    duplicates: opt.Duplicates = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    rating_column: opt.RatingColumn = None,
+    time_column: opt.TimeColumn = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Fetch, check and describe a data set."""
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.data import describe_data
+
+    described = describe_data(
+        opt.data_options(
+            data,
+            users=users,
+            items=items,
+            duplicates=duplicates,
+            user=user_column,
+            item=item_column,
+            rating=rating_column,
+            timestamp=time_column,
+        )
+    )
+    show.print_json(described) if as_json else show.data(described)
+    return 0

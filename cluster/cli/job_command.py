@@ -1,0 +1,150 @@
+"""The command line that a Ray job runs: read here by the real one, so that a typo is found before anything is sent."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of, seconds
+from reeltune.cluster.jobs.command import JobCommand
+from reeltune.cluster.jobs.package import FILES
+from reeltune.cluster.runs.find import new_name
+from reeltune.cluster.runs.folder import RUNS
+from reeltune.cluster.runs.storage import Store, refuse_credentials
+from reeltune.trainables.data import has_known_columns
+from reeltune.trainables.errors import InputError
+
+SENT, DATA = ("space", "config"), ("data", "test", "users", "items", "pairs", "model", "seen")
+REFUSED = {
+    "submit": "a job cannot submit itself; leave the second submit out",
+    "board": "board shows a run on the machine that it runs on; start it on the head node",
+}
+FIND_FILES = f"files=$(python -P -c 'import {FILES}; print(*{FILES}.__path__)')"
+
+
+def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
+    """The job for `VERB ...`, whose words the command line `group` reads.
+
+    Raises InputError, or typer's own errors, where the verb would not take these words.
+    """
+    if not words:
+        raise InputError("submit: expected a command after --, such as: reeltune submit -- tune --data ml-1m")
+    verb, *rest = words
+    if verb in REFUSED:
+        raise InputError(f"submit -- {verb}: {REFUSED[verb]}")
+    values, typed = _read(group, verb, rest)
+    _check(values)
+    if "address" in typed:
+        raise InputError(f"submit -- {verb} --address: leave it out; a job runs on the cluster that it is submitted to")
+    given = _one_name(name, values["name"] if "name" in typed else None)
+    added = ["--address", "auto"] if "address" in values else []
+    chosen = given or new_name()
+    if "name" in values and "name" not in typed:
+        added += ["--name", chosen]
+    if "resume" in values and "resume" not in typed and given:
+        # On a new name it changes nothing; on an old one it goes on, also on another cluster with the same folder.
+        added.append("--resume")
+    files = tuple(path for key in SENT if (path := values.get(key)) is not None and not path.is_absolute())
+    # In front, as what a person typed may end with -- and arguments.
+    command = " ".join(_in_shell(word, files) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
+    return JobCommand(
+        name=chosen,
+        entrypoint=f"{FIND_FILES} && exec {command}" if files else f"exec {command}",
+        files=files,
+        results=_results(values.get("storage"), chosen) if "resume" in values else None,
+        shared=values.get("storage") is not None,
+    )
+
+
+def without_address(words: list[str]) -> list[str]:
+    """The words of a command but for `--address` and its value."""
+    kept, skip = [], False
+    for word in words:
+        if not (skip or word == "--address" or word.startswith("--address=")):
+            kept.append(word)
+        skip = word == "--address"
+    return kept
+
+
+def _read(group: Any, verb: str, words: list[str]) -> tuple[dict[str, Any], set[str]]:
+    """The values of the verb's parameters, and which of them were typed."""
+    with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
+        command = group.get_command(context, verb)
+        if command is None:
+            raise InputError(f"submit -- {verb}: no such command; there are {', '.join(group.list_commands(context))}")
+        with command.make_context(verb, list(words), parent=context) as inner:
+            sources = {key: inner.get_parameter_source(key) for key in inner.params}
+            return inner.params, {key for key, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _check(values: dict[str, Any]) -> None:
+    """What the verbs check themselves when they begin, and files that the cluster does not see."""
+    from reeltune.search_spaces import has_space
+    from reeltune.trainables.architectures.table import ARCHITECTURES
+
+    searchable = tuple(name for name in ARCHITECTURES if has_space(name))
+    checks: dict[str, Callable[[Any], object]] = {
+        "architectures": lambda names: [one_of("architecture", name, searchable) for name in names],
+        "architecture": lambda value: one_of("architecture", value, tuple(ARCHITECTURES)),
+        "time": lambda value: seconds("--time", value),
+        "trial_timeout": lambda value: seconds("--trial-timeout", value),
+        "split": lambda value: one_of("--split", value, SPLITS),
+        "decoder": lambda value: one_of("--decoder", value, DECODERS),
+        "duplicates": lambda value: one_of("--duplicates", value, DUPLICATES),
+        "storage": _check_storage,
+        **dict.fromkeys(SENT, _check_sent),
+        **dict.fromkeys(DATA, _check_seen),
+    }
+    for key, value in values.items():
+        if key in checks and value is not None:
+            checks[key](value)
+
+
+def _check_sent(path: Path) -> None:
+    if path.is_dir():
+        _check_seen(path)
+    elif not path.is_absolute() and not path.is_file():
+        raise InputError(f"{path}: no such file")
+
+
+def _check_seen(path: str | Path) -> None:
+    """Refuse a path that means a file of this machine's working folder; what is absolute may be shared."""
+    refuse_credentials(str(path), "submit:")
+    here = Path(path)
+    if here.is_absolute() or has_known_columns(str(path)) or not here.exists():
+        return
+    raise InputError(
+        f"{path} is on this machine, and the job runs on the cluster, which does not have it: give a URI, or an "
+        f"absolute path that the cluster's nodes see too (such as {here.absolute()}, if they share it)"
+    )
+
+
+def _check_storage(where: str) -> None:
+    """Refuse what can be no storage, and a folder whose place depends on where Ray was started."""
+    if not Store.at(where).remote and not Path(where).is_absolute():
+        raise InputError(
+            f"--storage {where}: expected s3://BUCKET/..., gs://BUCKET/... or the absolute path of a folder that the "
+            "cluster's nodes share: the job does not run in this folder"
+        )
+
+
+def _results(storage: str | None, name: str) -> str:
+    return f"{RUNS}/{name}" if storage is None else Store.at(storage).below(name).where
+
+
+def _one_name(outer: str | None, inner: str | None) -> str | None:
+    if outer is not None and inner is not None and outer != inner:
+        raise InputError(f"submit --name {outer} -- ... --name {inner}: one job has one name; give it once")
+    name = outer if inner is None else inner
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        raise InputError(f"--name {name!r}: a job's name is of letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _in_shell(word: str, files: tuple[Path, ...]) -> str:
+    """A word for the shell that starts the job, where a file that is sent along is in another place."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if value and Path(value) in files:
+        return f'{option}{equals}"$files"/{shlex.quote(Path(value).name)}'
+    return shlex.quote(word)

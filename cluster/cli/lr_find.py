@@ -1,0 +1,39 @@
+"""`reeltune lr-find`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+
+
+def lr_find(
+    architecture: opt.Architecture,
+    data: opt.Data = "ml-100k",
+    users: opt.Users = None,
+    items: opt.Items = None,
+    config: opt.Config = None,
+    settings: opt.Settings = None,
+    seed: opt.Seed = 42,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="PNG of the plot.")] = None,
+    as_json: opt.Json = False,
+) -> int:
+    """The learning-rate range test, with the 'valley' suggestion and a plot."""
+    options = opt.train_options(
+        architecture,
+        opt.data_options(data, split_seed=seed, users=users, items=items),
+        config=config,
+        settings=settings,
+        seed=seed,
+    )
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.lr_find import lr_find as job
+
+    picture = output or Path("runs") / f"lr-find-{architecture}.png"
+    found = job(options, picture)
+    if as_json:
+        show.print_json({"architecture": architecture, "valley": found.valley, "plot": str(picture)})
+    else:
+        print(f"{architecture}: suggested learning rate (valley) {found.valley:.2e}; plot in {picture}")
+    return 0

@@ -1,0 +1,120 @@
+"""The options that verbs share, as typer wants them, and their checks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.train import TrainOptions
+    from reeltune.trainables.data.prepared import DataOptions
+
+Data = Annotated[str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings.")]
+Test = Annotated[str | None, typer.Option(help="Your own test file; no test part is split off the data then.")]
+Split = Annotated[str, typer.Option("--split", help="How rows are split: random, user or time.")]
+SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Duplicates = Annotated[
+    str | None, typer.Option(help="Pairs rated twice: keep, last or error. [default: last; keep for ml-100k]")
+]
+Users = Annotated[
+    str | None, typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out.")
+]
+Items = Annotated[str | None, typer.Option(help="Side table of items.")]
+UserColumn = Annotated[str | None, typer.Option(help="The user column, if its name is not a usual one.")]
+ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
+RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
+TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
+Decoder = Annotated[str, typer.Option("--decoder", help="What is judged: argmax, mean, median, rounded or grid.")]
+Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers of a fit; a GPU each where there are any.")]
+Address = Annotated[
+    str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: one of our own, here]")
+]
+Name = Annotated[str | None, typer.Option(help="The run's name below runs/. [default: a timestamp]")]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/, here]"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this name.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
+Config = Annotated[Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; can be repeated.")
+]
+
+
+def data_options(
+    data: str,
+    *,
+    test: str | None = None,
+    split: str = "random",
+    split_seed: int = 0,
+    duplicates: str | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    timestamp: str | None = None,
+    users: str | None = None,
+    items: str | None = None,
+) -> "DataOptions":
+    from reeltune.cluster.runs.storage import refuse_credentials
+    from reeltune.trainables.data import Columns
+    from reeltune.trainables.data.prepared import DataOptions
+
+    for option, value in {"--data": data, "--test": test, "--users": users, "--items": items}.items():
+        refuse_credentials(value or "", option)
+    return DataOptions(
+        data=data,
+        test=test,
+        split=one_of("--split", split, SPLITS),
+        split_seed=split_seed,
+        columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
+        duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
+        users=users,
+        items=items,
+    )
+
+
+def train_options(
+    architecture: str,
+    data: "DataOptions",
+    *,
+    config: Path | None,
+    settings: list[str] | None,
+    seed: int,
+    decoder: str = "argmax",
+    workers: int = 1,
+    score_test: bool = False,
+    checkpoint_every: float = 10.0,
+    bfloat16: bool = False,
+    address: str | None = None,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+) -> "TrainOptions":
+    from reeltune.cluster.commands.train import TrainOptions
+    from reeltune.cluster.runs.find import new_name
+    from reeltune.trainables.architectures.table import ARCHITECTURES
+
+    return TrainOptions(
+        architecture=one_of("architecture", architecture, tuple(ARCHITECTURES)),
+        data=data,
+        config=config,
+        settings=tuple(settings or ()),
+        decoder=one_of("--decoder", decoder, DECODERS),
+        workers=workers,
+        seed=seed,
+        score_test=score_test,
+        checkpoint_every=checkpoint_every,
+        bfloat16=bfloat16,
+        address=address,
+        name=name or new_name(),
+        storage=storage,
+        resume=resume,
+    )
+
+
+Run = Annotated[str, typer.Argument(help="A run: its name below runs/, its path or its URI.")]
+Architecture = Annotated[str, typer.Argument(help="Which: see `reeltune architectures`.")]

@@ -1,0 +1,29 @@
+"""`reeltune predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
+    pairs: Annotated[str, typer.Argument(help="A table with user and item columns.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write.")],
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    time_column: opt.TimeColumn = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Rate the pairs of a file by a trained model."""
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.predict import predict_file
+    from reeltune.cluster.runs.find import model_folder
+    from reeltune.trainables.data import Columns
+
+    columns = Columns(user=user_column, item=item_column, timestamp=time_column)
+    done = predict_file(model_folder(model), pairs, output, columns=columns)
+    show.print_json(done) if as_json else show.predicted(done)
+    return 0

@@ -1,0 +1,43 @@
+"""`reeltune replay`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import through_client
+from reeltune.cluster.cli.watched import on_cluster
+
+
+def replay(
+    context: typer.Context,
+    run: opt.Run,
+    other: Annotated[
+        str | None, typer.Option("--architecture", help="Another one of the run. [default: the winner]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Data-parallel workers of a fit. [default: as many as the run had]")
+    ] = None,
+    address: opt.Address = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Train a run's winner again, and check that its score is the reported one: one more look at its test rows."""
+    if through_client(address):
+        return on_cluster(context, address)
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.progress import Watch
+    from reeltune.cluster.commands.replay import ReplayOptions
+    from reeltune.cluster.commands.replay import replay as job
+    from reeltune.cluster.runs.find import find_run
+    from reeltune.cluster.session.interrupt import Interrupted, interruptible
+
+    options = ReplayOptions(architecture=other, workers=workers, address=address)
+    try:
+        with interruptible(), Watch() as watch:
+            result = job(find_run(run), options, watch)
+    except Interrupted as interrupted:
+        print("interrupted; the run is as it was", file=sys.stderr)
+        return interrupted.exit_code
+    show.print_json(result) if as_json else show.replayed(result)
+    return 0 if result["matches"] else 1

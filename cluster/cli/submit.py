@@ -1,0 +1,71 @@
+"""`reeltune submit -- VERB ...`: the verb as a job of a Ray cluster."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+
+if TYPE_CHECKING:
+    from reeltune.cluster.jobs.submit import Job
+
+WHERE = "in the folder in which Ray was started on the head node"
+
+
+def submit(
+    context: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="-- VERB ...", help="The command, after --.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="The dashboard. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else http://127.0.0.1:8265]"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The job's and its run's name. [default: a timestamp]")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the log and wait for the job's end.")] = True,
+    install: Annotated[
+        bool, typer.Option("--install/--no-install", help="Install with pip what the cluster lacks, for this job.")
+    ] = False,
+    as_json: opt.Json = False,
+) -> int:
+    """Run any command as a job on a Ray cluster; the same name again goes on with it, and never starts it twice.
+
+    The job's log, which is its standard output and error in one, goes to standard error; the exit code is the job's.
+    Results are in the command's --storage; without one they are in runs/NAME, in the folder in which Ray was started
+    on the head node.
+    """
+    from reeltune.cluster.cli.job_command import job_command
+    from reeltune.cluster.jobs.submit import submit as start
+
+    command = job_command(context.find_root().command, words or [], name)
+    job = start(command, address=address, install=install)
+    say = f"submitted {job.id}" if job.started else f"{job.id} is on its way already; nothing was started"
+    results = command.results
+    where = f"{results}{'' if command.shared else f' {WHERE}'}"
+    print(f"{say}{f'; results in {where}' if results else ''}", file=sys.stderr)
+    status, code, exit_code = _followed(job) if wait else ("SUBMITTED", None, 0)
+    if as_json:
+        from reeltune.cluster.cli import output as show
+
+        asked = {"submission_id": job.id, "name": command.name, "address": job.address, "started": job.started}
+        show.print_json({**asked, "results": results, "status": status, "exit_code": code})
+    elif not wait:
+        print(f"{job.id}\nfollow: {job.how_to_follow}\nstop: {job.how_to_stop}")
+    return exit_code
+
+
+def _followed(job: "Job") -> tuple[str, int | None, int]:
+    """The job's status and exit code, and this command's, which differ where it stopped following."""
+    from reeltune.cluster.jobs.submit import exit_code, follow
+
+    try:
+        details = follow(job)
+    except KeyboardInterrupt:
+        print(f"the job goes on; follow: {job.how_to_follow}; stop: {job.how_to_stop}", file=sys.stderr)
+        return "UNKNOWN", None, 130
+    except (OSError, RuntimeError):
+        print(f"error: {job.address} does not answer any more; ask later: {job.how_to_follow}", file=sys.stderr)
+        return "UNKNOWN", None, 1
+    code = exit_code(details)
+    if details.status != "SUCCEEDED" and details.driver_exit_code is None:
+        print(f"error: {job.id} {details.status}: {details.message}", file=sys.stderr)
+    return str(details.status.value), code, code

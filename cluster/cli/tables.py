@@ -1,0 +1,44 @@
+"""Tables for the terminal."""
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from reeltune.cluster.report.words import HEADINGS, NARROW, figure, rows
+
+WIDE = 145  # columns that the whole result table takes
+
+
+def terminal_table(result: dict[str, Any], decoder: str, *, width: int) -> Table:
+    """The result table for a terminal: the columns that answer the question, and the others where there is room."""
+    shown = HEADINGS if width >= WIDE else NARROW
+    title = f"test rows, MSE of the {decoder} decoder"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in shown:
+        table.add_column(heading, justify="left" if heading in ("", "verdict") else "right", no_wrap=True)
+    for row in rows(result, decoder):
+        table.add_row(*[cell for heading, cell in zip(HEADINGS, row, strict=True) if heading in shown])
+    return table
+
+
+def metrics_table(validation: dict[str, Any] | None, test: dict[str, Any] | None) -> Table:
+    """The metrics of one fit."""
+    table = Table()
+    table.add_column("")
+    present = {"validation": validation, "test": test}
+    shown = {part: metrics for part, metrics in present.items() if metrics is not None}
+    for part in shown:
+        table.add_column(part, justify="right")
+    for name in next(iter(shown.values()), {}):
+        table.add_row(name, *[figure(metrics[name]) or "-" for metrics in shown.values()])
+    return table
+
+
+def confusion_table(table: dict[str, Any]) -> Table:
+    shown = Table(title="true rating (rows) against predicted (columns)", title_justify="left")
+    for value in ["", *table["values"]]:
+        shown.add_column(value, justify="right")
+    for value, counts in zip(table["values"], table["confusion"], strict=True):
+        shown.add_row(value, *[str(count) for count in counts])
+    return shown

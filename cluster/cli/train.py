@@ -1,0 +1,78 @@
+"""`reeltune train`."""
+
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import through_client
+from reeltune.cluster.cli.watched import on_cluster, watched
+
+
+def train(
+    context: typer.Context,
+    architecture: opt.Architecture,
+    data: opt.Data = "ml-100k",
+    test: opt.Test = None,
+    score_test: Annotated[bool, typer.Option("--score-test", help="Look at the test part too.")] = False,
+    split: opt.Split = "random",
+    split_seed: opt.SplitSeed = None,
+    config: opt.Config = None,
+    settings: opt.Settings = None,
+    decoder: opt.Decoder = "argmax",
+    workers: opt.Workers = 1,
+    bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast, on a GPU.")] = False,
+    checkpoint_every: Annotated[float, typer.Option(min=0.1, help="Seconds between checkpoints.")] = 10.0,
+    seed: opt.Seed = 42,
+    address: opt.Address = None,
+    name: opt.Name = None,
+    storage: opt.Storage = None,
+    resume: opt.Resume = False,
+    users: opt.Users = None,
+    items: opt.Items = None,
+    duplicates: opt.Duplicates = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    rating_column: opt.RatingColumn = None,
+    time_column: opt.TimeColumn = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Fit one architecture on the training rows, data-parallel, and bundle the model."""
+    if through_client(address):
+        return on_cluster(context, address)
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.train import train as job
+
+    options = opt.train_options(
+        architecture,
+        opt.data_options(
+            data,
+            test=test,
+            split=split,
+            split_seed=seed if split_seed is None else split_seed,
+            users=users,
+            items=items,
+            duplicates=duplicates,
+            user=user_column,
+            item=item_column,
+            rating=rating_column,
+            timestamp=time_column,
+        ),
+        config=config,
+        settings=settings,
+        seed=seed,
+        decoder=decoder,
+        workers=workers,
+        score_test=score_test,
+        checkpoint_every=checkpoint_every,
+        bfloat16=bf16,
+        address=address,
+        name=name,
+        storage=storage,
+        resume=resume,
+    )
+    code, result = watched(lambda watch: job(options, watch), options.name)
+    if result is not None:
+        by_value = result.pop("by_value")
+        show.print_json(result) if as_json else show.trained(result, by_value)
+    return code

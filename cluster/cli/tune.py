@@ -1,0 +1,148 @@
+"""`reeltune tune`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import DECODERS, one_of, seconds, through_client
+from reeltune.cluster.cli.watched import on_cluster, watched
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.tune_options import TuneOptions
+
+
+SMOKE_DATA, SMOKE_TRIALS = "synthetic:ratings=2000", 2
+
+
+def tune(
+    context: typer.Context,
+    architectures: Annotated[list[str] | None, typer.Argument(help="Which; all if none is named.")] = None,
+    data: opt.Data = "ml-100k",
+    test: opt.Test = None,
+    split: opt.Split = "random",
+    split_seed: opt.SplitSeed = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials for each architecture.")] = 20,
+    time: Annotated[str | None, typer.Option(help="Limit of the search alone: 90, 90s, 15m, 2h.")] = None,
+    trial_timeout: Annotated[
+        str | None,
+        typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: --time]"),
+    ] = None,
+    workers_per_trial: Annotated[
+        int, typer.Option(min=1, help="Data-parallel workers of a trial; a GPU each where there are any.")
+    ] = 1,
+    workers: opt.Workers = 1,
+    concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
+    gpus_per_trial: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of a GPU, for a trial of one worker. [default: an equal share]")
+    ] = None,
+    decoder: opt.Decoder = "argmax",
+    asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
+    ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
+    baseline: Annotated[
+        str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
+    ] = "pmf",
+    space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
+    earlier: Annotated[
+        str | None, typer.Option("--from", metavar="RUN", help="Start from what an earlier run learnt.")
+    ] = None,
+    seed: opt.Seed = 42,
+    address: opt.Address = None,
+    name: opt.Name = None,
+    storage: opt.Storage = None,
+    resume: opt.Resume = False,
+    smoke_test: Annotated[bool, typer.Option("--smoke-test", help="A tiny search on made-up ratings.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run.")] = False,
+    users: opt.Users = None,
+    items: opt.Items = None,
+    duplicates: opt.Duplicates = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    rating_column: opt.RatingColumn = None,
+    time_column: opt.TimeColumn = None,
+    as_json: opt.Json = False,
+) -> int:
+    """Search, refit, judge: which architecture predicts these ratings best, and does it beat the baseline?"""
+    if through_client(address):
+        return on_cluster(context, address)
+    from reeltune.cluster.commands.tune_options import TuneOptions, searchable
+    from reeltune.cluster.judging.baseline import baseline_of
+    from reeltune.cluster.runs.find import new_name
+
+    rows = opt.data_options(
+        data,
+        test=test,
+        split=split,
+        split_seed=seed if split_seed is None else split_seed,
+        users=users,
+        items=items,
+        duplicates=duplicates,
+        user=user_column,
+        item=item_column,
+        rating=rating_column,
+        timestamp=time_column,
+    )
+    if smoke_test:
+        rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None)
+    options = TuneOptions(
+        architectures=searchable(architectures or []),
+        data=rows,
+        trials=SMOKE_TRIALS if smoke_test else trials,
+        seconds=None if time is None else seconds("--time", time),
+        trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
+        workers=workers,
+        workers_per_trial=workers_per_trial,
+        concurrent=concurrent,
+        gpus_per_trial=gpus_per_trial,
+        decoder=one_of("--decoder", decoder, DECODERS),
+        halve=asha,
+        ensemble=ensemble,
+        space=space,
+        seed=seed,
+        address=address,
+        name=name or new_name(),
+        storage=storage,
+        resume=resume,
+        baseline=baseline_of(baseline),
+        earlier=earlier,
+    )
+    return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
+
+
+def _tune(options: "TuneOptions", as_json: bool) -> int:
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.tune import tune as job
+
+    code, result = watched(lambda watch: job(options, watch), options.name)
+    if result is None:
+        return code
+    show.print_json(result) if as_json else show.tuned(result, options.decoder)
+    verdicts = [result["architectures"].get(name, {}).get("verdict") for name in options.architectures]
+    return 3 if None in verdicts else 0
+
+
+def _dry_run(options: "TuneOptions", as_json: bool) -> int:
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.commands.dry_run import estimate, here, plan
+    from reeltune.cluster.commands.tune_options import spaces_for
+    from reeltune.cluster.runs.find import folder_of
+    from reeltune.cluster.search.warm_start import source_of
+    from reeltune.cluster.session.slots import slots
+    from reeltune.trainables.data.prepared import prepare
+
+    spaces = spaces_for(options)
+    source_of(options.earlier, folder_of(options.name, options.storage), options.architectures)
+    prepared = prepare(options.data)
+    lines = plan(prepared, spaces, trials=options.trials)
+    taken = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes, workers=options.workers_per_trial)
+    seconds = estimate(lines, slots=taken.count)
+    planned = [vars(line) for line in lines]
+    if as_json:
+        counts = {"slots": taken.count, "workers_per_trial": taken.workers}
+        show.print_json({**counts, "estimate_seconds": round(seconds), "plan": planned})
+    else:
+        count, each = taken.count, taken.workers
+        show.planned(planned, slots=count, workers=each, seconds=seconds, summary=prepared.summary())
+    return 0

@@ -1,0 +1,40 @@
+"""A command with its progress shown, here or on the head node of a cluster."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from reeltune.trainables.errors import StorageFailed
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.progress import Watch
+
+
+def on_cluster(context: typer.Context, address: str) -> int:
+    """Run the command that was typed on the cluster's head node, through Ray's client; its exit code."""
+    from reeltune.cluster.cli.job_command import job_command, without_address
+    from reeltune.cluster.jobs.client import run
+
+    return run(address, job_command(context.find_root().command, without_address(sys.argv[1:]), None))
+
+
+def watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, dict[str, Any] | None]:
+    """Run a job with its progress shown; the exit code, and the result unless it was interrupted."""
+    from reeltune.cluster.commands.progress import Watch
+    from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
+    from reeltune.cluster.session.watchdog import GONE, ClusterLost
+
+    try:
+        with interruptible(), Watch() as watch:
+            return 0, job(watch)
+    except Interrupted as interrupted:
+        print(f"interrupted; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return interrupted.exit_code, None
+    except ClusterLost:
+        print(f"error: {GONE}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return 1, None
+    except StorageFailed as error:
+        print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return 1, None

@@ -1,0 +1,18 @@
+"""What each verb does: one file for a verb. None of them reads the command line or prints a result.
+
+- `tune.py`: the main job: search, refits, one look at the test rows, verdict
+- `tune_options.py`: what `tune` is asked for, and what follows from it before anything runs
+- `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
+- `dry_run.py`: what `tune` would run, and about how long
+- `train.py`: one data-parallel fit, its metrics and its bundle
+- `lr_find.py`: the learning-rate range test and its plot
+- `replay.py`: trains what a run chose again, and compares the score
+- `verdict.py`: judges a run's predictions again
+- `compare.py`: several runs in one table
+- `data.py`: what a data set holds
+- `architectures.py`: what there is to choose from
+- `predict.py`: rates the pairs of a file
+- `recommend.py`: the best unseen items for each user
+- `output_file.py`: the tables that verbs write
+- `progress.py`: the live table, or plain lines, on standard error
+"""

@@ -1,0 +1,40 @@
+"""`reeltune architectures`: what there is to choose from."""
+
+from typing import Any
+
+from reeltune.search_spaces import has_space, shipped
+from reeltune.trainables.architectures.table import ARCHITECTURES
+
+
+def describe_architectures() -> dict[str, Any]:
+    """Each architecture's formula, and its hyperparameters with default and space."""
+    described = {}
+    for name, architecture in ARCHITECTURES.items():
+        space = shipped(name, architecture).parameters if has_space(name) else {}
+        described[name] = {
+            "formula": (architecture.__doc__ or "").strip().splitlines()[0],
+            "hyperparameters": {
+                field: {
+                    "default": info.default,
+                    "meaning": info.description,
+                    "space": _space_in_words(space[field].model_dump(exclude_defaults=True))
+                    if field in space
+                    else None,
+                }
+                for field, info in architecture.Config.model_fields.items()
+            },
+        }
+    return described
+
+
+def _space_in_words(parameter: dict[str, Any]) -> str:
+    if "choices" in parameter:
+        words = ", ".join(str(choice) for choice in parameter["choices"])
+        words += " steps per epoch" if parameter.get("per_epoch") else ""
+    else:
+        unit = " of the scale's span" if parameter.get("spans") else ""
+        words = f"{parameter['low']} to {parameter['high']}{unit}" + (", log" if parameter.get("log") else "")
+    conditions = " and ".join(
+        f"{name} is {' or '.join(map(str, values))}" for name, values in parameter.get("when", {}).items()
+    )
+    return f"{words} (when {conditions})" if conditions else words

@@ -1,0 +1,70 @@
+"""What a search would run: its slots, and an estimate from a few steps of each reference fit on this machine."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from reeltune.cluster.search.choice import FINALISTS, SEEDS
+from reeltune.cluster.session.machine import usable_cpus, usable_memory
+from reeltune.cluster.session.resources import RAY_BYTES, Node, Resources
+from reeltune.search_spaces import Space
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.fitting.fit import Fit
+
+PROBE_STEPS = 60
+START_SECONDS = 25  # of Ray, the trial actors and the group for refits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The plan for one architecture."""
+
+    architecture: str
+    parameters: int
+    fits: int  # trials, and the best of them again
+    refits: int  # of the chosen configuration
+    reference_seconds: float
+
+
+def here() -> Resources:
+    """Those of this machine, as a Ray that is started on it would find them."""
+    return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
+
+
+def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
+    """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
+    return [
+        Line(
+            architecture=name,
+            parameters=len(space.parameters),
+            fits=trials + min(FINALISTS, trials) * SEEDS,
+            refits=SEEDS,
+            reference_seconds=_probe(name, prepared),
+        )
+        for name, space in spaces.items()
+    ]
+
+
+def _probe(name: str, prepared: Prepared) -> float:
+    architecture = ARCHITECTURES[name]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a trial has
+    fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
+    fit.advance()  # the first step pays for what torch loads late
+    start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
+    for _ in range(steps):
+        fit.advance()
+    spent = time.perf_counter() - start
+    torch.set_num_threads(threads)
+    return spent / max(1, steps) * fit.steps
+
+
+def estimate(lines: list[Line], *, slots: int) -> float:
+    """Seconds to the verdict, were every fit as long as the reference's: the search in slots, refits in a row."""
+    search = sum(line.fits * line.reference_seconds for line in lines) / slots
+    slowest = max(line.reference_seconds for line in lines)
+    refits = sum(line.refits * line.reference_seconds for line in lines)
+    refits += SEEDS * slowest  # the baseline's are not slower
+    return START_SECONDS + search + refits

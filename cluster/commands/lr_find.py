@@ -1,0 +1,39 @@
+"""`reeltune lr-find`: the learning-rate range test and its plot."""
+
+from pathlib import Path
+
+import matplotlib
+
+from reeltune.cluster.commands.train import TrainOptions, configured
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import prepare
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.range_test import RangeTest, range_test
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
+    """The range test on training rows, and its plot."""
+    if picture.suffix not in PICTURES:
+        raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
+    prepared = prepare(options.data)
+    config = configured(options, prepared.shape)
+    architecture = ARCHITECTURES[options.architecture]
+    found = range_test(architecture, config, prepared.shape, prepared.split.train, seed=options.seed)
+    _plot(found, options.architecture, picture)
+    return found
+
+
+def _plot(found: RangeTest, name: str, picture: Path) -> None:
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    axes.plot(found.rates, found.losses, color="black")
+    axes.axvline(found.valley, color="black", linestyle="--", label=f"valley: {found.valley:.1e}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss (smoothed)", title=name)
+    axes.legend()
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,145 @@
+"""`reeltune recommend`: the items that a model rates best for each user, of those that the user has not seen."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reeltune.trainables.bundle import Predictor, load
+from reeltune.trainables.data import Columns, Ids, has_known_columns, load_data, read_pairs, read_users
+from reeltune.trainables.errors import InputError
+
+NONE = "none"  # in place of seen pairs
+PAIRS = 1 << 18  # rated at once: bounds memory
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendOptions:
+    users: str | None  # a table of them, or ids with commas between; None: all that the model knows
+    seen: str | None  # what to leave out: a table of pairs, a data set by name, or "none"
+    top: int
+    at: str | None  # when, for a model that takes the time
+    columns: Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommended:
+    """Rows of user, rank, item and rating; how many users, and seen pairs, they are of."""
+
+    frame: pd.DataFrame
+    users: int
+    unknown_users: int
+    seen_pairs: int
+
+    def described(self, output: Path | None) -> dict[str, Any]:
+        """What `--json` prints: the rows too, where they are in no file."""
+        return {
+            "users": self.users,
+            "unknown_users": self.unknown_users,
+            "seen_pairs": self.seen_pairs,
+            "rows": len(self.frame),
+            "output": None if output is None else str(output),
+            "recommendations": self.frame.to_dict("records") if output is None else None,
+        }
+
+
+def recommend(
+    model: Path, options: RecommendOptions, *, progress: Callable[[str], None] = lambda line: None
+) -> Recommended:
+    """Rate all items for each user, a few users at a time. Raises InputError where the options do not fit the model."""
+    predictor = load(model)
+    seconds = _seconds(options.at, predictor)
+    wanted = _users(options, predictor)
+    users, items = predictor.users.encode(wanted), predictor.items.text
+    seen = _seen(options, wanted, predictor)
+    step = max(1, PAIRS // len(items))
+    parts = []
+    for start in range(0, len(users), step):
+        progress(f"{start:,} of {len(users):,} users")
+        few = users[start : start + step]
+        first, last = np.searchsorted(seen, np.array([start, start + len(few)]) * len(items))
+        places, *best = _best(predictor, few, seen[first:last] - start * len(items), options.top, seconds)
+        parts.append((places + start, *best))
+    places, ranks, chosen, ratings = (np.concatenate(column) for column in zip(*parts, strict=True))
+    frame = pd.DataFrame({"user": wanted[places], "rank": ranks, "item": items[chosen], "rating": ratings})
+    unknown, _ = predictor.unknown_indices(users, users[:0])
+    return Recommended(frame=frame, users=len(users), unknown_users=unknown, seen_pairs=len(seen))
+
+
+def _best(
+    predictor: Predictor, users: np.ndarray, seen: np.ndarray, top: int, seconds: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Places among these users, ranks from 1, places of items, and ratings, all of shape (rows,).
+
+    `seen` holds places in the table of users and items, read row by row.
+    """
+    items = np.arange(1, predictor.items.rows)
+    pairs = np.repeat(users, len(items)), np.tile(items, len(users))
+    times = None if seconds is None else np.full(len(pairs[0]), seconds)
+    ratings, finer = predictor.rank_indices(*pairs, times)
+    ratings[seen] = -np.inf
+    shape = len(users), len(items)
+    order = np.lexsort((-finer.reshape(shape), -ratings.reshape(shape)))[:, :top]
+    best = np.take_along_axis(ratings.reshape(shape), order, axis=1)
+    rows, ranks = np.nonzero(best > -np.inf)
+    return rows, ranks + 1, order[rows, ranks], best[rows, ranks].astype(float).round(5)
+
+
+def _users(options: RecommendOptions, predictor: Predictor) -> pd.Index:
+    """The ids, each once."""
+    if options.users is None:
+        return predictor.users.text
+    if os.path.exists(options.users) or "://" in options.users or options.users.endswith(TABLES):
+        return pd.Index(read_users(options.users, columns=options.columns)).unique()
+    ids = [each.strip() for each in options.users.split(",")]
+    if "" in ids:
+        raise InputError(f"--users {options.users!r}: expected a file, or ids with a comma between them")
+    return pd.Index(ids, dtype="str").unique()
+
+
+def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> np.ndarray:
+    """Places of seen pairs in the table of wanted users and all items, read row by row; sorted."""
+    if options.seen is None:
+        raise InputError(
+            "--seen: expected ratings whose pairs are left out (the model was fitted on "
+            f"{predictor.description.data}), or none, which leaves out nothing"
+        )
+    if options.seen == NONE:
+        return np.array([], dtype=np.int64)
+    users, items = _pairs(options.seen, Ids(wanted), predictor.items, options.columns)
+    if not items.any():
+        like = predictor.items.text[0]
+        raise InputError(f"--seen {options.seen}: the model knows none of its items; it has items such as {like!r}")
+    known = (users > 0) & (items > 0)
+    width = len(predictor.items.text)
+    return np.unique((users[known].astype(np.int64) - 1) * width + items[known] - 1)
+
+
+def _pairs(source: str, users: Ids, items: Ids, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the pairs in a table or a data set, 0 for other users and items."""
+    if not has_known_columns(source):
+        _, of_users, of_items, _ = read_pairs(source, users=users, items=items, columns=columns)
+        return of_users, of_items
+    data = load_data(source, users=NONE, items=NONE)
+    return users.encode(data.users.text)[data.rows.users - 1], items.encode(data.items.text)[data.rows.items - 1]
+
+
+def _seconds(at: str | None, predictor: Predictor) -> int | None:
+    """When, in seconds since 1970."""
+    if at is None and predictor.timed:
+        raise InputError("this model was fitted with time: say when the items are to be rated, such as --at 2026-11-26")
+    if at is None:
+        return None
+    if not predictor.timed:
+        raise InputError(f"--at {at}: this model takes no time; leave it out")
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:
+        raise InputError(f"--at {at!r}: expected a date, such as 2026-11-26 or 2026-11-26T18:30") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())

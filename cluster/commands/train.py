@@ -1,0 +1,172 @@
+"""`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.data_parallel.fit_all import fit_all
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.find import folder_of
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.session.interrupt import interruptible
+from reeltune.cluster.session.resources import check
+from reeltune.cluster.session.session import session
+from reeltune.trainables import bundle as bundles
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import config_of
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import FitFailed, InputError
+from reeltune.trainables.options import explain
+from reeltune.trainables.scoring.decoders import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    architecture: str
+    data: DataOptions
+    config: Path | None
+    settings: tuple[str, ...]  # name=value
+    decoder: Decoder
+    workers: int
+    seed: int
+    score_test: bool
+    checkpoint_every: float
+    bfloat16: bool
+    address: str | None
+    name: str
+    resume: bool
+    storage: str | None = None
+
+
+def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
+    """Fit, score, bundle. The result is what `--json` prints; `by_value` holds the confusion matrix besides."""
+    folder = folder_of(options.name, options.storage)
+    if folder.home is not None:
+        folder.home.check()
+    prepared = prepare(options.data)
+    config = configured(options, prepared.shape)
+    check_time([config.model_dump().get("time", "none")], prepared)
+    watch.say(prepared.summary())
+    asked = {
+        "verb": "train",
+        "architecture": options.architecture,
+        "config": config.model_dump(),
+        **asked_of(options.data, prepared),
+        "seed": options.seed,
+        "decoder": options.decoder,
+    }
+    with claim(folder, asked, resume=options.resume, say=watch.say):
+        fitted = _fit(options, prepared, config, folder, watch)
+        return _scored(options, prepared, config, fitted, folder, watch)
+
+
+def configured(options: TrainOptions, shape: Shape) -> FitConfig:
+    """The reference configuration, changed by `--config` and then by each `--set`."""
+    architecture = ARCHITECTURES[options.architecture]
+    values = architecture.reference(shape).model_dump()
+    source = "--set"
+    if options.config is not None:
+        source = str(options.config)
+        values |= config_of(options.config)
+    for setting in options.settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise InputError(f"--set {setting}: expected name=value")
+        values[name.strip()] = value.strip()
+    try:
+        return architecture.Config.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
+
+
+def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
+    data = GroupData(
+        train=prepared.split.train,
+        validation=prepared.split.validation,
+        shape=prepared.shape,
+        decoder=options.decoder,
+    )
+    watch.status("starting Ray")
+    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+        check(options.workers, resources, bfloat16=options.bfloat16)
+        if options.address is not None:
+            check_storage(folder.store)
+        came = fit_all(
+            [_order(options, config)],
+            data,
+            workers=options.workers,
+            resources=resources,
+            store=folder.fits,
+            save_every=options.checkpoint_every,
+            bfloat16=options.bfloat16,
+            progress=watch.status,
+        )
+    watch.tick("")
+    result = came[options.architecture]
+    if isinstance(result, Lost):
+        raise FitFailed(result.reason)
+    return result
+
+
+def _order(options: TrainOptions, config: FitConfig) -> FitOrder:
+    return FitOrder(
+        key=options.architecture,
+        architecture=options.architecture,
+        config=config.model_dump(),
+        seed=options.seed,
+    )
+
+
+def _scored(
+    options: TrainOptions,
+    prepared: Prepared,
+    config: FitConfig,
+    fitted: Fitted,
+    folder: RunFolder,
+    watch: Watch,
+) -> dict[str, Any]:
+    test, table = None, None
+    if options.score_test or options.data.test is not None:
+        rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
+        if look > 1:
+            watch.say(f"note: this is look number {look} at these test rows")
+        scored = judged.score(
+            _order(options, config),
+            fitted,
+            rows,
+            prepared.shape,
+            decoder=options.decoder,
+            temperature=fitted.temperature,
+        )
+        test, table = asdict(scored.metrics), judged.by_value(scored, rows, prepared.shape)
+    path = folder.model(options.architecture)
+    description = bundles.describe(
+        options.architecture,
+        config,
+        prepared.shape.scale,
+        decoder=options.decoder,
+        temperature=fitted.temperature,
+        seed=options.seed,
+        data=options.data.data,
+        metrics={"validation": fitted.metrics, "test": test},
+    )
+    users, items = prepared.ratings.users, prepared.ratings.items
+    bundles.save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
+    return {
+        "architecture": options.architecture,
+        "config": config.model_dump(),
+        "fit_seconds": round(fitted.seconds, 3),
+        "epochs": fitted.epochs,
+        "validation": fitted.metrics,
+        "test": test,
+        "model": folder.place_of(f"models/{options.architecture}"),
+        "by_value": table,
+    }

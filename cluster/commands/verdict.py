@@ -1,0 +1,99 @@
+"""`reeltune verdict RUN`: the comparison again, from the run's predictions, also against another baseline."""
+
+import json
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reeltune.cluster.judging.baseline import KEY, PMF, described, gains_over, groups, judge_all, number_of
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.data import write_down_look
+from reeltune.trainables.data.prepared import looks
+from reeltune.trainables.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejudged:
+    """As `verdict.json` has it, with the comparison made anew; and the how-manieth look at the test rows it was."""
+
+    result: dict[str, Any]
+    decoder: str
+    look: int
+
+
+def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
+    """Judge a finished run's predictions against a column of them, or a number; None: against the run's baseline.
+
+    The run's files stay as they are. Raises InputError where the run has no predictions, or not this baseline.
+    """
+    kept = _kept(folder)
+    frame = pd.read_parquet(folder.predictions)
+    errors = _errors(frame, [*kept["architectures"], KEY])
+    asked = _asked(baseline, kept["baseline"], errors)
+    about, against = _baseline(asked, kept, errors)
+    test = kept["test_rows"]
+    look = write_down_look(looks(), test["hash"], len(frame), reason=f"verdict, run {folder.name}")
+    judged = {name: each for name, each in errors.items() if name not in (KEY, asked)}
+    verdicts = judge_all(judged, against, groups(frame["user"]), seed=_seed(folder))
+    over = gains_over(errors, PMF)
+    architectures = {
+        name: {**kept["architectures"][name], **described(verdicts[name], over.get(name))} for name in judged
+    }
+    result = {key: kept[key] for key in ("run", "trials", "seconds")}
+    return Rejudged(
+        result={**result, "baseline": about, "architectures": architectures, "winner": kept["winner"]},
+        decoder=kept["decoder"],
+        look=look,
+    )
+
+
+def _kept(folder: RunFolder) -> dict[str, Any]:
+    if not (folder.verdict.is_file() and folder.predictions.is_file()):
+        raise InputError(f"{folder.place}: the run has no predictions of test rows; it ends with them")
+    return json.loads(folder.verdict.read_text())
+
+
+def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
+    """The squared errors of each name's ratings, mean over its seeds: the columns `NAME`, `NAME.seed2`, …"""
+    truth = frame["rating"].to_numpy(dtype=np.float64)
+    found = {}
+    for name in names:
+        columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
+        if columns:
+            found[name] = np.mean([(frame[column].to_numpy(np.float64) - truth) ** 2 for column in columns], axis=0)
+    return found
+
+
+def _asked(baseline: str | None, own: dict[str, Any], columns: Container[str]) -> str:
+    if baseline is not None:
+        return KEY if baseline == own.get("name") and baseline not in columns else baseline
+    return str(own["published"]) if own.get("kind") == "published" else KEY
+
+
+def _baseline(
+    asked: str, kept: dict[str, Any], errors: dict[str, np.ndarray]
+) -> tuple[dict[str, Any], np.ndarray | float]:
+    """What is judged against, as `verdict.json` describes it, and its squared errors or the published number."""
+    if asked == KEY in errors:
+        own = kept["baseline"]
+        return {"name": own["architecture"], "kind": "reference", **own}, errors[KEY]
+    about: dict[str, Any] = {"name": asked, "architecture": None, "config": None, "test": None, "published": None}
+    if asked in errors:
+        tuned = kept["architectures"][asked]
+        about |= {"kind": "tuned", "architecture": asked, "config": tuned["config"], "test": tuned["test"]}
+        return about, errors[asked]
+    number = number_of(asked)
+    if number is None:
+        raise InputError(
+            f"--baseline {asked!r}: the run's predictions are of {', '.join(errors)}; expected one of them or a "
+            "published mean squared error"
+        )
+    return {**about, "kind": "published", "published": number}, number
+
+
+def _seed(folder: RunFolder) -> int:
+    record = folder.read_record()
+    return record["asked"]["seed"] if record else 0

@@ -1,0 +1,106 @@
+"""A fit that `train` or the refits after a search order, on a lane's workers."""
+
+import time
+from dataclasses import asdict
+
+import ray
+import torch
+
+from reeltune.cluster.data_parallel.mailbox import Word
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, keep
+from reeltune.cluster.data_parallel.worker import LONGEST_WORD
+from reeltune.cluster.runs.fit_states import Snapshots
+from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
+
+
+class Refit:
+    """Its words have a line for each epoch. The first worker writes its states, and what came of it, to storage."""
+
+    def __init__(
+        self,
+        order: FitOrder,
+        device: torch.device,
+        *,
+        data: list[ray.ObjectRef],  # in a list: by reference, so that workers map it and none copies it
+        store: Store,
+        save_every: float,
+        bfloat16: bool,
+    ) -> None:
+        self.order, self.store, self.save_every = order, store, save_every
+        self.data: GroupData = ray.get(data[0])
+        architecture = ARCHITECTURES[order.architecture]
+        self.fit = Fit(
+            architecture,
+            architecture.Config.model_validate(order.config),
+            self.data.shape,
+            self.data.rows(order),
+            seed=order.seed,
+            device=device,
+            bfloat16=bfloat16,
+        )
+        self.seconds, self.loss = 0.0, float("nan")
+        self.states = Snapshots(store)
+        if (state := self.states.load(order.name, asdict(order))) is not None:
+            self.fit.load_state(state["fit"])
+            self.seconds, self.loss = state["seconds"], state["loss"]
+        self.saved = time.monotonic()
+        self.reports = run(
+            self.fit,
+            validation=self.data.held_out(order),
+            decoder=self.data.decoder,
+            save_every=min(save_every, LONGEST_WORD),
+        )
+
+    def next(self) -> Word:
+        start, lines = time.monotonic(), []
+        for report in self.reports:
+            self.loss = report.train_loss
+            if report.whole:
+                lines.append(self._line(report))
+            if report.save:
+                break
+        done = self.fit.step == self.fit.steps
+        ended = self._end() if done else None
+        self.seconds += time.monotonic() - start
+        if self.fit.rank == 0:
+            if ended is not None:
+                keep(self.store, self.order, self._fitted(*ended))
+            elif time.monotonic() - self.saved >= self.save_every:
+                self._save()
+        return {"done": done, "lines": lines}
+
+    def _save(self) -> None:
+        state = {"fit": self.fit.state(), "seconds": self.seconds, "loss": self.loss}
+        self.states.save(self.order.name, asdict(self.order), state)
+        self.saved = time.monotonic()
+
+    def _line(self, report: Report) -> str:
+        error = ""
+        if report.validation is not None:
+            error = f", validation MSE {report.validation.of(self.data.decoder):.4f}"
+        return f"{self.order.key}: epoch {report.epoch} of {self.fit.epochs}, training loss {self.loss:.4f}{error}"
+
+    def _end(self) -> tuple[float, dict[str, float | None] | None]:
+        """The temperature, and the metrics of the trained model."""
+        held_out = self.data.held_out(self.order)
+        if held_out is None:
+            return 1.0, None
+        rows = on_device(held_out, self.fit.device)
+        temperature = calibrate(self.fit, rows)
+        metrics = evaluate(self.fit, rows, decoder=self.data.decoder, temperature=temperature)
+        return temperature, asdict(metrics)
+
+    def _fitted(self, temperature: float, metrics: dict[str, float | None] | None) -> Fitted:
+        weights = self.fit.model.served().state_dict()
+        return Fitted(
+            key=self.order.key,
+            weights={name: tensor.contiguous().cpu() for name, tensor in weights.items()},
+            seconds=self.seconds,
+            epochs=self.fit.epoch,
+            train_loss=self.loss,
+            metrics=metrics,
+            temperature=temperature,
+        )

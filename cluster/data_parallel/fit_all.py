@@ -1,0 +1,105 @@
+"""Data-parallel fits under Ray Train: lanes of workers, started once, do a list of them one after another."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import ray
+from ray import ObjectRef
+from ray.actor import ActorHandle
+
+from reeltune.cluster.data_parallel.fit import Refit
+from reeltune.cluster.data_parallel.lanes import lanes
+from reeltune.cluster.data_parallel.mailbox import DIED, Failure, Word
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
+from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.resources import Resources, check, waiting
+from reeltune.trainables.data import Rows
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+
+
+def fit_all(
+    orders: list[FitOrder],
+    data: GroupData,
+    *,
+    workers: int,
+    resources: Resources,
+    store: Store,
+    at_once: int = 1,
+    save_every: float = 10.0,
+    bfloat16: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, Fitted | Lost]:
+    """Do all of the fits, in order and so many at once, and give what came of each by its key.
+
+    What is done, and the last states of what is not, are kept in the store: a group that lost a worker goes on from
+    them, and so does a call with the same store after this process died. At the end the store is emptied.
+    Raises InputError where the cluster is too small, FitFailed where no group starts, StorageFailed.
+    """
+    check(workers, resources, bfloat16=bfloat16)
+    check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=workers)
+    came: dict[str, Fitted | Lost] = {o.key: fitted for o in orders if (fitted := kept(store, o)) is not None}
+    left = [order for order in orders if order.key not in came]
+    if left:
+        begin = partial(Refit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
+        progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
+        with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources) as started:
+            came |= _serve(left, started, store, progress)
+    store.clear()
+    return came
+
+
+def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
+    """Refuse batches that leave a worker less than two rows: one has no spread to normalise. Raises InputError."""
+    smallest = min(len(rows), *sizes)
+    if smallest < 2 * workers:
+        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
+
+
+def _serve(
+    orders: list[FitOrder], lanes: list[ActorHandle], store: Store, progress: Callable[[str], None]
+) -> dict[str, Fitted | Lost]:
+    """Give each lane a fit as it comes up, and the next one when it is through with that."""
+    came: dict[str, Fitted | Lost] = {}
+    left = deque(orders)
+    coming: dict[ObjectRef, ActorHandle] = {lane.ready.remote(): lane for lane in lanes}
+    asked: dict[ObjectRef, tuple[ActorHandle, FitOrder]] = {}
+    while left or asked:
+        (reference, *_), _ = ray.wait([*asked, *coming])
+        if reference in coming:
+            lane = coming.pop(reference)
+            why: str | None = ray.get(reference)
+            if why is not None and not (asked or coming):
+                raise FitFailed(f"its workers do not start: {why}")
+            if why is not None:
+                continue  # the others do without it
+        else:
+            lane, order = asked.pop(reference)
+            said: Word | Failure = ray.get(reference)
+            if isinstance(said, Failure):
+                came[order.key] = _lost(order, said)
+            else:
+                for line in said["lines"]:
+                    progress(line)
+                if not said["done"]:
+                    asked[lane.ask.remote(order.name, order)] = lane, order
+                    continue
+                came[order.key] = _fitted(order, store)
+        if left:
+            order = left.popleft()
+            asked[lane.ask.remote(order.name, order)] = lane, order
+    return came
+
+
+def _fitted(order: FitOrder, store: Store) -> Fitted:
+    fitted = kept(store, order)
+    if fitted is None:
+        raise StorageFailed(f"storage {store.where}: {order.name} was written and is not there")
+    return fitted
+
+
+def _lost(order: FitOrder, failure: Failure) -> Lost:
+    if failure.kind == StorageFailed.__name__:
+        raise StorageFailed(failure.message)  # the next fit could keep nothing either
+    own = failure.kind in (FitFailed.__name__, DIED)
+    return Lost(key=order.key, reason=failure.message if own else str(failure))

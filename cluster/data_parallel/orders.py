@@ -1,0 +1,85 @@
+"""Fits that `train` and the refits after a search order, and what came of each, also as it is kept in storage."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load, save
+
+from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.data import Rows
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.scoring.decoders import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOrder:
+    """A fit that workers are asked for; its key tells it from the others."""
+
+    key: str
+    architecture: str
+    config: dict[str, Any]
+    seed: int
+    rows: Literal["training", "fitting"] = "training"  # "fitting": validation rows too, and nothing to validate on
+
+    @property
+    def name(self) -> str:
+        """Of its files: another for whatever else is ordered."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupData:
+    """What every worker sees. There are no test rows in it."""
+
+    train: Rows
+    validation: Rows
+    shape: Shape
+    decoder: Decoder
+
+    def rows(self, order: FitOrder) -> Rows:
+        """Those to fit on."""
+        return self.train if order.rows == "training" else self.train.joined(self.validation)
+
+    def held_out(self, order: FitOrder) -> Rows | None:
+        """Those to validate on."""
+        return self.validation if order.rows == "training" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What came of a fit. `metrics` is None where it was on validation rows too."""
+
+    key: str
+    weights: dict[str, torch.Tensor]
+    seconds: float  # in the loop: validation and states kept included
+    epochs: int
+    train_loss: float
+    metrics: dict[str, float | None] | None
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A fit that could not go on, and why. The others are not touched by it."""
+
+    key: str
+    reason: str
+
+
+def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
+    """Write what came of a fit: the weights, then the rest, without which they are not taken. Raises StorageFailed."""
+    values = {name: value for name, value in vars(fitted).items() if name != "weights"}
+    store.write(f"{order.name}.safetensors", save(fitted.weights))
+    store.write(f"{order.name}.json", json.dumps(values).encode())
+
+
+def kept(store: Store, order: FitOrder) -> Fitted | None:
+    """What came of a fit, if it has been done. Raises StorageFailed."""
+    values = store.read(f"{order.name}.json")
+    weights = None if values is None else store.read(f"{order.name}.safetensors")
+    if values is None or weights is None:
+        return None
+    return Fitted(**json.loads(values), weights=load(weights))

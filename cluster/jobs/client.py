@@ -1,0 +1,142 @@
+"""`--address ray://HOST:PORT`: the command runs on the cluster's head node, to which Ray's client leads.
+
+Ray Tune cannot search from the client's side: it sends its own driver to the cluster, away from the files that a
+search keeps. So the whole command goes there. What it prints comes here, and in the end so does its run's folder.
+"""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import ray
+
+from reeltune.cluster.jobs.command import JobCommand
+from reeltune.cluster.jobs.package import stage
+from reeltune.cluster.runs.folder import RUNS
+from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
+from reeltune.cluster.session.session import join
+
+END_SECONDS = 20.0  # to end cleanly in, once asked to
+
+
+def run(address: str, command: JobCommand) -> int:
+    """Run a command on the cluster, and show it here; its exit code. Raises InputError where no cluster answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        join(address, runtime_env={"py_modules": stage(Path(folder), command.files)})
+    try:
+        remote = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(Remote)
+        return _follow(remote.remote(command.entrypoint), command)
+    finally:
+        ray.shutdown()
+
+
+def _follow(process: Any, command: JobCommand) -> int:
+    try:
+        with interruptible():
+            code = _shown(process)
+    except Interrupted as interrupted:
+        ray.get(process.interrupt.remote(interrupted.exit_code - 128))
+        _shown(process, seconds=END_SECONDS)
+        if command.results is not None:
+            print(f"the run is on the cluster's head node; go on with: {how_to_go_on(command.name)}", file=sys.stderr)
+        return interrupted.exit_code
+    if command.results is not None and not command.shared:
+        packed, where = ray.get(process.pack.remote(command.name))
+        if packed:
+            print(unpack(packed, command.name, where), file=sys.stderr)
+    return code
+
+
+def _shown(process: Any, seconds: float = float("inf")) -> int:
+    """Print what the process prints until it ends, or for so long; its exit code."""
+    end = time.monotonic() + seconds
+    while True:
+        out, err, code = ray.get(process.read.remote())
+        print(err, end="", file=sys.stderr, flush=True)
+        print(out, end="", flush=True)
+        if code is not None or time.monotonic() > end:
+            return code or 0
+        time.sleep(0.2)
+
+
+def unpack(packed: bytes, name: str, where: str) -> str:
+    """Put a run's folder in its place below `runs/`; what to say of it. Another run of this name there is kept."""
+    place = RUNS / name
+    RUNS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RUNS, prefix=f".{name}-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        here, there = _record(place), _record(Path(folder) / name)
+        if place.exists() and here.get("started") != there.get("started"):
+            return f"{place} is here already, and is another run: the results stay on the head node, in {where}"
+        if here == there:  # the head node's folder itself, shared or on this machine
+            return f"all of it is here, in {place}"
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(Path(folder) / name, place)
+    return f"all of it is here, in {place}"
+
+
+def _record(run: Path) -> dict[str, Any]:
+    record = run / "run.json"
+    return json.loads(record.read_text()) if record.exists() else {}
+
+
+class Remote:
+    """The command's process on the head node. It ends with this actor, and so with the client."""
+
+    def __init__(self, entrypoint: str) -> None:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the Python of the cluster's own environment
+        self.process = subprocess.Popen(
+            entrypoint,
+            shell=True,
+            env={**os.environ, "PATH": path, "RAY_ADDRESS": ray.get_runtime_context().gcs_address},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.texts = {"out": "", "err": ""}
+        self.lock = threading.Lock()
+        self.readers = [
+            threading.Thread(target=self._collect, args=(name, pipe), daemon=True)
+            for name, pipe in (("out", self.process.stdout), ("err", self.process.stderr))
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def read(self) -> tuple[str, str, int | None]:
+        """What it printed since the last call, and its exit code once all of that is told."""
+        code = self.process.poll()
+        if code is not None:
+            for reader in self.readers:
+                reader.join()
+        with self.lock:
+            out, err = self.texts["out"], self.texts["err"]
+            self.texts = {"out": "", "err": ""}
+        return out, err, code if code is None or code >= 0 else 128 - code
+
+    def interrupt(self, number: int) -> None:
+        self.process.send_signal(signal.Signals(number))
+
+    def pack(self, name: str) -> tuple[bytes, str]:
+        """The run's folder but for Ray Tune's own, as a tar file; empty where there is none. And where it is."""
+        run, file = RUNS / name, io.BytesIO()
+        if not run.exists():
+            return b"", str(run.absolute())
+        with tarfile.open(fileobj=file, mode="w:gz") as archive:
+            archive.add(run, arcname=name, filter=lambda info: None if info.name == f"{name}/tune" else info)
+        return file.getvalue(), str(run.absolute())
+
+    def _collect(self, name: str, pipe: IO[bytes]) -> None:
+        for line in io.TextIOWrapper(pipe, encoding="utf-8", errors="replace"):
+            with self.lock:
+                self.texts[name] += line

@@ -1,0 +1,164 @@
+"""`submit`: a verb as a Ray job, through Ray's own client, which also passes on Ray's token."""
+
+import asyncio
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from reeltune.cluster.jobs.command import JobCommand
+from reeltune.cluster.jobs.package import requirements, stage
+from reeltune.cluster.session.auth import TOKEN
+from reeltune.trainables.errors import InputError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails, JobSubmissionClient
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+CHATTY = tuple(
+    f"ray.{name}"
+    for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
+)
+INSTALL_SECONDS = 1800  # torch alone is gigabytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job on a cluster: one that was just submitted, or one that was on its way already."""
+
+    client: "JobSubmissionClient"
+    address: str
+    id: str
+    started: bool
+
+    @property
+    def how_to_stop(self) -> str:
+        return f"ray job stop {self.id} --address {self.address}"
+
+    @property
+    def how_to_follow(self) -> str:
+        return f"ray job logs {self.id} --follow --address {self.address}"
+
+
+def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
+    """Start the job, unless one of this name is on its way already. Raises InputError where no cluster takes it."""
+    url = _url(address)
+    client = _connect(url)
+    pattern = re.compile(rf"reeltune-{re.escape(command.name)}(?::\d+)?")
+    with tempfile.TemporaryDirectory() as folder:
+        environment: dict[str, Any] = {"py_modules": stage(Path(folder), command.files)}
+        if install:
+            environment["pip"] = {"packages": requirements(), "pip_check": False}
+            environment["config"] = {"setup_timeout_seconds": INSTALL_SECONDS}
+        while True:
+            earlier = [job for job in client.list_jobs() if pattern.fullmatch(job.submission_id or "")]
+            for job in earlier:
+                if not job.status.is_terminal():
+                    return Job(client=client, address=url, id=job.submission_id, started=False)
+            attempt = f":{len(earlier) + 1}" if earlier else ""
+            wanted = f"reeltune-{command.name}{attempt}"
+            try:
+                client.submit_job(entrypoint=command.entrypoint, submission_id=wanted, runtime_env=environment)
+            except RuntimeError as error:
+                if "already exists" not in str(error):
+                    raise InputError(f"--address {url}: the cluster refused the job: {_first_line(error)}") from None
+                continue  # somebody submitted the same name a moment earlier: follow theirs
+            return Job(client=client, address=url, id=wanted, started=True)
+
+
+def follow(job: Job) -> "JobDetails":
+    """Copy the job's log, its standard output and error in one stream, to standard error until it ends."""
+    import aiohttp
+
+    log = _Log()
+    while True:
+        # A connection that broke says nothing of the job: ask for its status, then go on with its log.
+        with suppress(RuntimeError, aiohttp.ClientError):
+            asyncio.run(log.tail(job))
+        details = job.client.get_job_info(job.id)
+        if details.status.is_terminal():
+            return details
+        time.sleep(1)
+
+
+class _Log:
+    """What of a job's log was printed: after a break it is read from its beginning again."""
+
+    def __init__(self) -> None:
+        self.printed = 0
+
+    async def tail(self, job: Job) -> None:
+        position = 0
+        async for text in job.client.tail_job_logs(job.id):
+            print(text[max(0, self.printed - position) :], end="", file=sys.stderr, flush=True)
+            position += len(text)
+            self.printed = max(self.printed, position)
+
+
+def exit_code(details: "JobDetails") -> int:
+    """The job's own; 1 where it could not be run, 143 where it was stopped."""
+    if details.status == "SUCCEEDED":
+        return 0
+    if details.status == "STOPPED":
+        return 143
+    code = details.driver_exit_code
+    if code is None:
+        return 1
+    return code if code >= 0 else 128 - code
+
+
+def _url(address: str | None) -> str:
+    """Where the dashboard is: as asked, else by Ray's own variables, else on this machine."""
+    if address is None:
+        known = [os.environ.get(variable, "") for variable in VARIABLES]
+        address = next((value for value in known if value.startswith("http")), DEFAULT_ADDRESS)
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"--address {address!r}: expected the cluster's dashboard, such as http://head:8265")
+    return address.rstrip("/")
+
+
+def _connect(url: str) -> "JobSubmissionClient":
+    if find_spec("aiohttp") is None:
+        raise InputError("submit: needs Ray's job client, which is not installed: pip install 'reeltune[cluster]'")
+    if _asks_for_token(url):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # before Ray is loaded, which reads it then
+    from ray.exceptions import AuthenticationError
+    from ray.job_submission import JobSubmissionClient
+
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ[VARIABLES[0]] = url  # the client prefers this variable to its own argument
+    try:
+        return JobSubmissionClient(url)
+    except AuthenticationError:
+        raise InputError(f"--address {url}: the cluster did not take the token; {TOKEN}") from None
+    except (OSError, RuntimeError, LookupError) as error:
+        raise InputError(f"--address {url}: no Ray dashboard there ({_first_line(error)})") from None
+
+
+def _asks_for_token(url: str) -> bool:
+    """Whether the cluster wants Ray's token. Also within a time limit, which Ray's client has none of."""
+    try:
+        urlopen(f"{url}/api/version", timeout=5).close()
+    except HTTPError as error:
+        return error.code == 401
+    except (OSError, HTTPException, ValueError) as error:
+        raise InputError(f"--address {url}: no Ray cluster there ({_first_line(error)})") from None
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,95 @@
+"""What architectures are judged against, and the judging: one way for `tune` and for `verdict`."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
+
+KEY = "baseline"  # its name among the refits and the columns of predictions
+PMF = "pmf"
+PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside it, not judged by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """An architecture at its reference configuration, refitted on the same rows; or a number that was published."""
+
+    name: str
+    kind: Literal["reference", "published"] = "reference"
+    number: float | None = None
+
+    def published(self, data: str) -> float | None:
+        """The figure to show beside the refitted one."""
+        return self.number if self.kind == "published" else PUBLISHED.get((self.name, data))
+
+
+REFERENCE = Baseline(name=PMF)
+
+
+def baseline_of(text: str) -> Baseline:
+    """Read `--baseline`: an architecture's name or a number. Raises InputError."""
+    if text in ARCHITECTURES:
+        return Baseline(name=text)
+    number = number_of(text)
+    if number is None:
+        raise InputError(
+            f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, or a published mean squared error"
+        )
+    return published(number)
+
+
+def published(number: float) -> Baseline:
+    return Baseline(name=str(number), kind="published", number=number)
+
+
+def number_of(text: str) -> float | None:
+    """A published mean squared error; None where this is not a number. Raises InputError at an impossible one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if not (math.isfinite(number) and number > 0):
+        raise InputError(f"--baseline {text}: a published mean squared error is a number above 0")
+    return number
+
+
+def groups(users: pd.Series) -> np.ndarray:
+    """Whose each row is, numbered as they come. Where nobody is named, each of those rows is its own."""
+    codes, _ = pd.factorize(users)
+    return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
+
+
+def judge_all(
+    errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray, *, seed: int
+) -> dict[str, Verdict]:
+    """The verdicts on squared errors, shape (rows,), against a baseline's on the same rows, or against a number."""
+    if isinstance(against, float):
+        comparisons = {name: compare_with_number(against, each, users, seed=seed) for name, each in errors.items()}
+    else:
+        comparisons = compare_all(against, errors, users, seed=seed)
+    return judge(comparisons)
+
+
+def gains_over(errors: dict[str, np.ndarray], name: str) -> dict[str, float]:
+    """Each one's gain over this one; none where it is not there."""
+    return {each: float((errors[name] - errors[each]).mean()) for each in errors} if name in errors else {}
+
+
+def described(verdict: Verdict | None, over_pmf: float | None) -> dict[str, Any]:
+    """A verdict as `verdict.json` has it."""
+    comparison = verdict.comparison if verdict else None
+    return {
+        "gain": comparison.gain if comparison else None,
+        "ci95": list(comparison.ci95) if comparison else None,
+        "p": comparison.p if comparison else None,
+        "p_holm": verdict.p_holm if verdict else None,
+        "gain_over_tuned_pmf": over_pmf,
+        "needed_ratings": verdict.needed_ratings if verdict else None,
+        "verdict": verdict.word if verdict else None,
+    }

@@ -1,0 +1,46 @@
+"""The bundles of a run: its refits, and the ensemble."""
+
+import shutil
+from typing import Any
+
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
+from reeltune.cluster.judging import ensemble as ensembled
+from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables import bundle as bundles
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import Prepared
+
+
+def write_bundles(
+    refits: dict[str, list[tuple[FitOrder, Fitted]]],
+    result: dict[str, Any],
+    searched: Searched,
+    prepared: Prepared,
+    folder: RunFolder,
+) -> None:
+    """The bundles of the first seed's refits, and of the ensemble of all."""
+    kept = {
+        name: (ARCHITECTURES[name].Config.model_validate(order.config), fitted.weights)
+        for name, [(order, fitted), *_] in refits.items()
+        if name in searched.choices
+    }
+    if ensemble.NAME in searched.choices:
+        kept[ensemble.NAME] = ensembled.packed(searched, refits)
+    for earlier in folder.path.glob("models/*"):
+        if earlier.name not in kept:  # of a search that went on, and whose refit is lost this time
+            shutil.rmtree(earlier)
+    for name, (config, weights) in kept.items():
+        description = bundles.describe(
+            name,
+            config,
+            prepared.shape.scale,
+            decoder=searched.decoder,
+            temperature=searched.temperature(name),
+            seed=searched.seed,
+            data=prepared.ratings.name,
+            metrics={part: result["architectures"][name][part] for part in ("validation", "test")},
+        )
+        users, items = prepared.ratings.users, prepared.ratings.items
+        bundles.save(folder.model(name), description, weights, users, items, fitted=prepared.split.fitting)

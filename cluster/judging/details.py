@@ -1,0 +1,61 @@
+"""What `verdict.json` and the reports have beside the answer: the look, and where and by which decoder it is good."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.search.choice import SEEDS
+from reeltune.trainables.data import Rows
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.slices import slices
+from reeltune.trainables.scoring.verdict import spread
+
+
+def details(
+    scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int
+) -> dict[str, Any]:
+    """All of it, for the scores of each architecture's refits on these rows."""
+    shape, asked = prepared.shape, prepared.asked
+    errors = {name: judged.squared_errors(each, rows) for name, each in scores.items()}
+    groups = slices(rows, prepared.split.fitting, shape.scale)
+    return {
+        "decoder": decoder,
+        "look": look,
+        "data": prepared.summary(),
+        "split": {"kind": asked.split, "seed": asked.split_seed},
+        "test_rows": _test_rows(rows, prepared),
+        "seeds": {
+            name: {"metrics": [asdict(scored.metrics) for scored in each], "spread": spread(errors[name])}
+            for name, each in scores.items()
+        },
+        "by_value": {name: judged.by_value(each[0], rows, shape) for name, each in scores.items()},
+        "decoders": {name: judged.mean_decoders(each) for name, each in scores.items()},
+        "probabilities": {n: asdict(each[0].probabilities) for n, each in scores.items() if each[0].probabilities},
+        "slices": {
+            name: {by: group.errors(each.mean(0)) for by, group in groups.items()} for name, each in errors.items()
+        },
+        "refit_seeds": SEEDS,
+    }
+
+
+def _test_rows(rows: Rows, prepared: Prepared) -> dict[str, Any]:
+    scale, fitting = prepared.shape.scale, prepared.split.fitting
+    return {
+        "count": len(rows),
+        "users": _users(rows),
+        "outside_the_scale": int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
+        "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
+        "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
+        "also_trained_on": prepared.split.test.shared_pairs(fitting),
+        "hash": rows.fingerprint(),
+    }
+
+
+def _users(rows: Rows) -> int:
+    """How many there are, those included that a test file alone has."""
+    strangers = set() if rows.strangers is None else set(rows.strangers[rows.users == 0])
+    return len(np.unique(rows.users[rows.users > 0])) + len(strangers)

@@ -1,0 +1,92 @@
+"""The ensemble of what the search chose: its fits, weights, ratings and bundle. It is judged like an architecture."""
+
+from dataclasses import asdict, replace
+from functools import reduce
+
+import numpy as np
+import torch
+
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
+from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.runs import out_of_fold as held_out
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.cluster.search.trial_fit import KEPT
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.data import Rows, fold
+from reeltune.trainables.data.prepared import Prepared
+
+
+def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> Searched:
+    """The search's outcome with the ensemble as one more choice, where there are two architectures to average.
+
+    Its weights are fitted by what the choices' confirmations said of the rows that each held out: the rows by which
+    the choices are judged too. An architecture that lacks one of them, or a refit, is left out.
+    """
+    found = {name: held_out_ratings(searched, name, folder) for name in searched.complete() if name in searched.choices}
+    members = {name: ratings for name, ratings in found.items() if ratings is not None}
+    if len(members) < 2:
+        return searched
+    choice = _choice(members, held_out_rows(prepared), searched, prepared)
+    architectures = [*searched.architectures, ensemble.NAME]
+    return replace(searched, architectures=architectures, choices={**searched.choices, ensemble.NAME: choice})
+
+
+def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
+    """An architecture's ratings of the held-out rows, shape (rows,), in the order of the folds; None if one lacks."""
+    found = [held_out.read(folder.store, trial) for trial in searched.choices[name].trials]
+    ratings = [each for each in found if each is not None]
+    if len(ratings) < SEEDS:
+        return None
+    place = KEPT.index(searched.averaged(name))
+    return np.concatenate([each[place] for each in ratings])
+
+
+def held_out_rows(prepared: Prepared) -> Rows:
+    """Those rows themselves."""
+    parts, kind = prepared.split, prepared.asked.split
+    folds = [fold(parts.train, parts.validation, 1 + number, kind=kind) for number in range(SEEDS)]
+    return reduce(Rows.joined, [validation for _, validation in folds])
+
+
+def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prepared: Prepared) -> Choice:
+    """Weights by all held-out rows; metrics by weights that each row had no part in."""
+    predictions = np.stack(list(members.values()))
+    honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
+    metrics = judged.of_values(honest, rows, prepared.shape, decoder=searched.decoder).metrics
+    weights = ensemble.weights(predictions, rows.ratings)
+    return Choice(
+        config={"weights": dict(zip(members, weights.tolist(), strict=True))},
+        value=metrics.of(searched.decoder),
+        metrics=asdict(metrics),
+        temperature=1.0,
+    )
+
+
+def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> Scored:
+    """The ensemble of all refits: each architecture's seeds are averaged, and then the architectures."""
+    weights = searched.choices[ensemble.NAME].config["weights"]
+    each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
+    values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
+    return judged.of_values(values, rows, prepared.shape, decoder=searched.decoder)
+
+
+def packed(
+    searched: Searched, refits: dict[str, list[tuple[FitOrder, Fitted]]]
+) -> tuple[ensemble.Config, dict[str, torch.Tensor]]:
+    """What the bundle holds: configuration and weights of the members that have a say."""
+    weights = {n: weight for n, weight in searched.choices[ensemble.NAME].config["weights"].items() if weight > 0}
+    members = {
+        name: ensemble.Member(
+            weight=weight,
+            config=refits[name][0][0].config,
+            fits=len(refits[name]),
+            decoder=searched.averaged(name),
+            temperature=searched.temperature(name),
+        )
+        for name, weight in weights.items()
+    }
+    fits = {name: [fitted.weights for _, fitted in refits[name]] for name in members}
+    return ensemble.Config(members=members), ensemble.packed(fits)

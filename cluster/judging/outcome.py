@@ -1,0 +1,52 @@
+"""What a search and its refits came to."""
+
+from dataclasses import dataclass
+
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.judging.baseline import REFERENCE, Baseline
+from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.trainables.scoring.decoders import Decoder
+
+CALIBRATION = "the baseline, for its temperature"  # the key of that fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    architectures: list[str]
+    ledger: Ledger
+    choices: dict[str, Choice]
+    orders: dict[tuple[str, int], FitOrder]  # refits, by name and place of the seed
+    fitted: dict[str, Fitted | Lost]  # by the orders' keys
+    decoder: Decoder
+    seed: int
+    baseline: Baseline = REFERENCE
+    workers: int = 1  # of a refit
+    device: str = "cpu"  # of each of them
+
+    def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
+        """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""
+        found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
+        for (name, _), order in self.orders.items():
+            came = self.fitted[order.key]
+            if isinstance(came, Fitted):
+                found.setdefault(name, []).append((order, came))
+        return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
+
+    def averaged(self, name: str) -> Decoder:
+        """By which decoder an ensemble takes this architecture's ratings: the better one on validation rows.
+
+        Logits that were trained for their argmax have a poor mean, and those of cross-entropy a poor argmax.
+        """
+        if name not in self.choices:
+            return "mean"
+        metrics = self.choices[name].metrics
+        candidates: tuple[Decoder, ...] = ("mean", "argmax")
+        return min(candidates, key=lambda decoder: metrics[f"{decoder}_mse"] or 0.0)
+
+    def temperature(self, name: str) -> float:
+        """By which an architecture's logits, or the baseline's, are divided: fitted on rows it was not trained on."""
+        if name in self.choices:
+            return self.choices[name].temperature
+        came = self.fitted.get(CALIBRATION)
+        return came.temperature if isinstance(came, Fitted) else 1.0

@@ -1,0 +1,44 @@
+"""`predictions.parquet`: the test rows with every predictor's ratings."""
+
+import numpy as np
+import pandas as pd
+
+from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.data import Rows
+from reeltune.trainables.data.prepared import Prepared
+
+
+def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
+    """One column for each architecture (the first seed's, which is the bundle's), and one for each further seed."""
+    frame = pd.DataFrame(
+        {
+            "row": rows.number,
+            "user": people(rows, prepared),
+            "item": _names(prepared.ratings.items.text, rows.items),
+            "rating": rows.ratings,
+            **({} if rows.timestamps is None else {"timestamp": rows.timestamps}),
+        }
+    )
+    for name, each in scores.items():
+        for place, scored in enumerate(each):
+            frame[column_of(name, place)] = scored.ratings
+    temporary = folder.predictions.with_suffix(".tmp")
+    frame.to_parquet(temporary, index=False)
+    temporary.replace(folder.predictions)
+
+
+def column_of(name: str, place: int) -> str:
+    """Where predictions have the ratings by a refit, of its seed's place."""
+    return name if place == 0 else f"{name}.seed{place + 1}"
+
+
+def people(rows: Rows, prepared: Prepared) -> np.ndarray:
+    """Whose each row is, by id: also of users that a test file of somebody's own alone has."""
+    known = _names(prepared.ratings.users.text, rows.users)
+    return known if rows.strangers is None else np.where(rows.users == 0, rows.strangers, known)
+
+
+def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
+    """Ids of indices; None for 'unknown' (a test file of somebody's own may have such)."""
+    return np.concatenate([np.array([None], dtype=object), text.to_numpy(dtype=object)])[indices]

@@ -1,0 +1,119 @@
+"""The look at the sealed rows: predictions, errors by seed, verdicts, confusion, all from the refits' weights."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import classification_report, confusion_matrix
+
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import restored
+from reeltune.trainables.data import Rows
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import on_device
+from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.metrics import DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
+from reeltune.trainables.scoring.probabilities import Probabilities, judge_probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """One fit, scored on rows: its decoded ratings, those for an ensemble, shape (rows,), and how good it is."""
+
+    ratings: np.ndarray
+    averaged: np.ndarray
+    metrics: Metrics
+    decoders: dict[Decoder, DecoderErrors]
+    probabilities: Probabilities | None  # None for a scalar head
+
+
+def score(
+    order: FitOrder,
+    fitted: Fitted,
+    rows: Rows,
+    shape: Shape,
+    *,
+    decoder: Decoder,
+    temperature: float,
+    averaged: Decoder = "mean",
+) -> Scored:
+    """Predict the rows and compare. Runs in the process that opened them."""
+    architecture = ARCHITECTURES[order.architecture]
+    model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
+    pairs = on_device(rows, torch.device("cpu"))
+    output = predict(model, pairs.users, pairs.items, pairs.times)
+    return _scored(output, model.grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
+
+
+def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
+    """Score ratings of shape (rows,) as those of a scalar head."""
+    output = torch.tensor(values).float()
+    return _scored(output, None, rows, shape, decoder=decoder, temperature=1.0, averaged="mean")
+
+
+def _scored(
+    output: torch.Tensor,
+    grid: torch.Tensor | None,
+    rows: Rows,
+    shape: Shape,
+    *,
+    decoder: Decoder,
+    temperature: float,
+    averaged: Decoder,
+) -> Scored:
+    def decoded(by: Decoder) -> np.ndarray:
+        return decode(output, grid, shape.scale, decoder=by, temperature=temperature).numpy()
+
+    truth = torch.tensor(rows.ratings)
+    total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
+    metrics = from_sums(total, scalar=grid is None)
+    return Scored(
+        ratings=decoded(decoder),
+        averaged=decoded(averaged),
+        metrics=metrics,
+        decoders=decoder_errors(output, truth, grid, shape.scale, temperature=temperature),
+        probabilities=None
+        if grid is None
+        else judge_probabilities(output, truth, grid, shape.scale, temperature=temperature),
+    )
+
+
+def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:
+    """Each metric's mean over refit seeds."""
+    each = [asdict(score.metrics) for score in scores]
+    return {name: _mean([metrics[name] for metrics in each]) for name in each[0]}
+
+
+def mean_decoders(scores: list[Scored]) -> dict[str, dict[str, float]]:
+    """Each decoder's errors, mean over refit seeds."""
+    return {
+        decoder: {
+            "mse": float(np.mean([score.decoders[decoder].mse for score in scores])),
+            "mae": float(np.mean([score.decoders[decoder].mae for score in scores])),
+        }
+        for decoder in scores[0].decoders
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if len(numbers) == len(values) else None
+
+
+def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
+    """The squared error of each row by each seed's fit, shape (seeds, rows)."""
+    return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
+
+
+def by_value(scored: Scored, rows: Rows, shape: Shape) -> dict[str, Any]:
+    """Confusion matrix (rows: true value) and classification report, on the nearest observed values."""
+    values = [f"{value:g}" for value in shape.scale.values]
+    truth, guess = shape.scale.nearest(rows.ratings), shape.scale.nearest(scored.ratings)
+    labels = list(range(len(values)))
+    return {
+        "values": values,
+        "confusion": confusion_matrix(truth, guess, labels=labels).tolist(),
+        "report": classification_report(truth, guess, labels=labels, target_names=values, digits=3, zero_division=0),
+    }

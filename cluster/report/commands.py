@@ -1,0 +1,86 @@
+"""The commands that make a run's results again."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from reeltune.cluster.runs.finished import Run
+from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+
+# What `run.json` of earlier versions keeps only in the command itself.
+CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    what: str
+    line: str
+
+
+def checking(run: Run) -> list[Command]:
+    """For the winner, where the run's folder is at hand."""
+    if run.winner is None:
+        return []
+    line = shlex.join(["reeltune", "replay", str(run.folder.path)])
+    return [Command(what=f"{run.winner} with this run's seeds, which checks its score", line=line)]
+
+
+def reproducing(run: Run) -> list[Command]:
+    """For the winner; where that is the ensemble, for the run that makes it and for each member with a say."""
+    winner = run.winner
+    again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record["command"])))
+    if winner is None or run.verdict is None:
+        return [again]
+    found = run.verdict["architectures"]
+    if winner != ENSEMBLE:
+        return [
+            Command(
+                what=f"{winner}, fitted once on the training rows", line=train(run, winner, found[winner]["config"])
+            ),
+            again,
+        ]
+    weights = found[ENSEMBLE]["config"]["weights"]
+    members = sorted((name for name in weights if weights[name] > 0), key=lambda name: -weights[name])
+    return [
+        again,
+        *(
+            Command(
+                what=f"{name} ({weights[name]:.1%} of it), fitted once on the training rows",
+                line=train(run, name, found[name]["config"]),
+            )
+            for name in members
+            if found.get(name, {}).get("config")
+        ),
+    ]
+
+
+def _again(words: list[str]) -> str:
+    """The run's own command, but as a new run."""
+    kept = [word for word in words if word not in ("--resume", "--json") and not word.startswith("--name=")]
+    if "--name" in kept:
+        place = kept.index("--name")
+        del kept[place : place + 2]
+    return shlex.join(kept)
+
+
+def train(run: Run, name: str, config: dict[str, Any]) -> str:
+    """`reeltune train` with a configuration, on this run's data."""
+    asked = run.asked
+    words = ["reeltune", "train", name, "--data", asked["data"]]
+    for option in ("test", "users", "items"):
+        words += [f"--{option}", asked[option]] if asked.get(option) is not None else []
+    words += ["--split", asked["split"], "--split-seed", str(asked["split_seed"]), "--seed", str(asked["seed"])]
+    words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
+    words += _carried(shlex.split(run.record["command"]))
+    for key, value in config.items():
+        words += ["--set", f"{key}={value}"] if value is not None else []
+    return shlex.join(words)
+
+
+def _carried(words: list[str]) -> list[str]:
+    kept = []
+    for place, word in enumerate(words):
+        option, sign, _ = word.partition("=")
+        if option in CARRIED:
+            kept += [word] if sign else words[place : place + 2]
+    return kept

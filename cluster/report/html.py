@@ -1,0 +1,54 @@
+"""`report.html`: one file that needs no network, whatever the data's names and titles hold."""
+
+import base64
+import gzip
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from reeltune.cluster.report.facts import facts
+from reeltune.cluster.report.view import view
+from reeltune.cluster.runs.finished import Run
+
+
+def html(run: Run) -> str:
+    """The page. Every text is escaped by the template, figures and plotly lie in it as data."""
+    shown = view(run, facts(run))
+    figures = {id: figure for section in shown.sections for id, figure in section.figures.items()}
+    script, style = (_file(name) for name in ("page.js", "page.css"))
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            view=shown,
+            figures=figures,
+            plotly=_packed_plotly() if figures else "",
+            script=Markup(script),
+            style=Markup(style),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def _file(name: str) -> str:
+    return (files("reeltune.cluster.report") / "templates" / name).read_text()
+
+
+def _environment() -> Environment:
+    loader = PackageLoader("reeltune.cluster.report", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["minus"] = lambda text: re.sub(r"-(?=\d)", "−", str(text))
+    return environment
+
+
+@cache
+def _packed_plotly() -> str:
+    """Plotly's script, a third of its size: the browser unpacks it when a figure is first seen."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()

@@ -1,0 +1,67 @@
+"""The items that the winner rates worst and best, from the run's own `predictions.parquet`.
+
+That file is what came of the run's look at the test rows: reading it opens nothing, and decides nothing.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow.parquet as parquet
+
+from reeltune.cluster.runs.finished import Run
+
+SHOWN = 8
+ENOUGH = 10  # ratings that say something of an item
+CANDIDATES = 50  # items at least, of fewer ratings where there is no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    title: str
+    count: int
+    rating: float  # mean of the true ones
+    predicted: float
+    error: float
+    baseline: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    worst: list[Item]
+    best: list[Item]
+    fewest: int  # ratings of each
+
+
+def items(run: Run) -> Items | None:
+    """None where the run left no predictions of its winner."""
+    path = run.folder.predictions
+    if run.winner is None or not path.exists():
+        return None
+    wanted = ["item", "rating", run.winner, "baseline"]
+    columns = [column for column in wanted if column in parquet.read_schema(path).names]
+    if not {"item", "rating", run.winner} <= set(columns):
+        return None
+    return _ranked(pd.read_parquet(path, columns=columns), run.winner)
+
+
+def _ranked(frame: pd.DataFrame, winner: str) -> Items:
+    frame = frame.assign(error=(frame[winner] - frame["rating"]) ** 2)
+    if "baseline" in frame:
+        frame["baseline"] = (frame["baseline"] - frame["rating"]) ** 2
+    means = frame.groupby("item").mean(numeric_only=True)
+    means["count"] = frame.groupby("item").size()
+    fewest = int(min(ENOUGH, means["count"].nlargest(CANDIDATES).min()))
+    ranked = means[means["count"] >= fewest].sort_values("error", ascending=False)
+    taken = [
+        Item(
+            title=str(title),
+            count=int(row["count"]),
+            rating=float(row["rating"]),
+            predicted=float(row[winner]),
+            error=float(row["error"]),
+            baseline=float(row["baseline"]) if "baseline" in row else None,
+        )
+        for title, row in ranked.iterrows()
+    ]
+    half = min(SHOWN, (len(taken) + 1) // 2)  # no item is among both
+    return Items(worst=taken[:half], best=taken[half:][::-1][:SHOWN], fewest=fewest)

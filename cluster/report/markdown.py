@@ -1,0 +1,102 @@
+"""`report.md`: the answer in about 30 lines, for a pull request or a chat."""
+
+from collections.abc import Iterable
+
+from reeltune.cluster.report.commands import reproducing
+from reeltune.cluster.report.words import ABOUT_TIME, HEADINGS, also, answer, rows, with_time
+from reeltune.cluster.runs.finished import Run
+from reeltune.trainables.scoring.verdict import NOTHING
+
+SHOWN = ("", "test MSE", "gain", "95% CI", "over tuned pmf", "verdict")
+
+
+def markdown(run: Run) -> str:
+    """The same answer as `report.html`."""
+    lines = [f"# {_plain(run.folder.name)}: which architecture predicts these ratings best?", ""]
+    if run.verdict is None:
+        return "\n".join([*lines, f"{unfinished(run)}.", "", *_notes(run)]) + "\n"
+    lines += [f"**{answer(run.verdict, run.decoder)}**", ""]
+    shown = [HEADINGS.index(heading) for heading in SHOWN]
+    table = [[row[place] for place in shown] for row in rows(run.verdict, run.decoder)]
+    lines += [*_table(SHOWN, table), ""] if run.winner else []
+    lines += [f"- {line}" for line in also(run.verdict, run.decoder)]
+    return "\n".join([*lines, *_notes(run), "", *_command(run)]) + "\n"
+
+
+def unfinished(run: Run) -> str:
+    counts = run.counts()
+    return f"No verdict yet: {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
+
+
+def about_gain(run: Run) -> str:
+    """What a gain is, and what of it is sure."""
+    verdict = run.verdict or {}
+    kind = (verdict.get("baseline") or {}).get("kind", "reference")
+    against = (
+        "A gain is a published figure minus the architecture's error; the interval is a one-sample one and knows "
+        "nothing of how uncertain the published figure is. "
+        if kind == "published"
+        else "A gain is the baseline's squared error minus the architecture's on the same test rows, each averaged "
+        f"over {run.detail('refit_seeds') or 'all'} refits on training and validation rows. "
+    )
+    judged = verdict.get("architectures", {}).values()
+    # Runs before this rule was made lack the key that came with it.
+    slight = (
+        f"; a difference under {NOTHING:.1%} of the baseline's error counts for none"
+        if any("needed_ratings" in found for found in judged)
+        else ""
+    )
+    return (
+        f"{against}Users are resampled for the interval (not adjusted); the verdict is at p < 0.05 after Holm's "
+        f"adjustment over all architectures{slight}."
+    )
+
+
+def about_pmf(run: Run) -> str:
+    """Why a second gain stands beside the first; nothing where there is none."""
+    found = (run.verdict or {}).get("architectures", {}).values()
+    if all(each["gain_over_tuned_pmf"] is None for each in found):
+        return ""
+    return (
+        "An untuned baseline is easily beaten: the gain over the tuned pmf, with the same number of trials, is fairer."
+    )
+
+
+def about_look(run: Run) -> str | None:
+    """How often the test rows have been looked at."""
+    look = run.detail("look")
+    if look is None:
+        return None
+    first = "first look at them" if look == 1 else f"look number {look} at them (the interval assumes the first)"
+    test = run.detail("test_rows")
+    return f"{test['count']:,} test rows of {test['users']:,} users, {first}"
+
+
+def _notes(run: Run) -> Iterable[str]:
+    counts, verdict = run.counts(), run.verdict
+    data = run.detail("data") or f"{run.asked['data']}, {run.asked['split']} split {run.asked['split_seed']}"
+    yield f"- Data: {_plain(data)}"
+    look = about_look(run)
+    if look is not None:
+        yield f"- {look}"
+        yield f"- MSE of the {run.decoder} decoder. {about_gain(run)} {about_pmf(run)}"
+    if verdict is not None and with_time(verdict):
+        yield f"- {ABOUT_TIME}"
+    spent = f" in {verdict['seconds']:.0f} s" if verdict and "seconds" in verdict else ""
+    yield f"- {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed{spent}"
+
+
+def _command(run: Run) -> Iterable[str]:
+    first = reproducing(run)[0]
+    fence = "```" if "```" not in first.line else "~~~~~~"
+    yield from (f"To make it again ({first.what}):", "", fence, first.line, fence)
+
+
+def _plain(text: str) -> str:
+    """Somebody's own text, without what Markdown or HTML would make of it."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in text.replace("\n", " "))
+
+
+def _table(headings: tuple[str, ...], body: list[list[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return [f"| {' | '.join(row)} |" for row in [headings, rule, *body]]

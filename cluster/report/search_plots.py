@@ -1,0 +1,151 @@
+"""How the search of an architecture went: Optuna's own plots, as plotly's JSON, and what a template draws itself."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna import visualization
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import TrialState
+
+from reeltune.cluster.report.charts import Axis, Chart, chart
+from reeltune.cluster.runs.finished import Run
+from reeltune.search_spaces.study import journal
+
+TARGET = "validation MSE"
+BEST = 5  # trials whose curves are drawn
+FEWEST = 4  # finished trials that say something of importance
+LOOK = {
+    "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"},
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
+    "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+    "colorway": ["#1a1a1a", "#8a8a8a"],
+    "xaxis": {"gridcolor": "#e2e2e2", "linecolor": "#8a8a8a", "zeroline": False, "automargin": True},
+    "yaxis": {"gridcolor": "#e2e2e2", "linecolor": "#8a8a8a", "zeroline": False, "automargin": True},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One of Optuna's plots: what it shows, and how wide it has to be."""
+
+    id: str
+    title: str
+    about: str
+    width: int
+    height: int
+
+
+def studies(run: Run) -> dict[str, optuna.Study]:
+    """Optuna's record of each architecture's search, its own trials alone; none where the journal is gone."""
+    if not run.folder.journal.exists():
+        return {}
+    storage = journal(str(run.folder.journal))
+    names = optuna.get_all_study_names(storage)
+    return {name: _own(optuna.load_study(study_name=name, storage=storage)) for name in names}
+
+
+def _own(study: optuna.Study) -> optuna.Study:
+    """The study without the trials of another run that it began with: the page tells of this one."""
+    trials = study.get_trials(deepcopy=False)
+    own = [trial for trial in trials if "from" not in trial.user_attrs]
+    if len(own) == len(trials):
+        return study
+    alone = optuna.create_study(study_name=study.study_name, direction="minimize")
+    alone.add_trials(own)
+    return alone
+
+
+def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:
+    """Each plot with its figure; those that need more finished trials than there are are left out."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    parameters = len({parameter for trial in done for parameter in trial.params})
+    if len(done) < 2 or parameters == 0:
+        return []
+    found = [
+        (_history(name), _figure(lambda: visualization.plot_optimization_history(study, target_name=TARGET))),
+        (_importance(name, parameters), _figure(lambda: _importances(study))) if len(done) >= FEWEST else None,
+        (
+            _coordinates(name, parameters),
+            _figure(lambda: visualization.plot_parallel_coordinate(study, target_name=TARGET)),
+        ),
+        (_slices(name, parameters), _figure(lambda: visualization.plot_slice(study, target_name=TARGET))),
+    ]
+    return [each for each in found if each is not None]
+
+
+def _history(name: str) -> Plot:
+    about = f"Each finished trial's {TARGET} (points), and the lowest so far (line)."
+    return Plot(id=f"{name}-history", title="Optimisation history", about=about, width=0, height=320)
+
+
+def _importance(name: str, parameters: int) -> Plot:
+    about = "How much each hyperparameter decides whether a trial is among the best tenth (PED-ANOVA)."
+    return Plot(id=f"{name}-importance", title="Importance", about=about, width=0, height=110 + 22 * parameters)
+
+
+def _coordinates(name: str, parameters: int) -> Plot:
+    about = "A line for each finished trial; drag along an axis to pick some. Darker is better."
+    return Plot(
+        id=f"{name}-coordinates",
+        title="Parallel coordinates",
+        about=about,
+        width=84 * (parameters + 2),
+        height=400,
+    )
+
+
+def _slices(name: str, parameters: int) -> Plot:
+    about = f"{TARGET} against each hyperparameter; later trials are darker."
+    return Plot(id=f"{name}-slices", title="Slices", about=about, width=60 + 165 * parameters, height=300)
+
+
+def _importances(study: optuna.Study) -> Any:
+    figure = visualization.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    figure.layout.yaxis.title = None  # the names say it, and it would lie over them on a phone
+    return figure
+
+
+def _figure(draw: Callable[[], Any]) -> dict[str, Any]:
+    """A figure in the page's look, as plain data."""
+    with warnings.catch_warnings():
+        # Of few trials PED-ANOVA warns for each hyperparameter; the page says how many there were.
+        warnings.simplefilter("ignore", UserWarning)
+        figure = draw()
+    plain = json.loads(figure.to_json())
+    own = ("template", "title", "width", "height")  # Optuna's, in whose place the page has its own
+    layout = {key: value for key, value in plain["layout"].items() if key not in own}
+    return {"data": plain["data"], "layout": {**layout, "template": {"layout": LOOK}}}
+
+
+def curves(run: Run, name: str) -> Chart | None:
+    """The learning curves of an architecture's best trials; None where no fit reported on its way."""
+    trials = [e for e in run.ledger if e["architecture"] == name and e["stage"] == "search" and e["state"] == "done"]
+    best = sorted((e for e in trials if e["value"] is not None), key=lambda e: e["value"])[:BEST]
+    series = {f"{e['trial']}: {e['value']:.4f}": _points(e["curve"]) for e in best}
+    if all(len(points) < 2 for points in series.values()):
+        return None
+    return chart(
+        f"Learning curves of the {len(series)} best trials of {name}",
+        series,
+        across="percent of the trial's schedule",
+        up=TARGET,
+        x_axis=Axis(low=0, high=102, ticks=(0, 25, 50, 75, 100)),
+    )
+
+
+def _points(curve: dict[str, float]) -> list[tuple[float, float]]:
+    return sorted((float(percent), value) for percent, value in curve.items())
+
+
+def failures(run: Run, name: str) -> list[tuple[str, int]]:
+    """Why fits of an architecture failed, with how often."""
+    reasons = [
+        e["error"] or "no reason given" for e in run.ledger if e["architecture"] == name and e["state"] == "failed"
+    ]
+    return [(reason, reasons.count(reason)) for reason in dict.fromkeys(reasons)]

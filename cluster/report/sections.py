@@ -1,0 +1,99 @@
+"""What the page shows of one architecture alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reeltune.cluster.report.charts import Chart
+from reeltune.cluster.report.search_plots import Plot, curves, failures, plots, studies
+from reeltune.cluster.report.words import error_of, setting
+from reeltune.cluster.runs.finished import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    count: int
+    share: float  # of its row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """Rows are true values, columns predicted ones."""
+
+    values: list[str]
+    rows: list[list[Cell]]
+    report: str  # scikit-learn's classification report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    name: str
+    word: str | None
+    error: float | None
+    config: list[tuple[str, str]]
+    spread: str
+    confusion: Confusion | None
+    curves: Chart | None
+    plots: list[Plot]
+    figures: dict[str, Any]  # plotly's, by plot
+    trials: str
+    failures: list[tuple[str, int]]
+
+
+def sections(run: Run) -> list[Section]:
+    """The winner first, then the others from the lowest error on, and the baseline."""
+    known = studies(run)
+    found = (run.verdict or {}).get("architectures", {})
+    made = [_section(run, name, found.get(name) or {}, known.get(name)) for name in run.architectures]
+    made.sort(key=lambda section: (section.name != run.winner, section.error is None, section.error or 0.0))
+    baseline = (run.verdict or {}).get("baseline")
+    if baseline and baseline["test"]:
+        made.append(_section(run, "baseline", {**baseline, "verdict": None}, None))
+    return made
+
+
+def _section(run: Run, name: str, found: dict[str, Any], study: Any) -> Section:
+    drawn = plots(name, study) if study is not None else []
+    return Section(
+        name=name,
+        word=found.get("verdict"),
+        error=error_of(found["test"], run.decoder) if found.get("test") else None,
+        config=[(key, setting(value)) for key, value in (found.get("config") or {}).items()],
+        spread=_spread((run.detail("seeds") or {}).get(name)),
+        confusion=_confusion((run.detail("by_value") or {}).get(name)),
+        curves=curves(run, name),
+        plots=[plot for plot, _ in drawn],
+        figures={plot.id: figure for plot, figure in drawn},
+        trials=_trials(run, name),
+        failures=failures(run, name),
+    )
+
+
+def _spread(seeds: dict[str, Any] | None) -> str:
+    if seeds is None:
+        return ""
+    if len(seeds["metrics"]) == 1:
+        return "All refits are averaged in it: there is no spread over seeds."
+    return (
+        f"Spread of the test MSE over {len(seeds['metrics'])} refit seeds: {seeds['spread']:.4f} (standard deviation)."
+    )
+
+
+def _confusion(table: dict[str, Any] | None) -> Confusion | None:
+    if table is None:
+        return None
+    body = [[Cell(count=n, share=n / max(1, sum(counts))) for n in counts] for counts in table["confusion"]]
+    return Confusion(values=table["values"], rows=body, report=table["report"].rstrip())
+
+
+def _trials(run: Run, name: str) -> str:
+    mine = [entry for entry in run.ledger if entry["architecture"] == name]
+    if not mine:
+        return ""
+    states = [entry["state"] for entry in mine if entry["stage"] == "search"]
+    again = sum(entry["stage"] == "confirm" for entry in mine)
+    counts = f"{states.count('done')} trials done, {states.count('stopped')} stopped early"
+    seconds = sum(entry["seconds"] for entry in mine)
+    return (
+        f"{counts}, {states.count('failed')} failed; the best tried again {again} times; {seconds:.0f} core-seconds "
+        "in all."
+    )

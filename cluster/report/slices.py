@@ -1,0 +1,69 @@
+"""Where the fits are good or bad: the error on groups of test rows, the winner's beside the baseline's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reeltune.cluster.report.charts import axis
+from reeltune.cluster.runs.finished import Run
+
+SLICES = {
+    "rating": "True rating",
+    "user_activity": "Activity of the user: how many of their ratings were fitted",
+    "item_popularity": "Popularity of the item: how many of its ratings were fitted",
+    "cold": "Cold users and items, of which no rating was fitted",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows of a kind, and each predictor's error on them."""
+
+    label: str
+    count: int
+    errors: dict[str, float | None]
+    least: float | None
+    places: dict[str, float]  # of the baseline and the winner on the axis, in percent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    title: str
+    names: tuple[str, ...]
+    groups: tuple[Group, ...]
+    ticks: tuple[tuple[float, str], ...]
+
+
+def slices(run: Run) -> list[Slice]:
+    """Each kind of groups that the run has."""
+    found = run.detail("slices") or {}
+    kinds = [kind for kind in SLICES if any(found[name].get(kind) for name in found)]
+    return [_slice(kind, found, run.winner) for kind in kinds]
+
+
+def _slice(kind: str, found: dict[str, Any], winner: str | None) -> Slice:
+    names = tuple(name for name in found if found[name].get(kind))
+    labels = [(each["label"], each["count"]) for each in found[names[0]][kind]]
+    errors = [
+        {name: found[name][kind][place]["mse"] for name in names} for place, (_, count) in enumerate(labels) if count
+    ]
+    shown = [each[name] for each in errors for name in ("baseline", winner) if name in each]
+    scale = axis([error for error in shown if error is not None], fewest=2)
+    return Slice(
+        title=SLICES[kind],
+        names=names,
+        groups=tuple(
+            Group(
+                label=label,
+                count=count,
+                errors=each,
+                least=min((error for error in each.values() if error is not None), default=None),
+                places={
+                    role: scale.share(error)
+                    for role, name in (("baseline", "baseline"), ("winner", winner))
+                    if name is not None and (error := each.get(name)) is not None
+                },
+            )
+            for (label, count), each in zip([each for each in labels if each[1]], errors, strict=True)
+        ),
+        ticks=scale.marks(),
+    )

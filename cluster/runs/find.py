@@ -1,0 +1,71 @@
+"""Where a run or a bundle is: by name, path or URI. What is in an object store is copied to the cache at each use."""
+
+import hashlib
+import time
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from reeltune.cluster.runs.folder import RUNS, RunFolder
+from reeltune.cluster.runs.mirror import fetch
+from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.data.movielens import cache_folder
+from reeltune.trainables.errors import InputError
+
+EVENTS = "tensorboard"
+
+
+def new_name() -> str:
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def folder_of(name: str, storage: str | None = None) -> RunFolder:
+    """The folder of a run's name, below `runs/` or a `storage` of one's own. Raises InputError where it is none.
+
+    Where the storage is an object store, the folder below `runs/` is what is mirrored to it.
+    """
+    if not name or name in (".", "..") or Path(name).name != name:
+        raise InputError(f"--name {name!r}: expected a plain name without slashes")
+    if storage is None:
+        return RunFolder(RUNS / name)
+    home = Store.at(storage).below(name)
+    return RunFolder(RUNS / name, home) if home.remote else RunFolder(Path(home.where))
+
+
+def find_run(run: str, *, events: bool = False) -> RunFolder:
+    """A run that exists, by its name below `runs/`, its path or its URI; of the last, with `events` for TensorBoard."""
+    if "://" in run:
+        return _fetched_run(run, events=events)
+    for path in (RUNS / run, Path(run)):
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+    known = sorted(p.parent.name for p in RUNS.glob("*/run.json"))
+    listed = f"; there are {', '.join(known[-5:])}" if known else ""
+    raise InputError(f"{run}: no run of this name or path{listed}")
+
+
+def _fetched_run(uri: str, *, events: bool) -> RunFolder:
+    """A run by its URI, with TensorBoard's files or without. Raises InputError where there is none."""
+    home = Store.at(uri, "RUN").hasty
+    folder = RunFolder(_copy(home), home)
+    if home.read(folder.record.name) is None:
+        raise InputError(f"{uri}: no run there (it has no {folder.record.name})")
+    fetch(home, folder.path, skip=() if events else (EVENTS,))
+    return folder
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a bundle that is named by its path or its URI. Raises InputError where the URI has none."""
+    if "://" not in model:
+        return Path(model)
+    from reeltune.trainables.bundle import DESCRIPTION  # torch takes seconds to load
+
+    store = Store.at(model, "MODEL").hasty
+    if store.read(DESCRIPTION) is None:
+        raise InputError(f"{model}: no model bundle (it has no {DESCRIPTION})")
+    fetch(store, _copy(store))
+    return _copy(store)
+
+
+def _copy(store: Store) -> Path:
+    name = PurePosixPath(urlsplit(store.where).path).name or "run"
+    return cache_folder() / "fetched" / hashlib.sha256(store.where.encode()).hexdigest()[:16] / name

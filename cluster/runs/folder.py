@@ -1,0 +1,186 @@
+"""A run's folder: where each file is, writing them whole, and the ledger of finished trials."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from reeltune.cluster.runs.storage import Store, inside, replace
+from reeltune.trainables.errors import InputError
+
+SCHEMA = 1
+RUNS = Path("runs")
+Stage = Literal["search", "confirm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A line of the ledger: a finished, stopped or failed fit of the search, in the order they ended."""
+
+    trial: str
+    architecture: str
+    number: int  # within its architecture and stage, from 0
+    stage: Stage  # "confirm": one of the best configurations, tried again on other rows
+    state: Literal["done", "stopped", "failed"]
+    config: dict[str, Any]
+    value: float | None  # the searched error on validation rows
+    metrics: dict[str, float | None] | None
+    temperature: float
+    curve: dict[int, float]  # value by percent of the fit's schedule
+    epochs: int
+    seconds: float
+    seed: int
+    error: str | None
+    fold: int = 0  # which rows it was validated on: 0 for the validation part, else that part of the training rows
+    schema: int = SCHEMA
+
+
+class Ledger:
+    """`trials.jsonl`: one line appended and flushed for each fit that ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _cut(path)
+        self.entries = list(read_entries(path))
+
+    def append(self, entry: Entry) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(entry), allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def of(self, stage: Stage, architecture: str) -> list[Entry]:
+        return [e for e in self.entries if e.stage == stage and e.architecture == architecture]
+
+
+def _cut(path: Path) -> None:
+    """Cut off a half-written last line (a full disk, a killed driver)."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The whole lines of a ledger, which is left as it is: another process may be writing to it."""
+    content = path.read_bytes() if path.exists() else b""
+    for line in content[: content.rfind(b"\n") + 1].splitlines():
+        entry = entry_of(json.loads(line))
+        if "/" in inside(entry.trial, of=str(path)):  # files are named by it, and a ledger may come from elsewhere
+            raise InputError(f"{path}: {entry.trial!r} is no name of a trial")
+        yield entry
+
+
+def entry_of(values: dict[str, Any]) -> Entry:
+    """An entry from its JSON; fields that this version does not know are left out."""
+    names = {field.name for field in fields(Entry)}
+    curve = {int(percent): value for percent, value in values["curve"].items()}
+    return Entry(**{name: value for name, value in {**values, "curve": curve}.items() if name in names})
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run, on this machine's disk. Its `home` is the object store that it is mirrored to, if any."""
+
+    path: Path
+    home: Store | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.path / ".lock"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
+    def earlier(self) -> Path:
+        return self.path / "earlier.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "study.journal"
+
+    @property
+    def unfinished(self) -> Path:
+        return self.path / "unfinished.json"
+
+    @property
+    def store(self) -> Store:
+        """Where workers write to, from wherever they are."""
+        return self.home or Store(str(self.path.absolute()))
+
+    @property
+    def place(self) -> str:
+        """Where a person finds the run: what names it on the command line."""
+        return self.place_of("")
+
+    def place_of(self, name: str) -> str:
+        """Where a person finds a file or folder of the run."""
+        if self.home is None:
+            return str(self.path / name)
+        return self.home.below(name).where if name else self.home.where
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file, here or in the run's home."""
+        return (self.path / name).exists() or (self.home is not None and self.home.read(name) is not None)
+
+    def publish(self, path: Path) -> str:
+        """Send a file that was written again to the run's home; where a person finds it."""
+        name = path.relative_to(self.path).as_posix()
+        if self.home is not None:
+            self.home.write(name, path.read_bytes())
+        return self.place_of(name)
+
+    @property
+    def tune(self) -> Path:
+        return self.path / "tune"
+
+    @property
+    def fits(self) -> Store:
+        """What data-parallel fits keep until all of them are done."""
+        return self.store.below("fits")
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def verdict(self) -> Path:
+        return self.path / "verdict.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.parquet"
+
+    def model(self, architecture: str) -> Path:
+        return self.path / "models" / architecture
+
+    def read_record(self) -> dict[str, Any] | None:
+        return json.loads(self.record.read_text()) if self.record.exists() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or, if writing fails, as it was before."""
+    replace(path, text.encode())
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,215 @@
+"""A run's folder and the object store that is its home: fetched from there, and mirrored to it while a command works.
+
+Appending and event files cannot be done on an object store, so they are written on this machine's disk. What
+workers write goes to the store directly.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from reeltune.cluster.session.interrupt import interrupt
+from reeltune.cluster.runs.lease import Lease
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.storage import Stamp, Store, replace
+from reeltune.trainables.errors import InputError, StorageFailed
+
+HERE = ("tune",)  # on this disk alone: nothing is resumed from it
+THERE = ("held_out", "states", "fits")  # in the store alone, where workers write them from wherever they are
+EVERY = 10.0  # seconds between two looks for changes; a trial's end brings one at once
+SHARE = 9  # but not before so many times as long as the last look took
+LAST = 5.0  # seconds for the last look of a command that was told to end: it may have 20 in all
+AT_ONCE = 16  # files that are fetched
+UNKNOWN = Stamp(size=-1, changed=0)
+
+
+@contextmanager
+def mirrored(folder: RunFolder, *, dead: str, resume: bool, say: Callable[[str], None]) -> Iterator[str]:
+    """Hold a run's home while a command works in its folder; the word of the holder, "" where there is no home.
+
+    With `resume` the folder begins as what got farther, it or the store. `dead` is the word of a holder that is known
+    to have ended. Raises InputError where another process works on the run, and StorageFailed where the store
+    fails or another process takes the run: the main thread is interrupted then.
+    """
+    if folder.home is None:
+        yield ""
+        return
+    lease = Lease(folder.home)
+    lease.take(dead=dead, say=say)
+    mirror = Mirror(folder, folder.home, lease)
+    try:
+        if resume:
+            _begin(folder, folder.home, mirror)
+    except BaseException:
+        lease.release()
+        raise
+    try:
+        with mirror:
+            yield lease.owner
+    except InputError:
+        if not folder.path.exists():  # nothing had begun: the name stays free there too
+            _discard(folder.home, folder.ledger.name)
+        raise
+
+
+def _begin(folder: RunFolder, home: Store, mirror: "Mirror") -> None:
+    there = home.read(folder.record.name)
+    if there is None:
+        return
+    if folder.record.exists() and not _behind(folder, home, there):
+        mirror.sent = {name: UNKNOWN for name in home.files() if _fetched(name)}
+        return
+    fetch(home, folder.path)
+    mirror.sent = stamps(folder.path)
+
+
+def _behind(folder: RunFolder, home: Store, record: bytes) -> bool:
+    """Whether the store's run got farther than the folder's. Raises InputError where they are two different ones."""
+    here = _whole(folder.ledger.read_bytes() if folder.ledger.exists() else b"")
+    there = _whole(home.read(folder.ledger.name) or b"")
+    if not here.startswith(there) and not there.startswith(here):
+        raise InputError(f"--resume: {folder.path} and {home.where} hold two different searches; move one of them away")
+    if len(here) != len(there):
+        return len(there) > len(here)
+    mine = folder.read_record() or {}
+    return mine.get("finished") is None and json.loads(record).get("finished") is not None
+
+
+def _discard(home: Store, ledger: str) -> None:
+    names = home.names()
+    if ledger not in names:
+        for name in names:
+            home.remove(name)
+
+
+def _whole(ledger: bytes) -> bytes:
+    return ledger[: ledger.rfind(b"\n") + 1]
+
+
+def _fetched(name: str) -> bool:
+    parts = name.split("/")
+    return parts[0] not in (*HERE, *THERE) and not any(part.startswith(".") for part in parts)
+
+
+def fetch(store: Store, folder: Path, *, skip: tuple[str, ...] = ()) -> None:
+    """Make a folder's files those of a store, but for the folders in `skip`; what has not changed is not read again."""
+    files = {name: stamp for name, stamp in store.files().items() if _fetched(name)}
+    there = {name: stamp for name, stamp in files.items() if name.split("/")[0] not in skip}
+    here = stamps(folder)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        changed = [name for name, stamp in there.items() if here.get(name) != stamp]
+        list(pool.map(lambda name: _fetch(store, name, there[name], folder / name), changed))
+    for name in here:
+        if _fetched(name) and name not in files:
+            (folder / name).unlink()
+
+
+def _fetch(store: Store, name: str, stamp: Stamp, path: Path) -> None:
+    content = store.read(name)
+    if content is None:
+        return
+    before = path.read_bytes() if path.exists() else b""
+    if before and content.startswith(before):
+        with path.open("ab") as file:  # in place: TensorBoard goes on reading the file that it has open
+            file.write(content[len(before) :])
+    else:
+        replace(path, content)
+    os.utime(path, ns=(stamp.changed, stamp.changed))
+
+
+def stamps(folder: Path) -> dict[str, Stamp]:
+    """The files of a run's folder that its home has too, by their names from there."""
+    found = {}
+    for parent, folders, files in os.walk(folder):
+        left_out = HERE if parent == str(folder) else ()
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in left_out]
+        for name in files:
+            path = Path(parent, name)
+            if not name.startswith(".") and path.suffix not in (".tmp", ".lock"):
+                with suppress(FileNotFoundError):
+                    about = path.stat()
+                    found[path.relative_to(folder).as_posix()] = Stamp(size=about.st_size, changed=about.st_mtime_ns)
+    return found
+
+
+class Mirror:
+    """A thread that sends what changed in a folder to its home, and renews the lease."""
+
+    def __init__(self, folder: RunFolder, home: Store, lease: Lease) -> None:
+        self.folder, self.home, self.lease = folder, home, lease
+        self.sent: dict[str, Stamp] = {}
+        self._renewed = time.monotonic()
+        self._failed: Exception | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        told = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._thread.join(LAST if told else None)
+        # A trial may find out first that the store fails.
+        failed = error if isinstance(error, StorageFailed) else self._failed if kind is None or told else None
+        if failed is not None:
+            raise StorageFailed(f"{failed}; {self.folder.path} on this machine has all of it") from error
+        if self._thread.is_alive():
+            print(f"the last changes are in {self.folder.path} alone: {self.home.where} is slow", file=sys.stderr)
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                start = time.monotonic()
+                self.look()
+                self._wait(min(EVERY, SHARE * (time.monotonic() - start)))
+            self.look()
+            self.lease.release()
+        except (StorageFailed, OSError) as error:
+            self._failed = error
+            while not interrupt() and not self._ending.wait(1):
+                pass
+
+    def look(self) -> None:
+        """Send what is new, `run.json` last: a run that it calls finished is there as a whole."""
+        self._renew()
+        if not self.folder.lock.exists():
+            return  # somebody removed the folder: the store's copy is not to follow
+        files = stamps(self.folder.path)
+        changed = [name for name in files if files[name] != self.sent.get(name)]
+        for name in sorted(changed, key=lambda name: name == self.folder.record.name):
+            self._send(name, files[name])
+        for name in self.sent.keys() - files.keys():
+            self.home.remove(name)
+            del self.sent[name]
+
+    def _send(self, name: str, stamp: Stamp) -> None:
+        if time.monotonic() > self._renewed + EVERY:
+            self._renew()
+        with suppress(FileNotFoundError):
+            self.home.write(name, (self.folder.path / name).read_bytes())
+            self.sent[name] = stamp
+
+    def _renew(self) -> None:
+        self.lease.renew()
+        self._renewed = time.monotonic()
+
+    def _wait(self, least: float) -> None:
+        """For EVERY seconds, or until a trial has ended, or the command."""
+        start = time.monotonic()
+        while time.monotonic() < start + EVERY and not self._ending.wait(1):
+            if time.monotonic() > start + least and self._ledger_grew():
+                return
+
+    def _ledger_grew(self) -> bool:
+        ledger, sent = self.folder.ledger, self.sent.get(self.folder.ledger.name)
+        return ledger.exists() and (sent is None or ledger.stat().st_size != sent.size)

@@ -1,0 +1,72 @@
+"""Every node of a cluster proves that it can write and read a run's storage, before anything else is asked of it."""
+
+import uuid
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.errors import InputError, StorageFailed
+
+LIMIT = 60.0  # seconds for a node's answer: a worker process starts first
+FOLDER = ".probe"
+SHARED = "the nodes of a cluster need a folder that all of them share, or an object store (--storage s3://BUCKET/...)"
+
+
+def check_storage(store: Store) -> None:
+    """Raise InputError where a node cannot write or read the storage, or has another place of the same path.
+
+    Nodes that join later are not asked.
+    """
+    probes = store.below(FOLDER).hasty
+    word = uuid.uuid4().hex
+    try:
+        probes.write(word, b"")
+        wrong = _ask(probes, word)
+        for name in probes.names():
+            probes.remove(name)
+    except StorageFailed as error:
+        raise InputError(f"--{error}") from None
+    if wrong:
+        raise InputError(f"--storage {store.where}: {'; '.join(wrong)}")
+
+
+def _ask(probes: Store, word: str) -> list[str]:
+    """What is wrong, a line for each node that has a fault."""
+    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    prove = ray.remote(num_cpus=0, max_retries=0)(_prove)
+    pins = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
+    asked = {prove.options(scheduling_strategy=pin).remote(probes, word, node): node for node, pin in pins.items()}
+    ray.wait(list(asked), num_returns=len(asked), timeout=LIMIT)
+    answers = {node: _answer(reference) for reference, node in asked.items()}
+    seen = set(probes.names())
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    wrong = []
+    for node, answer in answers.items():
+        if answer == "" and node not in seen:
+            answer = f"writes where this machine does not see it; {SHARED}"
+        if answer and node in alive:
+            wrong.append(f"node {nodes[node]} {answer}")
+    return wrong
+
+
+def _answer(reference: ray.ObjectRef) -> str:
+    try:
+        return ray.get(reference, timeout=0)
+    except ray.exceptions.GetTimeoutError:
+        ray.cancel(reference, force=True)
+        return f"gave no answer within {LIMIT:.0f} s"
+    except RayError as error:
+        return f"cannot run reeltune: {str(error).strip().splitlines()[-1]}"
+
+
+def _prove(probes: Store, word: str, node: str) -> str:
+    """On a node: what is wrong with the storage there, or nothing."""
+    try:
+        if probes.read(word) is None:
+            return f"does not see what this machine writes there; {SHARED}"
+        probes.write(node, b"")
+    except StorageFailed as error:
+        return f"fails: {error}"
+    return ""

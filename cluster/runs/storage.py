@@ -1,0 +1,241 @@
+"""Where a run's files are kept: a folder, or an object store (s3://, gs://) through pyarrow's filesystems."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from reeltune.trainables.errors import InputError, StorageFailed
+
+SCHEMES = ("s3", "gs")
+WAITS = (0.5, 1, 2, 4, 8, 16, 30)  # seconds before each further try
+PATIENCE, HASTE = 60.0, 5.0  # seconds of trying: a store that fails for half a minute is outlived
+FLAGS = ("allow_bucket_creation", "allow_bucket_deletion")
+S3_OPTIONS = ("region", "scheme", "endpoint_override", *FLAGS)
+TRIES = 2  # of one request, by Amazon's own client: by its default one may take minutes
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """What tells one version of a file from another."""
+
+    size: int
+    changed: int  # nanoseconds
+
+
+@dataclass(frozen=True)
+class Store:
+    """Files by name below a place that every node sees. Picklable, so that workers write for themselves.
+
+    `where` is an absolute path or a URI, whose query (`?endpoint_override=...`) is that of pyarrow's URIs.
+    """
+
+    where: str
+    patience: float = PATIENCE
+
+    def __post_init__(self) -> None:
+        if not self.remote and not os.path.isabs(self.where):
+            raise ValueError(f"{self.where}: not an absolute path")
+
+    @classmethod
+    def at(cls, where: str, what: str = "--storage") -> "Store":
+        """A store of a path or URI that a person typed. Raises InputError at one that can be none; asks no network."""
+        scheme, sign, _ = where.partition("://")
+        if not sign:
+            return cls(str(Path(where).expanduser().absolute()))
+        refuse_credentials(where, what)
+        parts = urlsplit(where)
+        if scheme not in SCHEMES or not parts.netloc:
+            known = " or ".join(f"{scheme}://BUCKET/..." for scheme in SCHEMES)
+            raise InputError(f"{what} {where}: expected a folder, {known}")
+        inside(parts.path.strip("/") or "x", of=f"{what} {where}")
+        try:
+            _system(f"s3://{parts.netloc}?region=any&{parts.query}" if scheme == "s3" else _root(where))
+        except (pa.ArrowInvalid, OSError, ValueError) as error:
+            raise InputError(f"{what} {where}: {error}") from None
+        return cls(where)
+
+    @property
+    def remote(self) -> bool:
+        return "://" in self.where
+
+    @property
+    def hasty(self) -> "Store":
+        """The same, that gives up soon."""
+        return changed(self, patience=HASTE)
+
+    def below(self, name: str) -> "Store":
+        """The store of a folder in this one."""
+        start, sign, query = self.where.partition("?") if self.remote else (self.where, "", "")
+        return changed(self, where=f"{start.rstrip('/')}/{inside(name, of=self.where)}{sign}{query}")
+
+    def check(self) -> None:
+        """Raise InputError where nothing can be written: no such bucket, no permission, nobody there."""
+        try:
+            if self.remote:
+                self.hasty._insist(self._make_bucket, "cannot be reached")
+            self.hasty.write(".check", b"")
+            self.hasty.remove(".check")
+        except StorageFailed as error:
+            raise InputError(f"--{error}") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file that is there as a whole or as it was before. Raises StorageFailed after several tries."""
+
+        def put() -> None:
+            system, path = self._open(name)
+            if self.remote:  # an object appears when its stream is closed, and not at all if that fails
+                with system.open_output_stream(path) as stream:
+                    stream.write(content)
+            else:
+                replace(Path(path), content)
+
+        self._insist(put, f"{name} cannot be written")
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content, None where there is no such file. Raises StorageFailed after several tries."""
+
+        def get() -> bytes | None:
+            system, path = self._open(name)
+            try:
+                with system.open_input_file(path) as stream:
+                    return stream.read()
+            except FileNotFoundError:
+                return None
+
+        return self._insist(get, f"{name} cannot be read")
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+
+        def delete() -> None:
+            system, path = self._open(name)
+            with suppress(FileNotFoundError):
+                system.delete_file(path)
+
+        self._insist(delete, f"{name} cannot be removed")
+
+    def clear(self) -> None:
+        """Remove all files below, and the folder."""
+        system, folder = self._open()
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                system.delete_dir(folder)
+
+        self._insist(delete, "cannot be removed")
+
+    def names(self) -> list[str]:
+        """The files below, with their paths from here, in order."""
+        return list(self.files())
+
+    def files(self) -> dict[str, Stamp]:
+        """The same with their stamps. Raises InputError at a name that leads out of here: an object may have any."""
+
+        def look() -> dict[str, Stamp]:
+            system, folder = self._open()
+            found = system.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
+            start = folder.rstrip("/") + "/"
+            return {
+                inside(info.path.removeprefix(start), of=self.where): Stamp(size=info.size, changed=info.mtime_ns)
+                for info in sorted(found, key=lambda info: info.path)
+                if info.type == fs.FileType.File
+            }
+
+        return self._insist(look, "cannot be listed")
+
+    def _open(self, name: str = "") -> tuple[fs.FileSystem, str]:
+        folder = self.where
+        system: fs.FileSystem = fs.LocalFileSystem()
+        if self.remote:
+            parts = urlsplit(self.where)
+            system, folder = _system(_root(self.where)), f"{parts.netloc}{parts.path.rstrip('/')}"
+        return system, f"{folder}/{inside(name, of=self.where)}" if name else folder
+
+    def _make_bucket(self) -> None:
+        system, bucket = _system(_root(self.where)), urlsplit(self.where).netloc
+        if system.get_file_info(bucket).type == fs.FileType.NotFound:
+            system.create_dir(bucket)  # refused unless the URI allows it
+
+    def _insist(self, act: Callable[[], Result], what: str) -> Result:
+        start = time.monotonic()
+        for wait in (*WAITS, None):
+            try:
+                return act()
+            except OSError as error:
+                if wait is None or time.monotonic() + wait - start > self.patience:
+                    raise StorageFailed(f"storage {self.where}: {what}: {error}") from error
+            time.sleep(wait)
+        raise AssertionError
+
+
+def _root(where: str) -> str:
+    """The URI of the bucket alone, with the query."""
+    parts = urlsplit(where)
+    return f"{parts.scheme}://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
+
+
+@lru_cache(maxsize=16)
+def _system(root: str) -> fs.FileSystem:
+    """The filesystem of a bucket, with requests that end within seconds: what fails is tried again here."""
+    parts = urlsplit(root)
+    if parts.scheme == "gs":
+        return fs.FileSystem.from_uri(f"{root}{'&' if parts.query else '?'}retry_limit_seconds=10")[0]
+    given = dict(parse_qsl(parts.query))
+    unknown = next((key for key in given if key not in S3_OPTIONS), None)
+    if unknown is not None:
+        raise ValueError(f"no option {unknown!r} of an S3 URI; there are {', '.join(S3_OPTIONS)}")
+    if "region" not in given and "endpoint_override" not in given:
+        given["region"] = fs.resolve_s3_region(parts.netloc)
+    return fs.S3FileSystem(
+        region=given.get("region"),
+        scheme=given.get("scheme", "https"),
+        endpoint_override=given.get("endpoint_override"),
+        allow_bucket_creation=given.get(FLAGS[0]) == "true",
+        allow_bucket_deletion=given.get(FLAGS[1]) == "true",
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=TRIES),
+    )
+
+
+def refuse_credentials(where: str, what: str) -> None:
+    """Raise InputError, which does not repeat them, at a URI that holds a key: it would stand in files and logs."""
+    scheme, _, rest = where.partition("://")
+    host, query = rest.partition("/")[0], rest.partition("?")[2]
+    if "@" in host + query or (scheme in SCHEMES and ":" in host.partition("?")[0]):
+        raise InputError(
+            f"{what} {scheme}://...: a URI with credentials would be written down with the run; leave them out, and "
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, on every node, or give the machines a role"
+        )
+
+
+def inside(name: str, *, of: str) -> str:
+    """The name of a file or folder below another. Raises InputError where it leads out of that."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts:
+        raise InputError(f"{of}: {name!r} leads out of it")
+    return name
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that is there as a whole or, if writing fails, as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

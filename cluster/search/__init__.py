@@ -1,0 +1,13 @@
+"""The search: one Ray Tune experiment over all architectures, and an Optuna study for each of them.
+
+- `experiment.py`: sets up Ray Tune and runs it to the last trial
+- `searcher.py`: the Searcher that Ray Tune asks for the next configuration
+- `scheduler.py`: successive halving, for each architecture apart
+- `choice.py`: which configurations are tried again, and which is chosen
+- `trial.py`: a trial of one worker: a Ray Tune Trainable
+- `lane_trial.py`: a trial of several workers, in a lane
+- `trial_fit.py`: the fit inside either of them
+- `faults.py`: kills trials that hang, and knows why a trial died
+- `reasons.py`: the reasons that are recorded of failed trials
+- `warm_start.py`: `--from`: what an earlier search learnt
+"""

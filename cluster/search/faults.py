@@ -1,0 +1,78 @@
+"""Trials that go wrong: the reason that each is recorded with, and the end of those that hang."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from reeltune.cluster.runs.disk import Disk
+from reeltune.cluster.runs.fit_states import Snapshots
+from reeltune.cluster.search.reasons import DIED, GRACE, of_death, too_long
+
+LATE = 60.0  # seconds beyond the end of --time after which a trial that has not said a word hangs
+
+
+class Faults(Callback):
+    """Knows the trials that run, when each of them started, and why one died.
+
+    A trial ends itself at the limit, between two steps. One that hangs within a step never does, and Tune, which
+    waits for its word, calls its scheduler at none: but it begins a step of its own every 0.1 s at least.
+    A trial that goes on after its process died has worked before: each word of a trial says how long in all.
+    """
+
+    def __init__(self, limit: float | None, *, deadline: float | None, states: Snapshots, disk: Disk) -> None:
+        self.limit, self.deadline, self.states, self.disk = limit, deadline, states, disk
+        self._trials: list[Trial] = []  # Tune's own list, of all
+        self._since: dict[Trial, float] = {}  # of those that run: when they started, had they worked without a pause
+        self._killed: dict[str, str] = {}
+
+    def why(self, trial_id: str) -> str:
+        """Why this trial failed without a word of its own."""
+        if trial_id in self._killed:
+            return self._killed[trial_id]
+        file = next((trial.error_file for trial in self._trials if trial.trial_id == trial_id), None)
+        return DIED if file is None else of_death(Path(file).read_text())
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        if self.disk.failed is not None:
+            raise self.disk.failed
+        self._trials, now = trials, time.monotonic()
+        for trial, since in list(self._since.items()):
+            if self.limit is not None and now - since > self.limit + GRACE:
+                self._kill(trial, too_long(self.limit))
+            elif self.deadline is not None and trial.config["stage"] == "search" and now > self.deadline + LATE:
+                self._kill(trial, f"gave no word for {LATE:g} s after the end of --time")
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._since[trial] = time.monotonic()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._since[trial] = time.monotonic() - result["seconds"]
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._since.pop(trial, None)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._since.pop(trial, None)
+        if trial.last_result.get("kept", True):
+            self._forget(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._since.pop(trial, None)
+        self._forget(trial)
+
+    def _forget(self, trial: Trial) -> None:
+        if self.disk.failed is None:  # else it has not ended: --resume goes on with it
+            with self.disk.writing():
+                self.states.forget(trial.config["trial"])
+
+    def _kill(self, trial: Trial, reason: str) -> None:
+        del self._since[trial]
+        self._killed[trial.trial_id] = reason
+        trial.max_failures = 0  # not retried: it would hang again
+        ray.kill(trial.temporary_state.ray_actor)

@@ -1,0 +1,86 @@
+"""What this machine can give: CPUs and memory by its real limits, and what is written down about it."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from reeltune.trainables.version import __version__
+
+PACKAGES = ("ray", "torch", "optuna", "pandas", "numpy", "scipy")
+
+
+def usable_cpus() -> int:
+    """The smaller of the CPUs this process may run on and the container's quota; at least 1."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_cpus()
+    return max(1, min(allowed, int(quota)) if quota else allowed)
+
+
+def usable_memory() -> int:
+    """Bytes that new processes may take: what the system has available, within the container's limit."""
+    available = _meminfo().get("MemAvailable", 8 << 30)
+    limit = _read_number("/sys/fs/cgroup/memory.max")
+    used = _read_number("/sys/fs/cgroup/memory.current")
+    return min(available, limit - used) if limit and used else available
+
+
+def description() -> dict[str, object]:
+    """The machine in a few words, for a run's record."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "cpus": usable_cpus(),
+        "memory_gib": round(_meminfo().get("MemTotal", 0) / 2**30, 1),
+    }
+
+
+def versions() -> dict[str, str]:
+    return {"reeltune": __version__, **{package: version(package) for package in PACKAGES}}
+
+
+def commit() -> str | None:
+    """The commit of the checkout that this code runs from, None where it is no checkout."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _cgroup_cpus() -> float | None:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _read_number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _processor() -> str:
+    """The CPU's model: other ones may round otherwise."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _meminfo() -> dict[str, int]:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":") for line in lines if line.endswith("kB"))
+    return {name: int(value.split()[0]) * 1024 for name, value in pairs}

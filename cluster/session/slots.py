@@ -1,0 +1,82 @@
+"""How many trials run at once, and what each of them takes."""
+
+import math
+from dataclasses import dataclass
+
+from reeltune.cluster.session.resources import Node, Resources, check
+from reeltune.trainables.errors import InputError
+
+TRIAL_BYTES = 500 << 20  # a process with torch in it
+GROW = 4  # trials of each architecture at once for which a cluster is made to grow: Optuna learns nothing from them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """How many trials run at once, what each of their workers takes, and how many of them wait for nodes to come."""
+
+    count: int
+    cpus: float = 1
+    gpus: float = 0
+    growing: int = 0
+    workers: int = 1  # of a trial
+
+
+def slots(
+    resources: Resources,
+    *,
+    concurrent: int | None = None,
+    data_bytes: int = 0,
+    workers: int = 1,
+    gpus_per_trial: float | None = None,
+    architectures: int = 1,
+) -> Slots:
+    """A CPU for each worker of a trial, and an equal share of the GPUs where there are any.
+
+    As many trials as there is room for, fewer where memory is short unless `concurrent` says how many; a cluster
+    that can grow does so for GROW trials of each architecture, or for as many as are asked for. Raises InputError
+    where the cluster can never hold one trial.
+    """
+    gpus = _share(resources, concurrent, gpus_per_trial) if workers == 1 else float(resources.on_gpus)
+    if workers > 1 or gpus == 0:
+        check(workers, resources, option="--workers-per-trial", gpus=gpus > 0)
+    each = TRIAL_BYTES + 3 * data_bytes if concurrent is None else 0
+    ready = sum(_room(node, gpus, each) for node in resources.nodes)
+    most = (ready + _room(resources.to_come, gpus, each)) // workers
+    if most < 1:
+        raise InputError(f"a trial needs {workers} CPU and {gpus:g} GPU on one node, and no node has both")
+    ready = int(ready // workers)
+    wanted = concurrent or max(ready, min(most, GROW * architectures), 1)
+    count = int(max(1, min(wanted, most)))
+    return Slots(count=count, gpus=gpus, growing=max(0, count - ready), workers=workers)
+
+
+def at_once(resources: Resources, *, workers: int, data_bytes: int = 0) -> int:
+    """How many fits of so many workers, each with a CPU and, where there are GPUs, one of them, run at once here."""
+    gpus = float(resources.on_gpus)
+    room = sum(_room(node, gpus, TRIAL_BYTES + 3 * data_bytes) for node in resources.nodes)
+    return max(1, int(room // workers))
+
+
+def _share(resources: Resources, concurrent: int | None, asked: float | None) -> float:
+    """Of a GPU for each trial of one worker: such that all trials that GPU nodes have CPUs for run at once."""
+    if asked is not None:
+        if asked and not max(resources.gpus, resources.most.gpus):
+            raise InputError(f"--gpus-per-trial {asked:g}: the cluster has no GPU; leave it out, or add one")
+        return asked
+    nodes = [node for node in resources.nodes if node.gpus]
+    gpus = sum(node.gpus for node in nodes)
+    cpus = sum(node.cpus for node in nodes)
+    if not gpus:
+        return 0.0
+    at_once = min(concurrent or cpus, cpus)
+    return 1 / max(1, math.ceil(at_once / gpus))
+
+
+def _room(node: Node, gpus: float, memory: int) -> float:
+    """How many workers fit on a node."""
+    room = node.cpus // 1
+    if gpus:
+        room = min(room, node.gpus // 1 * math.floor(1 / gpus + 1e-9))
+    if room and memory and math.isfinite(node.memory):
+        room = min(room, max(1, node.memory // memory))
+    return room

@@ -1,0 +1,95 @@
+"""What TensorBoard shows of each architecture's chosen configuration, once, at a run's end."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import ConfusionMatrixDisplay
+from torch.utils.tensorboard import SummaryWriter
+
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.bundle import Predictor, load
+
+CHOSEN = "chosen"  # the folder below the run's event files
+ITEM_VECTORS = ("items.weight", "codes", "trunk.items")  # what architectures call their table of them
+MOST_ITEMS = 10_000  # that the projector is given: it takes no more in a browser
+
+
+def write(folder: RunFolder) -> None:
+    """Figures of the look at the test rows, and the weights and item vectors of the bundles, by architecture."""
+    verdict = json.loads(folder.verdict.read_text())
+    chosen = folder.tensorboard / CHOSEN
+    shutil.rmtree(chosen, ignore_errors=True)  # of the same run when it had fewer trials
+    for name in verdict["architectures"]:
+        if not folder.model(name).exists():
+            continue
+        with SummaryWriter(str(chosen / name)) as writer:
+            _write_figures(writer, name, verdict)
+            if name != ENSEMBLE:  # its members' weights are theirs
+                _write_weights(writer, load(folder.model(name)))
+
+
+def _write_figures(writer: SummaryWriter, name: str, verdict: dict[str, Any]) -> None:
+    if (found := verdict.get("by_value", {}).get(name)) is not None:
+        writer.add_figure("confusion", confusion(found["confusion"], found["values"]))
+    if (found := verdict.get("probabilities", {}).get(name)) is not None:
+        writer.add_figure("calibration", calibration(found["reliability"], ece=found["ece"]))
+
+
+def _write_weights(writer: SummaryWriter, predictor: Predictor) -> None:
+    weights = predictor.model.state_dict()
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and tensor.dim() > 0 and name != "grid":
+            writer.add_histogram(f"weights/{name}", tensor, 0)
+    vectors = next((weights[name] for name in ITEM_VECTORS if name in weights), None)
+    if vectors is not None:
+        titles = labels(predictor.items.text)
+        rows = most_rated(predictor.item_ratings[1:])  # index 0 is 'unknown', which is no item
+        shown = vectors[1 + rows].double().numpy().round(4)  # the table is text
+        writer.add_embedding(shown, metadata=[titles[row] for row in rows], tag="items")
+
+
+def confusion(counts: list[list[int]], values: list[str]) -> Figure:
+    """Rows: the true rating. Shares of each row as shades, since some ratings are rare; counts as text."""
+    matrix = np.array(counts)
+    side = min(1 + 0.7 * len(values), 14)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    display = ConfusionMatrixDisplay(shares, display_labels=values)
+    display.plot(ax=axes, cmap="Greys", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
+    for text, count, share in zip(display.text_.ravel(), matrix.ravel(), shares.ravel(), strict=True):
+        text.set(text=f"{count:,}", color="white" if share > 0.5 else "black")
+    axes.set(xlabel="predicted", ylabel="rated")
+    return figure
+
+
+def calibration(reliability: list[dict[str, Any]], *, ece: float) -> Figure:
+    """How often the most probable rating was right, by the probability it was given."""
+    confidence, frequency = (np.array([each[key] for each in reliability]) for key in ("confidence", "frequency"))
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    CalibrationDisplay(frequency, confidence, confidence).plot(ax=axes, color="black")
+    axes.set(xlabel="probability given", ylabel="share that was right", title=f"expected calibration error {ece:.3f}")
+    return figure
+
+
+def labels(titles: Iterable[str]) -> list[str]:
+    """Titles as lines of a table of one column: anybody's text, which may hold tabs and line ends or be empty."""
+    return [_line(title) for title in titles]
+
+
+def _line(title: str) -> str:
+    # A lone surrogate has no bytes in UTF-8.
+    words = "".join(c if c.isprintable() else " " for c in title).split()
+    return " ".join(words) or "(no title)"
+
+
+def most_rated(ratings: np.ndarray) -> np.ndarray:
+    """The places, in order, of the items shown: all, or the most rated as far as the projector takes them."""
+    return np.sort(np.argsort(-ratings, kind="stable")[:MOST_ITEMS])

@@ -1,0 +1,260 @@
+"""The command line as a person meets it: a process of its own, its output, its exit code."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from reeltune import load
+from reeltune.cluster.cli.app import main
+from reeltune.trainables.architectures.table import ARCHITECTURES
+
+
+def reeltune(*words, stdin=None):
+    command = [sys.executable, "-m", "reeltune", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, input=stdin)
+
+
+@pytest.fixture
+def films(film_ratings, tmp_path):
+    frame = pd.DataFrame(film_ratings, columns=["reader", "film", "score"])
+    frame.iloc[:600].to_csv(tmp_path / "a.csv", index=False)
+    frame.iloc[600:].to_csv(tmp_path / "b.csv", index=False)
+    return tmp_path
+
+
+NOBODY = "endpoint_override=http://127.0.0.1:1&region=us-east-1"
+WRONG = [
+    (["tune", "nope"], f"no architecture 'nope' to search; there are {next(iter(ARCHITECTURES))}, "),
+    (["tune", "--trials", "0"], "Invalid value for '--trials'"),
+    (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
+    (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
+    (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
+    (["tune", "--smoke-test", "--workers-per-trial", "900"], "900 workers need batches of 1800 rows at least"),
+    (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
+    (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
+    (
+        ["tune", "--smoke-test", "--storage", "ftp://host/runs"],
+        "--storage ftp://host/runs: expected a folder, s3://BUCKET",
+    ),
+    (["tune", "--smoke-test", "--storage", "s3://k:s@bucket"], "--storage s3://...: a URI with credentials would be"),
+    (["train", "pmf", "--data", "synthetic", "--storage", f"s3://bucket?{NOBODY}"], "cannot be reached: "),
+    (["tune", "--smoke-test", "--address", "somewhere"], "--address 'somewhere': expected auto, host:port"),
+    (["tune", "--smoke-test", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
+    (["tune", "--smoke-test", "--baseline", "knn"], "--baseline 'knn': expected one of bias, pmf, "),
+    (["tune", "--smoke-test", "--baseline", "-1"], "--baseline -1: a published mean squared error is a number above 0"),
+    (["tune", "--smoke-test", "--from", "gone"], "--from gone: no run of this name or path"),
+    (["tune", "--smoke-test", "--from", "gone", "--dry-run"], "--from gone: no run of this name or path"),
+    (["verdict", "gone"], "gone: no run of this name or path"),
+    (["tune", "--data", "ml-5"], "'ml-5' is no data set and no file; data sets by name: ml-100k"),
+    (["train", "nope"], f"architecture 'nope': expected {next(iter(ARCHITECTURES))}, "),
+    (["train"], "Missing argument 'architecture'"),
+    (["train", "pmf", "--data", "gone.csv"], "gone.csv: no such file"),
+    (["train", "pmf", "--data", "synthetic", "--set", "factors=0"], "factors: must be greater than or equal to 1"),
+    (["train", "pmf", "--data", "synthetic", "--set", "width=3"], "no option 'width'; there are learning_rate"),
+    (["train", "pmf", "--data", "synthetic", "--set", "factors"], "--set factors: expected name=value"),
+    (["train", "pmf", "--data", "synthetic", "--config", "gone.toml"], "gone.toml: no such file"),
+    (["train", "pmf", "--data", "synthetic", "--users", "gone.csv"], "gone.csv: no such file"),
+    (["lr-find", "pmf", "--data", "synthetic", "--items", "gone.csv"], "gone.csv: no such file"),
+    (["data", "synthetic", "--user-column", "who"], "--user-column who: does not apply to synthetic"),
+    (["data", "ml-1m", "--rating-column", "stars"], "--rating-column stars: does not apply to ml-1m"),
+    (["data", "synthetic", "--duplicates", "last"], "--duplicates last: does not apply to synthetic"),
+    (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a valid integer"),
+    (["train", "pmf", "--data", "synthetic", "--workers", "2", "--set", "batch_size=2"], "2 workers need batches of 4"),
+    (["train", "pmf", "--data", "synthetic", "--workers", "99"], "99 workers need 99"),
+    (["tune", "--smoke-test", "--workers", "33"], "33 workers need batches of 66 rows at least, and one has 64"),
+    (["lr-find", "nope"], "architecture 'nope'"),
+    (["lr-find", "pmf", "--data", "synthetic", "-o", "plot.txt"], "-o plot.txt: expected a name that ends in .png"),
+    (["lr-find", "pmf", "--data", "synthetic", "-o", "/sys/kernel/plot.png"], "error: /sys"),  # nobody may write there
+    (["data", "n" * 300], "is no data set and no file"),
+    (["data", "nope"], "'nope' is no data set and no file"),
+    (["predict", "gone", "pairs.csv", "-o", "out.csv"], "gone: no model bundle"),
+    (["dance"], "No such command 'dance'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_wrong_input_is_one_line_with_exit_code_2(words, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reeltune", *words])  # in this process: a new one takes seconds to import torch
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert end.value.code == 2
+    assert printed.out == ""
+    assert message in printed.err
+    errors = [line for line in printed.err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert printed.err.splitlines()[-1] == errors[0]
+
+
+def test_a_bad_row_is_named_by_file_and_line(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,rating\nann,heat,4\nbob,heat,six\n")
+    done = reeltune("data", "a.csv")
+    assert done.returncode == 2
+    assert done.stderr == "error: a.csv:3: the rating in column 'rating' must be a finite number; found 'six'\n"
+
+
+def test_every_hyperparameter_can_be_set_on_the_command_line():
+    for name, architecture in ARCHITECTURES.items():
+        for field, value in architecture.Config().model_dump().items():
+            typed = architecture.Config.model_validate({field: str(value)})
+            assert getattr(typed, field) == value, (name, field)
+
+
+def test_a_test_file_of_pairs_that_are_trained_on_is_no_test(films):
+    columns = ["--user-column", "reader", "--item-column", "film"]
+    done = reeltune("train", "pmf", "--data", "a.csv", "--test", "a.csv", *columns)
+    assert done.returncode == 2
+    assert "--test a.csv: every pair of it is in a.csv too" in done.stderr
+
+
+def test_predict_leaves_ones_own_columns_as_they_are(tmp_path):
+    result = json.loads(reeltune("train", "pmf", "--data", "synthetic", "--set", "epochs=1", "--json").stdout)
+    pd.DataFrame({"user": ["u1"], "item": ["i1"], "time": [1512345678.0]}).to_parquet("pairs.parquet")
+    assert reeltune("predict", result["model"], "pairs.parquet", "-o", "out.csv").returncode == 0
+    assert pd.read_csv("out.csv")["time"].tolist() == [1512345678.0]
+
+
+def test_help_and_version_come_without_torch_or_ray():
+    code = """if True:
+        import sys
+        from reeltune.cluster.cli.app import main
+        sys.argv = ["reeltune", "--help"]
+        try:
+            main()
+        except SystemExit:
+            print([name for name in ("ray", "torch") if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tune" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert reeltune("--version").stdout.startswith("reeltune ")
+    assert "tune" in reeltune().stdout
+
+
+def test_architectures_are_listed_with_their_defaults_and_spaces():
+    listed = json.loads(reeltune("architectures", "--json").stdout)
+    assert list(listed) == list(ARCHITECTURES)
+    assert listed["pmf"]["hyperparameters"]["factors"]["default"] == 50
+    assert listed["classifier"]["hyperparameters"]["learning_rate"]["space"].endswith(", log")
+    assert "Salakhutdinov" in reeltune("architectures").stdout
+
+
+def test_data_describes_somebodys_own_file(films):
+    described = json.loads(
+        reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film", "--json").stdout
+    )
+    assert described["ratings"] == 600
+    assert described["users"] == 30
+    assert described["scale"]["low"] >= 1
+    assert described["scale"]["high"] <= 10
+    assert sum(described["histogram"].values()) == 600
+    assert described["first"][0]["user"] == "käthe-0"
+    assert "30 users" in reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film").stdout
+
+
+@pytest.fixture
+def readers(films):
+    """A side table of the readers, one of whom rated nothing."""
+    rows = [(f"käthe-{number}", "fm"[number % 2], f"Käthe the {number}th") for number in range(31)]
+    pd.DataFrame(rows, columns=["reader", "gender", "name"]).to_csv("readers.csv", index=False)
+    return ["--users", "readers.csv", "--user-column", "reader", "--item-column", "film"]
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """What a command prints, run in this process: a new one takes seconds to import torch."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["reeltune", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_data_describes_side_tables_and_what_was_left_out(readers, printed):
+    described = json.loads(printed("data", "a.csv", *readers, "--json"))
+    gender, name = described["side_tables"]["users"]
+    assert gender == {"name": "gender", "kind": "category", "features": 2, "left_out": ""}
+    assert name["left_out"] == "31 distinct values in 31 rows"
+    assert described["side_tables"]["items"] is None
+    assert described["users"] == 31
+    shown = printed("data", "a.csv", *readers)
+    assert "side table of users, 2 features:\n  gender: category, 2 features\n  name: left out: 31 distinct" in shown
+
+
+def test_a_plan_says_how_many_features_there_are(readers, printed):
+    plan = printed("tune", "pmf", "--data", "a.csv", *readers, "--dry-run")
+    assert "; 2 user features; users in the side table alone: 1; --users readers.csv: left out name" in plan
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
+    planned = json.loads(reeltune("tune", "pmf", "classifier", "--data", "synthetic", "--dry-run", "--json").stdout)
+    assert [line["architecture"] for line in planned["plan"]] == ["pmf", "classifier"]
+    assert planned["plan"][0]["fits"] == 20 + 9
+    assert planned["slots"] >= 1
+    assert planned["workers_per_trial"] == 1
+    assert planned["estimate_seconds"] > 0
+    assert not (tmp_path / "runs").exists()
+
+
+def test_lr_find_suggests_a_rate_and_draws_it(tmp_path):
+    done = json.loads(reeltune("lr-find", "pmf", "--data", "synthetic:ratings=20000", "--json").stdout)
+    assert 1e-4 < done["valley"] < 1
+    assert (tmp_path / done["plot"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(films):
+    columns = ["--user-column", "reader", "--item-column", "film"]
+    words = ["train", "classifier", "--data", "a.csv", "--test", "b.csv", *columns, "--set", "epochs=2", "--json"]
+    done = reeltune(*words)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) == {"architecture", "config", "fit_seconds", "epochs", "validation", "test", "model"}
+    metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
+    assert set(result["validation"]) == set(result["test"]) == metrics
+    assert result["config"]["epochs"] == 2
+    pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
+    rated = reeltune("predict", result["model"], "pairs.csv", "-o", "out.csv", *columns, "--json")
+    assert json.loads(rated.stdout) == {"pairs": 2, "unknown_users": 1, "unknown_items": 0, "output": "out.csv"}
+    predictions = pd.read_csv("out.csv")["prediction"]
+    assert predictions.between(1, 10).all()
+    assert predictions[0] == pytest.approx(load(result["model"]).predict(["käthe-1"], ["film, the 3"])[0])
+
+
+def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path):
+    (tmp_path / "c.toml").write_text("factors = 4\nepochs = 1\n")
+    words = [
+        "train",
+        "pmf",
+        "--data",
+        "synthetic",
+        "--config",
+        "c.toml",
+        "--set",
+        "epochs=2",
+        "--name",
+        "mine",
+        "--json",
+    ]
+    result = json.loads(reeltune(*words).stdout)
+    assert (result["config"]["factors"], result["config"]["epochs"], result["test"]) == (4, 2, None)
+    assert result["model"] == "runs/mine/models/pmf"
+    assert reeltune(*words).returncode == 2, "the name is taken"
+
+
+def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path):
+    done = reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
+    assert done.returncode == 3
+    result = json.loads(done.stdout)
+    assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)
+    assert "pmf: no verdict" in (tmp_path / "runs" / "short" / "report.md").read_text()
+    assert not (tmp_path / "cache" / "looks.jsonl").exists()

@@ -1,0 +1,164 @@
+"""The command of a job is read by the real command line before anything is sent."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from reeltune.cluster.cli.app import app, main
+from reeltune.cluster.cli.job_command import job_command as read
+
+WRONG = [
+    ([], "submit: expected a command after --, such as"),
+    (["submit", "--", "tune"], "submit -- submit: a job cannot submit itself"),
+    (["board", "mine"], "submit -- board: board shows a run on the machine that it runs on"),
+    (["dance"], "submit -- dance: no such command; there are "),
+    (["tune", "--trails", "3"], "No such option: --trails"),
+    (["tune", "--trials", "0"], "Invalid value for '--trials'"),
+    (["tune", "pmf", "nope"], "architecture 'nope': expected bias, pmf, "),
+    (["train"], "Missing argument 'architecture'"),
+    (["train", "nope"], "architecture 'nope': expected bias, pmf, "),
+    (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
+    (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--address", "auto"], "submit -- tune --address: leave it out"),
+    (["tune", "--name", "other"], "submit --name mine -- ... --name other: one job has one name"),
+    (["tune", "--space", "gone.toml"], "gone.toml: no such file"),
+    (["tune", "--data", "ratings.csv"], "ratings.csv is on this machine, and the job runs on the cluster"),
+    (["train", "pmf", "--users", "ratings.csv"], "ratings.csv is on this machine"),
+    (["train", "pmf", "--config", "bundle"], "bundle is on this machine"),
+    (["predict", "bundle", "pairs.csv", "-o", "out.csv"], "bundle is on this machine"),
+    (["recommend", "/shared/bundle", "--seen", "ratings.csv"], "ratings.csv is on this machine"),
+]
+
+
+WRONG += [
+    (["tune", "--storage", "runs"], "--storage runs: expected s3://BUCKET/..., gs://BUCKET/... or the absolute path"),
+    (["tune", "--storage", "s3://AKIA:hidden@bucket"], "--storage s3://...: a URI with credentials would be written"),
+    (["tune", "--data", "s3://AKIA:hidden@bucket/a.csv"], "submit: s3://...: a URI with credentials would be written"),
+    (["tune", "--storage", "s3://bucket?bad=1"], "no option 'bad' of an S3 URI"),
+]
+
+
+def job_command(words, name):
+    return read(typer.main.get_command(app), words, name)
+
+
+@pytest.fixture
+def own_files(tmp_path):
+    """Files in the working folder, which is the test's own."""
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n")
+    (tmp_path / "narrow.toml").write_text("[pmf]\n")
+    (tmp_path / "bundle").mkdir()
+    return tmp_path
+
+
+def refused(capsys, monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["reeltune", "submit", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert end.value.code == 2
+    assert printed.out == ""
+    return [line for line in printed.err.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda value: shlex.join(value) if value else "none")
+def test_what_the_verb_would_not_take_is_refused_here(words, message, own_files, capsys, monkeypatch):
+    (error,) = refused(capsys, monkeypatch, "--name", "mine", "--", *words)
+    assert message in error
+
+
+@pytest.mark.parametrize("name", ["a b", "../up", "a/b", "-a", "", "käthe", "a:2"])
+def test_a_name_that_no_job_can_have_is_refused(name, capsys, monkeypatch):
+    (error,) = refused(capsys, monkeypatch, f"--name={name}", "--", "architectures")
+    assert "a job's name is of letters, digits" in error
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("head:6379", "--address 'head:6379': expected the cluster's dashboard, such as http://head:8265"),
+        ("ray://head:10001", "expected the cluster's dashboard"),
+        ("http://127.0.0.1:1", "--address http://127.0.0.1:1: no Ray cluster there"),
+        ("http://127.0.0.1:port", "--address http://127.0.0.1:port: no Ray cluster there"),
+    ],
+)
+def test_an_address_at_which_no_dashboard_is_is_one_line(address, message, capsys, monkeypatch):
+    (error,) = refused(capsys, monkeypatch, "--address", address, "--", "architectures")
+    assert message in error
+
+
+def test_rays_own_variables_say_where_the_dashboard_is(capsys, monkeypatch):
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:2")
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:3")
+    assert "--address http://127.0.0.1:2: no Ray" in refused(capsys, monkeypatch, "--", "architectures")[0]
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS")
+    assert "--address http://127.0.0.1:3: no Ray" in refused(capsys, monkeypatch, "--", "tune")[0]
+
+
+def test_without_rays_client_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    (error,) = refused(capsys, monkeypatch, "--", "architectures")
+    assert error.endswith("pip install 'reeltune[cluster]'")
+
+
+def test_a_search_joins_its_cluster_and_goes_on_with_its_name():
+    command = job_command(["tune", "pmf", "--data", "s3://bucket/a b.csv"], "mine")
+    added = "--address auto --name mine --resume"
+    assert command.entrypoint == f"exec python -P -m cluster tune {added} pmf --data 's3://bucket/a b.csv'"
+    assert command.results == "runs/mine"
+    assert not command.shared
+
+
+def test_a_name_of_the_verb_is_the_jobs_name_and_nothing_is_added_twice():
+    words = ["train", "pmf", "--data", "/shared/a.csv", "--name", "mine", "--resume"]
+    command = job_command(words, None)
+    assert command.name == "mine"
+    assert command.entrypoint == f"exec python -P -m cluster train --address auto {shlex.join(words[1:])}"
+
+
+def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
+    command = job_command(["tune", "--", "pmf"], None)
+    assert command.entrypoint.endswith(f" tune --address auto --name {command.name} -- pmf")
+
+
+def test_a_replay_of_an_ensemble_joins_its_cluster_and_is_no_new_run():
+    command = job_command(["replay", "mine", "--architecture", "ensemble"], None)
+    assert command.entrypoint == "exec python -P -m cluster replay --address auto mine --architecture ensemble"
+    assert command.results is None
+
+
+@pytest.mark.parametrize(
+    ("storage", "results"),
+    [
+        ("/shared/runs", "/shared/runs/mine"),
+        ("s3://bucket/runs?region=eu-west-1", "s3://bucket/runs/mine?region=eu-west-1"),
+    ],
+)
+def test_results_are_in_the_storage_of_the_command(storage, results):
+    command = job_command(["tune", "--storage", storage], "mine")
+    assert command.results == results
+    assert command.shared
+
+
+def test_verbs_that_make_no_run_are_left_as_they_are():
+    command = job_command(["data", "ml-100k"], "look")
+    assert command.entrypoint == "exec python -P -m cluster data ml-100k"
+    assert command.results is None
+
+
+@pytest.mark.parametrize("words", [["--space", "./narrow.toml"], ["--space=narrow.toml"]])
+def test_a_space_is_sent_along_and_found_where_the_job_runs(words, own_files):
+    command = job_command(["tune", *words], "mine")
+    assert command.files == (Path("narrow.toml"),)
+    assert command.entrypoint.startswith("files=$(python -P -c 'import reeltune_files; ")
+    assert command.entrypoint.endswith(
+        f'{words[0].partition("=")[0]}{"=" if len(words) == 1 else " "}"$files"/narrow.toml'
+    )
+
+
+def test_a_data_set_by_name_is_no_file_of_this_machine(own_files):
+    (own_files / "ml-100k").mkdir()
+    assert "ml-100k" in job_command(["tune", "--data", "ml-100k"], None).entrypoint

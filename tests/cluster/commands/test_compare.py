@@ -1,0 +1,39 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from reeltune.cluster.commands.compare import compare, comparison_table
+from reeltune.trainables.errors import InputError
+from tests.reported import NAMES, details, result, write_run
+
+
+def verdict(**changes):
+    return {**result(), **details(["baseline", *NAMES]), **changes}
+
+
+def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
+    compared = compare([write_run(tmp_path / "one"), write_run(tmp_path / "[red]two")])
+    assert [len(run["architectures"]) for run in compared["runs"]] == [2, 2]
+    found = compared["runs"][0]["architectures"][1]
+    assert (found["architecture"], found["test_mse"], found["trials"], found["seconds"]) == ("classifier", 0.8, 5, 7.5)
+    console = Console(width=200, file=io.StringIO())
+    console.print(comparison_table(compared))
+    text = console.file.getvalue()
+    assert "[red]two" in text
+    assert text.count("classifier *") == 2
+    assert text.count("baseline (pmf)") == 2
+
+
+def test_other_test_rows_are_refused_and_both_runs_named(tmp_path):
+    other = details(["baseline", *NAMES])["test_rows"] | {"hash": "0" * 16}
+    runs = [write_run(tmp_path / "one"), write_run(tmp_path / "two", verdict=verdict(test_rows=other))]
+    with pytest.raises(InputError, match=r"two was judged on other test rows .* than .*one"):
+        compare(runs)
+
+
+def test_a_run_without_a_verdict_is_refused(tmp_path):
+    folder = write_run(tmp_path / "one")
+    folder.verdict.unlink()
+    with pytest.raises(InputError, match="no verdict to compare"):
+        compare([folder])

@@ -1,0 +1,63 @@
+"""`reeltune predict` with models that take a pair's time."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reeltune import load
+from reeltune.cluster.commands.predict import predict_file
+from reeltune.trainables import bundle
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from tests.worlds import shape_of, small_config
+
+MODEL, RATED = Path("model"), Path("out.csv")
+
+
+@pytest.fixture
+def timed():
+    """The bundle of an ensemble with a member that takes the time, below the current folder."""
+    data, members = load_data("synthetic:users=40,items=30,ratings=600"), {}
+    fits = {}
+    for name, settings in {"bias": {}, "svdpp": {"time": "day"}}.items():
+        fit = Fit(ARCHITECTURES[name], small_config(name, **settings), shape_of(data), data.rows, seed=1)
+        list(run(fit))
+        fits[name] = [fit.model.served().state_dict()]
+        members[name] = {"weight": 0.5, "config": fit.config.model_dump(), "temperature": 1.0}
+    description = bundle.describe(
+        ensemble.NAME,
+        ensemble.Config.model_validate({"members": members}),
+        shape_of(data).scale,
+        decoder="argmax",
+        temperature=1.0,
+        seed=1,
+        data=data.name,
+        metrics={},
+    )
+    bundle.save(MODEL, description, ensemble.packed(fits), data.users, data.items, fitted=data.rows)
+    rows = data.rows.take(np.arange(20))
+    users, items = data.users.text[rows.users - 1], data.items.text[rows.items - 1]
+    return pd.DataFrame({"user": users, "item": items, "when": rows.timestamps})
+
+
+def test_pairs_are_rated_at_their_times(timed):
+    timed.to_csv("pairs.csv", index=False)
+    predict_file(MODEL, "pairs.csv", RATED, columns=Columns(timestamp="when"))
+    rated = pd.read_csv(RATED)["prediction"]
+    expected = load(MODEL).predict(timed["user"], timed["item"], timed["when"].to_numpy())
+    np.testing.assert_allclose(rated, expected, atol=1e-5)
+    another_day = load(MODEL).predict(timed["user"], timed["item"], timed["when"].to_numpy() - 10**8)
+    assert not np.allclose(rated, another_day, atol=1e-5)
+
+
+def test_pairs_without_times_are_refused_in_one_line(timed):
+    timed.to_csv("pairs.csv", index=False)
+    with pytest.raises(InputError, match=r"^pairs.csv: no column of times, which this model needs; found user, item, "):
+        predict_file(MODEL, "pairs.csv", RATED, columns=Columns())
+    assert not RATED.exists()

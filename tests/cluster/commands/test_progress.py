@@ -1,0 +1,42 @@
+from dataclasses import replace
+
+from reeltune.cluster.commands.progress import SearchTable, Watch
+from tests.cluster.runs.test_folder import ENTRY
+
+
+def test_a_line_tells_a_trials_end_and_the_best_so_far():
+    table = SearchTable(["pmf"], trials=3, decoder="argmax", slots=2)
+    lines = []
+    for number, value in enumerate([0.8, 0.7]):
+        entry = replace(ENTRY, trial=f"pmf-00{number}", value=value)
+        table.add(entry)
+        lines.append(table.line(entry))
+    assert lines == [
+        "[1/3] pmf-000 done argmax-MSE 0.8000 (0.5 s), best 0.8000",
+        "[2/3] pmf-001 done argmax-MSE 0.7000 (0.5 s), best 0.7000",
+    ]
+
+
+def test_a_failed_trial_says_why():
+    table = SearchTable(["pmf"], trials=3, decoder="argmax", slots=2)
+    entry = replace(ENTRY, state="failed", value=None, error="FitFailed: the training loss is nan in epoch 1")
+    table.add(entry)
+    assert table.line(entry) == "[1/3] pmf-000 failed (FitFailed: the training loss is nan in epoch 1)"
+
+
+def test_an_architectures_row_counts_what_became_of_its_trials():
+    table = SearchTable(["pmf"], trials=9, decoder="argmax", slots=2)
+    for state, stage in [("done", "search"), ("stopped", "search"), ("failed", "search"), ("done", "confirm")]:
+        table.add(replace(ENTRY, state=state, stage=stage))
+    cells = [next(iter(column.cells)) for column in table.table().columns]
+    assert cells == ["pmf", "1", "1", "1", "9", "0.8000", "1"]
+
+
+def test_without_a_terminal_there_are_plain_lines_on_standard_error(capsys):
+    with Watch() as watch:
+        watch.say("[not markup] one")
+        watch.status("two")
+        watch.tick("passes by")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "[not markup] one\ntwo\n"

@@ -1,0 +1,203 @@
+"""`reeltune recommend`, with small bundles of every architecture."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reeltune import load
+from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands import recommend as module
+from reeltune.cluster.commands.recommend import RecommendOptions, recommend
+from reeltune.trainables import bundle
+from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from tests.worlds import shape_of, small_config
+
+WORLD = "synthetic:users=40,items=30,ratings=600"
+NAMES = [*ARCHITECTURES, "ensemble"]
+
+
+def fitted(name, data, **settings):
+    fit = Fit(ARCHITECTURES[name], small_config(name, epochs=2, **settings), shape_of(data), data.rows, seed=1)
+    list(run(fit))
+    return fit.config, fit.model.served().state_dict()
+
+
+def averaged(data):
+    members = {name: fitted(name, data) for name in ("pmf", "classifier")}
+    share = {"weight": 0.5, "temperature": 1.0}
+    described = {name: {**share, "config": config.model_dump()} for name, (config, _) in members.items()}
+    config = ensemble.Config.model_validate({"members": described})
+    return config, ensemble.packed({name: [weights] for name, (_, weights) in members.items()})
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder with a bundle of each architecture, of an ensemble, and of a model that takes the time."""
+    folder, data = tmp_path_factory.mktemp("models"), load_data(WORLD)
+    made = {name: fitted(name, data) for name in ARCHITECTURES} | {"ensemble": averaged(data)}
+    made["timed"] = fitted("svdpp", data, time="day")
+    for name, (config, weights) in made.items():
+        architecture = "svdpp" if name == "timed" else name
+        settings = {"decoder": "argmax", "temperature": 1.5, "seed": 1, "data": WORLD, "metrics": {}}
+        description = bundle.describe(architecture, config, shape_of(data).scale, **settings)
+        bundle.save(folder / name, description, weights, data.users, data.items, fitted=data.rows)
+    return folder
+
+
+def options(**changes):
+    every = {"users": None, "seen": WORLD, "top": 10, "at": None, "columns": Columns()}
+    return RecommendOptions(**{**every, **changes})
+
+
+def rated_pairs():
+    data = load_data(WORLD)
+    return set(zip(data.users.text[data.rows.users - 1], data.items.text[data.rows.items - 1], strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_user_gets_the_unseen_items_of_highest_rating_in_order(models, name):
+    predictor, seen = load(models / name), rated_pairs()
+    items = predictor.items.text
+    expected = []
+    for user in predictor.users.text:
+        users = predictor.users.encode([user] * len(items))
+        rating, finer = predictor.rank_indices(users, predictor.items.encode(items))
+        rows = zip(-rating, -finer, range(len(items)), strict=True)
+        ranked = [place for *_, place in sorted(rows) if (user, items[place]) not in seen][:10]
+        predicted = predictor.predict([user] * len(ranked), items[ranked])
+        expected += [(user, k + 1, items[p], r) for k, (p, r) in enumerate(zip(ranked, predicted, strict=True))]
+    found = recommend(models / name, options()).frame
+    assert found[["user", "rank", "item"]].values.tolist() == [list(row[:3]) for row in expected]
+    np.testing.assert_allclose(found["rating"], [row[3] for row in expected], atol=1e-5)
+
+
+@pytest.mark.parametrize("pairs", [1, 95, 10_000])
+def test_how_many_pairs_are_rated_at_once_changes_nothing(models, monkeypatch, pairs):
+    whole = recommend(models / "svdpp", options()).frame
+    monkeypatch.setattr(module, "PAIRS", pairs)
+    pd.testing.assert_frame_equal(recommend(models / "svdpp", options()).frame, whole)
+
+
+def test_ratings_that_are_equal_by_argmax_are_ordered_by_the_mean(models):
+    predictor = load(models / "classifier")
+    frame = recommend(models / "classifier", options(top=30)).frame
+    means = predictor.predict(frame["user"], frame["item"], decoder="mean")
+    same = (frame["user"].shift() == frame["user"]) & (frame["rating"].shift() == frame["rating"])
+    assert same.sum() > 100
+    assert (np.diff(means)[same[1:]] <= 0).all()
+
+
+def test_ratings_that_are_clipped_are_ordered_by_what_they_were_before(models):
+    predictor = load(models / "bias")
+    predictor.model.mean += 10
+    rating, finer = predictor.rank_indices(np.array([1, 1]), np.array([1, 2]))
+    assert rating.tolist() == [predictor.scale.high] * 2
+    assert finer[0] != finer[1]
+
+
+def test_without_seen_pairs_and_with_room_for_all_every_item_is_there_once(models):
+    done = recommend(models / "pmf", options(seen="none", top=99, users="u2,u1,u2"))
+    assert (done.users, done.seen_pairs) == (2, 0)
+    assert done.frame["user"].tolist() == ["u2"] * 30 + ["u1"] * 30
+    assert done.frame.groupby("user")["item"].nunique().tolist() == [30, 30]
+
+
+def test_a_user_who_has_seen_all_has_no_row(models, tmp_path):
+    items = load(models / "pmf").items.text
+    pd.DataFrame({"user": "u1", "item": items}).to_csv(tmp_path / "seen.csv", index=False)
+    done = recommend(models / "pmf", options(seen="seen.csv", users="u1,u2", top=3))
+    assert done.frame["user"].tolist() == ["u2"] * 3
+    assert (done.users, done.seen_pairs) == (2, 30)
+
+
+def test_what_a_stranger_has_seen_is_left_out_too_and_strangers_are_counted(models, tmp_path):
+    everything = recommend(models / "svdpp", options(seen="none", users="stranger", top=3))
+    best = everything.frame["item"][0]
+    pd.DataFrame({"who": ["stranger", "stranger"], "item": [best, "unheard of"]}).to_csv("seen.csv", index=False)
+    done = recommend(models / "svdpp", options(seen="seen.csv", users="stranger", top=2, columns=Columns(user="who")))
+    assert done.frame["item"].tolist() == everything.frame["item"][1:].tolist()
+    assert (everything.unknown_users, done.unknown_users, done.seen_pairs) == (1, 1, 1)
+
+
+def test_users_may_come_in_a_table(models, tmp_path):
+    pd.DataFrame({"user": ["u3", "u4", "u3"], "country": "x"}).to_parquet(tmp_path / "whom.parquet")
+    frame = recommend(models / "pmf", options(users="whom.parquet", top=1)).frame
+    assert frame["user"].tolist() == ["u3", "u4"]
+
+
+def test_a_model_with_time_rates_items_at_the_day_that_is_asked_for(models):
+    times = load_data(WORLD).rows.timestamps
+    day = str(pd.Timestamp(times[0], unit="s").date())
+    with pytest.raises(InputError, match="fitted with time: say when the items are to be rated, such as --at 2026"):
+        recommend(models / "timed", options())
+    with pytest.raises(InputError, match="--at 2026-11-26: this model takes no time; leave it out"):
+        recommend(models / "pmf", options(at="2026-11-26"))
+    frame = recommend(models / "timed", options(at=day)).frame
+    seconds = np.full(len(frame), pd.Timestamp(day).timestamp(), dtype=np.int64)
+    expected = load(models / "timed").predict(frame["user"], frame["item"], seconds)
+    np.testing.assert_allclose(frame["rating"], expected, atol=1e-5)
+    assert not frame.equals(recommend(models / "timed", options(at="2050-01-01T12:00")).frame)
+
+
+@pytest.fixture
+def verb(models, monkeypatch, capsys):
+    def verb(*words):
+        monkeypatch.setattr(sys, "argv", ["reeltune", "recommend", str(models / "pmf"), *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, *capsys.readouterr()
+
+    return verb
+
+
+@pytest.mark.parametrize("name", ["best.csv", "best.tsv", "best.csv.gz", "best.parquet"])
+def test_the_table_is_written_as_its_name_says(verb, name):
+    code, out, _ = verb("--seen", WORLD, "--top", "2", "-o", name)
+    assert (code, out) == (0, f"80 rows, users: 40 in {name}; {len(rated_pairs())} seen pairs left out\n")
+    table = pd.read_parquet(name) if "parquet" in name else pd.read_csv(name, sep="\t" if "tsv" in name else ",")
+    assert list(table) == ["user", "rank", "item", "rating"]
+    assert table["rank"].tolist() == [1, 2] * 40
+
+
+def test_without_a_file_the_rows_are_printed(verb):
+    words = ["--seen", "none", "--users", "u1,nobody", "--top", "1"]
+    code, out, _ = verb(*words)
+    lines = out.splitlines()
+    assert code == 0
+    assert [lines[0], lines[2]] == ["user u1", "user nobody"]
+    assert lines[-1] == "users of whom the model knows no rating: 1; theirs is the list of a new user"
+    printed = json.loads(verb(*words, "--json")[1])
+    assert (printed["users"], printed["unknown_users"], printed["rows"], printed["output"]) == (2, 1, 2, None)
+    best = printed["recommendations"][0]
+    assert lines[1].split() == ["1", f"{best['rating']:.3f}", best["item"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], f"--seen: expected ratings whose pairs are left out (the model was fitted on {WORLD}), or none, which"),
+        (["--seen", "gone.csv"], "gone.csv: no such file"),
+        (["--seen", "other.csv"], "--seen other.csv: the model knows none of its items; it has items such as 'i"),
+        (["--seen", "none", "--users", "gone.csv"], "gone.csv: no such file"),
+        (["--seen", "none", "--users", "u1,,u2"], "--users 'u1,,u2': expected a file, or ids with a comma between"),
+        (["--seen", "none", "--users", "other.csv", "--user-column", "who"], "other.csv: no column 'who'"),
+        (["--seen", "none", "--top", "0"], "Invalid value for '--top'"),
+        (["--seen", "none", "-o", "best.xlsx"], "-o best.xlsx: expected a name that ends in .csv, .tsv, "),
+        (["--seen", "none", "-o", "gone/best.csv"], "-o gone/best.csv: there is no folder gone"),
+    ],
+)
+def test_wrong_input_is_one_line(verb, tmp_path, words, message):
+    (tmp_path / "other.csv").write_text("user,item\nu1,Heat (1995)\n")
+    code, out, err = verb(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]

@@ -1,0 +1,219 @@
+"""`reeltune replay`, on a small run of `reeltune tune` and on what somebody changed in it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands.replay import compared, reported_by
+from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.runs.find import find_run
+from reeltune.cluster.runs.folder import write_json
+from reeltune.trainables.data.prepared import looks, options_of, prepare
+
+SPACE = """
+[bias]
+user_damping = 3.0
+only = true
+
+[classifier]
+user_width = 4
+item_width = 4
+hidden = 8
+epochs = 2
+batch_size = 64
+only = true
+"""
+TUNE = ["tune", "bias", "classifier", "--data", "films.csv", "--user-column", "whose", "--name", "known"]
+TUNE += ["--trials", "1", "--space", "space.toml"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with ratings, and a finished run on them."""
+    folder, draw = tmp_path_factory.mktemp("replay"), np.random.default_rng(5)
+    pairs = pd.DataFrame({"whose": draw.integers(0, 40, 800), "item": draw.integers(0, 30, 800)})
+    liked = 2.0 + 2 * ((pairs["whose"] + pairs["item"]) % 2)
+    pairs.assign(score=liked + draw.integers(0, 2, 800)).to_csv(folder / "films.csv", index=False)
+    (folder / "space.toml").write_text(SPACE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
+        command = [sys.executable, "-m", "reeltune", *TUNE]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def run(home, tmp_path):
+    """The run, in a working folder of the test's own."""
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    return find_run("known")
+
+
+@pytest.fixture
+def replay(run, monkeypatch, capsys):
+    def replay(*words):
+        monkeypatch.setattr(sys, "argv", ["reeltune", "replay", "known", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, *capsys.readouterr()
+
+    return replay
+
+
+def files(run):
+    return {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+
+
+def change(path, **changes):
+    write_json(path, json.loads(path.read_text()) | changes)
+
+
+def test_the_winner_is_trained_again_to_the_very_bit_and_the_run_stays_as_it_is(replay, run):
+    change(run.verdict, winner="ensemble")
+    before, looked = files(run), len(looks().read_text().splitlines())
+    code, out, err = replay()
+    assert code == 0, out + err
+    assert out.startswith("ensemble of runs/known: argmax-MSE ")
+    assert "\nit matches: all ratings are the same, bit for bit\nthis was look number 2 at these test rows\n" in out
+    assert "note" not in err
+    assert files(run) == before
+    assert [json.loads(line)["reason"] for line in looks().read_text().splitlines()[looked:]] == ["replay, run known"]
+
+
+@pytest.mark.slow
+def test_another_configuration_than_the_reported_one_is_found_out(replay, run):
+    verdict = json.loads(run.verdict.read_text())
+    verdict["architectures"]["bias"]["config"]["user_damping"] = 30.0
+    write_json(run.verdict, verdict)
+    code, out, _ = replay("--architecture", "bias", "--json")
+    result = json.loads(out)
+    assert code == 1
+    assert (result["architecture"], result["fits"], result["exact"], result["matches"]) == ("bias", 3, True, False)
+    assert result["reported"] == verdict["architectures"]["bias"]["test"]["argmax_mse"]
+    assert abs(result["replayed"] - result["reported"]) > result["tolerance"]
+    assert result["largest_difference"] > 0
+
+
+def without_verdict(run):
+    run.verdict.unlink()
+
+
+def of_an_earlier_version(run):
+    verdict = json.loads(run.verdict.read_text())
+    del verdict["probabilities"]
+    write_json(run.verdict, verdict)
+
+
+def without_predictions(run):
+    run.predictions.unlink()
+
+
+def without_winner(run):
+    verdict = json.loads(run.verdict.read_text())
+    found = {name: {**each, "test": None} for name, each in verdict["architectures"].items()}
+    write_json(run.verdict, {**verdict, "architectures": found, "winner": None})
+
+
+def with_other_ratings(run):
+    lines = Path("films.csv").read_text().splitlines()
+    Path("films.csv").write_text("\n".join([*lines[:-1], lines[0].replace("whose,item,score", "1,1,5")]) + "\n")
+
+
+def of_another_kind(run):
+    record = json.loads(run.record.read_text())
+    write_json(run.record, {**record, "asked": {**record["asked"], "verb": "train"}})
+
+
+@pytest.mark.parametrize(
+    ("harm", "words", "message"),
+    [
+        (without_verdict, [], "runs/known: the search is not finished, and has reported no score to replay"),
+        (of_an_earlier_version, [], "runs/known/verdict.json: an earlier version wrote it"),
+        (without_predictions, [], "runs/known: the search is not finished"),
+        (without_winner, [], "runs/known: the run has no winner"),
+        (with_other_ratings, [], "films.csv has changed since run known: its hash was "),
+        (of_another_kind, [], "runs/known: this is no run of `reeltune tune`"),
+        (lambda run: None, ["--architecture", "svd"], "--architecture 'svd': run known judged bias, classifier"),
+        (lambda run: None, ["--workers", "99"], "99 workers need 99 "),
+        (lambda run: None, ["--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
+        (lambda run: None, ["--address", "ray://127.0.0.1:1"], "--address ray://127.0.0.1:1: no Ray cluster there"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_in_one_line_without_a_look(replay, run, harm, words, message):
+    harm(run)
+    before, looked = files(run), looks().read_text()
+    code, out, err = replay(*words)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"error: {message}")
+    assert (files(run), looks().read_text()) == (before, looked)
+
+
+@pytest.fixture
+def scored(run):
+    """What the run reports of its classifier, and the very scores that its predictions are."""
+    reported = reported_by(run, "classifier")
+    prepared = prepare(options_of(reported.run.asked))
+    rows, _ = prepared.split.test.open(looks(), reason="test")
+    frame = pd.read_parquet(run.predictions)
+    columns = ["classifier", "classifier.seed2", "classifier.seed3"]
+    score = [judged.of_values(frame[each].to_numpy(), rows, prepared.shape, decoder="argmax") for each in columns]
+    return reported, score, rows.number
+
+
+def shifted(scores, by):
+    """The same ratings but for one, and all metrics changed by so much."""
+    ratings = scores[0].ratings.copy()
+    ratings[3] += 0.5
+    moved = [replace(each, metrics=replace(each.metrics, argmax_mse=each.metrics.argmax_mse + by)) for each in scores]
+    return [replace(moved[0], ratings=ratings), *moved[1:]]
+
+
+def test_in_the_same_conditions_one_other_rating_is_no_match(scored):
+    reported, scores, numbers = scored
+    assert compared(reported, scores, numbers, exact=True)["matches"]
+    other = compared(reported, shifted(scores, 0.0), numbers, exact=True)
+    assert (other["matches"], other["largest_difference"]) == (False, 0.5)
+
+
+def test_in_other_conditions_the_error_may_differ_as_much_as_other_seeds_make_it(scored):
+    reported, scores, numbers = scored
+    spread = reported.verdict["seeds"]["classifier"]["spread"]
+    found = compared(reported, shifted(scores, 4.9 * spread), numbers, exact=False)
+    assert (found["matches"], found["tolerance"]) == (True, pytest.approx(5 * spread))
+    assert not compared(reported, shifted(scores, 5.1 * spread), numbers, exact=False)["matches"]
+
+
+def test_the_same_ratings_with_another_error_than_the_reported_one_are_no_match(scored):
+    reported, scores, numbers = scored
+    reported.verdict["architectures"]["classifier"]["test"]["argmax_mse"] -= 0.01
+    found = compared(reported, scores, numbers, exact=True)
+    assert (found["matches"], found["largest_difference"]) == (False, 0)
+
+
+@pytest.mark.slow
+def test_what_is_not_as_it_was_is_named_and_bits_may_differ(replay, run):
+    record = json.loads(run.record.read_text())
+    change(run.record, versions=record["versions"] | {"torch": "1.0"}, commit="0" * 40)
+    code, out, err = replay("--architecture", "bias", "--json")
+    result = json.loads(out)
+    assert (code, result["exact"], result["largest_difference"]) == (0, False, 0)
+    assert len(result["changed"]) == 2
+    assert f"note: not all is as it was, and so bits may differ: {'; '.join(result['changed'])}" in err
+    assert result["changed"][0].startswith("torch was 1.0, is ")
+    assert result["tolerance"] == pytest.approx(0.001 * result["reported"])
+
+
+@pytest.mark.slow
+def test_several_workers_replay_what_one_did(replay):
+    code, out, err = replay("--architecture", "classifier", "--workers", "2", "--json")
+    result = json.loads(out)
+    assert (code, result["exact"], result["changed"]) == (0, False, ["workers was 1, is 2 now"]), err

@@ -1,0 +1,193 @@
+"""`reeltune verdict` and `--baseline`, on a run's folder whose predictions are known."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reeltune.cluster.cli.app import main
+from reeltune.cluster.judging.baseline import Baseline, baseline_of, groups
+from reeltune.cluster.judging.predictions import people
+from reeltune.cluster.judging.refits import calibrations, refits
+from reeltune.cluster.runs.find import folder_of
+from reeltune.cluster.runs.folder import write_json
+from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.trainables.data.prepared import DataOptions, looks, prepare
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.verdict import compare, compare_with_number
+
+METRICS = ("argmax", "mean", "median", "rounded", "grid")
+ROWS = 600
+
+
+@pytest.fixture
+def frame():
+    """Predictions of a baseline, of a better one, and of one that is no other than the baseline."""
+    draw = np.random.default_rng(3)
+    truth = draw.integers(1, 6, ROWS).astype(float)
+    users = np.array([f"u{number}" for number in draw.integers(0, 50, ROWS)], dtype=object)
+    users[::100] = None  # nobody that the run knew
+    columns = {"user": users, "rating": truth}
+    for seed in ("", ".seed2", ".seed3"):
+        columns[f"baseline{seed}"] = truth + draw.normal(0, 1.0, ROWS)
+        columns[f"svdpp{seed}"] = truth + draw.normal(0, 0.5, ROWS)
+    columns["pmf"], columns["pmf.seed2"], columns["pmf.seed3"] = (
+        columns[f"baseline{s}"] for s in ("", ".seed2", ".seed3")
+    )
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture
+def run(frame):
+    folder = folder_of("known")
+    folder.path.mkdir(parents=True)
+    write_json(folder.record, {"asked": {"seed": 7}})
+    frame.to_parquet(folder.predictions, index=False)
+    test = {f"{name}_mse": 1.0 for name in METRICS} | {"mae": 1.0}
+    found = {"config": {}, "validation": test, "test": test}
+    verdict = {
+        "run": str(folder.path),
+        "trials": {"done": 2, "stopped": 0, "failed": 0},
+        "seconds": 1.0,
+        "baseline": {
+            "name": "bias",
+            "kind": "reference",
+            "architecture": "bias",
+            "config": {},
+            "test": test,
+            "published": None,
+        },
+        "architectures": {"pmf": found, "svdpp": found},
+        "winner": "svdpp",
+        "decoder": "argmax",
+        "test_rows": {"hash": "abc123"},
+    }
+    write_json(folder.verdict, verdict)
+    return folder
+
+
+@pytest.fixture
+def verdict(run, monkeypatch, capsys):
+    def verdict(*words):
+        monkeypatch.setattr(sys, "argv", ["reeltune", "verdict", "known", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, *capsys.readouterr()
+
+    return verdict
+
+
+def errors(frame, name):
+    return np.mean([(frame[f"{name}{seed}"] - frame["rating"]) ** 2 for seed in ("", ".seed2", ".seed3")], axis=0)
+
+
+def test_the_comparison_is_made_anew_from_the_predictions_of_all_seeds(verdict, frame):
+    code, out, _ = verdict("--json")
+    result = json.loads(out)
+    expected = compare(errors(frame, "baseline"), errors(frame, "svdpp"), groups(frame["user"]), seed=7)
+    svdpp, pmf = result["architectures"]["svdpp"], result["architectures"]["pmf"]
+    assert code == 0
+    assert svdpp["gain"] == pytest.approx(expected.gain)
+    assert svdpp["ci95"] == pytest.approx(expected.ci95)
+    assert (svdpp["verdict"], svdpp["needed_ratings"]) == ("beats", None)
+    assert (pmf["gain"], pmf["verdict"], pmf["needed_ratings"]) == (0, "undecided", None)
+    assert result["baseline"]["kind"] == "reference"
+
+
+def test_any_predictor_of_the_run_can_be_the_baseline(verdict):
+    _, out, _ = verdict("--baseline", "svdpp", "--json")
+    result = json.loads(out)
+    assert (result["baseline"]["name"], result["baseline"]["kind"]) == ("svdpp", "tuned")
+    assert result["architectures"].keys() == {"pmf"}
+    assert result["architectures"]["pmf"]["verdict"] == "worse"
+
+
+def test_a_number_is_compared_by_a_one_sample_interval_and_says_so(verdict, frame):
+    _, out, _ = verdict("--baseline", "0.5", "--json")
+    result = json.loads(out)
+    expected = compare_with_number(0.5, errors(frame, "svdpp"), groups(frame["user"]), seed=7)
+    assert result["architectures"]["svdpp"]["ci95"] == pytest.approx(expected.ci95)
+    assert (result["baseline"]["kind"], result["baseline"]["published"]) == ("published", 0.5)
+    _, out, _ = verdict("--baseline", "0.5")
+    assert "baseline (published 0.5)" in out
+    assert "one-sample 95% CI of the gain" in out
+
+
+def test_each_verdict_is_a_look_at_the_test_rows_and_the_run_stays_as_it_is(verdict, run):
+    before = run.verdict.read_text()
+    first, second = verdict(), verdict()
+    assert "this was look number 1 at these test rows\n" in first[1]
+    assert "this was look number 2 at these test rows; the intervals assume the first" in second[1]
+    assert [json.loads(line)["rows"] for line in looks().read_text().splitlines()] == ["abc123"] * 2
+    assert run.verdict.read_text() == before
+
+
+def test_an_unknown_baseline_is_refused_with_what_there_is_and_no_look(verdict):
+    code, out, err = verdict("--baseline", "knn")
+    assert (code, out) == (2, "")
+    assert "--baseline 'knn': the run's predictions are of pmf, svdpp, baseline; expected one of them" in err
+    assert not looks().exists()
+
+
+def test_a_run_that_is_not_finished_has_no_verdict(verdict, run):
+    run.predictions.unlink()
+    code, _, err = verdict()
+    assert code == 2
+    assert "the run has no predictions of test rows" in err
+
+
+def test_rows_of_nobody_by_name_are_each_their_own():
+    found = groups(pd.Series(["b", None, "a", None, "b"]))
+    assert found[0] == found[4]
+    assert len(set(found)) == 4
+
+
+def test_the_runs_own_baseline_can_be_named(verdict, run):
+    kept = json.loads(run.verdict.read_text())
+    write_json(run.verdict, {**kept, "baseline": {**kept["baseline"], "name": "bias", "architecture": "bias"}})
+    _, own, _ = verdict("--json")
+    _, named, _ = verdict("--baseline", "bias", "--json")
+    assert json.loads(named)["architectures"] == json.loads(own)["architectures"]
+
+
+def test_new_users_of_a_test_file_are_told_from_each_other(tmp_path):
+    rows = ["a,x,3", "b,x,4", "c,y,5", "d,y,3"] * 5
+    (tmp_path / "known.csv").write_text("\n".join(["user,item,rating", *rows]) + "\n")
+    (tmp_path / "test.csv").write_text("user,item,rating\nnew,x,3\nnew,y,4\nother,x,5\na,z,4\n")
+    options = DataOptions(data=str(tmp_path / "known.csv"), test=str(tmp_path / "test.csv"), duplicates="keep")
+    prepared = prepare(options)
+    rows, _ = prepared.split.test.open(looks(), reason="test")
+    assert people(rows, prepared).tolist() == ["new", "new", "other", "a"]
+    assert len(set(groups(pd.Series(people(rows, prepared))))) == 3
+
+
+@pytest.mark.parametrize(("name", "calibrated"), [("svdpp_classifier", True), ("classifier", True), ("svdpp", False)])
+def test_a_baseline_with_a_class_head_is_calibrated_by_a_fit_on_training_rows(name, calibrated):
+    prepared = prepare(DataOptions(data="synthetic:ratings=500"))
+    orders = refits({}, prepared, seed=1, baseline=baseline_of(name))
+    assert [(order.architecture, order.rows) for order in calibrations(orders)] == [(name, "training")] * calibrated
+
+
+def test_a_baseline_is_an_architecture_or_a_number():
+    assert baseline_of("bias") == Baseline(name="bias")
+    number = baseline_of("0.829")
+    assert (number.kind, number.number, number.name) == ("published", 0.829, "0.829")
+    assert (baseline_of("pmf").published("ml-100k"), baseline_of("pmf").published("mine")) == (0.829, None)
+
+
+@pytest.mark.parametrize("text", ["knn", "nan", "inf", "-0.1", "0", "1e999"])
+def test_no_other_baseline_is_taken(text):
+    with pytest.raises(InputError, match="--baseline"):
+        baseline_of(text)
+
+
+def test_a_named_baseline_is_refitted_at_its_reference_and_a_number_is_not():
+    prepared = prepare(DataOptions(data="synthetic:ratings=500"))
+    config = {"user_damping": 1.0, "item_damping": 2.0}
+    choices = {"bias": Choice(config=config, value=1.0, metrics={}, temperature=1.0)}
+    named = refits(choices, prepared, seed=1, baseline=baseline_of("svdpp"))
+    ordered = {(order.architecture, order.seed) for (name, _), order in named.items() if name == "baseline"}
+    assert ordered == {("svdpp", 1 + place) for place in range(SEEDS)}
+    assert {name for name, _ in refits(choices, prepared, seed=1, baseline=baseline_of("0.8"))} == {"bias"}

@@ -1,0 +1,205 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from reeltune.cluster.data_parallel.fit_all import fit_all
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, keep
+from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.resources import Node, Resources
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+
+
+@pytest.fixture(scope="module")
+def data(small):
+    _, parts, shape = small
+    return GroupData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+
+
+def order(key, name="pmf", seed=1, rows="training", **changes):
+    config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
+    return FitOrder(key=key, architecture=name, config=config, seed=seed, rows=rows)
+
+
+def same(one, other):
+    return all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def workers_alive():
+    """The process ids of the training workers."""
+    children = psutil.Process().children(recursive=True)  # and no other Ray's on this machine
+    return [p.pid for p in children if "RayTrainWorker" in p.name()]
+
+
+def worker_of(group):
+    """The same once there are so many, and they train."""
+    while len(found := workers_alive()) < group:
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.slow
+def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
+    orders = [order("pmf"), order("odd batches", batch_size=33), order("nn", "embedding_nn", dropout=0.0)]
+    one = fit_all(orders, data, workers=1, resources=resources, store=Store(str(tmp_path / "one")))
+    two = fit_all(orders, data, workers=2, resources=resources, store=Store(str(tmp_path / "two")))
+    for key in ("pmf", "odd batches", "nn"):
+        assert two[key].metrics["mean_mse"] == pytest.approx(one[key].metrics["mean_mse"], abs=0.005)
+        assert two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def several(resources, data, tmp_path_factory):
+    """Fits in two lanes, of which one cannot go on; lines of progress, with the workers there; what is on the disk."""
+    folder, lines = tmp_path_factory.mktemp("group"), []
+    wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
+    orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2)]
+    came = fit_all(
+        orders,
+        data,
+        workers=1,
+        resources=resources,
+        store=Store(str(folder / "t")),
+        at_once=2,
+        progress=lambda line: lines.append((line, len(workers_alive()))),
+    )
+    return came, lines, list(folder.iterdir())
+
+
+def test_a_fit_that_cannot_go_on_is_lost_alone(several):
+    came, _, _ = several
+    assert isinstance(came["wild"], Lost)
+    assert "loss is" in came["wild"].reason
+    assert isinstance(came["a"], Fitted)
+    assert same(came["a"], came["b"])
+
+
+def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validated(several, data):
+    more = several[0]["more"]
+    assert more.metrics is None
+    assert several[0]["a"].metrics["mean_mse"] > 0
+    rows = data.train.joined(data.validation)
+    config = ARCHITECTURES["pmf"].Config.model_validate(order("more", epochs=2).config)
+    fit = Fit(ARCHITECTURES["pmf"], config, data.shape, rows, seed=1)
+    list(run(fit))
+    assert all(torch.equal(more.weights[name], tensor) for name, tensor in fit.model.state_dict().items())
+
+
+def test_progress_tells_each_epoch(several):
+    _, lines, _ = several
+    of_one = [line.split(",")[0] for line, _ in lines if line.startswith("b")]
+    assert of_one == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
+
+
+def test_two_fits_run_at_once_where_there_is_room(several):
+    _, lines, _ = several
+    assert max(workers for _, workers in lines) == 2
+
+
+def test_nothing_is_left_on_the_disk(several):
+    assert several[2] == []
+
+
+def test_more_workers_than_the_cluster_has_is_refused_with_the_arithmetic(resources, data, tmp_path):
+    with pytest.raises(InputError, match="64 workers need 64 CPUs and the cluster has"):
+        fit_all([order("a")], data, workers=64, resources=resources, store=Store(str(tmp_path / "t")))
+
+
+def test_bfloat16_without_a_gpu_is_refused(resources, data, tmp_path):
+    if resources.gpus:
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="--bf16 needs a GPU"):
+        fit_all([order("a")], data, workers=1, resources=resources, store=Store(str(tmp_path / "t")), bfloat16=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "epochs"), [(1, 400), (2, 60)])
+def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, workers, epochs):
+    orders = [order("before", epochs=1), order("long", epochs=epochs, dropout=0.1 if workers == 1 else 0.0)]
+    whole = fit_all(orders, data, workers=workers, resources=resources, store=Store(str(tmp_path / "whole")))
+    killed = []
+
+    def kill_once_saved():
+        while not list(Path(tmp_path / "broken").glob("*.state0")):
+            time.sleep(0.02)
+        pid = worker_of(workers)[-1]
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    killer = threading.Thread(target=kill_once_saved)
+    killer.start()
+    lines = []
+    broken = fit_all(
+        orders,
+        data,
+        workers=workers,
+        resources=resources,
+        store=Store(str(tmp_path / "broken")),
+        save_every=0.3,
+        progress=lines.append,
+    )
+    killer.join()
+    assert killed
+    assert not any(line.startswith("before") for line in lines[2:]), "a finished fit is not done again"
+    assert broken["long"].metrics == pytest.approx(whole["long"].metrics, abs=1e-6)
+    if workers == 1:
+        assert same(broken["long"], whole["long"])
+
+
+class Ended(RuntimeError):
+    """The driver's end, as far as a test can come to it."""
+
+
+@pytest.mark.slow
+def test_what_was_done_is_not_done_again_and_what_was_running_goes_on_when_the_driver_has_ended(
+    resources, data, tmp_path
+):
+    orders = [order("short", epochs=2), order("long", epochs=300, dropout=0.1)]
+    store = Store(str(tmp_path / "fits"))
+    options = {"workers": 1, "resources": resources, "save_every": 0.2}
+    lines = []
+
+    def end(line):
+        lines.append(line)
+        if len(list(tmp_path.glob("fits/*.state?"))) == 2:
+            raise Ended
+
+    with pytest.raises(Ended):
+        fit_all(orders, data, store=store, progress=end, **options)
+    reached = len([line for line in lines if line.startswith("long")])
+    again = []
+    came = fit_all(orders, data, store=store, progress=again.append, **options)
+    assert not any(line.startswith("short") for line in again)
+    assert len([line for line in again if line.startswith("long")]) < 300
+    assert reached > 0
+    undisturbed = fit_all(orders, data, store=Store(str(tmp_path / "other")), **options)
+    assert same(came["short"], undisturbed["short"])
+    assert same(came["long"], undisturbed["long"])
+    assert came["long"].seconds > 0
+    assert not (tmp_path / "fits").exists()
+
+
+def test_a_list_of_fits_that_are_all_done_starts_no_workers(data, tmp_path):
+    done = Fitted(
+        key="a",
+        weights={"w": torch.ones(2)},
+        seconds=1.0,
+        epochs=2,
+        train_loss=0.5,
+        metrics={"mean_mse": 0.5, "median_mse": None},
+        temperature=1.0,
+    )
+    store = Store(str(tmp_path / "fits"))
+    keep(store, order("a"), done)
+    resources = Resources(nodes=(Node(cpus=1),))  # of no Ray at all
+    came = fit_all([order("a")], data, workers=1, resources=resources, store=store)
+    assert torch.equal(came["a"].weights.pop("w"), done.weights.pop("w"))
+    assert came["a"] == done

@@ -1,0 +1,147 @@
+"""The mailbox alone: what it answers to workers and to who asks, whatever the order in which they come."""
+
+import asyncio
+
+import pytest
+
+from reeltune.cluster.data_parallel.mailbox import DIED, TRIES, Failure, Lane, StaleGroup
+
+BAD = Failure(kind="ValueError", message="bad")
+
+
+async def answer(lane, command, word):
+    for rank in (0, 1):
+        await lane.answer(command.number, rank, word | {"rank": rank})
+
+
+def played(scene, *, workers=2):
+    """Play a scene with a lane, each worker of which is up as group `a`."""
+
+    async def play():
+        lane = Lane(workers)
+        for rank in range(workers):
+            await lane.hello("a", rank, None)
+        return await asyncio.wait_for(scene(lane), 20)
+
+    return asyncio.run(play())
+
+
+def test_every_worker_gets_a_command_and_who_asked_the_first_ones_answer():
+    async def scene(lane):
+        asked = asyncio.create_task(lane.ask("fit", {"x": 1}))
+        commands = [await lane.next("a", 0), await lane.next("a", 0)]
+        await answer(lane, commands[0], {"done": True})
+        return commands, await asked
+
+    (first, second), said = played(scene)
+    assert first == second
+    assert (first.fit, first.order) == ("fit", {"x": 1})
+    assert said == {"done": True, "rank": 0}
+
+
+def test_a_command_is_not_served_twice_to_a_worker():
+    async def scene(lane):
+        asked = asyncio.create_task(lane.ask("fit", {}))
+        command = await lane.next("a", 0)
+        again = asyncio.create_task(lane.next("a", command.number))
+        await asyncio.sleep(0.05)
+        waited = not again.done()
+        await answer(lane, command, {"done": False})
+        await asked
+        second = asyncio.create_task(lane.ask("fit", {}))
+        following = await again
+        await answer(lane, following, {"done": True})
+        return waited, await second
+
+    assert played(scene) == (True, {"done": True, "rank": 0})
+
+
+def test_what_fails_on_every_worker_is_the_fits_own_fault_and_the_group_goes_on():
+    async def scene(lane):
+        asked = asyncio.create_task(lane.ask("fit", {}))
+        number = (await lane.next("a", 0)).number
+        own = await asyncio.gather(lane.failed(number, 1, BAD), lane.failed(number, 0, BAD))
+        return own, await asked, await lane.ready()
+
+    assert played(scene) == ([True, True], BAD, None)
+
+
+def test_a_group_that_was_started_again_gets_the_same_command_and_the_earlier_group_none():
+    async def scene(lane):
+        asked = asyncio.create_task(lane.ask("fit", {}))
+        command = await lane.next("a", 0)
+        waiting = asyncio.create_task(lane.next("a", command.number))
+        await lane.ended("killed")
+        with pytest.raises(StaleGroup):
+            await waiting
+        for rank in (0, 1):
+            await lane.hello("b", rank, None)
+        again = await lane.next("b", 0)
+        await answer(lane, again, {"done": True})
+        return command == again, await asked
+
+    assert played(scene) == (True, {"done": True, "rank": 0})
+
+
+def test_a_fit_of_which_the_group_dies_time_after_time_is_given_up():
+    async def scene(lane):
+        asked = asyncio.create_task(lane.ask("fit", {}))
+        await asyncio.sleep(0)
+        for _ in range(TRIES):
+            await lane.ended("killed")
+        return await asked
+
+    assert played(scene) == Failure(kind=DIED, message="its workers died 3 times: killed")
+
+
+def test_deaths_between_two_words_are_not_counted_together():
+    async def scene(lane):
+        for _ in range(TRIES):
+            asked = asyncio.create_task(lane.ask("fit", {}))
+            await asyncio.sleep(0)
+            await lane.ended("killed")
+            for rank in (0, 1):
+                await lane.hello("b", rank, None)
+            await answer(lane, await lane.next("b", 0), {"done": False})
+            await asked
+        return "all said"
+
+    assert played(scene) == "all said"
+
+
+def test_workers_that_do_not_start_are_told_with_the_reason():
+    async def scene():
+        lane = Lane(2)
+        ready = asyncio.create_task(lane.ready())
+        for _ in range(TRIES):
+            await asyncio.sleep(0)
+            await lane.ended("no module named torch")
+        return await ready
+
+    assert asyncio.run(scene()) == "no module named torch"
+
+
+def test_a_closed_lane_lets_its_workers_go():
+    async def scene(lane):
+        waiting = asyncio.create_task(lane.next("a", 0))
+        await asyncio.sleep(0)
+        await lane.close()
+        return await waiting
+
+    assert played(scene) is None
+
+
+def test_a_late_word_of_an_earlier_command_is_not_taken_for_the_next_ones():
+    async def scene(lane):
+        first = asyncio.create_task(lane.ask("fit", {}))
+        command = await lane.next("a", 0)
+        await answer(lane, command, {"done": False})
+        await first
+        second = asyncio.create_task(lane.ask("fit", {}))
+        await asyncio.sleep(0)
+        await answer(lane, command, {"done": True, "late": True})
+        own = await lane.failed(command.number, 1, BAD)
+        await answer(lane, await lane.next("a", command.number), {"done": True})
+        return own, await second
+
+    assert played(scene) == (False, {"done": True, "rank": 0})

@@ -1,0 +1,99 @@
+"""Commands that go to a cluster through Ray's client, on a real head node that knows nothing of this checkout."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from reeltune.cluster.jobs.client import unpack
+from tests.heads import environment, head_node, until
+
+ROOT = str(Path(__file__).parents[3])
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    with head_node(tmp_path_factory.mktemp("head")) as head:
+        yield head
+
+
+def start(head, *words):
+    command = [sys.executable, "-m", "reeltune", *words, "--address", f"ray://{head.client}"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment(PYTHONPATH=ROOT), stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.slow
+def test_a_search_runs_on_the_head_node_and_its_folder_comes_here(head, tmp_path):
+    process = start(head, "tune", "bias", "--smoke-test", "--name", "far", "--json")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert json.loads(out)["architectures"]["bias"]["verdict"] in ("beats", "undecided")
+    assert "all of it is here, in runs/far" in err
+    there, here = ((folder / "runs/far/trials.jsonl").read_text() for folder in (head.home, tmp_path))
+    assert there == here
+    assert (tmp_path / "runs/far/models/bias/model.safetensors").exists()
+    assert not (tmp_path / "runs/far/tune").exists()
+    process = start(head, "replay", "far", "--json")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert (json.loads(out)["exact"], json.loads(out)["largest_difference"]) == (False, 0)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_the_input_is_said_as_it_would_be_here(head):
+    process = start(head, "train", "pmf", "--data", "synthetic", "--workers", "9")
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 2
+    assert "9 workers need 9 CPUs and the cluster has 2: lower --workers, or add nodes" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_there_with_everything_kept(head):
+    process = start(
+        head, "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--set", "batch_size=2", "--name", "long"
+    )
+    until(lambda: (head.home / "runs/long/run.json").exists(), process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "go on with: reeltune train pmf" in err
+    assert json.loads((head.home / "runs/long/run.json").read_text())["finished"] is None
+
+
+def packed(name, **record):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        content = json.dumps(record).encode()
+        info = tarfile.TarInfo(f"{name}/run.json")
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def test_a_folder_that_comes_again_takes_its_own_place(tmp_path):
+    assert unpack(packed("mine", started="noon", finished=None), "mine", "/far/mine").endswith("in runs/mine")
+    (tmp_path / "runs/mine/old").touch()
+    unpack(packed("mine", started="noon", finished="evening"), "mine", "/far/mine")
+    assert json.loads((tmp_path / "runs/mine/run.json").read_text())["finished"] == "evening"
+    assert not (tmp_path / "runs/mine/old").exists()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mine"]
+
+
+def test_another_run_of_its_name_is_not_overwritten(tmp_path):
+    unpack(packed("mine", started="noon"), "mine", "/far/mine")
+    said = unpack(packed("mine", started="evening"), "mine", "/far/mine")
+    assert said.endswith("is another run: the results stay on the head node, in /far/mine")
+    assert json.loads((tmp_path / "runs/mine/run.json").read_text())["started"] == "noon"
+
+
+def test_a_folder_cannot_leave_its_place(tmp_path):
+    with pytest.raises(tarfile.FilterError):
+        unpack(packed("../../mine", started="noon"), "mine", "/far/mine")
+    assert not (tmp_path.parent / "mine").exists()

@@ -1,0 +1,143 @@
+"""Jobs on a real Ray cluster that asks for a token: sent, followed, stopped, and never started twice."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.heads import TOKEN, environment, head_node, until
+
+pytestmark = pytest.mark.slow
+
+LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=400", "--checkpoint-every", "0.5"]
+SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    with head_node(tmp_path_factory.mktemp("head")) as head:
+        yield head
+
+
+def command(head, *words):
+    return [sys.executable, "-m", "reeltune", "submit", "--address", head.address, *words]
+
+
+def submit(head, *words, **variables):
+    done = subprocess.run(
+        command(head, *words), capture_output=True, text=True, check=False, timeout=280, env=environment(**variables)
+    )
+    assert TOKEN not in done.stdout + done.stderr
+    return done
+
+
+def ray_job(head, *words):
+    ray = [sys.executable, "-m", "ray.scripts.scripts", "job", *words, "--address", head.address]
+    return subprocess.run(ray, capture_output=True, text=True, check=True, env=environment()).stdout
+
+
+def test_a_verb_runs_as_a_job_whose_log_comes_here(head):
+    done = submit(head, "--name", "list", "--json", "--", "architectures")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "submission_id": "reeltune-list",
+        "name": "list",
+        "address": head.address,
+        "started": True,
+        "results": None,
+        "status": "SUCCEEDED",
+        "exit_code": 0,
+    }
+    assert "Salakhutdinov" in done.stderr
+
+
+def test_the_exit_code_is_the_jobs_own(head):
+    done = submit(head, "--json", "--", "data", "nowhere.csv")
+    assert done.returncode == 2
+    assert "error: nowhere.csv: no such file" in done.stderr
+    assert json.loads(done.stdout)["exit_code"] == 2
+
+
+def test_a_wrong_token_is_one_line(head):
+    done = submit(head, "--", "architectures", RAY_AUTH_TOKEN="f" * 64)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: --address {head.address}: the cluster did not take the token; set RAY_AUTH")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_token_is_passed_on_also_where_only_its_file_is_named(head, tmp_path):
+    (tmp_path / "token").write_text(TOKEN)
+    variables = {key: value for key, value in environment().items() if not key.startswith("RAY_")}
+    variables["RAY_AUTH_TOKEN_PATH"] = str(tmp_path / "token")
+    words = command(head, "--no-wait", "--json", "--", "architectures")
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
+    assert done.returncode == 0, done.stderr
+    assert TOKEN not in done.stdout + done.stderr + ray_job(head, "list")
+
+
+def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_searched_twice(head, tmp_path):
+    (tmp_path / "my space.toml").write_text(SPACE)
+    words = ["--", "tune", "pmf", "--smoke-test", "--no-ensemble", "--space", "my space.toml", "--name", "smoke"]
+    done = submit(head, *words)
+    assert done.returncode == 0, done.stderr
+    assert "results in runs/smoke in the folder in which Ray was started on the head node" in done.stderr
+    record = json.loads((head.home / "runs" / "smoke" / "run.json").read_text())
+    assert record["finished"]
+    assert record["commit"] is None, "the packages that were sent are in no checkout"
+    assert record["asked"]["space"]["pmf"]["fixed"]["epochs"] == 1
+    again = submit(head, *words)
+    assert again.returncode == 2
+    assert "submitted reeltune-smoke:2" in again.stderr
+    assert "run smoke is finished" in again.stderr
+
+
+def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
+    words = command(head, "--name", "long", "--no-wait", "--json", *LONG)
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) for _ in range(2)]
+    answers = [json.loads(one.communicate(timeout=120)[0]) for one in both]
+    assert sorted(answer["started"] for answer in answers) == [False, True]
+    assert {answer["submission_id"] for answer in answers} == {"reeltune-long"}
+
+    following = _follower(head)
+    until(lambda: list((head.home / "runs/long/fits").glob("*.state*")))
+    following.send_signal(signal.SIGINT)
+    _, errors = following.communicate(timeout=30)
+    assert following.returncode == 130
+    stop = f"ray job stop reeltune-long --address {head.address}"
+    assert errors.splitlines()[-1].startswith("the job goes on; follow: ray job logs reeltune-long --follow --address")
+    assert errors.splitlines()[-1].endswith(f"; stop: {stop}")
+
+    following = _follower(head)
+    ray_job(head, "stop", "reeltune-long")
+    following.communicate(timeout=60)
+    assert following.returncode == 143
+
+    resumed = submit(head, "--name", "long", *LONG)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "submitted reeltune-long:2" in resumed.stderr
+    assert "epoch 1 of 400" not in resumed.stderr
+    assert (head.home / "runs/long/models/pmf/model.safetensors").exists()
+
+
+def _follower(head):
+    """A second submission of the name, when it shows the log."""
+    words = command(head, "--name", "long", *LONG)
+    following = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
+    assert following.stderr.readline().startswith("reeltune-long is on its way already; nothing was started; results")
+    while "Running entrypoint" not in (line := following.stderr.readline()):
+        assert line, "the log has ended"
+    return following
+
+
+def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(tmp_path):
+    with head_node(tmp_path) as head:
+        following = subprocess.Popen(command(head, *LONG), stderr=subprocess.PIPE, text=True, env=environment())
+        until(lambda: list((tmp_path / "runs").glob("*/fits/*.state*")), following)
+    _, errors = following.communicate(timeout=60)
+    assert following.returncode == 1
+    assert errors.splitlines()[-1].startswith(
+        f"error: {head.address} does not answer any more; ask later: ray job logs"
+    )
+    assert "Traceback" not in errors

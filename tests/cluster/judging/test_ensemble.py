@@ -1,0 +1,154 @@
+"""The ensemble of a search's choices, from fits that no Ray is needed for."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.judging import ensemble as ensembled
+from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.runs import out_of_fold as held_out
+from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.cluster.search.trial_fit import KEPT
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import SealedRows, fold
+from reeltune.trainables.data.prepared import DataOptions, looks, prepare
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from reeltune.trainables.scoring.decoders import decode
+from reeltune.trainables.scoring.metrics import predict
+from tests.worlds import small_config
+
+NAMES = ("bias", "pmf", "classifier")
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return prepare(DataOptions(data="synthetic:users=60,items=40,ratings=1500,noise=0.3", split_seed=1))
+
+
+def trained(name, config, prepared, rows, seed):
+    architecture = ARCHITECTURES[name]
+    fit = Fit(architecture, architecture.Config.model_validate(config), prepared.shape, rows, seed=seed)
+    list(run(fit))
+    return fit
+
+
+def refit(name, config, place, prepared):
+    order = FitOrder(key=f"{name}{place}", architecture=name, config=config, seed=1 + place, rows="fitting")
+    fit = trained(name, config, prepared, prepared.split.fitting, order.seed)
+    came = Fitted(
+        key=order.key,
+        weights=fit.model.served().state_dict(),
+        seconds=0.0,
+        epochs=fit.epoch,
+        train_loss=0.0,
+        metrics=None,
+        temperature=1.0,
+    )
+    return order, came
+
+
+def confirm(name, config, prepared, folder):
+    """The confirmations of a choice, and the ratings that they leave."""
+    parts, trials = prepared.split, tuple(f"{name}-000-again{number + 1}" for number in range(SEEDS))
+    for number, trial in enumerate(trials):
+        train, rows = fold(parts.train, parts.validation, 1 + number, kind="random")
+        model = trained(name, config, prepared, train, number).model
+        output = predict(model, torch.tensor(rows.users), torch.tensor(rows.items))
+        scale = prepared.shape.scale
+        ratings = [decode(output, model.grid, scale, decoder=by, temperature=2.0) for by in KEPT]
+        held_out.write(folder.store, trial, torch.stack(ratings).numpy())
+    metrics = {"argmax_mse": 1.0, "mean_mse": 1.0}
+    return Choice(config=config, value=1.0, metrics=metrics, temperature=2.0, trials=trials)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return RunFolder(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def searched(prepared, folder):
+    """What a search over three architectures came to."""
+    configs = {name: small_config(name).model_dump() for name in NAMES}
+    refits = {(n, p): refit(n, config, p, prepared) for n, config in configs.items() for p in range(SEEDS)}
+    return Searched(
+        architectures=list(NAMES),
+        ledger=Ledger(folder.ledger),
+        choices={name: confirm(name, config, prepared, folder) for name, config in configs.items()},
+        orders={place: order for place, (order, _) in refits.items()},
+        fitted={came.key: came for _, came in refits.values()},
+        decoder="argmax",
+        seed=1,
+    )
+
+
+def lost(searched, *keys):
+    return replace(searched, fitted=searched.fitted | {key: Lost(key=key, reason="lost") for key in keys})
+
+
+def weights(searched, prepared, folder):
+    return ensembled.with_ensemble(searched, prepared, folder).choices["ensemble"].config["weights"]
+
+
+def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_member(searched, prepared, folder):
+    found = ensembled.with_ensemble(searched, prepared, folder)
+    assert found.architectures == [*NAMES, "ensemble"]
+    choice = found.choices["ensemble"]
+    assert sum(choice.config["weights"].values()) == pytest.approx(1)
+    assert choice.value == choice.metrics["argmax_mse"] == choice.metrics["mean_mse"]
+    assert choice.metrics["median_mse"] is None
+    rows = ensembled.held_out_rows(prepared)
+    errors = [((ensembled.held_out_ratings(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
+    assert choice.value < min(errors) + 0.02
+
+
+def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
+    rows = ensembled.held_out_rows(prepared)
+    ratings = ensembled.held_out_ratings(searched, "bias", folder)
+    assert len(rows) == len(ratings) == SEEDS * len(prepared.split.validation)
+    assert np.corrcoef(ratings, rows.ratings)[0, 1] > 0.3
+
+
+def test_the_test_rows_have_no_part_in_the_weights_and_are_not_opened(searched, prepared, folder):
+    rows = prepared.split.test._rows
+    other = SealedRows(replace(rows, ratings=6 - rows.ratings, users=rows.users[::-1]))
+    changed = replace(prepared, split=replace(prepared.split, test=other))
+    assert weights(searched, changed, folder) == weights(searched, prepared, folder)
+    assert not looks().exists()
+
+
+def test_held_out_ratings_have_a_part_in_the_weights(searched, prepared, folder):
+    rows = prepared.split.train
+    other = replace(rows, ratings=np.random.default_rng(0).permutation(rows.ratings))
+    changed = replace(prepared, split=replace(prepared.split, train=other))
+    assert weights(searched, changed, folder) != weights(searched, prepared, folder)
+
+
+def test_an_architecture_with_a_lost_refit_is_left_out(searched, prepared, folder):
+    assert list(weights(lost(searched, f"pmf{SEEDS - 1}"), prepared, folder)) == ["bias", "classifier"]
+
+
+def without_a_fold(searched, name):
+    choice = searched.choices[name]
+    return replace(searched, choices={**searched.choices, name: replace(choice, trials=choice.trials[:-1])})
+
+
+def test_an_architecture_that_lacks_a_fold_is_left_out(searched, prepared, folder):
+    assert list(weights(without_a_fold(searched, "pmf"), prepared, folder)) == ["bias", "classifier"]
+
+
+def test_an_architecture_whose_held_out_ratings_are_gone_is_left_out(searched, prepared, folder, tmp_path):
+    shutil.copytree(folder.path, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "held_out" / "pmf-000-again2.npy").unlink()
+    assert list(weights(searched, prepared, RunFolder(tmp_path))) == ["bias", "classifier"]
+
+
+def test_one_architecture_makes_no_ensemble(searched, prepared, folder):
+    alone = without_a_fold(lost(searched, "bias0"), "pmf")
+    assert ensembled.with_ensemble(alone, prepared, folder) is alone

@@ -1,0 +1,74 @@
+import json
+import shlex
+
+import pytest
+import typer
+
+from reeltune.cluster.cli.app import app
+from reeltune.cluster.cli.options import data_options, train_options
+from reeltune.cluster.commands.train import configured
+from reeltune.cluster.report.commands import checking, reproducing
+from reeltune.cluster.runs.finished import read_run
+from tests.reported import SHAPE, details, found, result, write_run
+
+
+def parsed(line):
+    """What the command line makes of a command."""
+    verb, *words = shlex.split(line)[1:]
+    group = typer.main.get_command(app)
+    with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
+        return group.get_command(context, verb).make_context(verb, words).params
+
+
+def commands(folder, record=None):
+    if record is not None:
+        folder.record.write_text(json.dumps(json.loads(folder.record.read_text()) | record))
+    return [command.line for command in reproducing(read_run(folder))]
+
+
+def test_the_winner_is_fitted_again_with_the_very_configuration(tmp_path):
+    config = {"learning_rate": 0.016113875231612635, "loss": "cost_regression", "product": True, "epochs": 7}
+    verdict = {**result(architectures={"classifier": found(config=config)}), **details(["classifier"])}
+    line = commands(write_run(tmp_path / "one", verdict=verdict))[0]
+    words = parsed(line)
+    assert words["data"] == "films.csv"
+    assert (words["split"], words["split_seed"], words["seed"]) == ("random", 7, 42)
+    options = train_options(
+        "classifier", data_options(words["data"]), config=None, settings=words["settings"], seed=words["seed"]
+    )
+    made = configured(options, SHAPE).model_dump()
+    assert {key: made[key] for key in config} == config
+
+
+def test_the_winner_is_checked_where_the_runs_folder_is(tmp_path):
+    folder = write_run(tmp_path / "one of mine")
+    [command] = checking(read_run(folder))
+    assert parsed(command.line)["run"] == str(tmp_path / "one of mine")
+    assert "classifier" in command.what
+    folder.verdict.unlink()
+    assert checking(read_run(folder)) == []
+
+
+@pytest.mark.parametrize("path", ["my films.csv", "a'b.csv", "$(rm).csv", '"; <b>.csv'])
+def test_paths_are_quoted_for_the_shell(tmp_path, path):
+    folder = write_run(tmp_path / "one", asked={"data": path, "test": path, "items": path, "decoder": "mean"})
+    words = parsed(commands(folder)[0])
+    assert [words[name] for name in ("data", "test", "items", "users", "decoder")] == [path, path, path, None, "mean"]
+
+
+def test_columns_are_taken_over_from_the_runs_own_command(tmp_path):
+    command = "reeltune tune --data films.csv --user-column 'the user' --rating-column=stars --name one --resume --json"
+    folder = write_run(tmp_path / "one")
+    fitted, again = commands(folder, {"command": command})
+    words = parsed(fitted)
+    assert (words["user_column"], words["rating_column"]) == ("the user", "stars")
+    assert again == "reeltune tune --data films.csv --user-column 'the user' --rating-column=stars"
+
+
+def test_an_ensemble_is_made_again_by_the_search_and_each_member_with_a_say_by_itself(tmp_path):
+    weights = {"pmf": 0.25, "classifier": 0.75, "bias": 0.0}
+    found_ones = {**result()["architectures"], "bias": found(), "ensemble": found(config={"weights": weights})}
+    verdict = {**result(architectures=found_ones, winner="ensemble"), **details(list(found_ones))}
+    lines = commands(write_run(tmp_path / "one", verdict=verdict))
+    assert lines[0].startswith("reeltune tune")
+    assert [line.split()[2] for line in lines[1:]] == ["classifier", "pmf"]

@@ -1,0 +1,90 @@
+import pytest
+
+from reeltune.cluster.report import write_reports
+from tests.chromium import chromium, needed, opened
+from tests.reported import NAMES, details, found, result, write_run
+
+EVIL = "<script>alert(1)</script>"
+ATTRIBUTE = '"><img src=x onerror=alert(2)>'
+CLOSING = "</script><!--<script>alert(3)"
+pytestmark = needed
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_page_opens_without_error_or_network_and_no_wider_than_the_window(browser, tmp_path, width):
+    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=width)
+    page.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.overflow() <= 0
+    assert page.wrong == []
+    assert page.page.inner_text("h1").startswith("classifier wins and beats the baseline")
+
+
+def test_optunas_plots_are_drawn_when_they_are_seen(browser, tmp_path):
+    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=1400)
+    assert page.of_each("[data-figure]", "dataset.drawn") == [None] * 8
+    assert page.of_each("details[open] h3", "textContent") == ["classifier"]
+    for figure in page.page.query_selector_all("details[open] [data-figure]"):
+        figure.scroll_into_view_if_needed()
+        figure.wait_for_selector(".main-svg")
+    page.page.wait_for_function("document.querySelectorAll('[data-drawn]').length == 4")
+    assert page.wrong == []
+
+
+def test_what_somebody_else_wrote_is_shown_as_text(browser, tmp_path):
+    verdict = {**result(), **details(["baseline", *NAMES])}
+    verdict["architectures"]["classifier"] = found(config={"loss": EVIL, ATTRIBUTE: CLOSING})
+    verdict["data"] = f"{EVIL}.csv: 90 ratings"
+    verdict["slices"]["classifier"]["cold"][0]["label"] = ATTRIBUTE
+    verdict["slices"]["baseline"]["cold"][0]["label"] = ATTRIBUTE
+    folder = write_run(
+        tmp_path / "a <b> & 'c'",
+        verdict=verdict,
+        titles=(EVIL, ATTRIBUTE, CLOSING),
+        asked={"data": f"{EVIL}.csv", "users": ATTRIBUTE},
+        error=CLOSING,
+    )
+    page = opened(browser, write_reports(folder), width=1400)
+    page.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    page.page.locator("[data-figure]").first.scroll_into_view_if_needed()
+    page.page.wait_for_selector("[data-drawn]")
+    assert page.wrong == []
+    shown = page.of_each("tbody th", "textContent")
+    assert {EVIL, ATTRIBUTE, CLOSING} <= set(shown)
+    text = page.page.text_content("body")
+    for each in (f"{EVIL}.csv: 90 ratings", f"1 failed: {CLOSING}", f"--data '{EVIL}.csv'", "a <b> & 'c'"):
+        assert each in text
+    assert len(page.of_each("script", "id")) == 3
+    assert page.of_each("main img", "src") == []
+
+
+def test_an_injected_script_would_not_run(browser, tmp_path):
+    path = write_reports(write_run(tmp_path / "one"))
+    path.write_text(path.read_text().replace("<main>", f"<main>{EVIL}<img src=x onerror=alert(2)>"))
+    page = opened(browser, path, width=1400)
+    page.page.wait_for_timeout(200)
+    assert not [each for each in page.wrong if each.startswith("dialog")]
+    assert "Content Security Policy" in " ".join(page.wrong)
+
+
+def test_every_figure_and_table_says_what_it_is(browser, tmp_path):
+    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=1400)
+    assert page.page.evaluate("document.querySelectorAll('table:not(:has(caption))').length") == 0
+    assert page.page.evaluate("document.querySelectorAll('figure:not(:has(figcaption))').length") == 0
+    assert page.page.evaluate("document.querySelectorAll('svg:not([aria-hidden]):not([aria-label])').length") == 0
+    assert page.of_each("h1", "tagName") == ["H1"]
+
+
+def test_headings_and_words_are_there_for_a_run_without_an_end(browser, tmp_path):
+    folder = write_run(tmp_path / "one")
+    folder.verdict.unlink()
+    folder.predictions.unlink()
+    page = opened(browser, write_reports(folder), width=390)
+    assert page.page.inner_text("h1") == "No verdict yet: 8 trials done, 2 stopped early, 0 failed."
+    assert "Parallel coordinates" in page.page.text_content("body")
+    assert page.wrong == []

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+
+from reeltune.cluster.report.facts import facts
+from reeltune.cluster.report.html import html
+from reeltune.cluster.report.view import view
+from reeltune.cluster.runs.finished import read_run
+from tests.reported import NAMES, details, found, result, write_run
+
+
+def shown(tmp_path, **changes):
+    return view(read_run(write_run(tmp_path / "one", **changes)), [])
+
+
+def test_the_forest_has_the_largest_gain_first_and_zero_inside(tmp_path):
+    forest = shown(tmp_path).forest
+    assert [each.name for each in forest.intervals] == ["classifier", "pmf"]
+    low, gain, high = forest.intervals[0].at
+    assert forest.zero < low < gain < high <= 100
+    assert forest.intervals[1].at[0] < forest.zero < forest.intervals[1].at[2]
+    assert forest.tuned_pmf == forest.intervals[1].at[1]
+
+
+def test_the_winners_section_comes_first_and_the_baseline_last(tmp_path):
+    assert [section.name for section in shown(tmp_path).sections] == ["classifier", "pmf", "baseline"]
+
+
+def test_groups_without_rows_are_left_out_of_the_slices(tmp_path):
+    slices = shown(tmp_path).slices
+    assert len(slices) == 4
+    assert [group.label for group in slices[0].groups] == ["rating one"]
+
+
+def test_the_ensembles_note_stands_where_there_is_one(tmp_path):
+    def noted(name, architectures):
+        verdict = {**result(architectures=architectures), **details(list(architectures))}
+        return any("ensemble" in note for note in shown(tmp_path / name, verdict=verdict).notes)
+
+    two = result()["architectures"]
+    assert not noted("without", two)
+    assert noted("with", {**two, "ensemble": found(config={"weights": {"pmf": 0.5, "classifier": 0.5}})})
+
+
+NEW = ["decoders", "probabilities", "slices", "data", "split", "look", "refit_seeds", "by_value", "seeds", "test_rows"]
+
+
+@pytest.mark.parametrize("gone", [["decoders", "slices"], ["test_rows"], NEW])
+def test_an_older_run_has_a_page_without_what_it_lacks(tmp_path, gone):
+    verdict = {**result(), **details(["baseline", *NAMES])}
+    verdict = {key: value for key, value in verdict.items() if key not in gone}
+    if "test_rows" in gone:
+        verdict.pop("look", None)
+    assert "classifier wins and beats the baseline" in html(read_run(write_run(tmp_path / "one", verdict=verdict)))
+
+
+def test_a_search_in_which_nothing_finished_has_a_page(tmp_path):
+    none = found(config=None, validation=None, test=None, gain=None, ci95=None, gain_over_tuned_pmf=None, verdict=None)
+    verdict = result(architectures={"pmf": none}, winner=None)
+    page = html(read_run(write_run(tmp_path / "one", verdict=verdict)))
+    assert "No architecture finished: there is no winner." in page
+
+
+def test_the_cost_is_in_core_seconds_and_says_what_is_not_known(tmp_path):
+    run = read_run(write_run(tmp_path / "one"))
+    cost = dict(facts(run))["Cost"]
+    assert cost == "15 core-seconds (trials 15, the best tried again 0, refits not known); 12 s in all"
+
+
+@pytest.mark.parametrize(("words", "seconds"), [("", 25), (" --workers 2", 35), (" --workers=2", 35)])
+def test_a_refit_costs_each_of_its_workers_time(tmp_path, words, seconds):
+    folder = write_run(tmp_path / "one", verdict={**result(), **details(NAMES), "refit_seconds": 10})
+    record = json.loads(folder.record.read_text())
+    folder.record.write_text(json.dumps({**record, "command": f"reeltune tune{words}"}))
+    assert dict(facts(read_run(folder)))["Cost"].startswith(f"{seconds} core-seconds")
+
+
+def test_a_search_that_started_from_another_run_says_so(tmp_path):
+    folder = write_run(tmp_path / "one")
+    record = json.loads(folder.record.read_text())
+    folder.record.write_text(json.dumps({**record, "asked": {**record["asked"], "from": "zero"}}))
+    assert ", started from run zero: " in dict(facts(read_run(folder)))["Search"]
+
+
+def test_what_was_run_names_data_split_seeds_versions_and_machine(tmp_path):
+    said = dict(facts(read_run(write_run(tmp_path / "one"))))
+    assert said["Data"] == "films.csv: 90 ratings by 4 users of 4 items"
+    assert said["Split"] == "random, seed 7"
+    assert said["Refits"] == "3 of each architecture, seeds 42 to 44"
+    assert said["Machine"] == "Linux, x86_64, 2 CPUs, 8.0 GiB of memory, Python 3.11.7"
+    assert "optuna 5.0.0" in said["Versions"]

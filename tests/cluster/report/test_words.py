@@ -1,0 +1,104 @@
+import pytest
+
+from reeltune.cluster.report.words import also, answer, headline, rows, verdict_line, with_time
+from tests.reported import METRICS, baseline, found, result
+
+BASELINE = baseline()
+
+
+def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
+    assert verdict_line("classifier", found(), BASELINE, "argmax") == (
+        "classifier beats the baseline: argmax-MSE 0.8000 against 0.8290, "
+        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400); over the tuned pmf +0.0100"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "gain", "said"),
+    [
+        ("worse", -0.03, "x is worse than the baseline: argmax-MSE 0.8000 against 0.8290, loss 0.0300"),
+        ("undecided", 0.001, "x against the baseline: undecided: argmax-MSE 0.8000 against 0.8290, gain 0.0010"),
+        (None, None, "x: no verdict, for want of a baseline; argmax-MSE 0.8000"),
+        (None, None, "x: no verdict: no fit of it came to its end"),
+    ],
+)
+def test_each_word_has_its_sentence(word, gain, said):
+    test = None if "no fit" in said else METRICS
+    assert verdict_line("x", found(verdict=word, gain=gain, test=test), BASELINE, "argmax").startswith(said)
+
+
+def test_the_undecided_say_how_many_ratings_would_decide_them():
+    line = verdict_line("x", found(verdict="undecided", needed_ratings=48_000), BASELINE, "argmax")
+    assert "about 48,000 test ratings would be needed to see it" in line
+    assert "needed" not in verdict_line("x", found(verdict="undecided"), BASELINE, "argmax")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("beats", "classifier wins and beats the baseline: argmax-MSE 0.8000 against 0.8290, gain 0.0290"),
+        ("undecided", "Undecided: classifier wins by validation error, but may be no better than the baseline: "),
+        ("worse", "Nothing is gained: classifier wins by validation error and is worse than the baseline: "),
+        (None, "classifier wins by validation error; for want of a baseline there is no verdict."),
+    ],
+)
+def test_the_answer_is_a_sentence_that_is_honest_about_the_winner(word, said):
+    changed = result(architectures={"classifier": found(verdict=word)})
+    assert answer(changed, "argmax").startswith(said)
+
+
+def test_a_published_number_is_compared_as_what_it_is():
+    published = baseline(name="0.81", kind="published", architecture=None, config=None, test=None, published=0.81)
+    changed = result(baseline=published)
+    assert "argmax-MSE 0.8000 against 0.8100, gain" in answer(changed, "argmax")
+    assert [row[:2] for row in rows(changed, "argmax")][:2] == [
+        ["baseline (published 0.81)", "0.8100"],
+        ["pmf (tuned)", "0.8000"],
+    ]
+
+
+def test_those_that_did_not_win_are_grouped_by_what_became_of_them():
+    others = {"a": found(), "b": found(verdict="worse"), "c": found(verdict="worse"), "d": found()}
+    assert also(result(architectures=others, winner="a"), "argmax") == [
+        "Beating the baseline too: d",
+        "Worse than the baseline: b, c",
+    ]
+    assert also(result(architectures=others, winner="b"), "argmax")[0] == "Beating the baseline: a, d"
+
+
+def test_the_published_figure_and_the_baseline_stand_above_the_architectures():
+    table = rows(result(architectures={"pmf": found()}, winner="pmf"), "argmax")
+    assert [row[:2] for row in table] == [
+        ["published pmf", "0.829"],
+        ["baseline (pmf, reference)", "0.8290"],
+        ["pmf (tuned)", "0.8000"],
+    ]
+    assert len({len(row) for row in table}) == 1
+
+
+def test_no_winner_is_said_in_words():
+    assert headline(result(architectures={}, winner=None), "argmax") == [
+        "No architecture finished: there is no winner."
+    ]
+
+
+def test_what_uses_time_says_so_in_every_line_and_what_that_means():
+    timed = {"svdpp": found(config={"time": "residual"}), "pmf": found(config={"factors": 3})}
+    changed = result(architectures=timed, winner="svdpp")
+    assert headline(changed, "argmax")[0].startswith("svdpp WITH TIME beats the baseline")
+    assert headline(changed, "argmax")[1].startswith("pmf beats the baseline")
+    assert "ratings that the same user gave later" in headline(changed, "argmax")[2]
+    assert answer(changed, "argmax").startswith("svdpp WITH TIME wins")
+    assert [row[0] for row in rows(changed, "argmax")][2:] == ["svdpp (tuned) WITH TIME", "pmf (tuned)"]
+
+
+@pytest.mark.parametrize(("weight", "said"), [(0.5, True), (0.0, False)])
+def test_an_ensemble_uses_time_where_a_member_with_a_say_does(weight, said):
+    members = {"svdpp": found(config={"time": "day"}), "pmf": found()}
+    ensemble = found(config={"weights": {"svdpp": weight, "pmf": 1 - weight}})
+    changed = result(architectures={**members, "ensemble": ensemble}, winner="ensemble")
+    assert ("ensemble" in with_time(changed)) == said
+
+
+def test_without_time_nothing_is_said_of_it():
+    assert "TIME" not in " ".join(headline(result(), "argmax"))

@@ -1,0 +1,154 @@
+import subprocess
+import sys
+
+import pytest
+
+from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.find import find_run, folder_of
+from reeltune.trainables.errors import InputError
+
+ASKED = {"data": "a.csv", "seed": 1, "trials": 5}
+
+
+def finish(name="run", asked=ASKED, **options):
+    with claim(folder_of(name), asked, resume=False, growing="trials", **options):
+        pass
+
+
+def interrupt(name="run"):
+    with pytest.raises(KeyboardInterrupt), claim(folder_of(name), ASKED, resume=False, growing="trials"):
+        raise KeyboardInterrupt
+
+
+def resume(asked):
+    with claim(folder_of("run"), asked, resume=True, growing="trials"):
+        pass
+
+
+def test_a_run_says_what_was_asked_on_which_machine_and_when_it_ended():
+    finish()
+    record = folder_of("run").read_record()
+    assert record["asked"] == ASKED
+    assert record["finished"] is not None
+    assert record["versions"]["torch"]
+    assert record["machine"]["cpus"] >= 1
+
+
+def test_a_run_says_the_size_of_its_data_and_is_resumed_whatever_that_is():
+    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), ASKED, resume=False, size={"ratings": 8}):
+        raise KeyboardInterrupt
+    assert folder_of("run").read_record()["size"] == {"ratings": 8}
+    resume(ASKED)
+
+
+def test_a_finished_name_is_taken():
+    finish()
+    with pytest.raises(InputError, match="there is a run of this name; choose another"):
+        finish()
+
+
+def test_an_unfinished_name_asks_for_resume():
+    interrupt()
+    with pytest.raises(InputError, match="unfinished run of this name; add --resume"):
+        finish()
+    resume(ASKED)
+    assert folder_of("run").read_record()["finished"] is not None
+
+
+@pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}])
+def test_a_run_goes_on_only_with_what_it_was_started_with(change):
+    interrupt()
+    (field,) = change
+    with pytest.raises(InputError, match=rf"--resume: {field} was .* and is .* now"):
+        resume({**ASKED, **change})
+
+
+def test_a_finished_search_takes_more_trials_and_not_fewer():
+    finish()
+    with pytest.raises(InputError, match="is finished; it takes more --trials than 5"):
+        resume(ASKED)
+    with pytest.raises(InputError, match="can grow, not shrink to 4"):
+        resume({**ASKED, "trials": 4})
+    resume({**ASKED, "trials": 6})
+
+
+def test_a_command_that_could_not_begin_leaves_its_name_free():
+    with pytest.raises(InputError, match="too many"), claim(folder_of("run"), ASKED, resume=False):
+        raise InputError("too many")
+    assert not folder_of("run").path.exists()
+
+
+def test_what_a_search_has_found_is_kept_whatever_goes_wrong():
+    def find_and_fail():
+        with claim(folder_of("run"), ASKED, resume=False):
+            folder_of("run").ledger.write_text("")
+            raise InputError("late")
+
+    with pytest.raises(InputError, match="late"):
+        find_and_fail()
+    assert folder_of("run").ledger.exists()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "runs" / "run").mkdir(parents=True)
+    (tmp_path / "runs" / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="is there and is no run"):
+        finish()
+    assert (tmp_path / "runs" / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_second_process_on_the_same_name_is_refused():
+    code = """if True:
+        import sys
+        from reeltune.cluster.runs.claim import claim, folder_of
+        with claim(folder_of("run"), {}, resume=False):
+            print("in", flush=True)
+            sys.stdin.read()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "in\n"
+        with pytest.raises(InputError, match="another process is working on this run"):
+            finish()
+        other.stdin.close()
+        other.wait(timeout=30)
+
+
+@pytest.mark.parametrize("storage", [None, "/shared/runs", "s3://bucket/runs"])
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".", ".."])
+def test_a_name_cannot_lead_out_of_the_folder_of_runs(name, storage):
+    with pytest.raises(InputError, match="expected a plain name"):
+        folder_of(name, storage)
+
+
+def test_a_storage_folder_takes_the_place_of_runs(tmp_path):
+    folder = folder_of("run", str(tmp_path / "shared"))
+    with claim(folder, ASKED, resume=False):
+        pass
+    assert (tmp_path / "shared" / "run" / "run.json").exists()
+    assert not (tmp_path / "runs").exists()
+    assert find_run(str(tmp_path / "shared" / "run")).place == folder.place == folder.store.where
+
+
+def test_a_folder_in_an_object_store_is_mirrored_from_the_folder_of_runs():
+    folder = folder_of("run", "s3://bucket/kept?region=eu-west-1")
+    assert str(folder.path) == "runs/run"
+    assert folder.place == folder.store.where == "s3://bucket/kept/run?region=eu-west-1"
+    assert folder.place_of("models/pmf") == "s3://bucket/kept/run/models/pmf?region=eu-west-1"
+
+
+def test_a_storage_that_can_be_no_folder_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"file/run cannot be written: .*Not a directory"),
+        claim(folder_of("run", str(tmp_path / "file")), ASKED, resume=False),
+    ):
+        pass
+
+
+def test_a_run_is_found_by_name_and_by_path_and_others_are_listed():
+    finish()
+    assert find_run("run") == find_run("runs/run")
+    with pytest.raises(InputError, match="there are run"):
+        find_run("walk")

@@ -1,0 +1,70 @@
+"""Trials in lanes, in a real search: they come to what they come to in process, and their faults stay their own."""
+
+from dataclasses import asdict
+
+import pytest
+
+from reeltune.cluster.search.lane_trial import LaneFit, LaneTrial
+from reeltune.cluster.search.reasons import too_long
+from reeltune.cluster.session.slots import Slots
+from tests import faulty
+from tests.leftovers import eventually_gone
+from tests.searches import searched
+
+SPACE = """
+[pmf]
+only = true
+batch_size = 64
+[pmf.epochs]
+low = 3
+high = 9
+
+[classifier]
+only = true
+batch_size = 64
+epochs = 3
+[classifier.learning_rate]
+low = 1e-3
+high = 1e-1
+"""
+
+
+@pytest.mark.slow
+def test_a_search_in_a_lane_of_one_worker_is_the_search_in_process(resources, small, tmp_path):
+    (tmp_path / "process").mkdir()
+    (tmp_path / "lane").mkdir()
+    options = {"space": SPACE, "trials": 6}
+    process = searched(small, tmp_path / "process", taken=Slots(count=1), **options)
+    taken = Slots(count=1)
+    lane = searched(small, tmp_path / "lane", taken=taken, lanes=resources, **options)
+    assert [asdict(e) | {"seconds": None} for e in lane.entries] == [
+        asdict(e) | {"seconds": None} for e in process.entries
+    ]
+    assert "stopped" in {entry.state for entry in lane.entries}
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "process").glob("held_out/*")}
+    assert kept
+    assert {path.name: path.read_bytes() for path in (tmp_path / "lane").glob("held_out/*")} == kept
+
+
+@pytest.mark.slow
+def test_trials_of_two_workers_that_go_wrong_leave_the_others_alone(resources, small, tmp_path, monkeypatch):
+    begun, died = tmp_path / "begun", tmp_path / "died"
+    faults = {"pmf-001": faulty.lost, "pmf-002": faulty.looping(begun)}
+    monkeypatch.setattr("reeltune.cluster.search.lane_trial.LaneFit", faulty.faulty(faults, of=LaneFit))
+    monkeypatch.setattr(
+        "reeltune.cluster.search.experiment.LaneTrial", faulty.dying_within("pmf-003", died, of=LaneTrial)
+    )
+    space = SPACE.split("[classifier]")[0]
+    taken = Slots(count=1, workers=2)
+    ledger = searched(small, tmp_path, space=space, trials=4, taken=taken, lanes=resources, limit=15.0)
+    ended = {entry.trial: entry for entry in ledger.entries}
+    assert len(ended) == len(ledger.entries)
+    assert len(ledger.of("search", "pmf")) == 4
+    assert "FitFailed: the training loss is nan" in ended["pmf-001"].error
+    assert ended["pmf-002"].error == too_long(15.0)
+    assert died.exists()
+    assert {entry.state for name, entry in ended.items() if name not in faults} == {"done"}
+    assert max(ended["pmf-003"].curve) == 100
+    assert len(ended["pmf-003"].curve) >= ended["pmf-003"].epochs, "no point was lost with the process"
+    assert not list((tmp_path / "states").glob("*")), "no state is left"
+    eventually_gone()

@@ -1,0 +1,139 @@
+"""A Ray of one's own that nobody else can reach, and one that is joined with its token."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+import yaml
+
+from tests.heads import environment, free_ports, head_node
+
+OWN = """
+import json, os, psutil, subprocess, sys
+from reeltune.cluster.session.session import session
+
+STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
+with session(None) as resources:
+    import ray
+
+    me = psutil.Process()
+    ours = {me.pid, *(child.pid for child in me.children(recursive=True))}
+    listening = [c.laddr.ip for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in ours]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    address = ray.get_runtime_context().gcs_address
+    stranger = subprocess.run(
+        [sys.executable, "-c", STRANGER, address], env=variables, capture_output=True, text=True, check=False
+    )
+print(json.dumps({"cpus": resources.cpus, "listening": listening, "stranger": stranger.stderr}))
+"""
+COMMANDS = (
+    "cluster_synced_files",
+    "initialization_commands",
+    "setup_commands",
+    "head_setup_commands",
+    "worker_setup_commands",
+    "head_start_ray_commands",
+    "worker_start_ray_commands",
+)
+UPDATERS = {"disable_node_updaters": True, "launch_multiple": True}
+TOLD = "the cluster did not take the token, or wants one; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """What a Ray of one's own came to, and the empty home that it was started in."""
+    home = tmp_path_factory.mktemp("home")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", OWN], env={**variables, "HOME": str(home), "PYTHONPATH": root}, cwd=home,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), home
+
+
+def test_a_ray_of_our_own_listens_on_this_machine_alone(own):
+    came, _ = own
+    assert came["listening"]
+    assert {ip.removeprefix("::ffff:") for ip in came["listening"]} == {"127.0.0.1"}
+
+
+def test_nobody_without_its_token_gets_in(own):
+    came, _ = own
+    assert "InvalidAuthToken" in came["stranger"]
+
+
+def test_it_leaves_no_token_in_the_home_folder(own):
+    _, home = own
+    assert list(home.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    """A head node without a CPU, whose autoscaler may start two nodes of two CPUs each on this machine."""
+    home = tmp_path_factory.mktemp("head")
+    worker = {"resources": {"CPU": 2}, "node_config": {}, "min_workers": 0, "max_workers": 2}
+    (port,) = free_ports(1)
+    gcs = f"{ray.util.get_node_ip_address()}:{port}"
+    provider = {"type": "fake_multinode", "gcs_address": gcs, "worker_liveness_check": False, **UPDATERS}
+    head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+    settings = {
+        "cluster_name": "grows",
+        "max_workers": 2,
+        "provider": provider,
+        "available_node_types": {"ray.head.default": head, "worker": worker},
+        "head_node_type": "ray.head.default",
+        "idle_timeout_minutes": 5,
+        "upscaling_speed": 1.0,
+        **{name: {} for name in ("auth", "file_mounts", "docker")},
+        **{name: [] for name in COMMANDS},
+    }
+    (home / "grows.yaml").write_text(yaml.safe_dump(settings))
+    root = str(Path(__file__).parents[3])
+    with head_node(
+        home, "--autoscaling-config", str(home / "grows.yaml"), "--port", str(port), cpus=0,
+        RAY_FAKE_CLUSTER="1", AUTOSCALER_UPDATE_INTERVAL_S="1", PYTHONPATH=root,
+    ) as head:  # fmt: skip
+        yield head
+
+
+def train(head, *words, **variables):
+    command = [sys.executable, "-m", "reeltune", "train", "pmf", "--data", "synthetic", "--address", head.gcs, *words]
+    home = {"PYTHONPATH": str(Path(__file__).parents[3]), "REELTUNE_CACHE": str(head.home / "cache")}
+    return subprocess.run(
+        command,
+        cwd=head.home,
+        env=environment(**home, **variables),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_wrong_token_is_said_at_once(head):
+    done = train(head, RAY_AUTH_TOKEN="ff" * 32)
+    assert done.returncode == 2
+    assert TOLD in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_more_workers_than_the_autoscaler_may_bring_are_refused_with_the_arithmetic(head):
+    done = train(head, "--workers", "5")
+    assert done.returncode == 2
+    assert "5 workers need 5 CPUs and the cluster has 0 and may grow to 4: lower --workers, or add nodes" in done.stderr
+
+
+@pytest.mark.slow
+def test_workers_that_the_autoscaler_may_bring_are_waited_for(head):
+    done = train(head, "--workers", "3", "--name", "three")
+    assert done.returncode == 0, done.stderr
+    assert "waiting for 3 CPUs: the cluster has 0 and may grow to 4" in done.stderr
+    assert (head.home / "runs" / "three" / "models" / "pmf" / "model.safetensors").exists()

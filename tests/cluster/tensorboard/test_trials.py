@@ -1,0 +1,222 @@
+"""TensorBoard's event files of a real search, read by TensorBoard itself: its reader and a running server."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.session.slots import Slots
+from reeltune.cluster.tensorboard.hparams import METRICS, STATE, STATES, VALUE, Drawn, experiment, start
+from reeltune.cluster.tensorboard.trials import TAGS
+from reeltune.search_spaces import Space
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from tests.boards import Server
+from tests.searches import searched
+
+SPACE = """
+[pmf]
+only = true
+factors = 8
+[pmf.batch_size]
+choices = [32, 48]
+[pmf.epochs]
+low = 3
+high = 9
+
+[classifier]
+only = true
+batch_size = 32
+weight_decay = 100.0
+[classifier.learning_rate]
+choices = [0.0001, 10.0]
+[classifier.loss]
+choices = ["cross_entropy", "spread_cross_entropy"]
+[classifier.label_width]
+low = 0.5
+high = 1.0
+when = { loss = "spread_cross_entropy" }
+"""
+STATUSES = {"done": "STATUS_SUCCESS", "stopped": "STATUS_UNKNOWN", "failed": "STATUS_FAILURE"}
+
+
+@pytest.fixture(scope="module")
+def done(resources, small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return RunFolder(folder), searched(small, folder, space=SPACE, trials=12)
+
+
+def events_of(run, trial):
+    events = EventAccumulator(str(run.tensorboard / trial))
+    events.Reload()
+    return events
+
+
+def value_of(run, trial, tag):
+    return [point.value for point in events_of(run, trial).Scalars(tag)]
+
+
+def test_each_fit_has_one_event_file_with_short_tags_and_a_point_for_each_epoch(done):
+    run, ledger = done
+    for entry in ledger.of("confirm", "pmf"):
+        assert len(list((run.tensorboard / entry.trial).iterdir())) == 1
+        events = events_of(run, entry.trial)
+        assert set(events.Tags()["scalars"]) == {*TAGS, VALUE, STATE}
+        points = events.Scalars("argmax_mse/validation")
+        assert [point.step for point in points] == list(range(1, entry.config["epochs"] + 1))
+        assert points[-1].value == pytest.approx(entry.value, rel=1e-6)
+
+
+def test_every_trials_value_and_state_are_the_ledgers(done):
+    run, ledger = done
+    assert {entry.state for entry in ledger.entries} == set(STATES)
+    for entry in ledger.entries:
+        assert value_of(run, entry.trial, STATE) == [STATES[entry.state]]
+        if entry.value is not None:
+            assert value_of(run, entry.trial, VALUE) == [pytest.approx(entry.value, rel=1e-6)]
+
+
+@pytest.fixture(scope="module")
+def server(done):
+    run, ledger = done
+    server = Server(run)
+    until = time.monotonic() + 60
+    while len(server.groups()) < len(ledger.entries) and time.monotonic() < until:
+        time.sleep(0.2)
+    yield server
+    server.end(signal.SIGTERM)
+
+
+def domain_of(info):
+    bounds = info.get("domainInterval")
+    return (bounds["minValue"], bounds["maxValue"]) if bounds else info["domainDiscrete"]
+
+
+def test_the_hparams_tab_knows_the_union_of_all_that_is_searched_and_its_bounds(server):
+    experiment = server.ask("data/plugin/hparams/experiment", experimentName="")
+    domains = {info["name"]: domain_of(info) for info in experiment["hparamInfos"]}
+    assert domains == {
+        "architecture": ["classifier", "pmf"],
+        "stage": ["confirm", "search"],
+        "factors": [8, 50],  # trial 0 is the reference
+        "batch_size": [32, 48, 64],
+        "epochs": (3, 9),
+        "weight_decay": [0.01, 100],
+        "learning_rate": [0.0001, 0.005, 10],
+        "loss": ["cross_entropy", "spread_cross_entropy"],
+        "label_width": (0.5, 1.0),
+    }
+    assert [info["name"]["tag"] for info in experiment["metricInfos"]] == list(METRICS)
+
+
+def test_each_trial_is_one_session_with_its_hyperparameters_metrics_and_status(server, done):
+    _, ledger = done
+    groups = {group["name"]: group for group in server.groups()}
+    assert groups.keys() == {entry.trial for entry in ledger.entries}
+    for entry in ledger.entries:
+        group = groups[entry.trial]
+        [session] = group["sessions"]
+        assert session["status"] == STATUSES[entry.state]
+        assert session["endTimeSecs"] >= session["startTimeSecs"] > 0
+        hparams = dict(group["hparams"])
+        assert (hparams.pop("architecture"), hparams.pop("stage")) == (entry.architecture, entry.stage)
+        assert hparams == {name: entry.config[name] for name in hparams}
+        metrics = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+        assert metrics[STATE] == STATES[entry.state]
+        assert metrics.get(VALUE) == (None if entry.value is None else pytest.approx(entry.value, rel=1e-6))
+
+
+def test_a_parameter_that_means_nothing_beside_the_others_is_absent(server):
+    for group in server.groups():
+        hparams = group["hparams"]
+        assert ("label_width" in hparams) == (hparams.get("loss") == "spread_cross_entropy")
+        assert ("loss" in hparams) == (hparams["architecture"] == "classifier")
+
+
+def test_architectures_are_filtered_by_name_and_states_by_number(server, done):
+    _, ledger = done
+    of_pmf = server.groups({"hparam": "architecture", "filterDiscrete": ["pmf"]})
+    assert {group["name"] for group in of_pmf} == {e.trial for e in ledger.entries if e.architecture == "pmf"}
+    metric = {"metric": {"group": "", "tag": STATE}, "filterInterval": {"minValue": 1, "maxValue": 2}}
+    assert {group["name"] for group in server.groups(metric)} == {e.trial for e in ledger.entries if e.state != "done"}
+
+
+def test_the_scalars_of_every_trial_are_served(server, done):
+    _, ledger = done
+    tags = server.ask("data/plugin/scalars/tags")
+    assert {entry.trial for entry in ledger.entries} == set(tags)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_the_server_is_on_the_loopback_address_and_ends_quietly(done, number, code):
+    server = Server(done[0])
+    assert server.address.startswith("http://127.0.0.1:")
+    assert server.end(number) == "Ctrl-C ends it\n"
+    assert server.process.returncode == code
+
+
+def refused(run, *options):
+    command = [sys.executable, "-m", "reeltune", "board", str(run.path), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+def test_a_taken_port_is_named(done):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"--port {port}: " in refused(done[0], "--port", str(port))
+
+
+def test_a_run_without_event_files_is_refused_in_one_line(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    assert "it has no event files" in refused(RunFolder(tmp_path))
+
+
+def test_a_search_taken_up_again_keeps_finished_sessions_and_begins_cut_off_ones_anew(resources, small, tmp_path):
+    run = RunFolder(tmp_path)
+    space = "[pmf]\nonly = true\nbatch_size = 64\n[pmf.epochs]\nlow = 3\nhigh = 4"
+    one = Slots(count=1, cpus=1, gpus=0)
+    ledger = searched(small, tmp_path, space=space, trials=2, taken=one)
+    before = {path: path.read_bytes() for path in run.tensorboard.rglob("events.*")}
+    # As if the driver had died within the last trial: its file is there, its line in the ledger is not.
+    *lines, _ = run.ledger.read_text().splitlines(keepends=True)
+    run.ledger.write_text("".join(lines))
+    cut_off = ledger.entries[-1].trial
+    searched(small, tmp_path, space=space, trials=2, taken=one)
+    after = {path: path.read_bytes() for path in run.tensorboard.rglob("events.*")}
+    assert len(after) == len(before)
+    again = {path for path in before if before[path] != after.get(path)}
+    assert {path.parent for path in again} == {run.tensorboard, run.tensorboard / cut_off}
+    assert value_of(run, cut_off, STATE) == [STATES["done"]]
+    epochs = ledger.entries[-1].config["epochs"]
+    assert len(value_of(run, cut_off, "loss/train")) == epochs
+
+
+def test_tensorboard_shows_what_is_searched_before_any_trial_ends(done, tmp_path):
+    (tmp_path / "tensorboard").mkdir()
+    for file in done[0].tensorboard.glob("events.*"):
+        shutil.copy(file, tmp_path / "tensorboard")
+    server = Server(RunFolder(tmp_path))
+    assert len(server.ask("data/plugin/hparams/experiment", experimentName="")["hparamInfos"]) == 9
+    server.end(signal.SIGINT)
+
+
+def test_the_tab_takes_every_parameter_of_every_architecture(small):
+    _, _, shape = small
+    every = {}
+    for name, architecture in ARCHITECTURES.items():  # somebody's own space may name any of them
+        reference = architecture.reference(shape).model_dump()
+        every[name] = Drawn(space=Space(architecture=name, parameters={}, fixed=reference), reference=reference)
+    assert experiment(every).ByteSize() > 0
+    for name, one in every.items():
+        order = {"trial": f"{name}-000", "architecture": name, "stage": "search", "config": one.reference}
+        assert start(order, one).ByteSize() > 0

@@ -1,0 +1,130 @@
+"""How the house is built: which folder may import which, what each folder says of itself, and one name for all."""
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("trainables", "search_spaces", "cluster")
+
+# From the ground up: a file imports those of its own floor and of the floors below it.
+FLOORS = [
+    "trainables/errors.py",
+    "trainables/version.py",
+    "trainables/options.py",
+    "trainables/data",
+    "trainables/config.py",
+    "trainables/model.py",
+    "trainables/scoring",
+    "trainables/architectures/parts",
+    "trainables/architectures",
+    "trainables/fitting",
+    "trainables/bundle.py",
+    "trainables/__init__.py",
+    "search_spaces",
+    "cluster/session",
+    "cluster/runs",
+    "cluster/jobs",
+    "cluster/tensorboard",
+    "cluster/report",
+    "cluster/data_parallel",
+    "cluster/search",
+    "cluster/judging",
+    "cluster/commands",
+    "cluster/cli",
+    "cluster/__init__.py",
+]
+FORBIDDEN = {
+    "trainables": {"ray", "optuna"},
+    "search_spaces": {"ray"},
+}
+FOLDERS = sorted({path.parent for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")})
+
+
+def name_of(file):
+    """The module of a source file, as it is imported."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("reeltune", *parts)).removesuffix(".__init__")
+
+
+FILES = {name_of(file): file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))}
+
+
+@cache
+def imported(file):
+    """What a file imports, wherever in it that stands: dotted names of modules, and of what is taken from them."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_imports(module):
+    """The project's files that a file imports."""
+    for name in imported(FILES[module]):
+        target = name if name in FILES else name.rpartition(".")[0]
+        if target in FILES and target != module:
+            yield target
+
+
+def floor(module):
+    path = FILES[module].relative_to(ROOT)
+    places = [str(path), str(path.parent), path.parts[0]]
+    return next(FLOORS.index(place) for place in places if place in FLOORS)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_no_file_imports_one_of_a_floor_above(module):
+    assert [target for target in own_imports(module) if floor(target) > floor(module)] == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    left = {module: set(own_imports(module)) for module in FILES}
+    while free := [module for module, targets in left.items() if not targets & left.keys()]:
+        for module in free:
+            del left[module]
+    assert left == {}, "each of these imports another of them"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_go_one_way_and_have_one_name(module):
+    top = {name.split(".")[0] for name in imported(FILES[module])}
+    assert top.isdisjoint(FORBIDDEN.get(FILES[module].relative_to(ROOT).parts[0], ()))
+    assert top.isdisjoint(PACKAGES), "the code imports itself as reeltune"
+
+
+@pytest.mark.parametrize(("package", "absent"), [("trainables", ["ray", "optuna"]), ("search_spaces", ["ray"])])
+def test_importing_a_package_loads_nothing_that_builds_on_it(package, absent):
+    modules = "import importlib, pkgutil, sys"
+    every = f"[importlib.import_module(m.name) for m in pkgutil.walk_packages(p.__path__, 'reeltune.{package}.')]"
+    code = f"{modules}; p = importlib.import_module('reeltune.{package}'); {every}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert f"reeltune.{package}" in loaded
+    assert not {*absent, "reeltune.cluster"} & set(loaded)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_each_folder_says_what_it_is_for_and_what_its_files_are(folder):
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert text[0].isupper()
+    files = {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
+    below = {
+        f"{path.name}/" for path in folder.iterdir() if path.is_dir() and path.name not in ("__pycache__", "templates")
+    }
+    assert sorted(re.findall(r"^- `([^`]+)`: ", text, re.M)) == sorted(files | below)
+
+
+def test_tests_mirror_the_source():
+    """A test file stands where its source does; what is about several files stands in the folder that they share."""
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    assert sorted(str(folder) for folder in folders if not (ROOT / folder).is_dir()) == []

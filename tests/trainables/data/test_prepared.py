@@ -1,0 +1,86 @@
+import json
+
+import pytest
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Columns
+from reeltune.trainables.data.prepared import DataOptions, asked_of, check_time, options_of, prepare
+from reeltune.trainables.errors import InputError
+
+WORLD = "synthetic:users=9,items=8,ratings=60"
+
+
+@pytest.fixture
+def side_tables(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, teams in {"users": "ab", "others": "abc"}.items():
+        lines = [f"u{number},{teams[number % len(teams)]}" for number in range(10)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,team", *lines]))
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_a_shape_holds_the_features_and_the_ids_of_side_tables():
+    prepared = prepare(DataOptions(data=WORLD, users="users.csv"))
+    assert prepared.shape.user_features.names == ("team=a", "team=b")
+    assert prepared.shape.users == prepared.shape.user_features.rows == 11
+    assert prepared.shape.item_features is None
+    assert "; 2 user features; users in the side table alone: 1" in prepared.summary()
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_what_was_asked_changes_with_the_side_tables_content():
+    hashes = set()
+    for users in (None, "users.csv", "others.csv"):
+        options = DataOptions(data=WORLD, users=users)
+        hashes.add(asked_of(options, prepare(options))["data_hash"])
+    assert len(hashes) == 3
+
+
+@pytest.mark.usefixtures("side_tables")
+def test_options_come_back_of_what_was_asked():
+    plain = DataOptions(data=WORLD, columns=Columns())
+    every = DataOptions(
+        data=WORLD,
+        columns=Columns(user="user"),
+        users="users.csv",
+        items="none",
+        split="user",
+        split_seed=7,
+    )
+    for options in (plain, every):
+        asked = json.loads(json.dumps(asked_of(options, prepare(options))))
+        assert options_of(asked) == options
+
+
+def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():
+    prepared = prepare(DataOptions(data="synthetic:ratings=5000"))
+    assert prepared.shape.ratings == len(prepared.split.train) == 3600
+    assert ARCHITECTURES["svdpp"].reference(prepared.shape).batch_size == 128
+
+
+def test_without_side_tables_a_summary_is_silent_of_them():
+    assert "feature" not in prepare(DataOptions(data=WORLD)).summary()
+
+
+def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("who,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
+    columns = Columns(user="who")
+    assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns, users="none")).split.test) == 3
+    assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns)).split.test) == 3
+    with pytest.raises(InputError, match="--user-column who: does not apply"):
+        prepare(DataOptions(data=WORLD, columns=columns))
+
+
+def test_time_is_refused_where_a_pair_has_no_timestamp(tmp_path):
+    bare = tmp_path / "bare.csv"
+    bare.write_text("user,item,rating\n" + "\n".join(f"u{n % 7},i{n % 5},{n % 3 + 1}" for n in range(60)))
+    without = prepare(DataOptions(data=str(bare)))
+    check_time(["none"], without)
+    with pytest.raises(InputError, match="time = 'day' needs timestamps"):
+        check_time(["none", "day"], without)
+    check_time(["day"], prepare(DataOptions(data=WORLD)))
+    later = tmp_path / "later.csv"
+    later.write_text("user,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
+    with pytest.raises(InputError, match="time = 'residual' needs timestamps, and the test rows of"):
+        check_time(["residual"], prepare(DataOptions(data=WORLD, test=str(later))))

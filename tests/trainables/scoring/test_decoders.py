@@ -1,0 +1,134 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.scoring.decoders import (
+    DECODERS,
+    FINEST,
+    decode,
+    fit_temperature,
+    median,
+    observed_log_probabilities,
+    round_to_scale,
+)
+from tests.worlds import STARS
+
+GRID = torch.tensor([1.0, 2, 3, 4, 5])
+
+logits = st.lists(st.lists(st.floats(-20, 20, width=32), min_size=5, max_size=5), min_size=1, max_size=8).map(
+    torch.tensor
+)
+
+
+def decoded(output, decoder, *, temperature=1.0, grid=GRID, scale=STARS):
+    return decode(output, grid, scale, decoder=decoder, temperature=temperature)
+
+
+def log(probabilities):
+    return torch.tensor(probabilities).log()
+
+
+def test_each_decoder_reads_its_own_rating_off_the_same_probabilities():
+    output = log([[0.4, 0.05, 0.1, 0.25, 0.2]])
+    found = {decoder: decoded(output, decoder).item() for decoder in DECODERS}
+    assert found == pytest.approx({"argmax": 1, "mean": 2.8, "median": 3, "rounded": 3, "grid": 2.75})
+
+
+def test_the_median_is_the_lowest_class_at_which_half_is_reached():
+    probabilities = torch.tensor([[0.5, 0.0, 0.0, 0.0, 0.5], [0.49, 0.0, 0.02, 0.0, 0.49], [0.1, 0.1, 0.1, 0.1, 0.6]])
+    assert median(probabilities, GRID).tolist() == [1, 3, 5]
+
+
+def test_a_half_that_32_bits_fall_short_of_is_a_half():
+    probabilities = torch.tensor([[0.01, 0.02, 0.08, 0.39, 0.5]])
+    assert probabilities.cumsum(1)[0, 3] < 0.5
+    assert median(probabilities, GRID).item() == 4
+
+
+@given(logits)
+def test_every_decoder_stays_within_the_scale(output):
+    for decoder in DECODERS:
+        ratings = decoded(output, decoder)
+        assert ratings.min() >= 1
+        assert ratings.max() <= 5
+
+
+@given(logits, st.floats(0.05, 20))
+def test_temperature_moves_no_argmax(output, temperature):
+    probabilities = torch.softmax(output, 1).sort(1).values
+    clear = probabilities[:, -1] - probabilities[:, -2] > 1e-4
+    cool, hot = decoded(output, "argmax"), decoded(output, "argmax", temperature=temperature)
+    assert torch.equal(cool[clear], hot[clear])
+
+
+@given(logits)
+def test_the_median_splits_the_probability_in_halves(output):
+    probabilities = torch.softmax(output, 1)
+    for row, middle in zip(probabilities, decoded(output, "median"), strict=True):
+        assert row[middle <= GRID].sum() >= 0.5 - 1e-5
+        assert row[middle >= GRID].sum() >= 0.5 - 1e-5
+
+
+def test_a_scalar_head_has_one_value_that_only_rounding_and_the_grid_change():
+    output = torch.tensor([2.4, 3.5])
+    assert [decoded(output, decoder, grid=None).tolist() for decoder in DECODERS] == [
+        pytest.approx([2.4, 3.5]),
+        pytest.approx([2.4, 3.5]),
+        pytest.approx([2.4, 3.5]),
+        [2, 4],
+        [2.375, 3.5],
+    ]
+
+
+@given(logits)
+def test_the_grid_is_the_argmax_of_distances_to_the_value(output):
+    values, fine = decoded(output, "mean"), torch.from_numpy(STARS.grid(FINEST)).float()
+    distances = -((values[:, None] - fine) ** 2)
+    best = distances.max(1).values
+    at = (decoded(output, "grid")[:, None] == fine).float()
+    assert torch.allclose((distances * at).sum(1), best, atol=1e-6)
+
+
+def test_predictions_are_clipped_to_the_training_range():
+    output = torch.tensor([0.2, 5.4])
+    for decoder in DECODERS:
+        assert decoded(output, decoder, grid=None).tolist() == [1, 5]
+
+
+def test_rounding_knows_only_observed_values():
+    gaps = Scale.of(np.array([1.0, 2.0, 5.0]))
+    assert round_to_scale(torch.tensor([3.0, 3.4, 3.5, 4.0]), gaps).tolist() == [2, 2, 5, 5]
+
+
+def test_the_mass_of_a_fine_grid_folds_onto_the_nearest_star():
+    scale = Scale.of(np.array([1.0, 2.0, 3.0]))
+    grid = torch.from_numpy(scale.grid(2)).float()  # 1, 1.5, 2, 2.5, 3
+    folded = observed_log_probabilities(log([[0.1, 0.2, 0.3, 0.15, 0.25]]), grid, scale, temperature=1.0).exp()
+    assert folded[0].tolist() == pytest.approx([0.1, 0.5, 0.4])
+
+
+def test_folded_probabilities_are_never_zero():
+    logs = observed_log_probabilities(torch.tensor([[900.0, 0, 0, 0, 0]]), GRID, STARS, temperature=1.0)
+    assert torch.isfinite(logs).all()
+
+
+@pytest.mark.parametrize("known", [0.5, 1.0, 3.0])
+def test_the_fitted_temperature_is_the_one_that_the_ratings_were_drawn_at(known):
+    generator = torch.Generator().manual_seed(1)
+    output = torch.randn(20_000, 5, generator=generator) * 3
+    classes = torch.multinomial(torch.softmax(output / known, 1), 1, generator=generator)[:, 0]
+    assert fit_temperature(output, GRID[classes], GRID, STARS) == pytest.approx(known, rel=0.05)
+
+
+def test_logits_that_know_nothing_get_a_temperature_within_bounds():
+    generator = torch.Generator().manual_seed(1)
+    output = torch.randn(500, 5, generator=generator) * 200
+    ratings = GRID[torch.randint(0, 5, (500,), generator=generator)]
+    fitted = fit_temperature(output, ratings, GRID, STARS)
+    assert 15 < fitted <= 20.0001
+    assert math.isfinite(fitted)

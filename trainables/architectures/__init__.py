@@ -1,0 +1,13 @@
+"""The models: one file for each, of one shape. To add one, see CONTRIBUTING.md.
+
+- `table.py`: the table of them
+- `bias.py`: damped means
+- `pmf.py`: matrix factorisation, the baseline
+- `embedding_nn.py`: the concatenation network
+- `classifier.py`: a classifier over a grid of ratings
+- `autorec.py`: item-based AutoRec
+- `svdpp.py`: SVD++ both ways with side information
+- `svdpp_classifier.py`: a classifier on the vectors of SVD++
+- `ensemble.py`: the weighted average of several of them
+- `parts/`: what they are built of
+"""

@@ -1,0 +1,100 @@
+"""Item-based AutoRec: rating = mean + unit · (w_u · σ(V e_i + c) + b_u + b_i)  (Sedhain, Menon, Sanner & Xie 2015).
+
+e_i are the item's fitted ratings: an item is encoded by who rated it how, and each user decodes it. Beyond the paper:
+ratings enter as distances to the mean, over a power of their number; both sides have biases; batches are of ratings,
+not of items.
+"""
+
+import copy
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.parts.sparse import Bags, product
+from reeltune.trainables.architectures.parts.trunk import UNIT
+from reeltune.trainables.config import Recipe, TrainingConfig
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import Tensors
+from reeltune.trainables.model import RatingModel, batch_for
+
+STEPS = 18  # per epoch, with which the defaults were chosen
+
+
+class Config(TrainingConfig):
+    """Chosen on validation parts: see docs/defaults.md."""
+
+    learning_rate: float = Field(7e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
+    weight_decay: float = Field(1.2, ge=0, le=100, description="decoupled (AdamW); none on biases")
+    batch_size: int = Field(4096, ge=2, le=1_048_576, description="rows per step, over all workers")
+    epochs: int = Field(20, ge=1, le=1000, description="passes over the training rows")
+    hidden: int = Field(100, ge=1, le=16384, description="width of the code")
+    dropout: float = Field(0.35, ge=0, lt=1, description="share of the code dropped in training")
+    exponent: float = Field(0.3, ge=0, le=1, description="an item's n ratings enter scaled by n^-exponent")
+    activation: Literal["sigmoid", "identity"] = Field("sigmoid", description="σ, of the code")
+    initial: float = Field(0.006, gt=0, le=1, description="standard deviation of the weights at the start")
+
+
+class Model(RatingModel):
+    mean: Tensor
+    codes: Tensor | None
+    recipe = Recipe(momenta=(0.9, 0.9), epsilon=1e-6)
+
+    def __init__(self, config: Config, shape: Shape) -> None:
+        super().__init__()
+        self.config, self.shape = config, shape
+        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.encoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)
+        self.hidden_bias = nn.Parameter(torch.zeros(config.hidden))
+        self.decoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)
+        self.user_bias = nn.Parameter(torch.zeros(shape.users))
+        self.item_bias = nn.Parameter(torch.zeros(shape.items))
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("codes", None)  # of all items, once it is served
+
+    def see(self, rows: Tensors) -> None:
+        """Take in how each item was rated."""
+        self.mean.fill_(rows.ratings.mean())
+        scale = torch.bincount(rows.items, minlength=self.shape.items).clamp(min=1) ** -self.config.exponent
+        distances = (rows.ratings - self.mean) / self.unit * scale[rows.items]
+        self.by_item = Bags.of(rows.items, rows.users, self.shape.items, distances)
+        self.by_user = Bags.of(rows.users, rows.items, self.shape.users, distances)
+
+    def served(self) -> "Model":
+        return self if self.codes is not None else self._keeping(self._codes())
+
+    @classmethod
+    def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> "Model":
+        return cls(config, shape)._keeping(torch.zeros(shape.items, config.hidden))
+
+    def _keeping(self, codes: Tensor) -> "Model":
+        """The same model with its items' codes in place of what makes them."""
+        kept = copy.copy(self)
+        kept._parameters = {
+            name: weight for name, weight in self._parameters.items() if name not in ("encoder", "hidden_bias")
+        }
+        kept._buffers = self._buffers | {"codes": codes}
+        return kept
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Map indices of shape (batch,) to ratings of shape (batch,)."""
+        codes = self._codes() if self.codes is None else self.codes
+        code = F.dropout(codes.index_select(0, items), self.config.dropout, self.training)
+        match = (code * self.decoder.index_select(0, users)).sum(1)
+        return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Mean squared error."""
+        return F.mse_loss(output, ratings)
+
+    def _codes(self) -> Tensor:
+        """The codes of all items, shape (items, hidden)."""
+        code = product(self.by_item, self.by_user, self.encoder) + self.hidden_bias
+        return torch.sigmoid(code) if self.config.activation == "sigmoid" else code
+
+
+def reference(shape: Shape) -> Config:
+    """The defaults, with batches of about 18 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

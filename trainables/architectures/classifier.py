@@ -1,0 +1,85 @@
+"""Classifier over a grid of ratings: logits = W₂ ReLU(W₁ [u, i] + b₁) + b₂, trained by a loss of `parts/losses.py`.
+
+With `product`, W₃ (u∘i) is added, which a layer on [u, i] learns with difficulty (He et al. 2017; Rendle et al. 2020).
+Each logit is free: nothing tells the network that 4 lies between 3 and 5, except the loss.
+"""
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import RatingModel, decay_groups, embedding, embedding_width
+
+
+class Config(ClassHeadConfig):
+    """The reference notebook's classifier; a finer grid, other losses and the product of the vectors are options."""
+
+    weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW), of the vectors")
+    user_width: int = Field(74, ge=1, le=4096, description="width of the user vectors")
+    item_width: int = Field(102, ge=1, le=4096, description="width of the item vectors")
+    hidden: int = Field(100, ge=1, le=16384, description="width of the hidden layer")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the vectors dropped in training")
+    product: bool = Field(False, description="whether the vectors' product is added to the logits")
+    head_rate: float = Field(1.0, gt=0, le=1, description="the head's learning rate, as a share of the vectors'")
+    head_decay: float = Field(0.1, ge=0, le=100, description="decay of the head's weights; none on its biases")
+
+
+class Model(RatingModel):
+    def __init__(self, config: Config, shape: Shape) -> None:
+        grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
+        super().__init__(grid)
+        self.config = config
+        self.users = embedding(shape.users, config.user_width)
+        self.items = embedding(shape.items, config.item_width)
+        self.layers = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(config.user_width + config.item_width, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, len(grid)),
+        )
+        self.common = min(config.user_width, config.item_width)  # columns that both vectors have
+        self.product = self._product(grid) if config.product else None
+
+    @torch.no_grad()
+    def _product(self, grid: Tensor) -> nn.Module:
+        """W₃, with W₃, W₂ and b₂ set so that a logit is at first minus the squared distance of its class to u·i.
+
+        But for (u·i)², which all classes share. From there every weight is trained.
+        """
+        linear, last = nn.Linear(self.common, len(grid), bias=False), self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        x = in_quarters(grid, grid)
+        linear.weight.copy_(2 * x[:, None].expand_as(linear.weight))
+        nn.init.zeros_(last.weight)
+        last.bias.copy_(-x.square())
+        return nn.Sequential(nn.Dropout(self.config.dropout), linear)
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Map indices of shape (batch,) to logits of shape (batch, classes)."""
+        user, item = self.users(users), self.items(items)
+        logits = self.layers(torch.cat([user, item], 1))
+        if self.product is None:
+            return logits
+        return logits + self.product(user[:, : self.common] * item[:, : self.common])
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """The mean of the configured loss."""
+        assert self.grid is not None
+        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
+
+    def groups(self, config: Any) -> list[dict[str, Any]]:
+        """The vectors; and the head, which may decay less and learn more slowly."""
+        tables = [*self.users.parameters(), *self.items.parameters()]
+        head = [weight for name, weight in self.named_parameters() if not name.startswith(("users.", "items."))]
+        slower = [{**group, "share": config.head_rate} for group in decay_groups(head, config.head_decay)]
+        return [*decay_groups(tables, config.weight_decay), *slower]
+
+
+def reference(shape: Shape) -> Config:
+    """Table widths by fastai's rule, one layer of 100, a class for each step, weight decay 0.01."""
+    user_width, item_width = embedding_width(shape.users), embedding_width(shape.items)
+    return Config(user_width=user_width, item_width=item_width, weight_decay=0.01, head_decay=0.01)

@@ -1,0 +1,49 @@
+"""Concatenation network: rating = low + span · sigmoid(W₂ BatchNorm(ReLU(W₁ [u, i])) + b)  (He et al. 2017)."""
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
+from reeltune.trainables.config import TrainingConfig
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import RatingModel, embedding, embedding_width, into_range
+
+
+class Config(TrainingConfig):
+    """fastai's `EmbeddingNN` with one hidden layer."""
+
+    user_width: int = Field(74, ge=1, le=4096, description="width of the user vectors")
+    item_width: int = Field(102, ge=1, le=4096, description="width of the item vectors")
+    hidden: int = Field(100, ge=1, le=16384, description="width of the hidden layer")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the vectors dropped in training")
+
+
+class Model(RatingModel):
+    def __init__(self, config: Config, shape: Shape) -> None:
+        super().__init__()
+        self.scale = shape.scale
+        self.users = embedding(shape.users, config.user_width)
+        self.items = embedding(shape.items, config.item_width)
+        self.layers = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(config.user_width + config.item_width, config.hidden, bias=False),
+            nn.ReLU(),
+            BatchNorm(config.hidden),
+            nn.Linear(config.hidden, 1),
+        )
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Map indices of shape (batch,) to ratings of shape (batch,)."""
+        vectors = torch.cat([self.users(users), self.items(items)], 1)
+        return into_range(self.layers(vectors)[:, 0], self.scale)
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Mean squared error."""
+        return F.mse_loss(output, ratings)
+
+
+def reference(shape: Shape) -> Config:
+    """Table widths by fastai's rule (74 and 102 for MovieLens-100k by title), one layer of 100."""
+    return Config(user_width=embedding_width(shape.users), item_width=embedding_width(shape.items))

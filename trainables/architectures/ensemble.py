@@ -1,0 +1,142 @@
+"""Ensemble: rating = Σ w_a f_a with w ≥ 0 and Σ w = 1: stacked regressions (Breiman 1996).
+
+f_a is the rating by an architecture a (of a class head its mean or its argmax); w is fitted on rows that no f_a was
+trained on. An architecture's fits with several seeds are averaged first.
+"""
+
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.optimize import nnls
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import RatingModel
+from reeltune.trainables.options import explain
+from reeltune.trainables.scoring.decoders import Decoder, decode
+
+NAME = "ensemble"  # stands where an architecture's would
+FOLDS = 5
+RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
+
+
+def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    """The weights, shape (models,), of least squared error for predictions of shape (models, rows).
+
+    With E the errors, w minimises |Ew|² on the simplex: it is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²,
+    as both have the same conditions of optimality. The latter is solved exactly (NNLS: Lawson & Hanson 1974).
+    """
+    errors = (np.asarray(predictions, dtype=np.float64) - ratings).T
+    models = errors.shape[1]
+    triangle = np.linalg.qr(errors / (np.linalg.norm(errors) or 1.0), mode="r")
+    system = np.vstack([triangle, RIDGE * np.eye(models), np.ones(models)])
+    solved, _ = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))
+    return solved / solved.sum()
+
+
+def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarray, *, seed: int) -> np.ndarray:
+    """The ensemble's ratings of these rows, shape (rows,): each by weights fitted on the folds that it is not in.
+
+    Rows of the same number, shape (rows,), are the same row, predicted by other fits, and share a fold.
+    """
+    _, places = np.unique(numbers, return_inverse=True)
+    fold = (np.random.default_rng(seed).permutation(places.max() + 1) % FOLDS)[places]
+    combined = np.empty(len(ratings))
+    for number in range(FOLDS):
+        within = fold == number
+        combined[within] = weights(predictions[:, ~within], ratings[~within]) @ predictions[:, within]
+    return combined
+
+
+class Member(BaseModel):
+    """An architecture in the ensemble."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(ge=0, le=1)
+    config: dict[str, Any]
+    fits: int = Field(1, ge=1, le=1000)  # with other seeds, averaged
+    decoder: Decoder = "mean"  # of its class head, if it has one
+    temperature: float = Field(gt=0)  # of its class head, if it has one
+
+
+class Config(FitConfig):
+    """What the ensemble's bundle says of it: its members by architecture."""
+
+    members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
+
+    @model_validator(mode="after")
+    def _of_known_members(self) -> Self:
+        for name, member in self.members.items():
+            if name not in ARCHITECTURES:
+                raise ValueError(f"no architecture {name!r} here; there are {', '.join(ARCHITECTURES)}")
+            try:
+                ARCHITECTURES[name].Config.model_validate(member.config)
+            except ValidationError as error:
+                raise ValueError(f"{name}: {explain(error, ARCHITECTURES[name].Config)}") from None
+        total = sum(member.weight for member in self.members.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the weights must sum to 1, not to {total:g}")
+        return self
+
+
+class Model(RatingModel):
+    """A scalar head on fitted models, which has no weights of its own to train."""
+
+    def __init__(self, config: Config, members: dict[str, list[RatingModel]], scale: Scale) -> None:
+        super().__init__()
+        self.config, self.scale = config, scale
+        self.members = nn.ModuleDict({name: nn.ModuleList(fits) for name, fits in members.items()})
+
+    @classmethod
+    def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> Self:
+        members: dict[str, list[RatingModel]] = {}
+        for name, member in config.members.items():
+            architecture = ARCHITECTURES[name]
+            settings = architecture.Config.model_validate(member.config)
+            of_fits = [_below(f"members.{name}.{place}.", weights) for place in range(member.fits)]
+            members[name] = [architecture.Model.serving(settings, shape, own) for own in of_fits]
+        return cls(config, members, shape.scale)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a member is."""
+        return any(model.timed for name in self.config.members for model in self._fits(name))
+
+    def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
+        """Map indices of shape (batch,) to ratings of shape (batch,)."""
+        ratings = torch.zeros(len(users), dtype=torch.float64, device=users.device)
+        for name, member in self.config.members.items():
+            ratings += member.weight * self._rating(name, users, items, times)
+        return ratings.float()
+
+    def _rating(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        """The mean over the member's fits."""
+        member, ratings = self.config.members[name], []
+        for model in self._fits(name):
+            output = model(*model.inputs(users, items, times))
+            decoded = decode(output, model.grid, self.scale, decoder=member.decoder, temperature=member.temperature)
+            ratings.append(decoded.double())
+        return torch.stack(ratings).mean(0)
+
+    def _fits(self, name: str) -> list[RatingModel]:
+        return [cast(RatingModel, model) for model in cast(nn.ModuleList, self.members[name])]
+
+
+def packed(members: dict[str, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
+    """The weights of the ensemble's model, of those of its members' served ones: a list of fits for each."""
+    return {
+        f"members.{name}.{place}.{key}": tensor
+        for name, fits in members.items()
+        for place, own in enumerate(fits)
+        for key, tensor in own.items()
+    }
+
+
+def _below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}

@@ -1,0 +1,11 @@
+"""What models are built of.
+
+- `trunk.py`: vectors of users and items from ids, implicit feedback and side information
+- `implicit.py`: implicit feedback one way, with its gradients
+- `sparse.py`: sparse matrices that multiply tables
+- `days.py`: a vector for each user and day
+- `residual.py`: a Gaussian process in time on what a fit leaves
+- `batch_norm.py`: batch normalisation over all workers
+- `losses.py`: losses of class heads
+- `labels.py`: labels of class heads
+"""

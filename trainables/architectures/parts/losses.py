@@ -1,0 +1,91 @@
+"""What a class head learns from a rating y: losses of logits z over a grid g of classes, p = softmax(z).
+
+Squared error wants the class nearest to E[y], and these losses differ in what their argmax tends to: the most frequent
+class (`cross_entropy`), a compromise (`spread_cross_entropy`), or that best class itself (`cost_regression`,
+`reverse_kl`).
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+
+from reeltune.trainables.architectures.parts.labels import shared_labels, spread_labels, spread_log_labels
+from reeltune.trainables.config import TrainingConfig
+
+Loss = Literal["cross_entropy", "spread_cross_entropy", "cost_regression", "reverse_kl"]
+
+
+def in_quarters(ratings: Tensor, grid: Tensor) -> Tensor:
+    """Ratings from the middle of the scale, in quarters of its span: stars less 3 where ratings go from 1 to 5.
+
+    Targets in these units have the same size on every scale.
+    """
+    return (ratings - (grid[0] + grid[-1]) / 2) / ((grid[-1] - grid[0]) / 4)
+
+
+def cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """-log p of the rating's class, shared by the two nearest where the rating is between them."""
+    return -(shared_labels(ratings, grid) * logits.log_softmax(1)).sum(1).mean()
+
+
+def spread_cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """-Σ_k q_k log p_k, with q ∝ exp(-(g - y)² / 2 width²): neighbours of the class are nearly right
+    (Imani & White 2018; Farebrother et al. 2024, "Stop Regressing").
+
+    Optimum: p = E[q]. Its peak nears E[y] as the width grows.
+    """
+    return -(spread_labels(ratings, grid, width=width) * logits.log_softmax(1)).sum(1).mean()
+
+
+def cost_regression(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """mean_k (z_k - x_k (2t - x_k))², x and t being g and y from the middle of the scale, in quarters of its span:
+    each logit learns minus the squared cost of its class, plus t² (Tu & Lin 2010, on costs by class).
+
+    Optimum: z_k = x_k (2 E[t] - x_k) = E[t]² - (x_k - E[t])², highest at the class nearest to E[y].
+    """
+    # t² is the same for all classes: the argmax doesn't see it and the network needn't learn it.
+    x, t = in_quarters(grid, grid), in_quarters(ratings, grid)[:, None]
+    return (logits - x * (2 * t - x)).square().mean()
+
+
+def reverse_kl(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """KL(p ‖ q) = Σ_k p_k (log p_k - log q_k), with q as in `spread_cross_entropy`: but for a constant, the expected
+    squared cost of a class drawn from p, over 2 width², less p's entropy (Norouzi et al. 2016 compare both directions).
+
+    Optimum: p ∝ exp E[log q] ∝ exp(-(g - E[y])² / 2 width²), highest at the class nearest to E[y].
+    """
+    log_p = logits.log_softmax(1)
+    return (log_p.exp() * (log_p - spread_log_labels(ratings, grid, width=width))).sum(1).mean()
+
+
+LOSSES: dict[Loss, Callable[..., Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "spread_cross_entropy": spread_cross_entropy,
+    "cost_regression": cost_regression,
+    "reverse_kl": reverse_kl,
+}
+
+
+def class_loss(name: Loss, logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """The mean loss of logits of shape (batch, classes) for ratings of shape (batch,); `width` in rating units."""
+    return LOSSES[name](logits, ratings, grid, width=width)
+
+
+def _number(value: object) -> object:
+    """A number typed on the command line is text, which pydantic compares with no literal number."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Subdivisions = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_number)]
+
+
+class ClassHeadConfig(TrainingConfig):
+    """Fields that all architectures with a class head share."""
+
+    subdivisions: Subdivisions = Field(1, description="classes per step of the scale")
+    loss: Loss = Field("cross_entropy", description="what the classes' logits learn from a rating")
+    label_width: float = Field(
+        0.5, gt=0, le=1e6, description="deviation of the labels in rating units, of spread_cross_entropy and reverse_kl"
+    )

@@ -1,0 +1,245 @@
+"""Vectors of users and items from ids, implicit feedback both ways and side information: the trunk of `svdpp`.
+
+    P = U + n_u^-a (A Y) + S_u C_u        Q = I + n_i^-a (Aᵀ X) + S_i C_i
+
+A is the incidence of the fitted ratings (who rated what), n_u and n_i count a user's and an item's, S_u and S_i hold
+the features of side tables. SVD++ (Koren 2008) has A Y alone; Aᵀ X is its mirror for items; features enter as in a
+factorisation machine (Rendle 2010). The last column of every table holds biases.
+"""
+
+import copy
+from typing import Any, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.parts.implicit import half
+from reeltune.trainables.architectures.parts.sparse import Bags
+from reeltune.trainables.config import Recipe, TrainingConfig
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import Tensors
+from reeltune.trainables.model import RatingModel
+
+STEPS = 36  # per epoch, with which the defaults were chosen
+UNIT = 4.0  # spans are measured in quarters: settings found on 1 to 5 stars hold on any scale
+
+
+class TrunkConfig(TrainingConfig):
+    """What all architectures on this trunk share. Chosen on validation parts: see docs/defaults.md."""
+
+    learning_rate: float = Field(0.019, gt=0, le=10, description="highest rate of the one-cycle schedule")
+    weight_decay: float = Field(3.4, ge=0, le=100, description="decoupled, of the vectors of ids")
+    batch_size: int = Field(2048, ge=2, le=1_048_576, description="rows per step, over all workers")
+    epochs: int = Field(8, ge=1, le=1000, description="passes over the training rows")
+    factors: int = Field(63, ge=1, le=4096, description="width of the vectors")
+    implicit_decay: float = Field(1.6, ge=0, le=100, description="decay of the vectors of implicit feedback")
+    side_decay: float = Field(4.0, ge=0, le=100, description="decay of the vectors of side information")
+    bias_decay: float = Field(0.25, ge=0, le=100, description="decay of all biases")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of each user vector dropped in training")
+    id_dropout: float = Field(0.0, ge=0, lt=1, description="share of ids taken for unknown in training")
+    initial: float = Field(0.07, gt=0, le=1, description="standard deviation of the vectors at the start")
+    exponent: float = Field(0.63, ge=0, le=1, description="implicit feedback of n ratings is scaled by n^-exponent")
+
+
+class Trunk(nn.Module):
+    """All vectors are rows of one table: one gradient to write, one step of the optimiser."""
+
+    decay: Tensor
+
+    def __init__(self, config: TrunkConfig, shape: Shape) -> None:
+        super().__init__()
+        self.config, self.shape = config, shape
+        features = [0 if side is None else len(side.names) for side in (shape.user_features, shape.item_features)]
+        self.sizes = [shape.users, shape.items, shape.items, shape.users, *features]
+        self.table = nn.Parameter(torch.randn(sum(self.sizes), config.factors + 1) * config.initial)
+        with torch.no_grad():
+            self.table[:, -1] = 0
+        self.register_buffer("decay", self._decay(), persistent=False)
+
+    def see(self, users: Tensor, items: Tensor) -> None:
+        """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
+        by_user = Bags.of(users, items, self.shape.users).cut()
+        by_item = Bags.of(items, users, self.shape.items).cut()
+        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features)
+        self.item_half = half(by_item, by_user, self.config.exponent, self.shape.item_features)
+
+    def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Map pairs of indices, shape (batch,), to user and item vectors, shape (batch, factors + 1).
+
+        In training the pairs must be rated ones: what a pair itself adds to the implicit feedback is taken out,
+        since a pair to be predicted adds nothing.
+        """
+        if not self.training:
+            return self.folded()(users, items)
+        return _Vectors.apply(self.table, users, items, self._shown(users), self._shown(items), self)
+
+    def _shown(self, ids: Tensor) -> Tensor:
+        """Ids with some taken for 'unknown', so that what is said of unknown ones is learnt."""
+        share = self.config.id_dropout
+        return ids.where(torch.rand(ids.shape, device=ids.device) >= share, 0) if share else ids
+
+    @torch.no_grad()
+    def shrink(self, rate: float) -> None:
+        """Decoupled weight decay: of another strength in each part of the table, and for biases."""
+        self.table.addcmul_(self.table, self.decay, value=-rate)
+
+    @torch.no_grad()
+    def folded(self) -> "Tables":
+        """The vectors P and Q themselves. Ids without a fitted rating have what 'unknown' and their features give:
+        what ids that were dropped have learnt, or, where none were, the mean of the rated ones.
+        """
+        learnt = self.config.id_dropout > 0
+        users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)
+        return Tables(
+            self.user_half.folded(users, implicit_items, user_sides, learnt=learnt),
+            self.item_half.folded(items, implicit_users, item_sides, learnt=learnt),
+        )
+
+    def parts(self, table: Tensor) -> tuple[Tensor, ...]:
+        """U, I, Y, X, C_u and C_i in the table, or in its gradient."""
+        return table.split(self.sizes)
+
+    def _decay(self) -> Tensor:
+        config = self.config
+        ids, implicit, sides = config.weight_decay, config.implicit_decay, config.side_decay
+        rows = torch.tensor([ids, ids, implicit, implicit, sides, sides]).repeat_interleave(torch.tensor(self.sizes))
+        decay = rows[:, None].repeat(1, config.factors + 1)
+        decay[:, -1] = config.bias_decay
+        return decay
+
+
+def match(users: Tensor, items: Tensor, mask: Tensor | None = None) -> Tensor:
+    """p·q + b_p + b_q of vectors of shape (batch, factors + 1), the last column biases; p is multiplied by `mask`."""
+    return _Match.apply(users, items, mask)
+
+
+class _Match(torch.autograd.Function):
+    """With its gradient written out: autograd would write a batch of zeros for every slice."""
+
+    @staticmethod
+    def forward(ctx, users, items, mask):  # type: ignore[no-untyped-def]
+        masked = users if mask is None else users * mask
+        ctx.save_for_backward(masked, items, mask)
+        biases = masked[:, -1], items[:, -1]
+        return (masked * items).sum(1).addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        masked, items, mask = ctx.saved_tensors
+        gradient = gradient[:, None]
+        of_users = items * gradient if mask is None else (items * mask).mul_(gradient)
+        of_items = masked * gradient
+        of_users[:, -1:] = gradient
+        of_items[:, -1:] = gradient
+        return of_users, of_items, None
+
+
+class Tables(nn.Module):
+    """Vectors of users and of items as a fit left them: what a bundle holds of a trunk."""
+
+    users: Tensor
+    items: Tensor
+
+    def __init__(self, users: Tensor, items: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("users", users)
+        self.register_buffer("items", items)
+
+    @classmethod
+    def empty(cls, config: TrunkConfig, shape: Shape) -> "Tables":
+        width = config.factors + 1
+        return cls(torch.zeros(shape.users, width), torch.zeros(shape.items, width))
+
+    def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Trunk.forward`."""
+        return self.users.index_select(0, users), self.items.index_select(0, items)
+
+    def folded(self) -> "Tables":
+        return self
+
+
+class TrunkModel(RatingModel):
+    """What the architectures on this trunk have in common: the vectors, the mean, how they are trained."""
+
+    config: Any
+    trunk: Trunk | Tables
+    mean: Tensor
+    recipe = Recipe(momenta=(0.9, 0.9), epsilon=1e-6)
+
+    def __init__(
+        self, config: TrunkConfig, shape: Shape, *, grid: Tensor | None = None, trunk: Trunk | Tables | None = None
+    ) -> None:
+        super().__init__(grid)
+        self.config, self.shape = config, shape
+        self.trunk = Trunk(config, shape) if trunk is None else trunk
+        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.register_buffer("mean", torch.zeros(()))
+
+    @classmethod
+    def serving(cls, config: Any, shape: Shape, weights: dict[str, Tensor]) -> Self:
+        return cls(config, shape, trunk=Tables.empty(config, shape))
+
+    def served(self) -> Self:
+        served = copy.copy(self)
+        served._modules = self._modules | {"trunk": self.trunk.folded()}
+        return served
+
+    def see(self, rows: Tensors) -> None:
+        """Take in who rated what, and the mean rating."""
+        assert isinstance(self.trunk, Trunk)
+        self.trunk.see(rows.users, rows.items)
+        self.mean.fill_(rows.ratings.mean())
+
+    def groups(self, config: Any) -> list[dict[str, Any]]:
+        return [{"params": list(self.trunk.parameters()), "weight_decay": 0.0}]  # `shrink` is its decay
+
+    def shrink(self, rate: float) -> None:
+        if isinstance(self.trunk, Trunk):
+            self.trunk.shrink(rate)
+
+    def vectors(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """User and item vectors, shape (batch, factors + 1), with dropout on the users' in training."""
+        user, item = self.trunk(users, items)
+        mask = self.mask(users)
+        return (user if mask is None else user * mask, item)
+
+    def mask(self, users: Tensor) -> Tensor | None:
+        """What dropout multiplies user vectors by, shape (batch, factors + 1); None where it does not.
+
+        Drawn once for each user where that is less to draw; 1 for the bias, in the last column.
+        """
+        if not (self.training and self.config.dropout):
+            return None
+        per_user = self.shape.users <= len(users)
+        count = self.shape.users if per_user else len(users)
+        kept = torch.rand(count, self.config.factors + 1, device=users.device) >= self.config.dropout
+        mask = kept / (1 - self.config.dropout)
+        mask[:, -1] = 1
+        return mask.index_select(0, users) if per_user else mask
+
+
+class _Vectors(torch.autograd.Function):
+    """`Trunk.forward` with its gradient written out: autograd would write a table for every part of it."""
+
+    @staticmethod
+    def forward(ctx, table, users, items, shown_users, shown_items, trunk):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(users, items, shown_users, shown_items)
+        ctx.trunk = trunk
+        own_users, own_items, implicit_items, implicit_users, user_sides, item_sides = trunk.parts(table.detach())
+        return (
+            trunk.user_half.vectors(own_users, implicit_items, user_sides, users, shown_users, items),
+            trunk.item_half.vectors(own_items, implicit_users, item_sides, items, shown_items, users),
+        )
+
+    @staticmethod
+    def backward(ctx, grad_users, grad_items):  # type: ignore[no-untyped-def]
+        users, items, shown_users, shown_items = ctx.saved_tensors
+        trunk = ctx.trunk
+        gradient = torch.empty_like(trunk.table)
+        own_users, own_items, implicit_items, implicit_users, user_sides, item_sides = trunk.parts(gradient)
+        user_grads = own_users, implicit_items, user_sides
+        item_grads = own_items, implicit_users, item_sides
+        trunk.user_half.gradients(user_grads, grad_users, users, shown_users, items)
+        trunk.item_half.gradients(item_grads, grad_items, items, shown_items, users)
+        return gradient, None, None, None, None, None

@@ -1,0 +1,105 @@
+"""SVD++ both ways with side information: rating = mean + unit · (p·q + b_p + b_q)  (Koren 2008; Rendle 2010).
+
+p and q are the vectors of `parts/trunk.py`: of the ids, of what else the user rated and who else rated the item,
+and of side tables where there are any. There is no sigmoid: predictions are clipped to the scale.
+
+Where pairs have times, `time` may be "day" (a vector for each user and day is added to p) or "residual" (a Gaussian
+process of what is left of the user's ratings, `parts/residual.py`). Under a random split both know later ratings
+of the same user.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from reeltune.trainables.architectures.parts.days import Days
+from reeltune.trainables.architectures.parts.residual import Residuals
+from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel, match
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import Tensors
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.model import Again, batch_for
+from reeltune.trainables.scoring.metrics import predict
+
+FOLDS = 5  # of which each is predicted by a fit on the others, to learn residuals
+
+
+class Config(TrunkConfig):
+    """What the regression adds."""
+
+    time: Literal["none", "day", "residual"] = Field("none", description="how a pair's time is used")
+    day_decay: float = Field(5.0, ge=0, le=100, description="decay of the vectors of a user's days, if time is day")
+
+
+class Model(TrunkModel):
+    def __init__(self, config: Config, shape: Shape, *, trunk: Trunk | Tables | None = None) -> None:
+        super().__init__(config, shape, trunk=trunk)
+        self.days: Days | None = None
+        self.residuals: Residuals | None = None
+
+    @property
+    def timed(self) -> bool:
+        return self.config.time != "none"
+
+    def see(self, rows: Tensors) -> None:
+        """Take in who rated what and when. Raises InputError where time is asked for and rows have none."""
+        super().see(rows)
+        if self.timed and rows.times is None:
+            raise InputError(f"time = {self.config.time!r} needs timestamps, and the ratings have none")
+        if self.config.time == "day" and rows.times is not None:
+            self.days = Days.of(rows.users, rows.times, self.config.factors + 1)
+        if self.config.time == "residual":
+            self.residuals = Residuals(self.shape.users, len(rows)).to(rows.users.device)
+
+    @classmethod
+    def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> "Model":
+        model = cls(config, shape, trunk=Tables.empty(config, shape))
+        if "days.keys" in weights:
+            model.days = Days(len(weights["days.keys"]), config.factors + 1)
+        if "residuals.times" in weights:
+            model.residuals = Residuals(shape.users, len(weights["residuals.times"]))
+        return model
+
+    def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
+        """Map indices, and times where the model is timed, of shape (batch,) to ratings of shape (batch,)."""
+        user, item = self.trunk(users, items)
+        if self.days is not None and times is not None:
+            user = user + self.days(users, times)
+        ratings = self.mean + self.unit * match(user, item, self.mask(users))
+        if self.residuals is None or times is None or self.training or not self.residuals.noise:
+            return ratings
+        return ratings + self.residuals.correction(users, items, times, ratings, self._item_vectors())
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Mean squared error."""
+        return F.mse_loss(output, ratings)
+
+    def groups(self, config: Config) -> list[dict]:
+        days = [] if self.days is None else [{"params": [self.days.table], "weight_decay": config.day_decay}]
+        return [*super().groups(config), *days]
+
+    def finish(self, rows: Tensors, again: Again, *, seed: int) -> None:
+        """Learn the residuals of fits on four fifths of the rows each."""
+        if self.residuals is None:
+            return
+        assert rows.times is not None
+        without = self.config.model_copy(update={"time": "none"})
+        fold = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).to(rows.users.device) % FOLDS
+        held_out = torch.zeros_like(rows.ratings)
+        for number in range(FOLDS):
+            out = fold == number
+            model = again(without, (~out).nonzero()[:, 0])
+            held_out[out] = predict(model, rows.users[out], rows.items[out])
+        torch.manual_seed(seed)  # the same on every worker
+        self.residuals.learn(rows.users, rows.items, rows.times, rows.ratings, held_out, self._item_vectors())
+
+    def _item_vectors(self) -> Tensor:
+        return self.trunk.folded().items[:, :-1]
+
+
+def reference(shape: Shape) -> Config:
+    """The defaults, with batches of about 36 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

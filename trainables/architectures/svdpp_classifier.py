@@ -1,0 +1,72 @@
+"""Classifier on the vectors of SVD++: logits = W₂ [m, Dropout(ReLU(W₁ [p, q, p∘q] + b₁))] + b₂, m = p·q + b_p + b_q.
+
+p and q are the vectors of `parts/trunk.py`. Each logit is free: W₂ weighs the match m and the hidden layer for
+every class apart, and only the loss says that 4 lies between 3 and 5. At the start W₂ and b₂ make a logit minus the
+squared distance of its class to m (but for m²), which is what cost regression is to learn; from there all of them are
+trained, at a lower rate than the vectors.
+"""
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
+from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import batch_for, decay_groups
+
+
+class Config(TrunkConfig, ClassHeadConfig):
+    """What the head adds."""
+
+    hidden: int = Field(32, ge=1, le=16384, description="width of the hidden layer")
+    head_dropout: float = Field(0.2, ge=0, lt=1, description="share of the hidden layer dropped in training")
+    head_decay: float = Field(0.05, ge=0, le=100, description="decay of the head's weights")
+    head_rate: float = Field(0.03, gt=0, le=1, description="the head's learning rate, as a share of the vectors'")
+    subdivisions: Subdivisions = Field(8, description="classes per step of the scale")
+    loss: Loss = Field("cost_regression", description="what the classes' logits learn from a rating")
+
+
+class Model(TrunkModel):
+    config: Config
+
+    def __init__(self, config: Config, shape: Shape, *, trunk: Trunk | Tables | None = None) -> None:
+        grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
+        super().__init__(config, shape, grid=grid, trunk=trunk)
+        width = config.factors + 1
+        self.layers = nn.Sequential(nn.Linear(3 * width, config.hidden), nn.ReLU(), nn.Dropout(config.head_dropout))
+        self.classes = nn.Linear(1 + config.hidden, len(grid))
+        self.middle = (shape.scale.low + shape.scale.high) / 2
+        self._start_at_distances(grid)
+
+    @torch.no_grad()
+    def _start_at_distances(self, grid: Tensor) -> None:
+        x = (grid - self.middle) / self.unit
+        self.classes.weight.zero_()
+        self.classes.weight[:, 0] = 2 * x
+        self.classes.bias.copy_(-x * x)
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Map indices of shape (batch,) to logits of shape (batch, classes)."""
+        user, item = self.vectors(users, items)
+        product = user * item
+        match = product[:, :-1].sum(1) + user[:, -1] + item[:, -1] + (self.mean - self.middle) / self.unit
+        hidden = self.layers(torch.cat([user, item, product], 1))
+        return self.classes(torch.cat([match[:, None], hidden], 1))
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """The mean of the configured loss."""
+        assert self.grid is not None
+        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
+
+    def groups(self, config: Any) -> list[dict[str, Any]]:
+        head = [*self.layers.parameters(), *self.classes.parameters()]
+        groups = decay_groups(head, config.head_decay)
+        return [*super().groups(config), *({**group, "share": config.head_rate} for group in groups)]
+
+
+def reference(shape: Shape) -> Config:
+    """The defaults, with batches of about 36 steps an epoch."""
+    return Config(batch_size=batch_for(shape, steps=STEPS))

@@ -1,0 +1,35 @@
+"""What every architecture's configuration says of training, and the schedule of rates that it leads to."""
+
+import math
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FitConfig(BaseModel):
+    """What one fit of an architecture is told; each adds its own fields. Unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class TrainingConfig(FitConfig):
+    """Fields that all architectures share which are trained step by step."""
+
+    learning_rate: float = Field(5e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
+    weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW); none on biases and norms")
+    batch_size: int = Field(64, ge=2, le=1_048_576, description="rows per step, over all workers")
+    epochs: int = Field(5, ge=1, le=1000, description="passes over the training rows")
+
+
+def batch_of(ratings: int, *, steps: int) -> int:
+    """The batch that makes about so many steps an epoch: a power of two from 64 to a million."""
+    return int(2 ** min(20, max(6, round(math.log2(ratings / steps)))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """AdamW's constants, which are not searched: as fastai's unless an architecture says otherwise."""
+
+    momenta: tuple[float, float] = (0.95, 0.85)  # at the start and end of a cycle, and at its highest rate
+    second: float = 0.99
+    epsilon: float = 1e-5

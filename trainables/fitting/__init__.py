@@ -1,0 +1,8 @@
+"""One fit, on one worker or several, without Ray.
+
+- `fit.py`: model, optimiser, and where the fit stands
+- `loop.py`: the worker's loop, a generator of reports
+- `schedule.py`: the one-cycle schedule of rates
+- `range_test.py`: the learning-rate range test
+- `allocator.py`: keeps the memory that a step frees
+"""

@@ -1,0 +1,191 @@
+"""One fit: a model, its optimiser, and where it stands. It can be saved and taken up again."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from reeltune.trainables.config import FitConfig, TrainingConfig
+from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.tensors import Tensors, on_device
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.schedule import one_cycle
+from reeltune.trainables.model import Architecture, RatingModel
+
+
+class Fit:
+    """The state of a fit: `step` of `steps`, each on `batch_size` rows over all workers.
+
+    The last rows of an epoch that fill no batch are left out, other ones each epoch (as fastai does).
+    An architecture without a `TrainingConfig` is solved, not trained: its one step only takes the loss.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        config: FitConfig,
+        shape: Shape,
+        rows: Rows,
+        *,
+        seed: int,
+        device: torch.device | str = "cpu",
+        bfloat16: bool = False,
+    ) -> None:
+        self.config, self.shape, self.seed = config, shape, seed
+        self.device = torch.device(device)
+        self.bfloat16 = bfloat16
+        if bfloat16 and self.device.type != "cuda":
+            raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
+        self.world, self.rank = _world()
+        self.architecture, self.given = architecture, rows
+        self.rows = on_device(rows, self.device)
+        trained = config if isinstance(config, TrainingConfig) else None
+        self.batch_size = len(rows) if trained is None else min(trained.batch_size, len(rows))
+        if self.batch_size < 2:
+            raise InputError(f"a batch of {self.batch_size} rows is too small: two are the least")
+        self.steps_per_epoch = len(rows) // self.batch_size
+        self.epochs = 1 if trained is None else trained.epochs
+        self.steps = self.steps_per_epoch * self.epochs
+        self.step = 0
+        self.loss_sum = torch.zeros((), device=self.device)  # over the steps of this epoch
+        torch.manual_seed(seed)
+        self.model: RatingModel = architecture.Model(config, shape).to(self.device)
+        self.model.see(self.rows)
+        self.optimizer = None if trained is None else self._optimizer(trained)
+        # Buffers are the same on every worker already.
+        parallel = self.world > 1 and self.optimizer is not None
+        self.trained: nn.Module = (
+            DistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
+        )
+        self._epoch_rows: tuple[int, Tensors] | None = None
+
+    def _optimizer(self, config: TrainingConfig) -> torch.optim.AdamW:
+        recipe = self.model.recipe
+        return torch.optim.AdamW(
+            self.model.groups(config),
+            lr=config.learning_rate,
+            betas=(recipe.momenta[0], recipe.second),
+            eps=recipe.epsilon,
+            fused=True,
+        )
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step; 0 where nothing is trained."""
+        return self.optimizer.param_groups[0]["lr"] if self.optimizer else 0.0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.steps
+
+    def advance(self, *, rate: float | None = None) -> Tensor:
+        """Take one optimiser step on this worker's share of the next batch, and give its loss.
+
+        `rate` replaces the schedule's learning rate.
+        """
+        epoch, number = divmod(self.step, self.steps_per_epoch)
+        if number == 0:
+            self.loss_sum.zero_()
+        batch = self._batch(epoch, number)
+        rate = self._schedule(rate)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            loss = self.model.loss(
+                self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch.ratings
+            )
+        if self.world > 1:
+            # DDP averages over workers; shares that differ by a row must still weigh each row alike.
+            loss = loss * (len(batch) * self.world / self.batch_size)
+        if self.optimizer is not None:
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.model.shrink(rate)
+            self.optimizer.step()
+        self.loss_sum += loss.detach() / self.world
+        self.step += 1
+        if self.step == self.steps:
+            self.model.finish(self.rows, self._again, seed=_mix(self.seed, self.steps))
+        return loss.detach()
+
+    def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
+        fit = Fit(
+            self.architecture,
+            config,
+            self.shape,
+            self.given.take(rows.cpu().numpy()),
+            seed=self.seed,
+            device=self.device,
+            bfloat16=self.bfloat16,
+        )
+        while fit.step < fit.steps:
+            fit.advance()
+        return fit.model
+
+    def _schedule(self, rate: float | None) -> float:
+        """Set the optimiser for this step, and give the learning rate."""
+        if self.optimizer is None:
+            return 0.0
+        recipe, highest = self.model.recipe, self.optimizer.defaults["lr"]
+        scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), highest, momenta=recipe.momenta)
+        rate = scheduled if rate is None else rate
+        for group in self.optimizer.param_groups:
+            group["lr"], group["betas"] = rate * group.get("share", 1.0), (momentum, recipe.second)
+        return rate
+
+    def _batch(self, epoch: int, number: int) -> Tensors:
+        if self._epoch_rows is None or self._epoch_rows[0] != epoch:
+            self._epoch_rows = epoch, self.rows.take(self._shuffled(epoch))
+        start = number * self.batch_size
+        return self._epoch_rows[1].take(slice(start + self.rank, start + self.batch_size, self.world))
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        """The epoch's order: the same on every worker, and again after a restart."""
+        generator = torch.Generator(device=self.device).manual_seed(_mix(self.seed, epoch))
+        if epoch * self.steps_per_epoch == self.step:
+            torch.manual_seed(_mix(self.seed, epoch, self.rank))  # dropout
+        return torch.randperm(len(self.rows), generator=generator, device=self.device)
+
+    def state(self) -> dict[str, Any]:
+        """All that a later `load_state` needs; on one worker it goes on as if nothing had happened."""
+        return {
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict() if self.optimizer else {},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a state. On several workers dropout goes on with other masks than it would have drawn."""
+        self.step = state["step"]
+        self.loss_sum = state["loss_sum"].to(self.device)
+        self.model.load_state_dict(state["model"])
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self._epoch_rows = None
+        if self.step % self.steps_per_epoch:
+            self._batch(*divmod(self.step, self.steps_per_epoch))
+        if self.rank > 0:  # the state is the first worker's: the others must not drop what it drops
+            torch.manual_seed(_mix(self.seed, self.step, self.rank))
+            return
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+
+
+def _world() -> tuple[int, int]:
+    return (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
+
+
+def _mix(*numbers: int) -> int:
+    """One well-spread seed out of several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

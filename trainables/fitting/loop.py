@@ -1,0 +1,111 @@
+"""The worker's loop: a generator of reports, which knows nothing of Ray."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.errors import FitFailed
+from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
+from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
+from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, sums
+
+LOOK_EVERY = 64  # steps between two looks at the clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where a fit stands. `validation` is None between the points at which it is measured."""
+
+    step: int
+    epoch: int
+    whole: bool  # an epoch ends here
+    progress: float  # share of the whole schedule, 0 to 1
+    learning_rate: float
+    train_loss: float  # mean over the epoch so far
+    validation: Metrics | None
+    marked: bool  # this is one of the asked-for marks
+    save: bool  # a checkpoint is due
+
+
+def run(
+    fit: Fit,
+    *,
+    validation: Rows | None = None,
+    decoder: Decoder = "argmax",
+    marks: tuple[float, ...] = (),
+    save_every: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Report]:
+    """Train to the end, reporting at each epoch's end and at `marks` (shares of the schedule, 0 to 1).
+
+    A report with `save` comes when `save_every` seconds have passed, and at the end, on every worker alike.
+    Raises FitFailed when the training loss is no finite number.
+    """
+    held_out = None if validation is None else on_device(validation, fit.device)
+    marked = {math.ceil(mark * fit.steps) for mark in marks}
+    saved = clock()
+    while fit.step < fit.steps:
+        fit.advance()
+        epoch_ends = fit.step % fit.steps_per_epoch == 0
+        measure = epoch_ends or fit.step in marked
+        if not measure and fit.step % LOOK_EVERY:
+            continue
+        due = _agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
+        if not (measure or due):
+            continue
+        yield _report(fit, held_out if measure else None, decoder, marked=fit.step in marked, save=due)
+        if due:
+            saved = clock()
+
+
+def _agreed(fit: Fit, due: bool) -> bool:
+    """Whether a checkpoint is due by the first worker's clock: reports must come on every worker or on none."""
+    if fit.world == 1:
+        return due
+    vote = torch.tensor(float(due and fit.rank == 0), device=fit.device)
+    return bool(add_up(vote))
+
+
+def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: bool, save: bool) -> Report:
+    steps = (fit.step - 1) % fit.steps_per_epoch + 1
+    loss = float(add_up(fit.loss_sum.clone())) / steps
+    epoch = (fit.step - 1) // fit.steps_per_epoch + 1
+    if not math.isfinite(loss):
+        raise FitFailed(f"the training loss is {loss} in epoch {epoch}")
+    validation = None if held_out is None else evaluate(fit, held_out, decoder=decoder)
+    if validation is not None and not math.isfinite(validation.mean_mse + validation.argmax_mse):
+        raise FitFailed(f"the validation error is {validation.mean_mse} in epoch {epoch}")
+    return Report(
+        step=fit.step,
+        epoch=fit.epoch,
+        whole=fit.step % fit.steps_per_epoch == 0,
+        progress=fit.progress,
+        learning_rate=fit.rate,
+        train_loss=loss,
+        validation=validation,
+        marked=marked,
+        save=save,
+    )
+
+
+def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: float = 1.0) -> Metrics:
+    """Metrics over all of the rows, each worker taking its share of them."""
+    share = held_out.take(slice(fit.rank, None, fit.world))
+    total = torch.zeros(SUMS, dtype=torch.float64, device=fit.device)
+    if len(share):
+        output = predict(fit.model, share.users, share.items, share.times)
+        grid = fit.model.grid
+        total = sums(output, share.ratings, grid, fit.shape.scale, decoder=decoder, temperature=temperature)
+    return from_sums(add_up(total), scalar=fit.model.grid is None)
+
+
+def calibrate(fit: Fit, held_out: Tensors) -> float:
+    """The temperature of least log-loss on these rows; 1 for a scalar head. The same on every worker."""
+    if fit.model.grid is None:
+        return 1.0
+    output = predict(fit.model, held_out.users, held_out.items, held_out.times)
+    return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale)

@@ -1,0 +1,101 @@
+"""Where a predictor is good or bad: the squared error by group of rows.
+
+By true rating, by how many ratings of the user and of the item were fitted (fifths of the rows; those without any
+apart), and by whether there was any. Groups of fewer than FEWEST rows are merged with a neighbour, but for the last.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.data.scale import Scale
+
+FEWEST = 30  # rows; the error of fewer says little
+PARTS = 5
+MOST_VALUES = 10  # observed ratings that are a group each
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """Disjoint groups that together hold all rows: each row's place among the labels, shape (rows,)."""
+
+    labels: tuple[str, ...]
+    member: np.ndarray
+
+    def errors(self, squared: np.ndarray) -> list[dict[str, str | int | float | None]]:
+        """Label, count and mean of squared errors of shape (rows,); None for a group without rows."""
+        counts = np.bincount(self.member, minlength=len(self.labels)).tolist()
+        sums = np.bincount(self.member, weights=squared, minlength=len(self.labels)).tolist()
+        return [
+            {"label": label, "count": count, "mse": total / count if count else None}
+            for label, count, total in zip(self.labels, counts, sums, strict=True)
+        ]
+
+
+def slices(rows: Rows, fitting: Rows, scale: Scale) -> dict[str, Groups]:
+    """The groups of rows to be predicted, by what they are told by. The same for all predictors."""
+    of_user, of_item = _known(rows.users, fitting.users), _known(rows.items, fitting.items)
+    return {
+        "rating": by_rating(rows.ratings, scale),
+        "user_activity": by_number(of_user),
+        "item_popularity": by_number(of_item),
+        "cold": by_cold(of_user == 0, of_item == 0),
+    }
+
+
+def by_rating(ratings: np.ndarray, scale: Scale) -> Groups:
+    """By the nearest observed rating; by ranges where there are many."""
+    if len(scale.values) > MOST_VALUES:
+        return _merged(ratings, _fifths(ratings))
+    stars = np.asarray(scale.values)[scale.nearest(ratings)]
+    return _merged(stars, np.unique(stars))
+
+
+def by_number(numbers: np.ndarray) -> Groups:
+    """By how many fitted ratings there are: rows without any, and fifths of the others."""
+    some = numbers[numbers > 0]
+    groups = _merged(numbers, np.concatenate([[0], _fifths(some)]))
+    return Groups(
+        labels=tuple(f"{label} rating{'' if label == '1' else 's'}" for label in groups.labels), member=groups.member
+    )
+
+
+def by_cold(user: np.ndarray, item: np.ndarray) -> Groups:
+    """By whether the user, the item or both had no fitted rating; not merged, as they are of different kinds."""
+    labels = ("warm user and item", "cold user, warm item", "warm user, cold item", "cold user and item")
+    return Groups(labels=labels, member=user + 2 * item)
+
+
+def _known(ids: np.ndarray, fitting: np.ndarray) -> np.ndarray:
+    """How many of the fitting rows have each row's id; the 'unknown' one is nobody's."""
+    counts = np.bincount(fitting, minlength=1 + ids.max(initial=0))
+    counts[0] = 0
+    return counts[ids]
+
+
+def _fifths(numbers: np.ndarray) -> np.ndarray:
+    """The highest number of each fifth, ascending; fewer where numbers repeat."""
+    if len(numbers) == 0:
+        return np.empty(0)
+    return np.unique(np.quantile(numbers, np.arange(1, PARTS + 1) / PARTS, method="inverted_cdf"))
+
+
+def _merged(numbers: np.ndarray, highest: np.ndarray) -> Groups:
+    """Groups that end at each of `highest`, joined in order until they have rows enough; the rest joins the last."""
+    counts = np.bincount(np.searchsorted(highest, numbers), minlength=len(highest))
+    ends, gathered = [], 0
+    for end, count in zip(highest, counts, strict=True):
+        gathered += count
+        if gathered >= FEWEST:
+            ends.append(end)
+            gathered = 0
+    if gathered or not ends:
+        ends[-1:] = [highest[-1]]
+    member = np.searchsorted(ends, numbers)
+    found = [numbers[member == number] for number in range(len(ends))]
+    return Groups(labels=tuple(_label(group.min(), group.max()) for group in found), member=member)
+
+
+def _label(low: float, high: float) -> str:
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
