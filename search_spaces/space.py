@@ -199,12 +199,12 @@ class Space(BaseModel):
 
 def shipped(name: str, architecture: Architecture) -> Space:
     """The space that comes with an architecture: `search_spaces/NAME.toml`."""
-    file = resources.files("search_spaces") / f"{name}.toml"
+    file = resources.files("reeltune.search_spaces") / f"{name}.toml"
     return _space(name, architecture, tomllib.loads(file.read_text()), source=f"search_spaces/{name}.toml")
 
 
 def has_space(name: str) -> bool:
-    return (resources.files("search_spaces") / f"{name}.toml").is_file()
+    return (resources.files("reeltune.search_spaces") / f"{name}.toml").is_file()
 
 
 def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str, Space]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.ratings import Ids, Rows
@@ -218,7 +218,7 @@ def load(path: str | Path) -> Predictor:
 
 
 def _kept(name: str) -> Kept | None:
-    return ensemble if name == ensemble.NAME else ARCHITECTURES.get(name)
+    return ensemble if name == ENSEMBLE else ARCHITECTURES.get(name)
 
 
 def read_description(path: Path) -> Description:
@@ -259,6 +259,6 @@ def config_of(path: Path) -> dict[str, Any]:
         raise InputError(f"{file}: no TOML or JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected a table of settings; found {type(content).__name__}")
-    if content.get("architecture") == ensemble.NAME:
+    if content.get("architecture") == ENSEMBLE:
         raise InputError(f"{path}: an ensemble is not trained by itself; expected the bundle of one architecture")
     return content["config"] if isinstance(content.get("config"), dict) else content

@@ -8,7 +8,7 @@ import typer
 from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of
 
 if TYPE_CHECKING:
-    from reeltune.cluster.commands.train import TrainOptions
+    from reeltune.cluster.commands.train_options import TrainOptions
     from reeltune.trainables.data.prepared import DataOptions
 
 Data = Annotated[str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings.")]
@@ -94,7 +94,7 @@ def train_options(
     storage: str | None = None,
     resume: bool = False,
 ) -> "TrainOptions":
-    from reeltune.cluster.commands.train import TrainOptions
+    from reeltune.cluster.commands.train_options import TrainOptions
     from reeltune.cluster.runs.find import new_name
     from reeltune.trainables.architectures.table import ARCHITECTURES
 

@@ -6,7 +6,7 @@ from reeltune.cluster.cli import options as opt
 def report(run: opt.Run, as_json: opt.Json = False) -> int:
     """Write a run's report.html and report.md again, from its folder alone."""
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.report import write_reports
+    from reeltune.cluster.report.write import write_reports
     from reeltune.cluster.runs.find import find_run
 
     folder = find_run(run)

@@ -5,6 +5,7 @@
 - `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
 - `dry_run.py`: what `tune` would run, and about how long
 - `train.py`: one data-parallel fit, its metrics and its bundle
+- `train_options.py`: what `train` and `lr-find` are asked for, and the configuration that follows
 - `lr_find.py`: the learning-rate range test and its plot
 - `replay.py`: trains what a run chose again, and compares the score
 - `verdict.py`: judges a run's predictions again

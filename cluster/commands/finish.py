@@ -9,9 +9,7 @@ from reeltune.cluster.judging.details import details
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.result import judged_result, score_all
-from reeltune.cluster.report import write_reports
 from reeltune.cluster.runs.folder import RunFolder, write_json
-from reeltune.cluster.tensorboard import chosen as board_winners
 from reeltune.trainables.data.prepared import Prepared, looks
 
 
@@ -27,7 +25,7 @@ def finish(
     if not searched.choices:  # nothing to judge: the rows stay sealed
         result = {**judged_result(searched, {}, None, prepared, folder), "seconds": round(seconds(), 1)}
         write_json(folder.verdict, result)
-        write_reports(folder)
+        _show(folder)
         return result
     for came in searched.fitted.values():
         if isinstance(came, Lost):
@@ -45,6 +43,15 @@ def finish(
     refitting = sum(came.seconds for came in searched.fitted.values() if isinstance(came, Fitted))
     by = {"refit_seconds": round(refitting, 1), "refit_workers": searched.workers, "refit_device": searched.device}
     write_json(folder.verdict, {**result, **beside, **by})
-    write_reports(folder)
-    board_winners.write(folder)
+    _show(folder)
     return result
+
+
+def _show(folder: RunFolder) -> None:
+    """Write the reports, and what TensorBoard shows of what was chosen."""
+    # Imported here: while fits run, nothing loads the libraries that draw.
+    from reeltune.cluster.report.write import write_reports
+    from reeltune.cluster.tensorboard import chosen
+
+    write_reports(folder)
+    chosen.write(folder)

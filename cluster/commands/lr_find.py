@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib
-
-from reeltune.cluster.commands.train import TrainOptions, configured
+from reeltune.cluster.commands.train_options import TrainOptions, configured
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import prepare
 from reeltune.trainables.errors import InputError
@@ -26,6 +24,8 @@ def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
 
 
 def _plot(found: RangeTest, name: str, picture: Path) -> None:
+    import matplotlib  # takes a second to load
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -28,7 +28,7 @@ from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import at_once
-from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data.prepared import Prepared, looks, options_of, prepare
 from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.scoring.verdict import NOTHING

@@ -1,12 +1,10 @@
 """`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from pydantic import ValidationError
-
 from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.commands.train_options import TrainOptions, configured
 from reeltune.cluster.data_parallel.fit_all import fit_all
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.judging import scores as judged
@@ -18,32 +16,9 @@ from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
 from reeltune.trainables import bundle as bundles
-from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.bundle import config_of
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import DataOptions, Prepared, asked_of, check_time, looks, prepare
-from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.errors import FitFailed, InputError
-from reeltune.trainables.options import explain
-from reeltune.trainables.scoring.decoders import Decoder
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    architecture: str
-    data: DataOptions
-    config: Path | None
-    settings: tuple[str, ...]  # name=value
-    decoder: Decoder
-    workers: int
-    seed: int
-    score_test: bool
-    checkpoint_every: float
-    bfloat16: bool
-    address: str | None
-    name: str
-    resume: bool
-    storage: str | None = None
+from reeltune.trainables.data.prepared import Prepared, asked_of, check_time, looks, prepare
+from reeltune.trainables.errors import FitFailed
 
 
 def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
@@ -66,25 +41,6 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
     with claim(folder, asked, resume=options.resume, say=watch.say):
         fitted = _fit(options, prepared, config, folder, watch)
         return _scored(options, prepared, config, fitted, folder, watch)
-
-
-def configured(options: TrainOptions, shape: Shape) -> FitConfig:
-    """The reference configuration, changed by `--config` and then by each `--set`."""
-    architecture = ARCHITECTURES[options.architecture]
-    values = architecture.reference(shape).model_dump()
-    source = "--set"
-    if options.config is not None:
-        source = str(options.config)
-        values |= config_of(options.config)
-    for setting in options.settings:
-        name, sign, value = setting.partition("=")
-        if not sign:
-            raise InputError(f"--set {setting}: expected name=value")
-        values[name.strip()] = value.strip()
-    try:
-        return architecture.Config.model_validate(values)
-    except ValidationError as error:
-        raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
 
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:

@@ -8,7 +8,7 @@ from reeltune.cluster.judging import ensemble as ensembled
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables import bundle as bundles
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import Prepared
 
@@ -26,8 +26,8 @@ def write_bundles(
         for name, [(order, fitted), *_] in refits.items()
         if name in searched.choices
     }
-    if ensemble.NAME in searched.choices:
-        kept[ensemble.NAME] = ensembled.packed(searched, refits)
+    if ENSEMBLE in searched.choices:
+        kept[ENSEMBLE] = ensembled.packed(searched, refits)
     for earlier in folder.path.glob("models/*"):
         if earlier.name not in kept:  # of a search that went on, and whose refit is lost this time
             shutil.rmtree(earlier)

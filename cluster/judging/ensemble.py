@@ -14,7 +14,7 @@ from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.cluster.search.trial_fit import KEPT
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.data import Rows, fold
 from reeltune.trainables.data.prepared import Prepared
 
@@ -30,8 +30,8 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
     if len(members) < 2:
         return searched
     choice = _choice(members, held_out_rows(prepared), searched, prepared)
-    architectures = [*searched.architectures, ensemble.NAME]
-    return replace(searched, architectures=architectures, choices={**searched.choices, ensemble.NAME: choice})
+    architectures = [*searched.architectures, ENSEMBLE]
+    return replace(searched, architectures=architectures, choices={**searched.choices, ENSEMBLE: choice})
 
 
 def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
@@ -67,7 +67,7 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
 
 def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> Scored:
     """The ensemble of all refits: each architecture's seeds are averaged, and then the architectures."""
-    weights = searched.choices[ensemble.NAME].config["weights"]
+    weights = searched.choices[ENSEMBLE].config["weights"]
     each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
     values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
     return judged.of_values(values, rows, prepared.shape, decoder=searched.decoder)
@@ -77,7 +77,7 @@ def packed(
     searched: Searched, refits: dict[str, list[tuple[FitOrder, Fitted]]]
 ) -> tuple[ensemble.Config, dict[str, torch.Tensor]]:
     """What the bundle holds: configuration and weights of the members that have a say."""
-    weights = {n: weight for n, weight in searched.choices[ensemble.NAME].config["weights"].items() if weight > 0}
+    weights = {n: weight for n, weight in searched.choices[ENSEMBLE].config["weights"].items() if weight > 0}
     members = {
         name: ensemble.Member(
             weight=weight,

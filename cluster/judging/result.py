@@ -13,7 +13,7 @@ from reeltune.cluster.judging.predictions import people
 from reeltune.cluster.judging.scores import Scored
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
@@ -23,8 +23,8 @@ from reeltune.trainables.scoring.verdict import Verdict
 def score_all(searched: Searched, rows: Rows, prepared: Prepared) -> dict[str, list[Scored]]:
     """Every complete refit's scores on these rows, by seed, and the ensemble's."""
     scores = {name: _scores(name, refits, rows, searched, prepared) for name, refits in searched.complete().items()}
-    if ensemble.NAME in searched.choices:
-        scores[ensemble.NAME] = [ensembled.score(searched, scores, rows, prepared)]
+    if ENSEMBLE in searched.choices:
+        scores[ENSEMBLE] = [ensembled.score(searched, scores, rows, prepared)]
     return scores
 
 

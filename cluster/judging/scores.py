@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import classification_report, confusion_matrix
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -109,6 +108,8 @@ def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
 
 def by_value(scored: Scored, rows: Rows, shape: Shape) -> dict[str, Any]:
     """Confusion matrix (rows: true value) and classification report, on the nearest observed values."""
+    from sklearn.metrics import classification_report, confusion_matrix  # takes a second to load
+
     values = [f"{value:g}" for value in shape.scale.values]
     truth, guess = shape.scale.nearest(rows.ratings), shape.scale.nearest(scored.ratings)
     labels = list(range(len(values)))

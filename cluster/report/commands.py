@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reeltune.cluster.runs.finished import Run
-from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.architectures import ENSEMBLE
 
 # What `run.json` of earlier versions keeps only in the command itself.
 CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column")

@@ -21,7 +21,7 @@ from reeltune.cluster.report.words import (
     with_time,
 )
 from reeltune.cluster.runs.finished import Run
-from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.decoders import DECODERS
 
 

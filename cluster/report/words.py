@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.architectures import ENSEMBLE
 
 SIGN = {
     "beats": "beats the baseline",

@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.decoders import Decoder
+
+if TYPE_CHECKING:
+    from reeltune.trainables.scoring.decoders import Decoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class Run:
         return self.record["asked"]
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> "Decoder":
         return self.asked.get("decoder", "argmax")
 
     @property

@@ -12,7 +12,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from torch.utils.tensorboard import SummaryWriter
 
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.trainables.architectures.ensemble import NAME as ENSEMBLE
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.bundle import Predictor, load
 
 CHOSEN = "chosen"  # the folder below the run's event files

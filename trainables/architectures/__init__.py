@@ -11,3 +11,5 @@
 - `ensemble.py`: the weighted average of several of them
 - `parts/`: what they are built of
 """
+
+ENSEMBLE = "ensemble"  # the name of the weighted average, beside those of the table

@@ -20,7 +20,6 @@ from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder, decode
 
-NAME = "ensemble"  # stands where an architecture's would
 FOLDS = 5
 RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
 

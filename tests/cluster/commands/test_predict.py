@@ -9,7 +9,7 @@ import pytest
 from reeltune import load
 from reeltune.cluster.commands.predict import predict_file
 from reeltune.trainables import bundle
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.errors import InputError
@@ -31,7 +31,7 @@ def timed():
         fits[name] = [fit.model.served().state_dict()]
         members[name] = {"weight": 0.5, "config": fit.config.model_dump(), "temperature": 1.0}
     description = bundle.describe(
-        ensemble.NAME,
+        ENSEMBLE,
         ensemble.Config.model_validate({"members": members}),
         shape_of(data).scale,
         decoder="argmax",

@@ -6,7 +6,7 @@ import typer
 
 from reeltune.cluster.cli.app import app
 from reeltune.cluster.cli.options import data_options, train_options
-from reeltune.cluster.commands.train import configured
+from reeltune.cluster.commands.train_options import configured
 from reeltune.cluster.report.commands import checking, reproducing
 from reeltune.cluster.runs.finished import read_run
 from tests.reported import SHAPE, details, found, result, write_run

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.cluster.report import write_reports
+from reeltune.cluster.report.write import write_reports
 from tests.chromium import chromium, needed, opened
 from tests.reported import NAMES, details, found, result, write_run
 

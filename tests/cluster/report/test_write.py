@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reeltune.cluster.report import write_reports
+from reeltune.cluster.report.write import write_reports
 from tests.reported import write_run
 
 

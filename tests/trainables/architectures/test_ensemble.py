@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from reeltune import load
 from reeltune.trainables import bundle
-from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.ensemble import cross_fitted, weights
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.tensors import on_device
@@ -147,7 +147,7 @@ def bundled(path, members, data, *, decoder="argmax", **changes):
     }
     config = ensemble.Config.model_validate({"members": described})
     settings = {"decoder": decoder, "temperature": 1.0, "seed": 1, "data": data.name, "metrics": {}}
-    description = bundle.describe(ensemble.NAME, config, shape_of(data).scale, **settings)
+    description = bundle.describe(ENSEMBLE, config, shape_of(data).scale, **settings)
     weights = ensemble.packed({name: [fit.model.served().state_dict()] for name, fit in members.items()})
     bundle.save(path, description, weights, data.users, data.items, fitted=data.rows)
     return path

@@ -1,0 +1,52 @@
+"""What `reeltune train` and `lr-find` are asked for, and the configuration that follows from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import config_of
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.prepared import DataOptions
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.options import explain
+from reeltune.trainables.scoring.decoders import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    architecture: str
+    data: DataOptions
+    config: Path | None
+    settings: tuple[str, ...]  # name=value
+    decoder: Decoder
+    workers: int
+    seed: int
+    score_test: bool
+    checkpoint_every: float
+    bfloat16: bool
+    address: str | None
+    name: str
+    resume: bool
+    storage: str | None = None
+
+
+def configured(options: TrainOptions, shape: Shape) -> FitConfig:
+    """The reference configuration, changed by `--config` and then by each `--set`."""
+    architecture = ARCHITECTURES[options.architecture]
+    values = architecture.reference(shape).model_dump()
+    source = "--set"
+    if options.config is not None:
+        source = str(options.config)
+        values |= config_of(options.config)
+    for setting in options.settings:
+        name, sign, value = setting.partition("=")
+        if not sign:
+            raise InputError(f"--set {setting}: expected name=value")
+        values[name.strip()] = value.strip()
+    try:
+        return architecture.Config.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
