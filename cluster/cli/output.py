@@ -1,19 +1,33 @@
 """Results on standard output: one JSON object, or what a person wants to read."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
 from reeltune.cluster.report.words import ABOUT_TIME, headline
+from reeltune.cluster.runs.answer import Result
+from reeltune.cluster.runs.stored import Stored
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.architectures import ArchitectureDescription
+    from reeltune.cluster.commands.data import DataDescription, SideColumnDescription
+    from reeltune.cluster.commands.dry_run import DryRun
+    from reeltune.cluster.commands.predict import Predicted
+    from reeltune.cluster.commands.recommend import RecommendedDescription
+    from reeltune.cluster.commands.replay import Replayed
+    from reeltune.cluster.commands.train import Trained
 
 FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
 
 
-def print_json(content: dict[str, Any]) -> None:
-    print(json.dumps(content, allow_nan=False))
+def print_json(content: Stored | Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    plain = content.as_json() if isinstance(content, Stored) else content
+    print(json.dumps(plain, allow_nan=False, default=Stored.as_json))
 
 
 def _console() -> Console:
@@ -25,113 +39,116 @@ def print_table(table: Table) -> None:
     _console().print(table)
 
 
-def tuned(result: dict[str, Any], decoder: str) -> None:
+def tuned(result: Result, decoder: str) -> None:
     print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
     print(
-        f"all of it is in {result['run']}: report.html, report.md, verdict.json, predictions.parquet, models/, "
+        f"all of it is in {result.run}: report.html, report.md, verdict.json, predictions.parquet, models/, "
         "tensorboard/"
     )
 
 
-def rejudged(result: dict[str, Any], decoder: str, look: int) -> None:
+def rejudged(result: Result, decoder: str, look: int) -> None:
     print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
     print(f"this was look number {look} at these test rows{'; the intervals assume the first' if look > 1 else ''}")
 
 
-def replayed(result: dict[str, Any]) -> None:
-    errors = f"{result['decoder']}-MSE {result['reported']:.6f} reported, {result['replayed']:.6f} replayed"
-    effort = f"{result['fits']} fits in {result['seconds']:.0f} s"
-    print(f"{result['architecture']} of {result['run']}: {errors}, by {effort}")
-    print(f"it {'matches' if result['matches'] else 'does NOT match'}: {_how_alike(result)}")
-    print(f"this was look number {result['look']} at these test rows")
+def replayed(result: "Replayed") -> None:
+    errors = f"{result.decoder}-MSE {result.reported:.6f} reported, {result.replayed:.6f} replayed"
+    effort = f"{result.fits} fits in {result.seconds:.0f} s"
+    print(f"{result.architecture} of {result.run}: {errors}, by {effort}")
+    print(f"it {'matches' if result.matches else 'does NOT match'}: {_how_alike(result)}")
+    print(f"this was look number {result.look} at these test rows")
 
 
-def _how_alike(result: dict[str, Any]) -> str:
-    if result["largest_difference"] == 0:
+def _how_alike(result: "Replayed") -> str:
+    if result.largest_difference == 0:
         same = "all ratings are the same, bit for bit"
-        return same if result["matches"] else f"{same}, and the reported error is not theirs"
-    allowed = "no bit may here" if result["exact"] else f"the error may differ by {result['tolerance']:.4f}"
-    return f"ratings differ by up to {result['largest_difference']:.2g}; {allowed}"
+        return same if result.matches else f"{same}, and the reported error is not theirs"
+    allowed = "no bit may here" if result.exact else f"the error may differ by {result.tolerance:.4f}"
+    return f"ratings differ by up to {result.largest_difference:.2g}; {allowed}"
 
 
-def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
-    print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
-    print_table(metrics_table(result["validation"], result["test"]))
-    if result["config"].get("time", "none") != "none":
+def trained(result: "Trained") -> None:
+    print(f"{result.architecture}: {result.epochs} epochs in {result.fit_seconds:.2f} s")
+    print_table(metrics_table(result.validation, result.test))
+    if result.config.get("time", "none") != "none":
         print(ABOUT_TIME)
-    if by_value is not None:
-        print_table(confusion_table(by_value))
-        print(by_value["report"])
-    print(f"model in {result['model']}")
+    if result.by_value is not None:
+        print_table(confusion_table(result.by_value))
+        print(result.by_value.report)
+    print(f"model in {result.model}")
 
 
-def architectures(described: dict[str, Any]) -> None:
+def architectures(described: dict[str, "ArchitectureDescription"]) -> None:
     for name, about in described.items():
-        print(f"{name}: {about['formula']}")
-        for field, info in about["hyperparameters"].items():
-            space = f"; searched: {info['space']}" if info["space"] else ""
-            print(f"  {field} = {info['default']}: {info['meaning']}{space}")
+        print(f"{name}: {about.formula}")
+        for field, info in about.hyperparameters.items():
+            space = f"; searched: {info.space}" if info.space else ""
+            print(f"  {field} = {info.default}: {info.meaning}{space}")
         print()
 
 
-def data(described: dict[str, Any]) -> None:
-    scale, repeated = described["scale"], described["repeated_pairs"]
-    counts = f"{described['ratings']:,} ratings by {described['users']:,} users of {described['items']:,} items"
-    print(f"{described['data']}: {counts}")
-    print(f"density {described['density']:.2%}, mean rating {described['mean']:.3f}")
-    print(f"scale {scale['low']:g} to {scale['high']:g} in steps of {scale['step']:g}, {scale['values']} values")
-    print(f"repeated pairs: {repeated['kept']:,} kept, {repeated['dropped']:,} dropped")
-    if described["timestamps"]:
-        print(f"rated from {described['timestamps'][0]} to {described['timestamps'][1]} (UTC)")
-    most = max(described["histogram"].values())
-    for value, count in described["histogram"].items():
+def data(described: "DataDescription") -> None:
+    scale, repeated = described.scale, described.repeated_pairs
+    counts = f"{described.ratings:,} ratings by {described.users:,} users of {described.items:,} items"
+    print(f"{described.data}: {counts}")
+    print(f"density {described.density:.2%}, mean rating {described.mean:.3f}")
+    print(f"scale {scale.low:g} to {scale.high:g} in steps of {scale.step:g}, {scale.values} values")
+    print(f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped")
+    if described.timestamps:
+        print(f"rated from {described.timestamps[0]} to {described.timestamps[1]} (UTC)")
+    most = max(described.histogram.values())
+    for value, count in described.histogram.items():
         print(f"{value:>8} {count:>10,} {'#' * round(40 * count / most)}")
     print("first rows:")
-    for row in described["first"]:
-        print(f"  user {row['user']}, item {row['item']}: {row['rating']:g}")
-    for kind, columns in described["side_tables"].items():
+    for row in described.first:
+        print(f"  user {row.user}, item {row.item}: {row.rating:g}")
+    for kind, columns in (("users", described.side_tables.users), ("items", described.side_tables.items)):
         if columns is not None:
             _side_table(kind, columns)
-    for note in described["notes"]:
+    for note in described.notes:
         print(note)
 
 
-def _side_table(kind: str, columns: list[dict[str, Any]]) -> None:
-    print(f"side table of {kind}, {sum(column['features'] for column in columns):,} features:")
+def _side_table(kind: str, columns: list["SideColumnDescription"]) -> None:
+    print(f"side table of {kind}, {sum(column.features for column in columns):,} features:")
     for column in columns:
-        read = f"{column['kind']}, {column['features']:,} features" if column["features"] else ""
-        left_out = f"left out: {column['left_out']}" if column["left_out"] else ""
-        print(f"  {column['name']}: {'; '.join(part for part in (read, left_out) if part)}")
+        read = f"{column.kind}, {column.features:,} features" if column.features else ""
+        left_out = f"left out: {column.left_out}" if column.left_out else ""
+        print(f"  {column.name}: {'; '.join(part for part in (read, left_out) if part)}")
 
 
-def predicted(done: dict[str, Any]) -> None:
-    print(f"{done['pairs']:,} pairs rated in {done['output']}")
-    if done["unknown_users"] or done["unknown_items"]:
+def predicted(done: "Predicted") -> None:
+    print(f"{done.pairs:,} pairs rated in {done.output}")
+    if done.unknown_users or done.unknown_items:
         print(
-            f"{done['unknown_users']:,} rows have a user and {done['unknown_items']:,} an item that the model "
+            f"{done.unknown_users:,} rows have a user and {done.unknown_items:,} an item that the model "
             "knows no rating of"
         )
 
 
-def recommended(done: dict[str, Any]) -> None:
-    for row in done["recommendations"] or ():
-        if row["rank"] == 1:
-            print(f"user {row['user']}")
-        print(f"{row['rank']:>5} {row['rating']:8.3f}  {row['item']}")
-    where = f" in {done['output']}" if done["output"] else ""
-    print(f"{done['rows']:,} rows, users: {done['users']:,}{where}; {done['seen_pairs']:,} seen pairs left out")
-    if done["unknown_users"]:
-        print(f"users of whom the model knows no rating: {done['unknown_users']:,}; theirs is the list of a new user")
+def recommended(done: "RecommendedDescription") -> None:
+    for row in done.recommendations or ():
+        if row.rank == 1:
+            print(f"user {row.user}")
+        print(f"{row.rank:>5} {row.rating:8.3f}  {row.item}")
+    where = f" in {done.output}" if done.output else ""
+    print(f"{done.rows:,} rows, users: {done.users:,}{where}; {done.seen_pairs:,} seen pairs left out")
+    if done.unknown_users:
+        print(f"users of whom the model knows no rating: {done.unknown_users:,}; theirs is the list of a new user")
 
 
-def planned(lines: list[dict[str, Any]], *, slots: int, workers: int, seconds: float, summary: str) -> None:
-    print(summary)
-    for line in lines:
+def planned(dry_run: "DryRun") -> None:
+    print(dry_run.summary)
+    for line in dry_run.lines:
         print(
-            f"{line['architecture']}: {line['fits']} fits in the search over {line['parameters']} hyperparameters, "
-            f"then {line['refits']} refits; a reference fit takes about {line['reference_seconds']:.1f} s here"
+            f"{line.architecture}: {line.fits} fits in the search over {line.parameters} hyperparameters, "
+            f"then {line.refits} refits; a reference fit takes about {line.reference_seconds:.1f} s here"
         )
-    at_once = f"{slots} at a time, {workers} workers each" if workers > 1 else f"{slots} at a time"
-    print(f"{at_once}; about {seconds:.0f} s to the verdict, were every fit as long as the reference's")
+    workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
+    print(
+        f"{dry_run.slots} at a time{workers}; about {dry_run.seconds:.0f} s to the verdict, were every fit as long as "
+        "the reference's"
+    )

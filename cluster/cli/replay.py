@@ -40,4 +40,4 @@ def replay(
         print("interrupted; the run is as it was", file=sys.stderr)
         return interrupted.exit_code
     show.print_json(result) if as_json else show.replayed(result)
-    return 0 if result["matches"] else 1
+    return 0 if result.matches else 1

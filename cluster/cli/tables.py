@@ -1,16 +1,15 @@
 """Tables for the terminal."""
 
-from typing import Any
-
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from reeltune.cluster.report.words import HEADINGS, NARROW, figure, rows
+from reeltune.cluster.runs.answer import ByValue, Metrics, Result
 
 WIDE = 145  # columns that the whole result table takes
 
 
-def terminal_table(result: dict[str, Any], decoder: str, *, width: int) -> Table:
+def terminal_table(result: Result, decoder: str, *, width: int) -> Table:
     """The result table for a terminal: the columns that answer the question, and the others where there is room."""
     shown = HEADINGS if width >= WIDE else NARROW
     title = f"test rows, MSE of the {decoder} decoder"
@@ -22,7 +21,7 @@ def terminal_table(result: dict[str, Any], decoder: str, *, width: int) -> Table
     return table
 
 
-def metrics_table(validation: dict[str, Any] | None, test: dict[str, Any] | None) -> Table:
+def metrics_table(validation: Metrics | None, test: Metrics | None) -> Table:
     """The metrics of one fit."""
     table = Table()
     table.add_column("")
@@ -35,10 +34,10 @@ def metrics_table(validation: dict[str, Any] | None, test: dict[str, Any] | None
     return table
 
 
-def confusion_table(table: dict[str, Any]) -> Table:
+def confusion_table(table: ByValue) -> Table:
     shown = Table(title="true rating (rows) against predicted (columns)", title_justify="left")
-    for value in ["", *table["values"]]:
+    for value in ["", *table.values]:
         shown.add_column(value, justify="right")
-    for value, counts in zip(table["values"], table["confusion"], strict=True):
+    for value, counts in zip(table.values, table.confusion, strict=True):
         shown.add_row(value, *[str(count) for count in counts])
     return shown

@@ -73,6 +73,5 @@ def train(
     )
     code, result = watched(lambda watch: job(options, watch), options.name)
     if result is not None:
-        by_value = result.pop("by_value")
-        show.print_json(result) if as_json else show.trained(result, by_value)
+        show.print_json(result) if as_json else show.trained(result)
     return code

@@ -11,7 +11,7 @@ from reeltune.cluster.cli.checks import DECODERS, one_of, seconds, through_clien
 from reeltune.cluster.cli.watched import on_cluster, watched
 
 if TYPE_CHECKING:
-    from reeltune.cluster.commands.tune_options import TuneOptions
+    from reeltune.cluster.commands.ask import TuneOptions
 
 
 SMOKE_DATA, SMOKE_TRIALS = "synthetic:ratings=2000", 2
@@ -67,7 +67,7 @@ def tune(
     """Search, refit, judge: which architecture predicts these ratings best, and does it beat the baseline?"""
     if through_client(address):
         return on_cluster(context, address)
-    from reeltune.cluster.commands.tune_options import TuneOptions, searchable
+    from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
 
@@ -119,30 +119,19 @@ def _tune(options: "TuneOptions", as_json: bool) -> int:
     if result is None:
         return code
     show.print_json(result) if as_json else show.tuned(result, options.decoder)
-    verdicts = [result["architectures"].get(name, {}).get("verdict") for name in options.architectures]
-    return 3 if None in verdicts else 0
+    found = result.architectures
+    return 0 if all(name in found and found[name].verdict for name in options.architectures) else 3
 
 
 def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.dry_run import estimate, here, plan
-    from reeltune.cluster.commands.tune_options import spaces_for
-    from reeltune.cluster.runs.find import folder_of
-    from reeltune.cluster.search.warm_start import source_of
-    from reeltune.cluster.session.slots import slots
-    from reeltune.trainables.data.prepared import prepare
+    from reeltune.cluster.commands.dry_run import dry_run
 
-    spaces = spaces_for(options)
-    source_of(options.earlier, folder_of(options.name, options.storage), options.architectures)
-    prepared = prepare(options.data)
-    lines = plan(prepared, spaces, trials=options.trials)
-    taken = slots(here(), concurrent=options.concurrent, data_bytes=prepared.bytes, workers=options.workers_per_trial)
-    seconds = estimate(lines, slots=taken.count)
-    planned = [vars(line) for line in lines]
+    planned = dry_run(options)
     if as_json:
-        counts = {"slots": taken.count, "workers_per_trial": taken.workers}
-        show.print_json({**counts, "estimate_seconds": round(seconds), "plan": planned})
+        lines = [vars(line) for line in planned.lines]
+        counts = {"slots": planned.slots, "workers_per_trial": planned.workers}
+        show.print_json({**counts, "estimate_seconds": round(planned.seconds), "plan": lines})
     else:
-        count, each = taken.count, taken.workers
-        show.planned(planned, slots=count, workers=each, seconds=seconds, summary=prepared.summary())
+        show.planned(planned)
     return 0

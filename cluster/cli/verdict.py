@@ -20,7 +20,7 @@ def verdict(
     from reeltune.cluster.runs.find import find_run
 
     done = rejudge(find_run(run), baseline)
-    show.print_json({**done.result, "look": done.look}) if as_json else show.rejudged(
+    show.print_json({**done.result.as_json(), "look": done.look}) if as_json else show.rejudged(
         done.result, done.decoder, done.look
     )
     return 0

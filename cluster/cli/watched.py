@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -10,6 +10,8 @@ from reeltune.trainables.errors import StorageFailed
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.progress import Watch
+
+Outcome = TypeVar("Outcome")
 
 
 def on_cluster(context: typer.Context, address: str) -> int:
@@ -20,7 +22,7 @@ def on_cluster(context: typer.Context, address: str) -> int:
     return run(address, job_command(context.find_root().command, without_address(sys.argv[1:]), None))
 
 
-def watched(job: Callable[["Watch"], dict[str, Any]], name: str) -> tuple[int, dict[str, Any] | None]:
+def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome | None]:
     """Run a job with its progress shown; the exit code, and the result unless it was interrupted."""
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible

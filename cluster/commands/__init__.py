@@ -1,7 +1,8 @@
 """What each verb does: one file for a verb. None of them reads the command line or prints a result.
 
 - `tune.py`: the main job: search, refits, one look at the test rows, verdict
-- `tune_options.py`: what `tune` is asked for, and what follows from it before anything runs
+- `ask.py`: the first step of `tune`: what is asked for, checked, and what will be done
+- `refit.py`: fits of chosen configurations, for `train`, `tune` and `replay`
 - `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
 - `dry_run.py`: what `tune` would run, and about how long
 - `train.py`: one data-parallel fit, its metrics and its bundle

@@ -2,29 +2,43 @@
 
 from typing import Any
 
+from pydantic import JsonValue
+
+from reeltune.cluster.runs.stored import Stored
 from reeltune.search_spaces import has_space, shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.model import Architecture
 
 
-def describe_architectures() -> dict[str, Any]:
+class Hyperparameter(Stored):
+    default: JsonValue
+    meaning: str | None
+    space: str | None  # what is searched, in words
+
+
+class ArchitectureDescription(Stored):
+    formula: str
+    hyperparameters: dict[str, Hyperparameter]
+
+
+def describe_architectures() -> dict[str, ArchitectureDescription]:
     """Each architecture's formula, and its hyperparameters with default and space."""
-    described = {}
-    for name, architecture in ARCHITECTURES.items():
-        space = shipped(name, architecture).parameters if has_space(name) else {}
-        described[name] = {
-            "formula": (architecture.__doc__ or "").strip().splitlines()[0],
-            "hyperparameters": {
-                field: {
-                    "default": info.default,
-                    "meaning": info.description,
-                    "space": _space_in_words(space[field].model_dump(exclude_defaults=True))
-                    if field in space
-                    else None,
-                }
-                for field, info in architecture.Config.model_fields.items()
-            },
-        }
-    return described
+    return {name: _described(name, architecture) for name, architecture in ARCHITECTURES.items()}
+
+
+def _described(name: str, architecture: Architecture) -> ArchitectureDescription:
+    space = shipped(name, architecture).parameters if has_space(name) else {}
+    return ArchitectureDescription(
+        formula=(architecture.__doc__ or "").strip().splitlines()[0],
+        hyperparameters={
+            field: Hyperparameter(
+                default=info.default,
+                meaning=info.description,
+                space=_space_in_words(space[field].model_dump(exclude_defaults=True)) if field in space else None,
+            )
+            for field, info in architecture.Config.model_fields.items()
+        },
+    )
 
 
 def _space_in_words(parameter: dict[str, Any]) -> str:

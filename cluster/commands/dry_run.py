@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
+from reeltune.cluster.commands.ask import TuneOptions, ask
+from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.machine import usable_cpus, usable_memory
-from reeltune.cluster.session.resources import RAY_BYTES, Node, Resources
+from reeltune.cluster.session.resources import RAY_BYTES, Node, Resources, check
+from reeltune.cluster.session.slots import slots
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import Prepared
@@ -33,7 +36,38 @@ def here() -> Resources:
     return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
 
 
-def plan(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What a search would run, on this machine."""
+
+    lines: list[Line]
+    slots: int
+    workers: int  # of a trial
+    seconds: float  # to the verdict, were every fit as long as the reference's
+    summary: str
+
+
+def dry_run(options: TuneOptions) -> DryRun:
+    """Ask what `tune` would ask, refuse what it would refuse, and time a few steps of each reference fit."""
+    plan = ask(options)
+    check_claim(plan.folder, plan.asked, resume=options.resume, growing="trials")
+    resources = here()
+    if options.address is None:
+        check(options.workers, resources)
+    taken = slots(
+        resources, concurrent=options.concurrent, data_bytes=plan.prepared.bytes, workers=options.workers_per_trial
+    )
+    lines = fits_of(plan.prepared, plan.spaces, trials=options.trials)
+    return DryRun(
+        lines=lines,
+        slots=taken.count,
+        workers=taken.workers,
+        seconds=estimate(lines, slots=taken.count),
+        summary=plan.prepared.summary(),
+    )
+
+
+def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
     """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
     return [
         Line(

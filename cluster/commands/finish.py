@@ -1,14 +1,14 @@
 """The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
 
 from collections.abc import Callable
-from typing import Any
 
-from reeltune.cluster.data_parallel.orders import Fitted, Lost
+from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.result import judged_result, score_all
+from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.trainables.data.prepared import Prepared, looks
 
@@ -20,38 +20,41 @@ def finish(
     *,
     seconds: Callable[[], float],
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Result:
     """Open the sealed rows, judge, and write everything. The result is what `--json` prints."""
     if not searched.choices:  # nothing to judge: the rows stay sealed
-        result = {**judged_result(searched, {}, None, prepared, folder), "seconds": round(seconds(), 1)}
-        write_json(folder.verdict, result)
-        _show(folder)
-        return result
+        result = judged_result(searched, {}, None, prepared, folder)
+        return _written(folder, Answer(**dict(result), schema_number=SCHEMA), seconds())
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
-    refits = searched.complete()
     scores = score_all(searched, rows, prepared)
     result = judged_result(searched, scores, rows, prepared, folder)
     write_predictions(folder, scores, rows, prepared)
-    write_bundles(refits, result, searched, prepared, folder)
-    result["seconds"] = round(seconds(), 1)
+    write_bundles(searched.complete(), result, searched, prepared, folder)
+    took = seconds()
     beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
-    refitting = sum(came.seconds for came in searched.fitted.values() if isinstance(came, Fitted))
-    by = {"refit_seconds": round(refitting, 1), "refit_workers": searched.workers, "refit_device": searched.device}
-    write_json(folder.verdict, {**result, **beside, **by})
-    _show(folder)
-    return result
+    refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
+    answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
+    return _written(folder, answer, took)
 
 
-def _show(folder: RunFolder) -> None:
-    """Write the reports, and what TensorBoard shows of what was chosen."""
+def _written(folder: RunFolder, answer: Answer, seconds: float) -> Result:
+    """Write `verdict.json`, the reports, and what TensorBoard shows of what was chosen; the answer alone."""
+    answer = answer.model_copy(update={"seconds": round(seconds, 1)})
+    write_json(folder.verdict, answer.as_json())
+    _show(folder, judged=answer.test_rows is not None)
+    return Result(**{name: getattr(answer, name) for name in Result.model_fields})
+
+
+def _show(folder: RunFolder, *, judged: bool) -> None:
     # Imported here: while fits run, nothing loads the libraries that draw.
     from reeltune.cluster.report.write import write_reports
     from reeltune.cluster.tensorboard import chosen
 
     write_reports(folder)
-    chosen.write(folder)
+    if judged:
+        chosen.write(folder)

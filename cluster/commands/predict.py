@@ -1,14 +1,23 @@
 """`reeltune predict`: rates the pairs of a file by a trained model."""
 
 from pathlib import Path
-from typing import Any
 
 from reeltune.cluster.commands.output_file import check_output, write_table
+from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import load
 from reeltune.trainables.data import Columns, read_pairs
 
 
-def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> dict[str, Any]:
+class Predicted(Stored):
+    """What `predict --json` prints."""
+
+    pairs: int
+    unknown_users: int  # pairs of whose user the model knows no rating
+    unknown_items: int
+    output: str
+
+
+def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> Predicted:
     """Rate the pairs of a file: its own columns and a `prediction`, as CSV or Parquet by the output's name."""
     predictor = load(model)
     known = {"users": predictor.users, "items": predictor.items}
@@ -17,9 +26,4 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     frame = frame.assign(prediction=predictor.predict_indices(users, items, times).astype(float).round(5))
     write_table(frame, output)
     unknown_users, unknown_items = predictor.unknown_indices(users, items)
-    return {
-        "pairs": len(frame),
-        "unknown_users": unknown_users,
-        "unknown_items": unknown_items,
-        "output": str(output),
-    }
+    return Predicted(pairs=len(frame), unknown_users=unknown_users, unknown_items=unknown_items, output=str(output))

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import Predictor, load
 from reeltune.trainables.data import Columns, Ids, has_known_columns, load_data, read_pairs, read_users
 from reeltune.trainables.errors import InputError
@@ -37,16 +37,34 @@ class Recommended:
     unknown_users: int
     seen_pairs: int
 
-    def described(self, output: Path | None) -> dict[str, Any]:
-        """What `--json` prints: the rows too, where they are in no file."""
-        return {
-            "users": self.users,
-            "unknown_users": self.unknown_users,
-            "seen_pairs": self.seen_pairs,
-            "rows": len(self.frame),
-            "output": None if output is None else str(output),
-            "recommendations": self.frame.to_dict("records") if output is None else None,
-        }
+    def described(self, output: Path | None) -> "RecommendedDescription":
+        rows = [Recommendation.model_validate(row) for row in self.frame.to_dict("records")] if output is None else None
+        return RecommendedDescription(
+            users=self.users,
+            unknown_users=self.unknown_users,
+            seen_pairs=self.seen_pairs,
+            rows=len(self.frame),
+            output=None if output is None else str(output),
+            recommendations=rows,
+        )
+
+
+class Recommendation(Stored):
+    user: str
+    rank: int
+    item: str
+    rating: float
+
+
+class RecommendedDescription(Stored):
+    """What `recommend --json` prints: the rows too, where they are in no file."""
+
+    users: int
+    unknown_users: int
+    seen_pairs: int
+    rows: int
+    output: str | None
+    recommendations: list[Recommendation] | None
 
 
 def recommend(

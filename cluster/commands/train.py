@@ -1,28 +1,45 @@
 """`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
 
 from dataclasses import asdict
-from typing import Any
+
+from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.train_options import TrainOptions, configured
-from reeltune.cluster.data_parallel.fit_all import fit_all
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
-from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.judging.scores import by_value, score
+from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.runs.record import AskedToTrain, data_asked
+from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
-from reeltune.trainables import bundle as bundles
+from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import Prepared, asked_of, check_time, looks, prepare
+from reeltune.trainables.data.prepared import Prepared, check_time, looks, prepare
 from reeltune.trainables.errors import FitFailed
 
 
-def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
-    """Fit, score, bundle. The result is what `--json` prints; `by_value` holds the confusion matrix besides."""
+class Trained(Stored):
+    """What `train --json` prints, less the confusion matrix."""
+
+    architecture: str
+    config: dict[str, JsonValue]
+    fit_seconds: float
+    epochs: int
+    validation: Metrics | None
+    test: Metrics | None
+    model: str
+    by_value: ByValue | None = Field(None, exclude=True)
+
+
+def train(options: TrainOptions, watch: Watch) -> Trained:
+    """Fit, score, bundle."""
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
@@ -30,40 +47,35 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
     config = configured(options, prepared.shape)
     check_time([config.model_dump().get("time", "none")], prepared)
     watch.say(prepared.summary())
-    asked = {
-        "verb": "train",
-        "architecture": options.architecture,
-        "config": config.model_dump(),
-        **asked_of(options.data, prepared),
-        "seed": options.seed,
-        "decoder": options.decoder,
-    }
+    asked = AskedToTrain(
+        **data_asked(options.data, prepared),
+        architecture=options.architecture,
+        config=config.model_dump(mode="json"),
+        seed=options.seed,
+        decoder=options.decoder,
+    )
     with claim(folder, asked, resume=options.resume, say=watch.say):
         fitted = _fit(options, prepared, config, folder, watch)
         return _scored(options, prepared, config, fitted, folder, watch)
 
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
-    data = GroupData(
-        train=prepared.split.train,
-        validation=prepared.split.validation,
-        shape=prepared.shape,
-        decoder=options.decoder,
-    )
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:
             check_storage(folder.store)
-        came = fit_all(
+        came = refit(
             [_order(options, config)],
-            data,
+            prepared,
+            doing=f"fitting {options.architecture}",
+            decoder=options.decoder,
             workers=options.workers,
             resources=resources,
             store=folder.fits,
+            watch=watch,
             save_every=options.checkpoint_every,
             bfloat16=options.bfloat16,
-            progress=watch.status,
         )
     watch.tick("")
     result = came[options.architecture]
@@ -88,13 +100,13 @@ def _scored(
     fitted: Fitted,
     folder: RunFolder,
     watch: Watch,
-) -> dict[str, Any]:
+) -> Trained:
     test, table = None, None
     if options.score_test or options.data.test is not None:
         rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
         if look > 1:
             watch.say(f"note: this is look number {look} at these test rows")
-        scored = judged.score(
+        scored = score(
             _order(options, config),
             fitted,
             rows,
@@ -102,9 +114,9 @@ def _scored(
             decoder=options.decoder,
             temperature=fitted.temperature,
         )
-        test, table = asdict(scored.metrics), judged.by_value(scored, rows, prepared.shape)
+        test, table = asdict(scored.metrics), by_value(scored, rows, prepared.shape)
     path = folder.model(options.architecture)
-    description = bundles.describe(
+    description = describe(
         options.architecture,
         config,
         prepared.shape.scale,
@@ -115,14 +127,14 @@ def _scored(
         metrics={"validation": fitted.metrics, "test": test},
     )
     users, items = prepared.ratings.users, prepared.ratings.items
-    bundles.save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
-    return {
-        "architecture": options.architecture,
-        "config": config.model_dump(),
-        "fit_seconds": round(fitted.seconds, 3),
-        "epochs": fitted.epochs,
-        "validation": fitted.metrics,
-        "test": test,
-        "model": folder.place_of(f"models/{options.architecture}"),
-        "by_value": table,
-    }
+    save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
+    return Trained(
+        architecture=options.architecture,
+        config=config.model_dump(mode="json"),
+        fit_seconds=round(fitted.seconds, 3),
+        epochs=fitted.epochs,
+        validation=fitted.metrics,
+        test=test,
+        model=folder.place_of(f"models/{options.architecture}"),
+        by_value=table,
+    )

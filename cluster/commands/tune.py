@@ -1,93 +1,81 @@
-"""`reeltune tune`, the main job: search, the best tried again, refits, one look at the test rows, verdict."""
+"""`reeltune tune`, the main job, in three steps: ask, claim, run.
+
+*Ask* reads the spaces and the data and checks them (`ask.py`); *claim* takes the run's folder; *run* searches, refits
+what was chosen, looks at the test rows once, and judges.
+"""
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from ray.actor import ActorHandle
 
+from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.finish import finish
 from reeltune.cluster.commands.progress import Watch
-from reeltune.cluster.commands.tune_options import TuneOptions, asked_for, batch_sizes, spaces_for
-from reeltune.cluster.data_parallel.fit_all import check_batches, fit_all
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
-from reeltune.cluster.judging import ensemble as ensembled
+from reeltune.cluster.commands.refit import refit
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.refits import calibrations, refits
+from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim
-from reeltune.cluster.runs.find import folder_of
-from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
 from reeltune.cluster.search.searcher import Dealer
 from reeltune.cluster.search.trial_fit import TrialData
-from reeltune.cluster.search.warm_start import Earlier, begin, source_of
+from reeltune.cluster.search.warm_start import Earlier, begin
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
-from reeltune.cluster.session.slots import Slots, at_once, slots
-from reeltune.search_spaces import Size, Space
-from reeltune.trainables.data.prepared import Prepared, check_time, prepare
+from reeltune.cluster.session.slots import Slots, slots
 
 
-def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
+def tune(options: TuneOptions, watch: Watch) -> Result:
     """The whole job. The result is what `--json` prints."""
     start = time.monotonic()
-    folder = folder_of(options.name, options.storage)
-    if folder.home is not None:
-        folder.home.check()
-    declared = spaces_for(options)
-    source = source_of(options.earlier, folder, options.architectures)
-    prepared = prepare(options.data)
-    spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
-    check_time([value for space in spaces.values() for value in space.values("time")], prepared)
-    most = max(options.workers, options.workers_per_trial)
-    check_batches(batch_sizes(spaces, prepared, options.baseline), prepared.split.train, workers=most)
-    watch.say(prepared.summary())
-    size = vars(Size.of(prepared.shape))
-    asked = asked_for(options, prepared, spaces)
-    with claim(folder, asked, resume=options.resume, growing="trials", size=size, say=watch.say):
-        ledger = Ledger(folder.ledger)
-        earlier = begin(folder, source, declared, prepared.shape, say=watch.say)
-        watch.status("starting Ray")
-        with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
-            check(options.workers, resources)
-            if options.address is not None:
-                check_storage(folder.store)
-            choices = _search(options, prepared, spaces, folder, ledger, earlier, resources, watch)
-            orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
-            wanted = [*orders.values(), *calibrations(orders)]
-            fitted = _refit(options, prepared, wanted, folder, resources, watch) if orders else {}
-        watch.status("")
-        searched = Searched(
-            architectures=options.architectures,
-            ledger=ledger,
-            choices=choices,
-            orders=orders,
-            fitted=fitted,
-            decoder=options.decoder,
-            seed=options.seed,
-            baseline=options.baseline,
-            workers=options.workers,
-            device=resources.device,
-        )
+    plan = ask(options)
+    watch.say(plan.prepared.summary())
+    with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
+        searched = _run(plan, watch)
         if options.ensemble:
-            searched = ensembled.with_ensemble(searched, prepared, folder)
-        return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
+            searched = with_ensemble(searched, plan.prepared, plan.folder)
+        return finish(searched, plan.prepared, plan.folder, seconds=lambda: time.monotonic() - start, say=watch.say)
 
 
-def _search(
-    options: TuneOptions,
-    prepared: Prepared,
-    spaces: dict[str, Space],
-    folder: RunFolder,
-    ledger: Ledger,
-    earlier: Earlier,
-    resources: Resources,
-    watch: Watch,
-) -> dict[str, Choice]:
+def _run(plan: TunePlan, watch: Watch) -> Searched:
+    """Search and refit, in one Ray."""
+    options, prepared, folder = plan.options, plan.prepared, plan.folder
+    ledger = Ledger(folder.ledger)
+    earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
+    watch.status("starting Ray")
+    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+        check(options.workers, resources)
+        if options.address is not None:
+            check_storage(folder.store)
+        choices = _search(plan, ledger, earlier, resources, watch)
+        orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
+        fitted = _refit(plan, [*orders.values(), *calibrations(orders)], resources, watch) if orders else {}
+    watch.status("")
+    return Searched(
+        architectures=options.architectures,
+        ledger=ledger,
+        choices=choices,
+        orders=orders,
+        fitted=fitted,
+        decoder=options.decoder,
+        seed=options.seed,
+        baseline=options.baseline,
+        workers=options.workers,
+        device=resources.device,
+    )
+
+
+def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resources, watch: Watch) -> dict[str, Choice]:
+    """The configuration that is chosen for each architecture; none for one of which no trial came to its end."""
+    options, prepared, spaces, folder = plan.options, plan.prepared, plan.spaces, plan.folder
     taken = slots(
         resources,
         concurrent=options.concurrent,
@@ -97,7 +85,7 @@ def _search(
         architectures=len(spaces),
     )
     made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier)
-    data = _seen_by_trials(options, prepared, folder)
+    data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
         watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
         watch.resumed(ledger.entries)
@@ -122,14 +110,15 @@ def _search(
     return {name: choice for name, choice in found.items() if choice is not None}
 
 
-def _seen_by_trials(options: TuneOptions, prepared: Prepared, folder: RunFolder) -> TrialData:
+def _seen_by_trials(plan: TunePlan) -> TrialData:
+    options, prepared = plan.options, plan.prepared
     return TrialData(
         train=prepared.split.train,
         validation=prepared.split.validation,
         split=options.data.split,
         shape=prepared.shape,
         decoder=options.decoder,
-        store=folder.store,
+        store=plan.folder.store,
     )
 
 
@@ -145,32 +134,16 @@ def _lanes(
     return trial_lanes(data, taken.count, workers=taken.workers, resources=resources)
 
 
-def _refit(
-    options: TuneOptions,
-    prepared: Prepared,
-    orders: list[FitOrder],
-    folder: RunFolder,
-    resources: Resources,
-    watch: Watch,
-) -> dict[str, Fitted | Lost]:
-    distinct = list({order.key: order for order in orders}.values())
-    room = at_once(resources, workers=options.workers, data_bytes=prepared.bytes)
-    lanes = min(room, options.concurrent or room, len(distinct))
-    each = f"{options.workers} worker{'s' if options.workers > 1 else ''}" + (" each" if lanes > 1 else "")
-    pending = f"; {waiting(options.workers, resources)}" if waiting(options.workers, resources) else ""
-    watch.status(f"refitting the best: {len(distinct)} fits, {lanes} at a time, by {each}{pending}")
-    data = GroupData(
-        train=prepared.split.train,
-        validation=prepared.split.validation,
-        shape=prepared.shape,
+def _refit(plan: TunePlan, orders: list[FitOrder], resources: Resources, watch: Watch) -> dict[str, Fitted | Lost]:
+    options = plan.options
+    return refit(
+        orders,
+        plan.prepared,
+        doing="refitting the best",
         decoder=options.decoder,
-    )
-    return fit_all(
-        distinct,
-        data,
         workers=options.workers,
         resources=resources,
-        store=folder.fits,
-        at_once=lanes,
-        progress=watch.tick,
+        store=plan.folder.fits,
+        watch=watch,
+        concurrent=options.concurrent,
     )

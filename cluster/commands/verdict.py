@@ -1,14 +1,13 @@
 """`reeltune verdict RUN`: the comparison again, from the run's predictions, also against another baseline."""
 
-import json
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reeltune.cluster.judging.baseline import KEY, PMF, described, gains_over, groups, judge_all, number_of
+from reeltune.cluster.judging.baseline import KEY, PMF, gains_over, groups, judge_all, judged, number_of
+from reeltune.cluster.runs.answer import Answer, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
@@ -17,9 +16,9 @@ from reeltune.trainables.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Rejudged:
-    """As `verdict.json` has it, with the comparison made anew; and the how-manieth look at the test rows it was."""
+    """As `verdict.json` has it, with the comparison made anew; and which look at the test rows it was, from 1."""
 
-    result: dict[str, Any]
+    result: Result
     decoder: str
     look: int
 
@@ -30,30 +29,31 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     The run's files stay as they are. Raises InputError where the run has no predictions, or not this baseline.
     """
     kept = _kept(folder)
+    if kept.test_rows is None:
+        raise InputError(f"{folder.verdict}: says nothing of the test rows; `reeltune verdict` needs a finished search")
     frame = pd.read_parquet(folder.predictions)
-    errors = _errors(frame, [*kept["architectures"], KEY])
-    asked = _asked(baseline, kept["baseline"], errors)
+    errors = _errors(frame, [*kept.architectures, KEY])
+    asked = _asked(baseline, kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
-    test = kept["test_rows"]
-    look = write_down_look(looks(), test["hash"], len(frame), reason=f"verdict, run {folder.name}")
-    judged = {name: each for name, each in errors.items() if name not in (KEY, asked)}
-    verdicts = judge_all(judged, against, groups(frame["user"]), seed=_seed(folder))
+    look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
+    others = {name: each for name, each in errors.items() if name not in (KEY, asked)}
+    verdicts = judge_all(others, against, groups(frame["user"]), seed=_seed(folder))
     over = gains_over(errors, PMF)
-    architectures = {
-        name: {**kept["architectures"][name], **described(verdicts[name], over.get(name))} for name in judged
-    }
-    result = {key: kept[key] for key in ("run", "trials", "seconds")}
-    return Rejudged(
-        result={**result, "baseline": about, "architectures": architectures, "winner": kept["winner"]},
-        decoder=kept["decoder"],
-        look=look,
+    result = Result(
+        run=kept.run,
+        trials=kept.trials,
+        seconds=kept.seconds,
+        baseline=about,
+        architectures={name: judged(kept.architectures[name], verdicts[name], over.get(name)) for name in others},
+        winner=kept.winner,
     )
+    return Rejudged(result=result, decoder=kept.decoder or "argmax", look=look)
 
 
-def _kept(folder: RunFolder) -> dict[str, Any]:
+def _kept(folder: RunFolder) -> Answer:
     if not (folder.verdict.is_file() and folder.predictions.is_file()):
         raise InputError(f"{folder.place}: the run has no predictions of test rows; it ends with them")
-    return json.loads(folder.verdict.read_text())
+    return Answer.read(folder.verdict)
 
 
 def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
@@ -67,23 +67,20 @@ def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def _asked(baseline: str | None, own: dict[str, Any], columns: Container[str]) -> str:
+def _asked(baseline: str | None, own: BaselineResult, columns: Container[str]) -> str:
     if baseline is not None:
-        return KEY if baseline == own.get("name") and baseline not in columns else baseline
-    return str(own["published"]) if own.get("kind") == "published" else KEY
+        return KEY if baseline == own.name and baseline not in columns else baseline
+    return str(own.published) if own.kind == "published" else KEY
 
 
-def _baseline(
-    asked: str, kept: dict[str, Any], errors: dict[str, np.ndarray]
-) -> tuple[dict[str, Any], np.ndarray | float]:
+def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[BaselineResult, np.ndarray | float]:
     """What is judged against, as `verdict.json` describes it, and its squared errors or the published number."""
     if asked == KEY in errors:
-        own = kept["baseline"]
-        return {"name": own["architecture"], "kind": "reference", **own}, errors[KEY]
-    about: dict[str, Any] = {"name": asked, "architecture": None, "config": None, "test": None, "published": None}
+        own = kept.baseline
+        return own.model_copy(update={"name": own.name or own.architecture}), errors[KEY]
     if asked in errors:
-        tuned = kept["architectures"][asked]
-        about |= {"kind": "tuned", "architecture": asked, "config": tuned["config"], "test": tuned["test"]}
+        tuned = kept.architectures[asked]
+        about = BaselineResult(name=asked, kind="tuned", architecture=asked, config=tuned.config, test=tuned.test)
         return about, errors[asked]
     number = number_of(asked)
     if number is None:
@@ -91,9 +88,9 @@ def _baseline(
             f"--baseline {asked!r}: the run's predictions are of {', '.join(errors)}; expected one of them or a "
             "published mean squared error"
         )
-    return {**about, "kind": "published", "published": number}, number
+    return BaselineResult(name=asked, kind="published", published=number), number
 
 
 def _seed(folder: RunFolder) -> int:
     record = folder.read_record()
-    return record["asked"]["seed"] if record else 0
+    return record.asked.seed if record else 0

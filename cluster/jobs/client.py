@@ -5,7 +5,6 @@ search keeps. So the whole command goes there. What it prints comes here, and in
 """
 
 import io
-import json
 import os
 import shutil
 import signal
@@ -22,7 +21,7 @@ import ray
 
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import stage
-from reeltune.cluster.runs.folder import RUNS
+from reeltune.cluster.runs.folder import RUNS, RunFolder
 from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
 from reeltune.cluster.session.session import join
 
@@ -76,19 +75,14 @@ def unpack(packed: bytes, name: str, where: str) -> str:
     with tempfile.TemporaryDirectory(dir=RUNS, prefix=f".{name}-") as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
-        here, there = _record(place), _record(Path(folder) / name)
-        if place.exists() and here.get("started") != there.get("started"):
+        here, there = RunFolder(place).read_record(), RunFolder(Path(folder) / name).read_record()
+        if place.exists() and (here and here.started) != (there and there.started):
             return f"{place} is here already, and is another run: the results stay on the head node, in {where}"
         if here == there:  # the head node's folder itself, shared or on this machine
             return f"all of it is here, in {place}"
         shutil.rmtree(place, ignore_errors=True)
         os.replace(Path(folder) / name, place)
     return f"all of it is here, in {place}"
-
-
-def _record(run: Path) -> dict[str, Any]:
-    record = run / "run.json"
-    return json.loads(record.read_text()) if record.exists() else {}
 
 
 class Remote:

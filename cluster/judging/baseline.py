@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from reeltune.cluster.runs.answer import ArchitectureResult
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
@@ -81,15 +82,17 @@ def gains_over(errors: dict[str, np.ndarray], name: str) -> dict[str, float]:
     return {each: float((errors[name] - errors[each]).mean()) for each in errors} if name in errors else {}
 
 
-def described(verdict: Verdict | None, over_pmf: float | None) -> dict[str, Any]:
-    """A verdict as `verdict.json` has it."""
+def judged(found: ArchitectureResult, verdict: Verdict | None, over_pmf: float | None) -> ArchitectureResult:
+    """A result with its verdict, as `verdict.json` has it."""
     comparison = verdict.comparison if verdict else None
-    return {
-        "gain": comparison.gain if comparison else None,
-        "ci95": list(comparison.ci95) if comparison else None,
-        "p": comparison.p if comparison else None,
-        "p_holm": verdict.p_holm if verdict else None,
-        "gain_over_tuned_pmf": over_pmf,
-        "needed_ratings": verdict.needed_ratings if verdict else None,
-        "verdict": verdict.word if verdict else None,
-    }
+    return found.model_copy(
+        update={
+            "gain": comparison.gain if comparison else None,
+            "ci95": comparison.ci95 if comparison else None,
+            "p": comparison.p if comparison else None,
+            "p_holm": verdict.p_holm if verdict else None,
+            "gain_over_tuned_pmf": over_pmf,
+            "needed_ratings": verdict.needed_ratings if verdict else None,
+            "verdict": verdict.word if verdict else None,
+        }
+    )

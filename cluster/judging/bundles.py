@@ -1,21 +1,21 @@
 """The bundles of a run: its refits, and the ensemble."""
 
 import shutil
-from typing import Any
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
-from reeltune.cluster.judging import ensemble as ensembled
+from reeltune.cluster.judging.ensemble import packed
 from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.trainables import bundle as bundles
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.data.prepared import Prepared
 
 
 def write_bundles(
     refits: dict[str, list[tuple[FitOrder, Fitted]]],
-    result: dict[str, Any],
+    result: Result,
     searched: Searched,
     prepared: Prepared,
     folder: RunFolder,
@@ -27,12 +27,12 @@ def write_bundles(
         if name in searched.choices
     }
     if ENSEMBLE in searched.choices:
-        kept[ENSEMBLE] = ensembled.packed(searched, refits)
+        kept[ENSEMBLE] = packed(searched, refits)
     for earlier in folder.path.glob("models/*"):
         if earlier.name not in kept:  # of a search that went on, and whose refit is lost this time
             shutil.rmtree(earlier)
     for name, (config, weights) in kept.items():
-        description = bundles.describe(
+        description = describe(
             name,
             config,
             prepared.shape.scale,
@@ -40,7 +40,7 @@ def write_bundles(
             temperature=searched.temperature(name),
             seed=searched.seed,
             data=prepared.ratings.name,
-            metrics={part: result["architectures"][name][part] for part in ("validation", "test")},
+            metrics={"validation": result.architectures[name].validation, "test": result.architectures[name].test},
         )
         users, items = prepared.ratings.users, prepared.ratings.items
-        bundles.save(folder.model(name), description, weights, users, items, fitted=prepared.split.fitting)
+        save(folder.model(name), description, weights, users, items, fitted=prepared.split.fitting)

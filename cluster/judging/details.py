@@ -1,12 +1,11 @@
 """What `verdict.json` and the reports have beside the answer: the look, and where and by which decoder it is good."""
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from reeltune.cluster.judging import scores as judged
-from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.judging.scores import Scored, by_value, mean_decoders, squared_errors
+from reeltune.cluster.runs.answer import Details, JudgedRows, ProbabilityScores, Seeds, SliceGroup, SplitKind
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
@@ -15,44 +14,47 @@ from reeltune.trainables.scoring.slices import slices
 from reeltune.trainables.scoring.verdict import spread
 
 
-def details(
-    scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int
-) -> dict[str, Any]:
+def details(scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int) -> Details:
     """All of it, for the scores of each architecture's refits on these rows."""
     shape, asked = prepared.shape, prepared.asked
-    errors = {name: judged.squared_errors(each, rows) for name, each in scores.items()}
+    errors = {name: squared_errors(each, rows) for name, each in scores.items()}
     groups = slices(rows, prepared.split.fitting, shape.scale)
-    return {
-        "decoder": decoder,
-        "look": look,
-        "data": prepared.summary(),
-        "split": {"kind": asked.split, "seed": asked.split_seed},
-        "test_rows": _test_rows(rows, prepared),
-        "seeds": {
-            name: {"metrics": [asdict(scored.metrics) for scored in each], "spread": spread(errors[name])}
+    probabilities = {name: each[0].probabilities for name, each in scores.items()}
+    return Details(
+        decoder=decoder,
+        look=look,
+        data=prepared.summary(),
+        split=SplitKind(kind=asked.split, seed=asked.split_seed),
+        test_rows=_test_rows(rows, prepared),
+        seeds={
+            name: Seeds(metrics=[asdict(scored.metrics) for scored in each], spread=spread(errors[name]))
             for name, each in scores.items()
         },
-        "by_value": {name: judged.by_value(each[0], rows, shape) for name, each in scores.items()},
-        "decoders": {name: judged.mean_decoders(each) for name, each in scores.items()},
-        "probabilities": {n: asdict(each[0].probabilities) for n, each in scores.items() if each[0].probabilities},
-        "slices": {
-            name: {by: group.errors(each.mean(0)) for by, group in groups.items()} for name, each in errors.items()
+        by_value={name: by_value(each[0], rows, shape) for name, each in scores.items()},
+        decoders={name: mean_decoders(each) for name, each in scores.items()},
+        probabilities={n: ProbabilityScores.model_validate(asdict(p)) for n, p in probabilities.items() if p},
+        slices={
+            name: {
+                by: [SliceGroup.model_validate(found) for found in group.errors(each.mean(0))]
+                for by, group in groups.items()
+            }
+            for name, each in errors.items()
         },
-        "refit_seeds": SEEDS,
-    }
+        refit_seeds=SEEDS,
+    )
 
 
-def _test_rows(rows: Rows, prepared: Prepared) -> dict[str, Any]:
+def _test_rows(rows: Rows, prepared: Prepared) -> JudgedRows:
     scale, fitting = prepared.shape.scale, prepared.split.fitting
-    return {
-        "count": len(rows),
-        "users": _users(rows),
-        "outside_the_scale": int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
-        "unknown_users": int((~np.isin(rows.users, fitting.users)).sum()),
-        "unknown_items": int((~np.isin(rows.items, fitting.items)).sum()),
-        "also_trained_on": prepared.split.test.shared_pairs(fitting),
-        "hash": rows.fingerprint(),
-    }
+    return JudgedRows(
+        count=len(rows),
+        users=_users(rows),
+        outside_the_scale=int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
+        unknown_users=int((~np.isin(rows.users, fitting.users)).sum()),
+        unknown_items=int((~np.isin(rows.items, fitting.items)).sum()),
+        also_trained_on=prepared.split.test.shared_pairs(fitting),
+        hash=rows.fingerprint(),
+    )
 
 
 def _users(rows: Rows) -> int:

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
-from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.judging.outcome import Searched
-from reeltune.cluster.judging.scores import Scored
-from reeltune.cluster.runs import out_of_fold as held_out
+from reeltune.cluster.judging.scores import Scored, of_values
+from reeltune.cluster.runs import out_of_fold
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.cluster.search.trial_fit import KEPT
@@ -36,7 +35,7 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
 
 def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
     """An architecture's ratings of the held-out rows, shape (rows,), in the order of the folds; None if one lacks."""
-    found = [held_out.read(folder.store, trial) for trial in searched.choices[name].trials]
+    found = [out_of_fold.read(folder.store, trial) for trial in searched.choices[name].trials]
     ratings = [each for each in found if each is not None]
     if len(ratings) < SEEDS:
         return None
@@ -55,7 +54,7 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
     """Weights by all held-out rows; metrics by weights that each row had no part in."""
     predictions = np.stack(list(members.values()))
     honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
-    metrics = judged.of_values(honest, rows, prepared.shape, decoder=searched.decoder).metrics
+    metrics = of_values(honest, rows, prepared.shape, decoder=searched.decoder).metrics
     weights = ensemble.weights(predictions, rows.ratings)
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},
@@ -70,7 +69,7 @@ def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prep
     weights = searched.choices[ENSEMBLE].config["weights"]
     each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
     values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
-    return judged.of_values(values, rows, prepared.shape, decoder=searched.decoder)
+    return of_values(values, rows, prepared.shape, decoder=searched.decoder)
 
 
 def packed(

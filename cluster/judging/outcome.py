@@ -33,6 +33,11 @@ class Searched:
                 found.setdefault(name, []).append((order, came))
         return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
 
+    @property
+    def refit_seconds(self) -> float:
+        """What all refits took, rounded."""
+        return round(sum(came.seconds for came in self.fitted.values() if isinstance(came, Fitted)), 1)
+
     def averaged(self, name: str) -> Decoder:
         """By which decoder an ensemble takes this architecture's ratings: the better one on validation rows.
 

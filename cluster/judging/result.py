@@ -1,16 +1,14 @@
 """Scores and verdicts of the test rows, and the winner."""
 
-from typing import Any
-
 import pandas as pd
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
-from reeltune.cluster.judging import ensemble as ensembled
-from reeltune.cluster.judging import scores as judged
-from reeltune.cluster.judging.baseline import KEY, PMF, described, gains_over, groups, judge_all
+from reeltune.cluster.judging import ensemble
+from reeltune.cluster.judging.baseline import KEY, PMF, gains_over, groups, judge_all, judged
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
-from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.judging.scores import Scored, mean_metrics, score, squared_errors
+from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice
 from reeltune.trainables.architectures import ENSEMBLE
@@ -24,7 +22,7 @@ def score_all(searched: Searched, rows: Rows, prepared: Prepared) -> dict[str, l
     """Every complete refit's scores on these rows, by seed, and the ensemble's."""
     scores = {name: _scores(name, refits, rows, searched, prepared) for name, refits in searched.complete().items()}
     if ENSEMBLE in searched.choices:
-        scores[ENSEMBLE] = [ensembled.score(searched, scores, rows, prepared)]
+        scores[ENSEMBLE] = [ensemble.score(searched, scores, rows, prepared)]
     return scores
 
 
@@ -33,7 +31,7 @@ def _scores(
 ) -> list[Scored]:
     temperature = searched.temperature(name)
     return [
-        judged.score(
+        score(
             order,
             came,
             rows,
@@ -48,26 +46,28 @@ def _scores(
 
 def judged_result(
     searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
-) -> dict[str, Any]:
+) -> Result:
+    """What a search came to; without test rows there are no verdicts."""
     verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched, prepared)
-    return {
-        "run": folder.place,
-        "trials": _counts(searched.ledger),
-        "seconds": 0.0,
-        "baseline": _baseline(scores, searched, prepared),
-        "architectures": {
-            name: _architecture(name, searched.choices.get(name), scores, verdicts, over_pmf)
+    return Result(
+        run=folder.place,
+        trials=_counts(searched.ledger),
+        baseline=_baseline(scores, searched, prepared),
+        architectures={
+            name: judged(
+                _architecture(name, searched.choices.get(name), scores), verdicts.get(name), over_pmf.get(name)
+            )
             for name in searched.architectures
         },
-        "winner": _winner(searched.choices, scores),
-    }
+        winner=_winner(searched.choices, scores),
+    )
 
 
 def _judge(
     scores: dict[str, list[Scored]], rows: Rows, searched: Searched, prepared: Prepared
 ) -> tuple[dict[str, Verdict], dict[str, float]]:
     """Verdicts against the baseline, and gains over the tuned `pmf` where there is one."""
-    errors = {name: judged.squared_errors(each, rows).mean(0) for name, each in scores.items()}
+    errors = {name: squared_errors(each, rows).mean(0) for name, each in scores.items()}
     against = errors.pop(KEY, searched.baseline.number)
     if against is None:
         return {}, {}
@@ -80,32 +80,25 @@ def _counts(ledger: Ledger) -> dict[str, int]:
     return {state: states.count(state) for state in ("done", "stopped", "failed")}
 
 
-def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Prepared) -> dict[str, Any]:
+def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Prepared) -> BaselineResult:
     baseline = searched.baseline
     refitted = baseline.name if baseline.kind == "reference" else None
-    return {
-        "name": baseline.name,
-        "kind": baseline.kind,
-        "architecture": refitted,
-        "config": ARCHITECTURES[refitted].reference(prepared.shape).model_dump() if refitted else None,
-        "test": judged.mean_metrics(scores[KEY]) if KEY in scores else None,
-        "published": baseline.published(prepared.ratings.name),
-    }
+    return BaselineResult(
+        name=baseline.name,
+        kind=baseline.kind,
+        architecture=refitted,
+        config=ARCHITECTURES[refitted].reference(prepared.shape).model_dump(mode="json") if refitted else None,
+        test=mean_metrics(scores[KEY]) if KEY in scores else None,
+        published=baseline.published(prepared.ratings.name),
+    )
 
 
-def _architecture(
-    name: str,
-    choice: Choice | None,
-    scores: dict[str, list[Scored]],
-    verdicts: dict[str, Verdict],
-    over_pmf: dict[str, float],
-) -> dict[str, Any]:
-    return {
-        "config": choice.config if choice else None,
-        "validation": choice.metrics if choice else None,
-        "test": judged.mean_metrics(scores[name]) if name in scores else None,
-        **described(verdicts.get(name), over_pmf.get(name)),
-    }
+def _architecture(name: str, choice: Choice | None, scores: dict[str, list[Scored]]) -> ArchitectureResult:
+    return ArchitectureResult(
+        config=choice.config if choice else None,
+        validation=choice.metrics if choice else None,
+        test=mean_metrics(scores[name]) if name in scores else None,
+    )
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:

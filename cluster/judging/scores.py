@@ -1,12 +1,12 @@
 """The look at the sealed rows: predictions, errors by seed, verdicts, confusion, all from the refits' weights."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
+from reeltune.cluster.runs.answer import ByValue
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import Rows
@@ -106,15 +106,15 @@ def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
     return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
 
 
-def by_value(scored: Scored, rows: Rows, shape: Shape) -> dict[str, Any]:
+def by_value(scored: Scored, rows: Rows, shape: Shape) -> ByValue:
     """Confusion matrix (rows: true value) and classification report, on the nearest observed values."""
     from sklearn.metrics import classification_report, confusion_matrix  # takes a second to load
 
     values = [f"{value:g}" for value in shape.scale.values]
     truth, guess = shape.scale.nearest(rows.ratings), shape.scale.nearest(scored.ratings)
     labels = list(range(len(values)))
-    return {
-        "values": values,
-        "confusion": confusion_matrix(truth, guess, labels=labels).tolist(),
-        "report": classification_report(truth, guess, labels=labels, target_names=values, digits=3, zero_division=0),
-    }
+    return ByValue(
+        values=values,
+        confusion=confusion_matrix(truth, guess, labels=labels).tolist(),
+        report=classification_report(truth, guess, labels=labels, target_names=values, digits=3, zero_division=0),
+    )

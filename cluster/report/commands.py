@@ -2,8 +2,10 @@
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import JsonValue
+
+from reeltune.cluster.report.words import member_weights
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.architectures import ENSEMBLE
 
@@ -28,28 +30,28 @@ def checking(run: Run) -> list[Command]:
 def reproducing(run: Run) -> list[Command]:
     """For the winner; where that is the ensemble, for the run that makes it and for each member with a say."""
     winner = run.winner
-    again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record["command"])))
-    if winner is None or run.verdict is None:
+    again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record.command)))
+    if winner is None or run.answer is None:
         return [again]
-    found = run.verdict["architectures"]
+    found = run.answer.architectures
     if winner != ENSEMBLE:
         return [
             Command(
-                what=f"{winner}, fitted once on the training rows", line=train(run, winner, found[winner]["config"])
+                what=f"{winner}, fitted once on the training rows", line=train(run, winner, found[winner].config or {})
             ),
             again,
         ]
-    weights = found[ENSEMBLE]["config"]["weights"]
+    weights = member_weights(found[ENSEMBLE].config or {})
     members = sorted((name for name in weights if weights[name] > 0), key=lambda name: -weights[name])
     return [
         again,
         *(
             Command(
                 what=f"{name} ({weights[name]:.1%} of it), fitted once on the training rows",
-                line=train(run, name, found[name]["config"]),
+                line=train(run, name, found[name].config or {}),
             )
             for name in members
-            if found.get(name, {}).get("config")
+            if name in found and found[name].config
         ),
     ]
 
@@ -63,17 +65,17 @@ def _again(words: list[str]) -> str:
     return shlex.join(kept)
 
 
-def train(run: Run, name: str, config: dict[str, Any]) -> str:
+def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     """`reeltune train` with a configuration, on this run's data."""
     asked = run.asked
-    words = ["reeltune", "train", name, "--data", asked["data"]]
-    for option in ("test", "users", "items"):
-        words += [f"--{option}", asked[option]] if asked.get(option) is not None else []
-    words += ["--split", asked["split"], "--split-seed", str(asked["split_seed"]), "--seed", str(asked["seed"])]
+    words = ["reeltune", "train", name, "--data", asked.data]
+    for option, value in {"--test": asked.test, "--users": asked.users, "--items": asked.items}.items():
+        words += [option, value] if value is not None else []
+    words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
-    words += _carried(shlex.split(run.record["command"]))
-    for key, value in config.items():
-        words += ["--set", f"{key}={value}"] if value is not None else []
+    words += _carried(shlex.split(run.record.command))
+    for key, setting in config.items():
+        words += ["--set", f"{key}={setting}"] if setting is not None else []
     return shlex.join(words)
 
 

@@ -13,13 +13,13 @@ SHOWN = ("", "test MSE", "gain", "95% CI", "over tuned pmf", "verdict")
 def markdown(run: Run) -> str:
     """The same answer as `report.html`."""
     lines = [f"# {_plain(run.folder.name)}: which architecture predicts these ratings best?", ""]
-    if run.verdict is None:
+    if run.answer is None:
         return "\n".join([*lines, f"{unfinished(run)}.", "", *_notes(run)]) + "\n"
-    lines += [f"**{answer(run.verdict, run.decoder)}**", ""]
+    lines += [f"**{answer(run.answer, run.decoder)}**", ""]
     shown = [HEADINGS.index(heading) for heading in SHOWN]
-    table = [[row[place] for place in shown] for row in rows(run.verdict, run.decoder)]
+    table = [[row[place] for place in shown] for row in rows(run.answer, run.decoder)]
     lines += [*_table(SHOWN, table), ""] if run.winner else []
-    lines += [f"- {line}" for line in also(run.verdict, run.decoder)]
+    lines += [f"- {line}" for line in also(run.answer, run.decoder)]
     return "\n".join([*lines, *_notes(run), "", *_command(run)]) + "\n"
 
 
@@ -30,20 +30,19 @@ def unfinished(run: Run) -> str:
 
 def about_gain(run: Run) -> str:
     """What a gain is, and what of it is sure."""
-    verdict = run.verdict or {}
-    kind = (verdict.get("baseline") or {}).get("kind", "reference")
+    answer = run.answer
     against = (
         "A gain is a published figure minus the architecture's error; the interval is a one-sample one and knows "
         "nothing of how uncertain the published figure is. "
-        if kind == "published"
+        if answer is not None and answer.baseline.kind == "published"
         else "A gain is the baseline's squared error minus the architecture's on the same test rows, each averaged "
-        f"over {run.detail('refit_seeds') or 'all'} refits on training and validation rows. "
+        f"over {(answer and answer.refit_seeds) or 'all'} refits on training and validation rows. "
     )
-    judged = verdict.get("architectures", {}).values()
-    # Runs before this rule was made lack the key that came with it.
+    judged = answer.architectures.values() if answer else ()
+    # Runs before this rule was made lack the field that came with it.
     slight = (
         f"; a difference under {NOTHING:.1%} of the baseline's error counts for none"
-        if any("needed_ratings" in found for found in judged)
+        if any("needed_ratings" in found.model_fields_set for found in judged)
         else ""
     )
     return (
@@ -54,8 +53,8 @@ def about_gain(run: Run) -> str:
 
 def about_pmf(run: Run) -> str:
     """Why a second gain stands beside the first; nothing where there is none."""
-    found = (run.verdict or {}).get("architectures", {}).values()
-    if all(each["gain_over_tuned_pmf"] is None for each in found):
+    found = run.answer.architectures.values() if run.answer else ()
+    if all(each.gain_over_tuned_pmf is None for each in found):
         return ""
     return (
         "An untuned baseline is easily beaten: the gain over the tuned pmf, with the same number of trials, is fairer."
@@ -64,25 +63,24 @@ def about_pmf(run: Run) -> str:
 
 def about_look(run: Run) -> str | None:
     """How often the test rows have been looked at."""
-    look = run.detail("look")
-    if look is None:
+    if run.answer is None or run.answer.look is None or run.answer.test_rows is None:
         return None
+    look, test = run.answer.look, run.answer.test_rows
     first = "first look at them" if look == 1 else f"look number {look} at them (the interval assumes the first)"
-    test = run.detail("test_rows")
-    return f"{test['count']:,} test rows of {test['users']:,} users, {first}"
+    return f"{test.count:,} test rows of {test.users:,} users, {first}"
 
 
 def _notes(run: Run) -> Iterable[str]:
-    counts, verdict = run.counts(), run.verdict
-    data = run.detail("data") or f"{run.asked['data']}, {run.asked['split']} split {run.asked['split_seed']}"
+    counts, found = run.counts(), run.answer
+    data = (found and found.data) or f"{run.asked.data}, {run.asked.split} split {run.asked.split_seed}"
     yield f"- Data: {_plain(data)}"
     look = about_look(run)
     if look is not None:
         yield f"- {look}"
         yield f"- MSE of the {run.decoder} decoder. {about_gain(run)} {about_pmf(run)}"
-    if verdict is not None and with_time(verdict):
+    if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
-    spent = f" in {verdict['seconds']:.0f} s" if verdict and "seconds" in verdict else ""
+    spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
     yield f"- {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed{spent}"
 
 

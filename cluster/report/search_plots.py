@@ -125,9 +125,10 @@ def _figure(draw: Callable[[], Any]) -> dict[str, Any]:
 
 def curves(run: Run, name: str) -> Chart | None:
     """The learning curves of an architecture's best trials; None where no fit reported on its way."""
-    trials = [e for e in run.ledger if e["architecture"] == name and e["stage"] == "search" and e["state"] == "done"]
-    best = sorted((e for e in trials if e["value"] is not None), key=lambda e: e["value"])[:BEST]
-    series = {f"{e['trial']}: {e['value']:.4f}": _points(e["curve"]) for e in best}
+    trials = [e for e in run.ledger if e.architecture == name and e.stage == "search" and e.state == "done"]
+    finished = [(e.value, e.trial, e.curve) for e in trials if e.value is not None]
+    best = sorted(finished, key=lambda each: each[0])[:BEST]
+    series = {f"{trial}: {value:.4f}": _points(curve) for value, trial, curve in best}
     if all(len(points) < 2 for points in series.values()):
         return None
     return chart(
@@ -139,13 +140,11 @@ def curves(run: Run, name: str) -> Chart | None:
     )
 
 
-def _points(curve: dict[str, float]) -> list[tuple[float, float]]:
+def _points(curve: dict[int, float]) -> list[tuple[float, float]]:
     return sorted((float(percent), value) for percent, value in curve.items())
 
 
 def failures(run: Run, name: str) -> list[tuple[str, int]]:
     """Why fits of an architecture failed, with how often."""
-    reasons = [
-        e["error"] or "no reason given" for e in run.ledger if e["architecture"] == name and e["state"] == "failed"
-    ]
+    reasons = [e.error or "no reason given" for e in run.ledger if e.architecture == name and e.state == "failed"]
     return [(reason, reasons.count(reason)) for reason in dict.fromkeys(reasons)]

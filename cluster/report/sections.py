@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import optuna
+
 from reeltune.cluster.report.charts import Chart
 from reeltune.cluster.report.search_plots import Plot, curves, failures, plots, studies
 from reeltune.cluster.report.words import error_of, setting
+from reeltune.cluster.runs.answer import ArchitectureResult, ByValue, Seeds
 from reeltune.cluster.runs.finished import Run
 
 
@@ -42,24 +45,24 @@ class Section:
 def sections(run: Run) -> list[Section]:
     """The winner first, then the others from the lowest error on, and the baseline."""
     known = studies(run)
-    found = (run.verdict or {}).get("architectures", {})
-    made = [_section(run, name, found.get(name) or {}, known.get(name)) for name in run.architectures]
+    found = run.answer.architectures if run.answer else {}
+    made = [_section(run, name, found.get(name, ArchitectureResult()), known.get(name)) for name in run.architectures]
     made.sort(key=lambda section: (section.name != run.winner, section.error is None, section.error or 0.0))
-    baseline = (run.verdict or {}).get("baseline")
-    if baseline and baseline["test"]:
-        made.append(_section(run, "baseline", {**baseline, "verdict": None}, None))
+    baseline = run.answer.baseline if run.answer else None
+    if baseline is not None and baseline.test:
+        made.append(_section(run, "baseline", ArchitectureResult(config=baseline.config, test=baseline.test), None))
     return made
 
 
-def _section(run: Run, name: str, found: dict[str, Any], study: Any) -> Section:
+def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study | None) -> Section:
     drawn = plots(name, study) if study is not None else []
     return Section(
         name=name,
-        word=found.get("verdict"),
-        error=error_of(found["test"], run.decoder) if found.get("test") else None,
-        config=[(key, setting(value)) for key, value in (found.get("config") or {}).items()],
-        spread=_spread((run.detail("seeds") or {}).get(name)),
-        confusion=_confusion((run.detail("by_value") or {}).get(name)),
+        word=found.verdict,
+        error=error_of(found.test, run.decoder) if found.test else None,
+        config=[(key, setting(value)) for key, value in (found.config or {}).items()],
+        spread=_spread(run.answer.seeds.get(name) if run.answer else None),
+        confusion=_confusion(run.answer.by_value.get(name) if run.answer else None),
         curves=curves(run, name),
         plots=[plot for plot, _ in drawn],
         figures={plot.id: figure for plot, figure in drawn},
@@ -68,31 +71,29 @@ def _section(run: Run, name: str, found: dict[str, Any], study: Any) -> Section:
     )
 
 
-def _spread(seeds: dict[str, Any] | None) -> str:
+def _spread(seeds: Seeds | None) -> str:
     if seeds is None:
         return ""
-    if len(seeds["metrics"]) == 1:
+    if len(seeds.metrics) == 1:
         return "All refits are averaged in it: there is no spread over seeds."
-    return (
-        f"Spread of the test MSE over {len(seeds['metrics'])} refit seeds: {seeds['spread']:.4f} (standard deviation)."
-    )
+    return f"Spread of the test MSE over {len(seeds.metrics)} refit seeds: {seeds.spread:.4f} (standard deviation)."
 
 
-def _confusion(table: dict[str, Any] | None) -> Confusion | None:
+def _confusion(table: ByValue | None) -> Confusion | None:
     if table is None:
         return None
-    body = [[Cell(count=n, share=n / max(1, sum(counts))) for n in counts] for counts in table["confusion"]]
-    return Confusion(values=table["values"], rows=body, report=table["report"].rstrip())
+    body = [[Cell(count=n, share=n / max(1, sum(counts))) for n in counts] for counts in table.confusion]
+    return Confusion(values=table.values, rows=body, report=table.report.rstrip())
 
 
 def _trials(run: Run, name: str) -> str:
-    mine = [entry for entry in run.ledger if entry["architecture"] == name]
+    mine = [entry for entry in run.ledger if entry.architecture == name]
     if not mine:
         return ""
-    states = [entry["state"] for entry in mine if entry["stage"] == "search"]
-    again = sum(entry["stage"] == "confirm" for entry in mine)
+    states = [entry.state for entry in mine if entry.stage == "search"]
+    again = sum(entry.stage == "confirm" for entry in mine)
     counts = f"{states.count('done')} trials done, {states.count('stopped')} stopped early"
-    seconds = sum(entry["seconds"] for entry in mine)
+    seconds = sum(entry.seconds for entry in mine)
     return (
         f"{counts}, {states.count('failed')} failed; the best tried again {again} times; {seconds:.0f} core-seconds "
         "in all."

@@ -1,9 +1,9 @@
 """Where the fits are good or bad: the error on groups of test rows, the winner's beside the baseline's."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from reeltune.cluster.report.charts import axis
+from reeltune.cluster.runs.answer import SliceGroup
 from reeltune.cluster.runs.finished import Run
 
 SLICES = {
@@ -35,16 +35,16 @@ class Slice:
 
 def slices(run: Run) -> list[Slice]:
     """Each kind of groups that the run has."""
-    found = run.detail("slices") or {}
+    found = run.answer.slices if run.answer else {}
     kinds = [kind for kind in SLICES if any(found[name].get(kind) for name in found)]
     return [_slice(kind, found, run.winner) for kind in kinds]
 
 
-def _slice(kind: str, found: dict[str, Any], winner: str | None) -> Slice:
+def _slice(kind: str, found: dict[str, dict[str, list[SliceGroup]]], winner: str | None) -> Slice:
     names = tuple(name for name in found if found[name].get(kind))
-    labels = [(each["label"], each["count"]) for each in found[names[0]][kind]]
+    labels = [(each.label, each.count) for each in found[names[0]][kind]]
     errors = [
-        {name: found[name][kind][place]["mse"] for name in names} for place, (_, count) in enumerate(labels) if count
+        {name: found[name][kind][place].mse for name in names} for place, (_, count) in enumerate(labels) if count
     ]
     shown = [each[name] for each in errors for name in ("baseline", winner) if name in each]
     scale = axis([error for error in shown if error is not None], fewest=2)

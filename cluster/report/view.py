@@ -1,7 +1,6 @@
 """What the page shows of a run, in the order in which it stands there: words, tables and charts, no markup."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
@@ -20,6 +19,7 @@ from reeltune.cluster.report.words import (
     rows,
     with_time,
 )
+from reeltune.cluster.runs.answer import Answer, JudgedRows, Metrics, ProbabilityScores, ReliabilityBin
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.decoders import DECODERS
@@ -58,7 +58,7 @@ class View:
     forest: Forest | None
     decoder: str
     decoders: dict[str, dict[str, dict[str, float]]]
-    probabilities: dict[str, dict[str, Any]]
+    probabilities: dict[str, ProbabilityScores]
     calibration: list[Chart]
     slices: list[Slice]
     items: Items | None
@@ -69,21 +69,21 @@ class View:
 
 
 def view(run: Run, facts: list[tuple[str, str]]) -> View:
-    opening, numbers = answer_parts(run.verdict, run.decoder) if run.verdict else (unfinished(run), "")
-    probabilities = run.detail("probabilities") or {}
+    opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else (unfinished(run), "")
+    probabilities = run.answer.probabilities if run.answer else {}
     return View(
         name=run.folder.name,
         opening=opening,
         numbers=numbers,
-        also=also(run.verdict, run.decoder) if run.verdict else [],
+        also=also(run.answer, run.decoder) if run.answer else [],
         notes=_notes(run),
         headings=HEADINGS,
-        table=rows(run.verdict, run.decoder) if run.verdict and run.winner else [],
-        forest=_forest(run.verdict, run.decoder) if run.verdict else None,
+        table=rows(run.answer, run.decoder) if run.answer and run.winner else [],
+        forest=_forest(run.answer, run.decoder) if run.answer else None,
         decoder=run.decoder,
-        decoders=run.detail("decoders") or _decoders(run),
+        decoders=_decoders(run),
         probabilities=probabilities,
-        calibration=[_reliability(name, found["reliability"]) for name, found in probabilities.items()],
+        calibration=[_reliability(name, found.reliability) for name, found in probabilities.items()],
         slices=slices(run),
         items=items(run),
         sections=sections(run),
@@ -95,72 +95,79 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
 
 def _notes(run: Run) -> list[str]:
     """What a reader has to know before believing the table."""
-    if run.verdict is None or run.winner is None:
+    if run.answer is None or run.winner is None:
         return []
-    found = run.verdict["architectures"]
-    notes = [about_look(run), about_gain(run), about_pmf(run), _unusual(run.detail("test_rows") or {})]
-    notes += [ABOUT_TIME if with_time(run.verdict) else "", ABOUT_ENSEMBLE if ENSEMBLE in found else ""]
+    found = run.answer.architectures
+    notes = [about_look(run), about_gain(run), about_pmf(run), _unusual(run.answer.test_rows)]
+    notes += [ABOUT_TIME if with_time(run.answer) else "", ABOUT_ENSEMBLE if ENSEMBLE in found else ""]
     return [note if note.endswith(".") else f"{note}." for note in notes if note]
 
 
-def _unusual(test: dict[str, Any]) -> str:
+def _unusual(test: JudgedRows | None) -> str:
     """Test rows that are not like the fitted ones."""
+    if test is None:
+        return ""
     kinds = {
-        "outside_the_scale": "ratings outside the training scale",
-        "unknown_users": "rows of unknown users",
-        "unknown_items": "rows of unknown items",
-        "also_trained_on": "rows of pairs that were trained on too",
+        "ratings outside the training scale": test.outside_the_scale,
+        "rows of unknown users": test.unknown_users,
+        "rows of unknown items": test.unknown_items,
+        "rows of pairs that were trained on too": test.also_trained_on,
     }
-    found = [f"{test[key]:,} {words}" for key, words in kinds.items() if test.get(key)]
+    found = [f"{count:,} {words}" for words, count in kinds.items() if count]
     return f"Of the test rows: {', '.join(found)}" if found else ""
 
 
-def _forest(verdict: dict[str, Any], decoder: str) -> Forest | None:
-    judged = {name: found for name, found in verdict["architectures"].items() if found["verdict"] is not None}
+def _forest(answer: Answer, decoder: str) -> Forest | None:
+    judged = {
+        name: (found.verdict, found.gain, found.ci95)
+        for name, found in answer.architectures.items()
+        if found.verdict is not None and found.gain is not None and found.ci95 is not None
+    }
     if not judged:
         return None
-    scale = axis([0.0, *(end for found in judged.values() for end in (*found["ci95"], found["gain"]))], fewest=5)
-    baseline, error = verdict["baseline"], baseline_error(verdict["baseline"], decoder)
+    scale = axis([0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=5)
+    error = baseline_error(answer.baseline, decoder)
     return Forest(
         intervals=tuple(
             Interval(
                 name=name,
-                word=found["verdict"],
-                gain=found["gain"],
-                low=found["ci95"][0],
-                high=found["ci95"][1],
-                at=(scale.share(found["ci95"][0]), scale.share(found["gain"]), scale.share(found["ci95"][1])),
+                word=word,
+                gain=gain,
+                low=low,
+                high=high,
+                at=(scale.share(low), scale.share(gain), scale.share(high)),
             )
-            for name, found in sorted(judged.items(), key=lambda each: -each[1]["gain"])
+            for name, (word, gain, (low, high)) in sorted(judged.items(), key=lambda each: -each[1][1])
         ),
         ticks=scale.marks(signed=True),
         zero=scale.share(0.0),
-        tuned_pmf=scale.share(judged["pmf"]["gain"]) if "pmf" in judged else None,
-        baseline=baseline_label(baseline) + ("" if error is None else f": {error:.4f}"),
+        tuned_pmf=scale.share(judged["pmf"][1]) if "pmf" in judged else None,
+        baseline=baseline_label(answer.baseline) + ("" if error is None else f": {error:.4f}"),
     )
 
 
 def _decoders(run: Run) -> dict[str, dict[str, dict[str, float]]]:
-    """An older run's, from its metrics: of the mean absolute error it has the searched decoder's alone."""
-    if run.verdict is None:
-        return {}
-    tested = {"baseline": run.verdict["baseline"]["test"]}
-    tested |= {name: found["test"] for name, found in run.verdict["architectures"].items()}
-    return {
-        name: {
-            decoder: {"mse": test[f"{decoder}_mse"], **({"mae": test["mae"]} if decoder == run.decoder else {})}
-            for decoder in DECODERS
-            if test.get(f"{decoder}_mse") is not None
-        }
-        for name, test in tested.items()
-        if test
-    }
+    """Errors by decoder. An older run's are of its metrics: mean absolute errors of the searched decoder alone."""
+    if run.answer is None or run.answer.decoders:
+        return run.answer.decoders if run.answer else {}
+    tested = {"baseline": run.answer.baseline.test}
+    tested |= {name: found.test for name, found in run.answer.architectures.items()}
+    return {name: _errors(test, run.decoder) for name, test in tested.items() if test}
 
 
-def _reliability(name: str, bins: list[dict[str, Any]]) -> Chart:
+def _errors(test: Metrics, judged_by: str) -> dict[str, dict[str, float]]:
+    errors: dict[str, dict[str, float]] = {}
+    for decoder in DECODERS:
+        mse, mae = test.get(f"{decoder}_mse"), test.get("mae")
+        if mse is not None:
+            errors[decoder] = {"mse": mse, **({"mae": mae} if decoder == judged_by and mae is not None else {})}
+    return errors
+
+
+def _reliability(name: str, bins: list[ReliabilityBin]) -> Chart:
     """How often predictions of a confidence are right; on the diagonal they are as sure as they should be."""
     whole = Axis(low=0, high=1, ticks=(0, 0.25, 0.5, 0.75, 1))
-    points = [(each["confidence"], each["frequency"]) for each in bins]
+    points = [(b.confidence, b.frequency) for b in bins if b.confidence is not None and b.frequency is not None]
     title = f"Calibration of {name}"
     return chart(
         title, {name: points}, across="confidence", up="how often right", x_axis=whole, y_axis=whole, diagonal=True

@@ -1,7 +1,8 @@
 """The answer in words: a line for each architecture, the rows of the result table, and `report.md`."""
 
-from typing import Any
+from pydantic import JsonValue
 
+from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
 
 SIGN = {
@@ -35,86 +36,97 @@ NARROW = ("", "test MSE", "gain", "95% CI", "verdict")
 OTHERS = ("mean_mse", "median_mse", "rounded_mse", "grid_mse", "mae")  # the last columns
 
 
-def with_time(result: dict[str, Any]) -> set[str]:
+def with_time(result: Result) -> set[str]:
     """The architectures whose chosen configuration uses time, and the ensemble where it has such a member."""
-    configs = {name: found["config"] or {} for name, found in result["architectures"].items()}
+    configs = {name: found.config or {} for name, found in result.architectures.items()}
     timed = {name for name, config in configs.items() if config.get("time", "none") != "none"}
-    weights = configs.get(ENSEMBLE, {}).get("weights", {})
+    weights = member_weights(configs.get(ENSEMBLE, {}))
     return timed | ({ENSEMBLE} if any(weights.get(name) for name in timed) else set())
 
 
-def error_of(metrics: dict[str, Any], decoder: str) -> float:
+def member_weights(config: dict[str, JsonValue]) -> dict[str, float]:
+    """The weights of an ensemble's configuration, by architecture; none of any other configuration."""
+    weights = config.get("weights")
+    return {name: float(str(weight)) for name, weight in weights.items()} if isinstance(weights, dict) else {}
+
+
+def error_of(metrics: Metrics, decoder: str) -> float:
     """The error that is judged; a scalar head has one value for decoders that it lacks."""
     value = metrics[f"{decoder}_mse"]
-    return metrics["mean_mse"] if value is None else value
+    value = metrics["mean_mse"] if value is None else value
+    assert value is not None
+    return value
 
 
-def baseline_error(baseline: dict[str, Any], decoder: str) -> float | None:
+def baseline_error(baseline: BaselineResult, decoder: str) -> float | None:
     """What architectures are compared with: the refitted baseline's error, or a published figure."""
-    return baseline["published"] if baseline["test"] is None else error_of(baseline["test"], decoder)
+    return baseline.published if baseline.test is None else error_of(baseline.test, decoder)
 
 
-def is_published(baseline: dict[str, Any]) -> bool:
-    return baseline.get("kind") == "published"
+def is_published(baseline: BaselineResult) -> bool:
+    return baseline.kind == "published"
 
 
-def baseline_label(baseline: dict[str, Any]) -> str:
+def baseline_label(baseline: BaselineResult) -> str:
     if is_published(baseline):
-        return f"baseline (published {baseline['published']:g})"
-    name = baseline.get("name") or baseline["architecture"]
-    how = "tuned" if baseline.get("kind") == "tuned" else "reference"
-    return f"baseline ({name if name != 'baseline' else baseline['architecture']}, {how})"
+        return f"baseline (published {baseline.published:g})"
+    name = baseline.name or baseline.architecture
+    how = "tuned" if baseline.kind == "tuned" else "reference"
+    return f"baseline ({name if name != 'baseline' else baseline.architecture}, {how})"
 
 
-def verdict_line(name: str, found: dict[str, Any], baseline: dict[str, Any], decoder: str) -> str:
+def verdict_line(name: str, found: ArchitectureResult, baseline: BaselineResult, decoder: str) -> str:
     """The answer, the numbers and the uncertainty, in one line."""
-    if found["test"] is None:
+    if found.test is None:
         return f"{name}: no verdict: no fit of it came to its end"
-    if found["verdict"] is None:
-        return f"{name}: no verdict, for want of a baseline; {decoder}-MSE {error_of(found['test'], decoder):.4f}"
-    return f"{name} {SIGN[found['verdict']]}: {numbers(found, baseline, decoder, pmf=name != 'pmf')}"
+    if found.verdict is None:
+        return f"{name}: no verdict, for want of a baseline; {decoder}-MSE {error_of(found.test, decoder):.4f}"
+    return f"{name} {SIGN[found.verdict]}: {numbers(found, baseline, decoder, pmf=name != 'pmf')}"
 
 
-def numbers(found: dict[str, Any], baseline: dict[str, Any], decoder: str, *, pmf: bool = True) -> str:
+def numbers(found: ArchitectureResult, baseline: BaselineResult, decoder: str, *, pmf: bool = True) -> str:
     """The two errors, the gain with its interval, and the gain over the tuned pmf beside it."""
-    low, high = found["ci95"]
-    kind = "loss" if found["gain"] < 0 else "gain"
+    assert found.test is not None
+    assert found.ci95 is not None
+    assert found.gain is not None
+    low, high = found.ci95
+    kind = "loss" if found.gain < 0 else "gain"
     against = baseline_error(baseline, decoder)
-    errors = f"{decoder}-MSE {error_of(found['test'], decoder):.4f}"
+    errors = f"{decoder}-MSE {error_of(found.test, decoder):.4f}"
     errors += "" if against is None else f" against {against:.4f}"
     interval = "one-sample 95% CI" if is_published(baseline) else "95% CI"
-    said = f"{errors}, {kind} {abs(found['gain']):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
-    over, needed = found["gain_over_tuned_pmf"], found.get("needed_ratings")
-    if found["verdict"] == "undecided" and needed is not None:
+    said = f"{errors}, {kind} {abs(found.gain):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
+    over, needed = found.gain_over_tuned_pmf, found.needed_ratings
+    if found.verdict == "undecided" and needed is not None:
         said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
     # The baseline is not tuned, and a tuned model is easily better than that: say the fairer gain as well.
     return f"{said}; over the tuned pmf {over:+.4f}" if over is not None and pmf else said
 
 
-def headline(result: dict[str, Any], decoder: str) -> list[str]:
+def headline(result: Result, decoder: str) -> list[str]:
     """The lines that answer the question, one for each architecture."""
     timed = with_time(result)
     lines = [
-        verdict_line(f"{name} WITH TIME" if name in timed else name, found, result["baseline"], decoder)
-        for name, found in result["architectures"].items()
+        verdict_line(f"{name} WITH TIME" if name in timed else name, found, result.baseline, decoder)
+        for name, found in result.architectures.items()
     ]
     lines += [ABOUT_TIME] if timed else []
-    winner = result["winner"]
+    winner = result.winner
     return [*lines, answer(result, decoder) if winner is None else f"winner by validation error: {winner}"]
 
 
-def answer(result: dict[str, Any], decoder: str) -> str:
+def answer(result: Result, decoder: str) -> str:
     """One sentence: which architecture wins, by how much, and whether that is sure."""
     opening, said = answer_parts(result, decoder)
     return f"{opening}: {said}." if said else f"{opening}."
 
 
-def answer_parts(result: dict[str, Any], decoder: str) -> tuple[str, str]:
+def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
     """The sentence's beginning, and its numbers; no numbers where there is nothing to compare."""
-    winner = result["winner"]
+    winner = result.winner
     if winner is None:
         return "No architecture finished: there is no winner", ""
-    found = result["architectures"][winner]
+    found = result.architectures[winner]
     name = f"{winner} WITH TIME" if winner in with_time(result) else winner
     openings = {
         None: f"{name} wins by validation error; for want of a baseline there is no verdict",
@@ -122,16 +134,16 @@ def answer_parts(result: dict[str, Any], decoder: str) -> tuple[str, str]:
         "worse": f"Nothing is gained: {name} wins by validation error and is worse than the baseline",
         "undecided": f"Undecided: {name} wins by validation error, but may be no better than the baseline",
     }
-    word = found["verdict"]
-    return openings[word], "" if word is None else numbers(found, result["baseline"], decoder, pmf=winner != "pmf")
+    word = found.verdict
+    return openings[word], "" if word is None else numbers(found, result.baseline, decoder, pmf=winner != "pmf")
 
 
-def also(result: dict[str, Any], decoder: str) -> list[str]:
+def also(result: Result, decoder: str) -> list[str]:
     """What became of those that did not win, a line for each word; of each alone where none did."""
-    if result["winner"] is None:
+    if result.winner is None:
         return headline(result, decoder)[:-1]
-    others = {name: found["verdict"] for name, found in result["architectures"].items() if name != result["winner"]}
-    too = " too" if result["architectures"][result["winner"]]["verdict"] == "beats" else ""
+    others = {name: found.verdict for name, found in result.architectures.items() if name != result.winner}
+    too = " too" if result.architectures[result.winner].verdict == "beats" else ""
     words = {
         "beats": f"Beating the baseline{too}",
         "undecided": "Undecided",
@@ -142,47 +154,46 @@ def also(result: dict[str, Any], decoder: str) -> list[str]:
     return [f"{said}: {', '.join(names)}" for said, names in groups.items() if names]
 
 
-def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
+def rows(result: Result, decoder: str) -> list[list[str]]:
     """The result table: the published figure, the baseline, each architecture."""
-    baseline, timed = result["baseline"], with_time(result)
+    baseline, timed = result.baseline, with_time(result)
     table = []
     if is_published(baseline):
-        table.append([baseline_label(baseline), f"{baseline['published']:.4f}", *[""] * 10])
-    elif baseline["published"] is not None:
-        table.append([f"published {baseline['architecture']}", f"{baseline['published']:.3f}", *[""] * 10])
-    if baseline["test"] is not None:
-        table.append(
-            [baseline_label(baseline), *_first(baseline["test"], decoder), *[""] * 5, *_others(baseline["test"])]
-        )
-    for name, found in result["architectures"].items():
-        if found["test"] is None:
+        table.append([baseline_label(baseline), f"{baseline.published:.4f}", *[""] * 10])
+    elif baseline.published is not None:
+        table.append([f"published {baseline.architecture}", f"{baseline.published:.3f}", *[""] * 10])
+    if baseline.test is not None:
+        table.append([baseline_label(baseline), *_first(baseline.test, decoder), *[""] * 5, *_others(baseline.test)])
+    for name, found in result.architectures.items():
+        if found.test is None:
             table.append([name, *[""] * 11])
             continue
         label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
         label += " WITH TIME" if name in timed else ""
-        table.append([label, *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
+        table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
     return table
 
 
-def _first(metrics: dict[str, Any], decoder: str) -> list[str]:
+def _first(metrics: Metrics, decoder: str) -> list[str]:
     return [f"{error_of(metrics, decoder):.4f}"]
 
 
-def _judged(found: dict[str, Any]) -> list[str]:
-    if found["verdict"] is None:
+def _judged(found: ArchitectureResult) -> list[str]:
+    if found.verdict is None:
         return [""] * 5
-    over = found["gain_over_tuned_pmf"]
-    low, high = found["ci95"]
+    assert found.ci95 is not None
+    over = found.gain_over_tuned_pmf
+    low, high = found.ci95
     return [
-        f"{found['gain']:+.4f}",
+        f"{found.gain:+.4f}",
         f"{low:+.4f} to {high:+.4f}",
-        f"{found['p_holm']:.4f}",
+        f"{found.p_holm:.4f}",
         "" if over is None else f"{over:+.4f}",
-        found["verdict"],
+        found.verdict,
     ]
 
 
-def _others(metrics: dict[str, Any]) -> list[str]:
+def _others(metrics: Metrics) -> list[str]:
     return [figure(metrics[name]) for name in OTHERS]
 
 

@@ -1,7 +1,6 @@
 """Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
 
 import fcntl
-import json
 import os
 import shlex
 import shutil
@@ -10,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from reeltune.cluster.session import machine
 from reeltune.cluster.runs.mirror import mirrored
+from reeltune.cluster.runs.record import SCHEMA, Asked, RunRecord, SizeRecord
 from reeltune.cluster.runs.folder import RUNS, RunFolder, write_json
 from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.errors import InputError
@@ -22,11 +22,11 @@ from reeltune.trainables.errors import InputError
 @contextmanager
 def claim(
     folder: RunFolder,
-    asked: dict[str, Any],
+    asked: Asked,
     *,
     resume: bool,
     growing: str | None = None,
-    size: dict[str, float] | None = None,
+    size: SizeRecord | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
     """Hold a run's folder and its home while a command works in it, with what was asked for in `run.json`.
@@ -46,17 +46,24 @@ def claim(
         earlier = folder.read_record()
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
-        started = (earlier or {}).get("started", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        home = None if folder.home is None else folder.home.where
-        record = {**_now(), "asked": asked, "size": size, "storage": home, "started": started, "finished": None}
-        write_json(folder.record, record)
+        record = _record(folder, asked, size, started=(earlier and earlier.started) or _now())
+        write_json(folder.record, record.as_json())
         try:
             yield
         except InputError:
             if earlier is None and not folder.ledger.exists():  # nothing has begun: the name stays free
                 shutil.rmtree(folder.path)
             raise
-        write_json(folder.record, {**record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        write_json(folder.record, record.model_copy(update={"finished": _now()}).as_json())
+
+
+def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
+    """Refuse what `claim` would refuse of this machine's folder, and write nothing. Raises InputError."""
+    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
+        raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
+    earlier = folder.read_record()
+    if earlier is not None:
+        _check(folder, earlier, asked, resume=resume, growing=growing)
 
 
 @contextmanager
@@ -76,47 +83,56 @@ def _locked(folder: RunFolder) -> Iterator[TextIO]:
         yield lock
 
 
-def _check_home(folder: RunFolder, asked: dict[str, Any]) -> None:
+def _check_home(folder: RunFolder, asked: Asked) -> None:
     """Refuse a new run where its home has one of this name."""
     content = folder.store.read(folder.record.name)
     if content is not None:
-        _check(folder, json.loads(content), asked, resume=False, growing=None)
+        earlier = RunRecord.parsed(content, folder.place_of(folder.record.name))
+        _check(folder, earlier, asked, resume=False, growing=None)
 
 
-def _now() -> dict[str, Any]:
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _record(folder: RunFolder, asked: Asked, size: SizeRecord | None, *, started: str) -> RunRecord:
     """What is run, of which version, and where."""
-    return {
-        "command": shlex.join(["reeltune", *sys.argv[1:]]),
-        "versions": machine.versions(),
-        "commit": machine.commit(),
-        "machine": machine.description(),
-    }
+    return RunRecord(
+        schema_number=SCHEMA,
+        command=shlex.join(["reeltune", *sys.argv[1:]]),
+        versions=machine.versions(),
+        commit=machine.commit(),
+        machine=machine.description(),
+        asked=asked,
+        size=size,
+        storage=None if folder.home is None else folder.home.where,
+        started=started,
+    )
 
 
-def _check(
-    folder: RunFolder, earlier: dict[str, Any], asked: dict[str, Any], *, resume: bool, growing: str | None
-) -> None:
-    name, finished = folder.name, earlier["finished"] is not None
+def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool, growing: str | None) -> None:
+    """Refuse a name that is taken, and a run that would go on with something else than it was started with."""
+    name, finished = folder.name, earlier.finished is not None
     if not resume:
         way_out = "choose another --name" if finished else "add --resume to go on with it, or choose another --name"
         raise InputError(f"--name {name}: there is {'a' if finished else 'an unfinished'} run of this name; {way_out}")
-    if folder.home is None and earlier.get("storage"):
-        start, sign, query = earlier["storage"].partition("?")
+    if folder.home is None and earlier.storage:
+        start, sign, query = earlier.storage.partition("?")
         raise InputError(
             f"--resume: run {name} is kept in {start}{sign}{query}; "
             f"add --storage '{start.rpartition('/')[0]}{sign}{query}'"
         )
-    was = earlier["asked"]
-    for key in asked:
-        if key != growing and asked[key] != was.get(key):
+    was, now = earlier.asked.as_json(), asked.as_json()
+    for key in now:
+        if key != growing and now[key] != was.get(key):
             raise InputError(
-                f"--resume: {key} was {was.get(key)!r} in run {name} and is {asked[key]!r} now; "
+                f"--resume: {key} was {was.get(key)!r} in run {name} and is {now[key]!r} now; "
                 "a run goes on with what it was started with"
             )
-    if growing is not None and asked[growing] < was[growing]:
+    if growing is not None and now[growing] < was[growing]:
         raise InputError(
-            f"--resume: --{growing} was {was[growing]} in run {name}; it can grow, not shrink to {asked[growing]}"
+            f"--resume: --{growing} was {was[growing]} in run {name}; it can grow, not shrink to {now[growing]}"
         )
-    if finished and (growing is None or asked[growing] == was[growing]):
+    if finished and (growing is None or now[growing] == was[growing]):
         more = f"; it takes more --{growing} than {was[growing]}" if growing else ""
         raise InputError(f"--resume: run {name} is finished{more}")

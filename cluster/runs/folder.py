@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from reeltune.cluster.runs.record import RunRecord
 from reeltune.cluster.runs.storage import Store, inside, replace
 from reeltune.trainables.errors import InputError
 
@@ -173,8 +174,9 @@ class RunFolder:
     def model(self, architecture: str) -> Path:
         return self.path / "models" / architecture
 
-    def read_record(self) -> dict[str, Any] | None:
-        return json.loads(self.record.read_text()) if self.record.exists() else None
+    def read_record(self) -> RunRecord | None:
+        """What stands in `run.json`; None where there is none. Raises InputError where it is not what it should be."""
+        return RunRecord.read(self.record) if self.record.exists() else None
 
 
 def write_text(path: Path, text: str) -> None:

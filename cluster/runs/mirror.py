@@ -17,6 +17,7 @@ from types import TracebackType
 
 from reeltune.cluster.session.interrupt import interrupt
 from reeltune.cluster.runs.lease import Lease
+from reeltune.cluster.runs.record import RunRecord
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.storage import Stamp, Store, replace
 from reeltune.trainables.errors import InputError, StorageFailed
@@ -78,8 +79,8 @@ def _behind(folder: RunFolder, home: Store, record: bytes) -> bool:
         raise InputError(f"--resume: {folder.path} and {home.where} hold two different searches; move one of them away")
     if len(here) != len(there):
         return len(there) > len(here)
-    mine = folder.read_record() or {}
-    return mine.get("finished") is None and json.loads(record).get("finished") is not None
+    mine, kept = folder.read_record(), RunRecord.parsed(record, home.below(folder.record.name).where)
+    return (mine is None or mine.finished is None) and kept.finished is not None
 
 
 def _discard(home: Store, ledger: str) -> None:

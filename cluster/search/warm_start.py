@@ -8,10 +8,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_of, read_entries, write_json
+from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
@@ -78,8 +79,9 @@ def source_of(run: str | None, folder: RunFolder, architectures: list[str]) -> R
         raise InputError(f"--from {error}") from None
     if source.place == folder.place or source.path.resolve() == folder.path.resolve():
         raise InputError(f"--from {run}: a search cannot start from itself; more --trials with --resume extend it")
-    verb = (source.read_record() or {}).get("asked", {}).get("verb")
-    if verb != "tune":
+    record = source.read_record()
+    if record is None or not isinstance(record.asked, AskedToTune):
+        verb = record.asked.verb if record else None
         raise InputError(f"--from {run}: expected a run of `reeltune tune`; found one of `reeltune {verb}`")
     if not any(_ended(entry) and entry.architecture in architectures for entry in read_entries(source.ledger)):
         raise InputError(f"--from {run}: has no finished trial of {', '.join(architectures)}")
@@ -95,7 +97,7 @@ def begin(
     """
     record = folder.read_record()
     if source is not None and record is not None and not folder.earlier.exists():
-        write_json(folder.earlier, {"schema": SCHEMA, **asdict(learn(source, record["asked"], spaces, shape))})
+        write_json(folder.earlier, {"schema": SCHEMA, **asdict(learn(source, record.asked, spaces, shape))})
     if not folder.earlier.exists():
         return Earlier()
     earlier = _read(folder.earlier)
@@ -114,10 +116,12 @@ def _read(path: Path) -> Earlier:
     )
 
 
-def learn(source: RunFolder, asked: dict[str, Any], spaces: dict[str, Space], shape: Shape) -> Earlier:
+def learn(source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shape) -> Earlier:
     """What a run holds for a search that is asked this."""
-    record, run = source.read_record() or {}, source.path.resolve().name
-    difference = next((words for key, words in COMPARED.items() if record["asked"].get(key) != asked[key]), None)
+    record, run = source.read_record(), source.path.resolve().name
+    assert record is not None
+    then = record.asked
+    difference = next((words for key, words in COMPARED.items() if getattr(then, key) != getattr(asked, key)), None)
     ledger = [replace(entry, trial=f"{run}/{entry.trial}") for entry in read_entries(source.ledger)]
     # What the run itself began with: a third search knows the trials of the first one too.
     begun = _read(source.earlier).known if source.earlier.exists() else ()
@@ -130,8 +134,8 @@ def learn(source: RunFolder, asked: dict[str, Any], spaces: dict[str, Space], sh
             mine, outside[name] = _same([*begun, *ledger], name, space.on(shape), shape)
             known += mine
             tried += [entry for entry in ranked[:1] if entry in mine]
-        elif name in record["asked"].get("space", {}):
-            mine, outside[name] = _turned(ranked[:BEST], name, record, space, shape)
+        elif isinstance(then, AskedToTune) and name in then.space:
+            mine, outside[name] = _turned(ranked[:BEST], name, then.space[name], record.size, space, shape)
             tried += mine
     return Earlier(run=run, difference=difference, known=tuple(known), tried=tuple(tried), outside=outside)
 
@@ -145,15 +149,20 @@ def _same(entries: list[Entry], name: str, space: Space, shape: Shape) -> tuple[
 
 
 def _turned(
-    entries: list[Entry], name: str, record: dict[str, Any], space: Space, shape: Shape
+    entries: list[Entry],
+    name: str,
+    searched_space: dict[str, JsonValue],
+    size: SizeRecord | None,
+    space: Space,
+    shape: Shape,
 ) -> tuple[list[Entry], int]:
     """Trials with their configurations turned to data of this shape, and how many this space does not hold."""
     try:
-        searched = Space.model_validate(record["asked"]["space"][name])
+        searched = Space.model_validate(searched_space)
     except ValidationError:
         raise InputError(f"--from: the run has a space of {name} that this version does not know") from None
     reference = ARCHITECTURES[name].reference(shape).model_dump()
-    was = Size(**record["size"]) if record.get("size") else Size.of(shape)
+    was = Size(ratings=size.ratings, span=size.span) if size else Size.of(shape)
     turned = [
         carried(entry.config, searched=searched, space=space, was=was, shape=shape, reference=reference)
         for entry in entries

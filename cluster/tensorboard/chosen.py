@@ -1,9 +1,7 @@
 """What TensorBoard shows of each architecture's chosen configuration, once, at a run's end."""
 
-import json
 import shutil
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +9,7 @@ from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay
 from torch.utils.tensorboard import SummaryWriter
 
+from reeltune.cluster.runs.answer import Answer, ReliabilityBin
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.bundle import Predictor, load
@@ -22,23 +21,24 @@ MOST_ITEMS = 10_000  # that the projector is given: it takes no more in a browse
 
 def write(folder: RunFolder) -> None:
     """Figures of the look at the test rows, and the weights and item vectors of the bundles, by architecture."""
-    verdict = json.loads(folder.verdict.read_text())
+    answer = Answer.read(folder.verdict)
     chosen = folder.tensorboard / CHOSEN
     shutil.rmtree(chosen, ignore_errors=True)  # of the same run when it had fewer trials
-    for name in verdict["architectures"]:
+    for name in answer.architectures:
         if not folder.model(name).exists():
             continue
         with SummaryWriter(str(chosen / name)) as writer:
-            _write_figures(writer, name, verdict)
+            _write_figures(writer, name, answer)
             if name != ENSEMBLE:  # its members' weights are theirs
                 _write_weights(writer, load(folder.model(name)))
 
 
-def _write_figures(writer: SummaryWriter, name: str, verdict: dict[str, Any]) -> None:
-    if (found := verdict.get("by_value", {}).get(name)) is not None:
-        writer.add_figure("confusion", confusion(found["confusion"], found["values"]))
-    if (found := verdict.get("probabilities", {}).get(name)) is not None:
-        writer.add_figure("calibration", calibration(found["reliability"], ece=found["ece"]))
+def _write_figures(writer: SummaryWriter, name: str, answer: Answer) -> None:
+    if name in answer.by_value:
+        writer.add_figure("confusion", confusion(answer.by_value[name].confusion, answer.by_value[name].values))
+    if name in answer.probabilities:
+        found = answer.probabilities[name]
+        writer.add_figure("calibration", calibration(found.reliability, ece=found.ece))
 
 
 def _write_weights(writer: SummaryWriter, predictor: Predictor) -> None:
@@ -69,9 +69,11 @@ def confusion(counts: list[list[int]], values: list[str]) -> Figure:
     return figure
 
 
-def calibration(reliability: list[dict[str, Any]], *, ece: float) -> Figure:
+def calibration(reliability: list[ReliabilityBin], *, ece: float) -> Figure:
     """How often the most probable rating was right, by the probability it was given."""
-    confidence, frequency = (np.array([each[key] for each in reliability]) for key in ("confidence", "frequency"))
+    filled = [each for each in reliability if each.count]
+    confidence = np.array([each.confidence for each in filled])
+    frequency = np.array([each.frequency for each in filled])
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     CalibrationDisplay(frequency, confidence, confidence).plot(ax=axes, color="black")

@@ -1,9 +1,8 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reeltune.trainables.data import (
     Columns,
@@ -119,37 +118,6 @@ def check_time(values: Iterable[object], prepared: Prepared) -> None:
     if asked and not all(timed):
         place = f"the test rows of {prepared.ratings.name}" if timed[0] else prepared.ratings.name
         raise InputError(f"time = {asked[0]!r} needs timestamps, and {place} have none; use time = 'none'")
-
-
-def asked_of(options: DataOptions, prepared: Prepared) -> dict[str, object]:
-    """What a run was asked of data, by name and by content: a resumed one must ask the same."""
-    columns = asdict(options.columns or Columns())
-    return {
-        "data": options.data,
-        "columns": {kind: name for kind, name in columns.items() if name is not None} or None,
-        "duplicates": options.duplicates,
-        "users": options.users,
-        "items": options.items,
-        "data_hash": prepared.ratings.fingerprint(),
-        "test": options.test,
-        "test_hash": prepared.split.test.fingerprint,
-        "split": options.split,
-        "split_seed": options.split_seed,
-    }
-
-
-def options_of(asked: dict[str, Any]) -> DataOptions:
-    """The options again, of what a run was asked."""
-    return DataOptions(
-        data=asked["data"],
-        columns=Columns(**(asked.get("columns") or {})),  # runs of earlier versions lack these two
-        duplicates=asked.get("duplicates"),
-        users=asked["users"],
-        items=asked["items"],
-        test=asked["test"],
-        split=asked["split"],
-        split_seed=asked["split_seed"],
-    )
 
 
 def looks() -> Path:

@@ -14,9 +14,9 @@ def verdict(**changes):
 
 def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
     compared = compare([write_run(tmp_path / "one"), write_run(tmp_path / "[red]two")])
-    assert [len(run["architectures"]) for run in compared["runs"]] == [2, 2]
-    found = compared["runs"][0]["architectures"][1]
-    assert (found["architecture"], found["test_mse"], found["trials"], found["seconds"]) == ("classifier", 0.8, 5, 7.5)
+    assert [len(run.architectures) for run in compared.runs] == [2, 2]
+    found = compared.runs[0].architectures[1]
+    assert (found.architecture, found.test_mse, found.trials, found.seconds) == ("classifier", 0.8, 5, 7.5)
     console = Console(width=200, file=io.StringIO())
     console.print(comparison_table(compared))
     text = console.file.getvalue()

@@ -11,9 +11,9 @@ import pytest
 from ray import cloudpickle
 
 from reeltune.cluster.cli.report import report
+from reeltune.cluster.commands.ask import TuneOptions
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.tune import tune
-from reeltune.cluster.commands.tune_options import TuneOptions
 from reeltune.cluster.data_parallel import fit_all as train_group
 from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.runs.folder import Ledger, RunFolder

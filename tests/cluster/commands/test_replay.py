@@ -16,7 +16,7 @@ from reeltune.cluster.commands.replay import compared, reported_by
 from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import write_json
-from reeltune.trainables.data.prepared import looks, options_of, prepare
+from reeltune.trainables.data.prepared import looks, prepare
 
 SPACE = """
 [bias]
@@ -130,7 +130,9 @@ def with_other_ratings(run):
 
 def of_another_kind(run):
     record = json.loads(run.record.read_text())
-    write_json(run.record, {**record, "asked": {**record["asked"], "verb": "train"}})
+    write_json(
+        run.record, {**record, "asked": {**record["asked"], "verb": "train", "architecture": "pmf", "config": {}}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_what_cannot_be_replayed_is_refused_in_one_line_without_a_look(replay, r
 def scored(run):
     """What the run reports of its classifier, and the very scores that its predictions are."""
     reported = reported_by(run, "classifier")
-    prepared = prepare(options_of(reported.run.asked))
+    prepared = prepare(reported.run.asked.options())
     rows, _ = prepared.split.test.open(looks(), reason="test")
     frame = pd.read_parquet(run.predictions)
     columns = ["classifier", "classifier.seed2", "classifier.seed3"]
@@ -179,24 +181,24 @@ def shifted(scores, by):
 
 def test_in_the_same_conditions_one_other_rating_is_no_match(scored):
     reported, scores, numbers = scored
-    assert compared(reported, scores, numbers, exact=True)["matches"]
+    assert compared(reported, scores, numbers, exact=True).matches
     other = compared(reported, shifted(scores, 0.0), numbers, exact=True)
-    assert (other["matches"], other["largest_difference"]) == (False, 0.5)
+    assert (other.matches, other.largest_difference) == (False, 0.5)
 
 
 def test_in_other_conditions_the_error_may_differ_as_much_as_other_seeds_make_it(scored):
     reported, scores, numbers = scored
-    spread = reported.verdict["seeds"]["classifier"]["spread"]
+    spread = reported.answer.seeds["classifier"].spread
     found = compared(reported, shifted(scores, 4.9 * spread), numbers, exact=False)
-    assert (found["matches"], found["tolerance"]) == (True, pytest.approx(5 * spread))
-    assert not compared(reported, shifted(scores, 5.1 * spread), numbers, exact=False)["matches"]
+    assert (found.matches, found.tolerance) == (True, pytest.approx(5 * spread))
+    assert not compared(reported, shifted(scores, 5.1 * spread), numbers, exact=False).matches
 
 
 def test_the_same_ratings_with_another_error_than_the_reported_one_are_no_match(scored):
     reported, scores, numbers = scored
-    reported.verdict["architectures"]["classifier"]["test"]["argmax_mse"] -= 0.01
+    reported.answer.architectures["classifier"].test["argmax_mse"] -= 0.01
     found = compared(reported, scores, numbers, exact=True)
-    assert (found["matches"], found["largest_difference"]) == (False, 0)
+    assert (found.matches, found.largest_difference) == (False, 0)
 
 
 @pytest.mark.slow

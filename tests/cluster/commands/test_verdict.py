@@ -43,7 +43,8 @@ def frame():
 def run(frame):
     folder = folder_of("known")
     folder.path.mkdir(parents=True)
-    write_json(folder.record, {"asked": {"seed": 7}})
+    asked = {"verb": "tune", "architectures": ["pmf", "svdpp"], "data": "films.csv", "trials": 1, "seed": 7}
+    write_json(folder.record, {"asked": asked})
     frame.to_parquet(folder.predictions, index=False)
     test = {f"{name}_mse": 1.0 for name in METRICS} | {"mae": 1.0}
     found = {"config": {}, "validation": test, "test": test}
@@ -62,7 +63,7 @@ def run(frame):
         "architectures": {"pmf": found, "svdpp": found},
         "winner": "svdpp",
         "decoder": "argmax",
-        "test_rows": {"hash": "abc123"},
+        "test_rows": {"count": ROWS, "users": 50, "hash": "abc123"},
     }
     write_json(folder.verdict, verdict)
     return folder

@@ -47,7 +47,7 @@ def scores(prepared):
 
 @pytest.fixture(scope="module")
 def found(scores, prepared):
-    return details(scores, prepared.split.test._rows, prepared, decoder="mean", look=1)
+    return details(scores, prepared.split.test._rows, prepared, decoder="mean", look=1).as_json()
 
 
 def test_it_is_json_without_nan(found):

@@ -1,9 +1,19 @@
 import pytest
 
 from reeltune.cluster.report.words import also, answer, headline, rows, verdict_line, with_time
-from tests.reported import METRICS, baseline, found, result
+from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
+from tests import reported
+from tests.reported import METRICS
 
-BASELINE = baseline()
+BASELINE = BaselineResult(**reported.baseline())
+
+
+def found(**changes):
+    return ArchitectureResult(**reported.found(**changes))
+
+
+def result(**changes):
+    return Result.model_validate({**reported.result(), **changes})
 
 
 def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
@@ -48,7 +58,7 @@ def test_the_answer_is_a_sentence_that_is_honest_about_the_winner(word, said):
 
 
 def test_a_published_number_is_compared_as_what_it_is():
-    published = baseline(name="0.81", kind="published", architecture=None, config=None, test=None, published=0.81)
+    published = BaselineResult(name="0.81", kind="published", architecture=None, config=None, test=None, published=0.81)
     changed = result(baseline=published)
     assert "argmax-MSE 0.8000 against 0.8100, gain" in answer(changed, "argmax")
     assert [row[:2] for row in rows(changed, "argmax")][:2] == [

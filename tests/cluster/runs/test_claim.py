@@ -5,9 +5,10 @@ import pytest
 
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import find_run, folder_of
+from reeltune.cluster.runs.record import AskedToTune, SizeRecord
 from reeltune.trainables.errors import InputError
 
-ASKED = {"data": "a.csv", "seed": 1, "trials": 5}
+ASKED = AskedToTune(data="a.csv", seed=1, trials=5, architectures=["pmf"])
 
 
 def finish(name="run", asked=ASKED, **options):
@@ -28,16 +29,17 @@ def resume(asked):
 def test_a_run_says_what_was_asked_on_which_machine_and_when_it_ended():
     finish()
     record = folder_of("run").read_record()
-    assert record["asked"] == ASKED
-    assert record["finished"] is not None
-    assert record["versions"]["torch"]
-    assert record["machine"]["cpus"] >= 1
+    assert record.asked == ASKED
+    assert record.finished is not None
+    assert record.versions["torch"]
+    assert record.machine["cpus"] >= 1
 
 
 def test_a_run_says_the_size_of_its_data_and_is_resumed_whatever_that_is():
-    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), ASKED, resume=False, size={"ratings": 8}):
+    size = SizeRecord(ratings=8, span=4.0)
+    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), ASKED, resume=False, size=size):
         raise KeyboardInterrupt
-    assert folder_of("run").read_record()["size"] == {"ratings": 8}
+    assert folder_of("run").read_record().size == size
     resume(ASKED)
 
 
@@ -52,7 +54,7 @@ def test_an_unfinished_name_asks_for_resume():
     with pytest.raises(InputError, match="unfinished run of this name; add --resume"):
         finish()
     resume(ASKED)
-    assert folder_of("run").read_record()["finished"] is not None
+    assert folder_of("run").read_record().finished is not None
 
 
 @pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}])
@@ -60,7 +62,7 @@ def test_a_run_goes_on_only_with_what_it_was_started_with(change):
     interrupt()
     (field,) = change
     with pytest.raises(InputError, match=rf"--resume: {field} was .* and is .* now"):
-        resume({**ASKED, **change})
+        resume(ASKED.model_copy(update=change))
 
 
 def test_a_finished_search_takes_more_trials_and_not_fewer():
@@ -68,8 +70,8 @@ def test_a_finished_search_takes_more_trials_and_not_fewer():
     with pytest.raises(InputError, match="is finished; it takes more --trials than 5"):
         resume(ASKED)
     with pytest.raises(InputError, match="can grow, not shrink to 4"):
-        resume({**ASKED, "trials": 4})
-    resume({**ASKED, "trials": 6})
+        resume(ASKED.model_copy(update={"trials": 4}))
+    resume(ASKED.model_copy(update={"trials": 6}))
 
 
 def test_a_command_that_could_not_begin_leaves_its_name_free():
@@ -100,8 +102,10 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
 def test_a_second_process_on_the_same_name_is_refused():
     code = """if True:
         import sys
-        from reeltune.cluster.runs.claim import claim, folder_of
-        with claim(folder_of("run"), {}, resume=False):
+        from reeltune.cluster.runs.claim import claim
+        from reeltune.cluster.runs.find import folder_of
+        from reeltune.cluster.runs.record import AskedToTune
+        with claim(folder_of("run"), AskedToTune(data="a.csv", trials=5, architectures=["pmf"]), resume=False):
             print("in", flush=True)
             sys.stdin.read()
     """

@@ -32,12 +32,12 @@ def test_a_file_that_is_no_json_object_is_named(tmp_path, content):
 
 def test_a_run_of_train_has_nothing_to_report(tmp_path):
     with pytest.raises(InputError, match="no run of `reeltune tune`"):
-        read_run(write_run(tmp_path / "one", asked={"verb": "train"}))
+        read_run(write_run(tmp_path / "one", asked={"verb": "train", "architecture": "pmf", "config": {}}))
 
 
 def test_the_answer_of_a_search_that_goes_on_with_more_trials_is_not_shown(tmp_path):
     folder = write_run(tmp_path / "one")
-    assert read_run(folder).verdict is not None
+    assert read_run(folder).answer is not None
     lines = folder.ledger.read_text().splitlines()
     folder.ledger.write_text("\n".join([*lines, lines[-1].replace("-004", "-005")]) + "\n")
-    assert read_run(folder).verdict is None
+    assert read_run(folder).answer is None

@@ -22,6 +22,7 @@ from reeltune.trainables.errors import InputError
 from tests.searches import drain, end
 
 ASKED = {
+    "data": "films.csv",
     "verb": "tune",
     "data_hash": "d",
     "test_hash": "t",
@@ -66,7 +67,13 @@ def start(shape, tmp_path):
         turned = {name: space.on(data) for name, space in declared.items()}
         recorded = {name: space.model_dump(mode="json") for name, space in turned.items()}
         found = source_of(source, folder, list(spaces))
-        write_json(folder.record, {"asked": {**ASKED, **asked, "space": recorded}, "size": vars(Size.of(data))})
+        write_json(
+            folder.record,
+            {
+                "asked": {**ASKED, **asked, "space": recorded, "architectures": list(spaces), "trials": trials},
+                "size": vars(Size.of(data)),
+            },
+        )
         said = []
         earlier = begin(folder, found, declared, data, say=said.append)
         ledger = Ledger(folder.ledger)
@@ -250,7 +257,9 @@ def test_a_search_cannot_start_from_itself(start, first):
 
 
 def test_a_run_that_is_no_search_is_refused(start):
-    write_json(Path("runs/fit/run.json"), {"asked": {"verb": "train"}})
+    write_json(
+        Path("runs/fit/run.json"), {"asked": {"verb": "train", "architecture": "pmf", "config": {}, "data": "a.csv"}}
+    )
     with pytest.raises(
         InputError, match="--from fit: expected a run of `reeltune tune`; found one of `reeltune train`"
     ):

@@ -50,9 +50,12 @@ def run(tmp_path_factory, small_world):
         {"low": 0.5, "high": 1.0, "count": 9, "confidence": 0.7, "frequency": 0.6},
     ]
     verdict = {
-        "architectures": dict.fromkeys([*ARCHITECTURES, "never finished"]),
+        "baseline": {},
+        "architectures": {name: {} for name in [*ARCHITECTURES, "never finished"]},
         "by_value": {"pmf": {"values": ["1", "2"], "confusion": [[5, 1], [0, 0]], "report": ""}},
-        "probabilities": {"classifier": {"reliability": reliability, "ece": 0.1}},
+        "probabilities": {
+            "classifier": {"reliability": reliability, "ece": 0.1, "rps": 0.1, "log_loss": 1.2, "temperature": 1.0}
+        },
     }
     folder.verdict.write_text(json.dumps(verdict))
     board_winners.write(folder)

@@ -1,10 +1,8 @@
-import json
-
 import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns
-from reeltune.trainables.data.prepared import DataOptions, asked_of, check_time, options_of, prepare
+from reeltune.trainables.data.prepared import DataOptions, check_time, prepare
 from reeltune.trainables.errors import InputError
 
 WORLD = "synthetic:users=9,items=8,ratings=60"
@@ -25,31 +23,6 @@ def test_a_shape_holds_the_features_and_the_ids_of_side_tables():
     assert prepared.shape.users == prepared.shape.user_features.rows == 11
     assert prepared.shape.item_features is None
     assert "; 2 user features; users in the side table alone: 1" in prepared.summary()
-
-
-@pytest.mark.usefixtures("side_tables")
-def test_what_was_asked_changes_with_the_side_tables_content():
-    hashes = set()
-    for users in (None, "users.csv", "others.csv"):
-        options = DataOptions(data=WORLD, users=users)
-        hashes.add(asked_of(options, prepare(options))["data_hash"])
-    assert len(hashes) == 3
-
-
-@pytest.mark.usefixtures("side_tables")
-def test_options_come_back_of_what_was_asked():
-    plain = DataOptions(data=WORLD, columns=Columns())
-    every = DataOptions(
-        data=WORLD,
-        columns=Columns(user="user"),
-        users="users.csv",
-        items="none",
-        split="user",
-        split_seed=7,
-    )
-    for options in (plain, every):
-        asked = json.loads(json.dumps(asked_of(options, prepare(options))))
-        assert options_of(asked) == options
 
 
 def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():

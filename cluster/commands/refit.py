@@ -1,0 +1,54 @@
+"""Fits of chosen configurations, for `train`, `tune` and `replay`: by data-parallel workers, with progress shown."""
+
+from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.data_parallel.fit_all import fit_all
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.resources import Resources, waiting
+from reeltune.cluster.session.slots import at_once
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.scoring.decoders import Decoder
+
+
+def refit(
+    orders: list[FitOrder],
+    prepared: Prepared,
+    *,
+    doing: str,
+    decoder: Decoder,
+    workers: int,
+    resources: Resources,
+    store: Store,
+    watch: Watch,
+    concurrent: int | None = None,
+    save_every: float = 10.0,
+    bfloat16: bool = False,
+) -> dict[str, Fitted | Lost]:
+    """Do the fits, as many at once as there is room for and `concurrent` allows, and give each by its order's key.
+
+    Orders of the same key are one fit. `doing` says in the progress what they are for.
+    """
+    distinct = list({order.key: order for order in orders}.values())
+    room = at_once(resources, workers=workers, data_bytes=prepared.bytes)
+    lanes = min(room, concurrent or room, len(distinct))
+    each = f"{workers} worker{'s' if workers > 1 else ''}" + (" each" if lanes > 1 else "")
+    pending = waiting(workers, resources)
+    fits = f"{len(distinct)} fits, {lanes} at a time," if len(distinct) > 1 else "1 fit"
+    watch.status(f"{doing}: {fits} by {each}{f'; {pending}' if pending else ''}")
+    data = GroupData(
+        train=prepared.split.train,
+        validation=prepared.split.validation,
+        shape=prepared.shape,
+        decoder=decoder,
+    )
+    return fit_all(
+        distinct,
+        data,
+        workers=workers,
+        resources=resources,
+        store=store,
+        at_once=lanes,
+        save_every=save_every,
+        bfloat16=bfloat16,
+        progress=watch.tick,
+    )
