@@ -1,0 +1,85 @@
+"""What each verb loads. Ray, torch and what draws take seconds: a verb that needs none of them loads none."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import describe, save
+from reeltune.trainables.data import load_data
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from tests.reported import details, result, write_run
+from tests.worlds import shape_of, small_config
+
+HEAVY = (
+    "ray",
+    "torch",
+    "optuna",
+    "optuna.visualization",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "plotly",
+    "jinja2",
+)
+WORLD = "synthetic:users=40,items=30,ratings=600"
+# In this order each verb may load what those before it may, and this besides.
+VERBS = {
+    "--help": ([], set()),
+    "data": ([WORLD], {"pandas"}),
+    "compare": (["one", "one"], set()),
+    "predict": (["model", "pairs.csv", "-o", "rated.csv"], {"torch", "scipy"}),
+    "recommend": (["model", "--seen", "none", "-o", "best.csv"], set()),
+    "architectures": ([], {"optuna"}),
+    "report": (["one"], {"optuna.visualization", "plotly", "jinja2", "matplotlib", "sklearn"}),
+}
+SCRIPT = """
+import contextlib, io, json, sys
+heavy, verbs = json.loads(sys.argv[1])
+from reeltune.cluster.cli.app import main
+for verb, words in verbs.items():
+    sys.argv = ["reeltune", verb, *words]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main()
+    print(json.dumps([verb, [name for name in heavy if name in sys.modules]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """What had been loaded after each verb, in one process that does them in order."""
+    folder, data = tmp_path_factory.mktemp("verbs"), load_data(WORLD)
+    fit = Fit(ARCHITECTURES["bias"], small_config("bias"), shape_of(data), data.rows, seed=1)
+    list(run(fit))
+    scale = shape_of(data).scale
+    about = describe("bias", fit.config, scale, decoder="argmax", temperature=1.0, seed=1, data=WORLD, metrics={})
+    save(folder / "model", about, fit.model.served().state_dict(), data.users, data.items, fitted=data.rows)
+    write_run(folder / "one", verdict={**result(), **details(["baseline", "pmf", "classifier"])})
+    (folder / "pairs.csv").write_text("user,item\nu1,i1\nu2,i2\n")
+    verbs = json.dumps([HEAVY, {verb: words for verb, (words, _) in VERBS.items()}])
+    environment = {**os.environ, "REELTUNE_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, verbs], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert (folder / "rated.csv").exists(), done.stderr
+    assert (folder / "best.csv").exists(), done.stderr
+    assert (folder / "one" / "report.html").exists(), done.stderr
+    return dict(map(json.loads, done.stdout.splitlines()))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_loads_what_it_needs_and_no_more(loaded, verb):
+    before = list(VERBS)[: list(VERBS).index(verb) + 1]
+    assert set(loaded[verb]) <= {name for each in before for name in VERBS[each][1]}
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_the_driver_of_fits_loads_nothing_that_draws(command):
+    code = f"import sys, reeltune.cluster.commands.{command}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"sklearn", "matplotlib", "plotly", "optuna.visualization", "jinja2"} & set(done.stdout.split())

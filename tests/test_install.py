@@ -1,0 +1,94 @@
+"""What `pip install` puts on a disk is one name, and somebody's own files of other names are no hindrance."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WORLD = "synthetic:users=40,items=30,ratings=600"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
+    source = folder / "source"  # a build leaves folders behind
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
+    words = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
+    subprocess.run(words, check=True)
+    [file] = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The wheel's content on an import path of its own."""
+    folder = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A folder with modules of the user's own that are named like ours."""
+    folder = tmp_path_factory.mktemp("mine")
+    wrong = "raise RuntimeError('this is mine, and no part of reeltune')\n"
+    for name in ("cluster.py", "search_spaces.py", "session.py", "table.py"):
+        (folder / name).write_text(wrong)
+    for name in ("trainables", "tests"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(wrong)
+    return folder
+
+
+@pytest.fixture
+def reeltune(installed, hostile, tmp_path_factory):
+    cache = str(tmp_path_factory.getbasetemp() / "cache")
+
+    def reeltune(*words):
+        environment = {**os.environ, "PYTHONPATH": str(installed), "REELTUNE_CACHE": cache}
+        command = [sys.executable, "-m", "reeltune", *words]
+        done = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return reeltune
+
+
+def test_the_wheel_has_one_name_and_all_that_is_read_at_run_time(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"reeltune"}
+    wanted = ("py.typed", "search_spaces/pmf.toml", "cluster/report/templates/page.html", "__main__.py")
+    assert {f"reeltune/{name}" for name in wanted} <= set(names)
+    assert not [name for name in names if "/deploy/" in name or "/tests/" in name]
+
+
+def test_the_wheel_has_every_source_file(installed):
+    for package in ("cluster", "trainables", "search_spaces"):
+        ours = {file.relative_to(ROOT) for file in (ROOT / package).rglob("*.py")}
+        assert {
+            file.relative_to(installed / "reeltune") for file in (installed / "reeltune" / package).rglob("*.py")
+        } == ours
+
+
+def test_modules_of_the_users_own_are_not_taken_for_ours(reeltune):
+    assert "reeltune" in reeltune("--version")
+    assert "600 ratings" in reeltune("data", WORLD)
+
+
+@pytest.mark.slow
+def test_every_verb_works_beside_them(reeltune, hostile):
+    (hostile / "pairs.csv").write_text("user,item\nu1,i1\nu2,i2\n")
+    reeltune("architectures")
+    reeltune("lr-find", "pmf", "--data", WORLD)
+    reeltune("train", "pmf", "--data", WORLD, "--name", "fit", "--workers", "2")
+    reeltune("tune", "bias", "pmf", "--data", WORLD, "--trials", "1", "--name", "search")
+    for verb in ("report", "verdict", "replay"):
+        reeltune(verb, "search")
+    reeltune("compare", "search", "search")
+    reeltune("predict", "runs/fit/models/pmf", "pairs.csv", "-o", "rated.csv")
+    assert "user" in reeltune("recommend", "runs/fit/models/pmf", "--seen", "none", "--users", "u1", "--top", "2")
