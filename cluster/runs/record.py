@@ -1,0 +1,107 @@
+"""`run.json`: what a run was asked for, of which version it is, and where it ran."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, JsonValue
+
+from reeltune.cluster.runs.stored import Stored
+from reeltune.trainables.data import Columns, Duplicates, SplitKind
+from reeltune.trainables.data.prepared import DataOptions, Prepared
+
+SCHEMA = 2  # 1: no `schema` in the file
+
+
+class AskedOfData(Stored):
+    """The data of a run, by name and by content: one that goes on must have the same."""
+
+    data: str
+    columns: dict[str, str] | None = None
+    duplicates: str | None = None
+    users: str | None = None
+    items: str | None = None
+    data_hash: str = ""
+    test: str | None = None
+    test_hash: str = ""
+    split: SplitKind = "random"
+    split_seed: int = 0
+
+    def options(self) -> DataOptions:
+        """The options that ask for the same data again."""
+        return DataOptions(
+            data=self.data,
+            columns=Columns(**(self.columns or {})),
+            duplicates=cast(Duplicates | None, self.duplicates),
+            users=self.users,
+            items=self.items,
+            test=self.test,
+            split=self.split,
+            split_seed=self.split_seed,
+        )
+
+
+def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
+    """The fields of `AskedOfData`, for the models that have more."""
+    columns = asdict(options.columns or Columns())
+    return {
+        "data": options.data,
+        "columns": {kind: name for kind, name in columns.items() if name is not None} or None,
+        "duplicates": options.duplicates,
+        "users": options.users,
+        "items": options.items,
+        "data_hash": prepared.ratings.fingerprint(),
+        "test": options.test,
+        "test_hash": prepared.split.test.fingerprint,
+        "split": options.split,
+        "split_seed": options.split_seed,
+    }
+
+
+class AskedToTrain(AskedOfData):
+    """What `reeltune train` was asked for."""
+
+    verb: Literal["train"] = "train"
+    architecture: str
+    config: dict[str, JsonValue]
+    seed: int = 0
+    decoder: str = "argmax"
+
+
+class AskedToTune(AskedOfData):
+    """What `reeltune tune` was asked for."""
+
+    verb: Literal["tune"] = "tune"
+    architectures: list[str]
+    seed: int = 0
+    decoder: str = "argmax"
+    baseline: str = "pmf"
+    ensemble: bool = True
+    trials: int
+    workers_per_trial: int = 1
+    source: str | None = Field(None, alias="from")  # the run that it started from
+    space: dict[str, dict[str, JsonValue]] = {}
+
+
+Asked = Annotated[AskedToTune | AskedToTrain, Field(discriminator="verb")]
+
+
+class SizeRecord(Stored):
+    """The size of the data, for searches that start from this run."""
+
+    ratings: int  # to train on
+    span: float  # of the scale
+
+
+class RunRecord(Stored):
+    """The content of `run.json`."""
+
+    schema_number: int = Field(1, alias="schema")
+    command: str = "reeltune"
+    versions: dict[str, str] = {}
+    commit: str | None = None
+    machine: dict[str, str | int | float | None] = {}
+    asked: Asked
+    size: SizeRecord | None = None
+    storage: str | None = None
+    started: str | None = None
+    finished: str | None = None  # None: a command is working on it, or was cut off
