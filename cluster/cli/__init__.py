@@ -4,6 +4,7 @@
 - `options.py`: options that several verbs take
 - `checks.py`: what the values of options may be
 - `watched.py`: runs a command with its progress shown, here or on a cluster's head node
+- `logs.py`: `--verbose` and `--log-file`
 - `job_command.py`: reads the command of a job as if it were run here
 - `output.py`: results on standard output: one JSON object, or text
 - `tables.py`: tables for the terminal

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from reeltune.cluster.cli.architectures import architectures
 from reeltune.cluster.cli.board import board
 from reeltune.cluster.cli.compare import compare
 from reeltune.cluster.cli.data import data
+from reeltune.cluster.cli.logs import configure
 from reeltune.cluster.cli.lr_find import lr_find
 from reeltune.cluster.cli.predict import predict
 from reeltune.cluster.cli.recommend import recommend
@@ -90,8 +92,12 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def about(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside on standard error.")] = False,
+    log_file: Annotated[Path | None, typer.Option(help="Log it to this file.")] = None,
 ) -> None:
+    configure(verbose=verbose, file=log_file)
     if version:
         print(f"reeltune {__version__}")
     elif context.invoked_subcommand is None:

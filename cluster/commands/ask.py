@@ -1,5 +1,6 @@
 """The first step of `reeltune tune`: what is asked for, checked, and what will be done. Nothing runs or is written."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.prepared import DataOptions, Prepared, check_time, prepare
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,8 @@ def ask(options: TuneOptions) -> TunePlan:
     check_time([value for space in spaces.values() for value in space.values("time")], prepared)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline), prepared.split.train, workers=most)
+    log.info("%s", prepared.summary())
+    log.info("searching %s", {name: sorted(space.parameters) for name, space in spaces.items()})
     size = Size.of(prepared.shape)
     return TunePlan(
         options=options,

@@ -14,7 +14,7 @@ def refit(
     orders: list[FitOrder],
     prepared: Prepared,
     *,
-    doing: str,
+    doing: str | None = None,
     decoder: Decoder,
     workers: int,
     resources: Resources,
@@ -23,18 +23,18 @@ def refit(
     concurrent: int | None = None,
     save_every: float = 10.0,
     bfloat16: bool = False,
+    each_epoch: bool = False,
 ) -> dict[str, Fitted | Lost]:
     """Do the fits, as many at once as there is room for and `concurrent` allows, and give each by its order's key.
 
-    Orders of the same key are one fit. `doing` says in the progress what they are for.
+    Orders of the same key are one fit. `doing` says in the progress what they are for; with `each_epoch` plain progress
+    too has a line for each epoch.
     """
     distinct = list({order.key: order for order in orders}.values())
     room = at_once(resources, workers=workers, data_bytes=prepared.bytes)
     lanes = min(room, concurrent or room, len(distinct))
-    each = f"{workers} worker{'s' if workers > 1 else ''}" + (" each" if lanes > 1 else "")
-    pending = waiting(workers, resources)
-    fits = f"{len(distinct)} fits, {lanes} at a time," if len(distinct) > 1 else "1 fit"
-    watch.status(f"{doing}: {fits} by {each}{f'; {pending}' if pending else ''}")
+    if doing is not None:
+        watch.status(_about(doing, len(distinct), lanes, workers, resources))
     data = GroupData(
         train=prepared.split.train,
         validation=prepared.split.validation,
@@ -50,5 +50,11 @@ def refit(
         at_once=lanes,
         save_every=save_every,
         bfloat16=bfloat16,
-        progress=watch.tick,
+        progress=watch.status if each_epoch else watch.tick,
     )
+
+
+def _about(doing: str, fits: int, lanes: int, workers: int, resources: Resources) -> str:
+    each = f"{workers} worker{'s' if workers > 1 else ''}" + (" each" if lanes > 1 else "")
+    pending = waiting(workers, resources)
+    return f"{doing}: {fits} fits, {lanes} at a time, by {each}{f'; {pending}' if pending else ''}"

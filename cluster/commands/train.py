@@ -68,7 +68,6 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
         came = refit(
             [_order(options, config)],
             prepared,
-            doing=f"fitting {options.architecture}",
             decoder=options.decoder,
             workers=options.workers,
             resources=resources,
@@ -76,6 +75,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
             watch=watch,
             save_every=options.checkpoint_every,
             bfloat16=options.bfloat16,
+            each_epoch=True,
         )
     watch.tick("")
     result = came[options.architecture]

@@ -1,5 +1,6 @@
 """Data-parallel fits under Ray Train: lanes of workers, started once, do a list of them one after another."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,6 +17,8 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.trainables.data import Rows
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+
+log = logging.getLogger(__name__)
 
 
 def fit_all(
@@ -40,6 +43,7 @@ def fit_all(
     check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=workers)
     came: dict[str, Fitted | Lost] = {o.key: fitted for o in orders if (fitted := kept(store, o)) is not None}
     left = [order for order in orders if order.key not in came]
+    log.info("%d fits: %d kept by an earlier call, %d left, %d at once", len(orders), len(came), len(left), at_once)
     if left:
         begin = partial(Refit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
@@ -77,6 +81,7 @@ def _serve(
             lane, order = asked.pop(reference)
             said: Word | Failure = ray.get(reference)
             if isinstance(said, Failure):
+                log.warning("%s failed: %s", order.key, said)
                 came[order.key] = _lost(order, said)
             else:
                 for line in said["lines"]:

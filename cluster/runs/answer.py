@@ -40,7 +40,7 @@ class Result(Stored):
     """The answer alone: what `tune --json` prints."""
 
     run: str = ""
-    trials: dict[str, int] = {}  # by state
+    trials: dict[str, int] = Field(default_factory=dict)  # by state
     seconds: float = 0.0
     baseline: BaselineResult
     architectures: dict[str, ArchitectureResult]
@@ -111,11 +111,11 @@ class Details(Stored):
     data: str | None = None
     split: SplitKind | None = None
     test_rows: JudgedRows | None = None
-    seeds: dict[str, Seeds] = {}
-    by_value: dict[str, ByValue] = {}
-    decoders: dict[str, dict[str, dict[str, float]]] = {}
-    probabilities: dict[str, ProbabilityScores] = {}
-    slices: dict[str, dict[str, list[SliceGroup]]] = {}
+    seeds: dict[str, Seeds] = Field(default_factory=dict)
+    by_value: dict[str, ByValue] = Field(default_factory=dict)
+    decoders: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    probabilities: dict[str, ProbabilityScores] = Field(default_factory=dict)
+    slices: dict[str, dict[str, list[SliceGroup]]] = Field(default_factory=dict)
     refit_seeds: int | None = None
 
 

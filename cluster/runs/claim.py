@@ -1,6 +1,7 @@
 """Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
 
 import fcntl
+import logging
 import os
 import shlex
 import shutil
@@ -8,15 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
-from reeltune.cluster.session import machine
+from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.mirror import mirrored
 from reeltune.cluster.runs.record import SCHEMA, Asked, RunRecord, SizeRecord
-from reeltune.cluster.runs.folder import RUNS, RunFolder, write_json
-from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session import machine
 from reeltune.trainables.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def claim(
         earlier = folder.read_record()
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
+        log.info("claimed %s, %s", folder.place, "which goes on" if earlier else "a new run")
         record = _record(folder, asked, size, started=(earlier and earlier.started) or _now())
         write_json(folder.record, record.as_json())
         try:

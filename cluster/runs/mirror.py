@@ -4,7 +4,6 @@ Appending and event files cannot be done on an object store, so they are written
 workers write goes to the store directly.
 """
 
-import json
 import os
 import sys
 import threading
@@ -15,11 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from reeltune.cluster.session.interrupt import interrupt
+from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.lease import Lease
 from reeltune.cluster.runs.record import RunRecord
-from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.storage import Stamp, Store, replace
+from reeltune.cluster.session.interrupt import interrupt
 from reeltune.trainables.errors import InputError, StorageFailed
 
 HERE = ("tune",)  # on this disk alone: nothing is resumed from it

@@ -79,7 +79,7 @@ class AskedToTune(AskedOfData):
     trials: int
     workers_per_trial: int = 1
     source: str | None = Field(None, alias="from")  # the run that it started from
-    space: dict[str, dict[str, JsonValue]] = {}
+    space: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
 Asked = Annotated[AskedToTune | AskedToTrain, Field(discriminator="verb")]
@@ -97,9 +97,9 @@ class RunRecord(Stored):
 
     schema_number: int = Field(1, alias="schema")
     command: str = "reeltune"
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     commit: str | None = None
-    machine: dict[str, str | int | float | None] = {}
+    machine: dict[str, str | int | float | None] = Field(default_factory=dict)
     asked: Asked
     size: SizeRecord | None = None
     storage: str | None = None

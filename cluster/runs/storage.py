@@ -1,5 +1,6 @@
 """Where a run's files are kept: a folder, or an object store (s3://, gs://) through pyarrow's filesystems."""
 
+import logging
 import os
 import tempfile
 import time
@@ -16,6 +17,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from reeltune.trainables.errors import InputError, StorageFailed
+
+log = logging.getLogger(__name__)
 
 SCHEMES = ("s3", "gs")
 WAITS = (0.5, 1, 2, 4, 8, 16, 30)  # seconds before each further try
@@ -176,6 +179,7 @@ class Store:
             except OSError as error:
                 if wait is None or time.monotonic() + wait - start > self.patience:
                     raise StorageFailed(f"storage {self.where}: {what}: {error}") from error
+                log.warning("storage %s: %s: %s; trying again in %g s", self.where, what, error, wait)
             time.sleep(wait)
         raise AssertionError
 

@@ -4,6 +4,7 @@ MovieLens may not be redistributed (https://files.grouplens.org/datasets/moviele
 in this project.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ from reeltune.trainables.data.grouplens import ARCHIVES, plain
 from reeltune.trainables.data.readers import read_ratings
 from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
+
+log = logging.getLogger(__name__)
 
 URL = "https://files.grouplens.org/datasets/movielens/{name}.zip"
 WHEEL = "recbole==1.2.1"
@@ -66,6 +69,7 @@ def fetch(name: str) -> Cached:
         try:
             frames = source(name)
         except _SourceFailed as error:
+            log.info("%s from %s: %s", name, source.__name__, error)
             reasons.append(str(error))
             continue
         _keep(frames, folder, expected=ARCHIVES[name].rows)

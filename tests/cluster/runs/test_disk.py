@@ -10,8 +10,8 @@ import pytest
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.session.slots import Slots
-from tests.searches import searched
 from reeltune.trainables.errors import StorageFailed
+from tests.searches import searched
 
 SPACE = "[pmf]\nonly = true\nbatch_size = 32\n[pmf.epochs]\nlow = 3\nhigh = 4"
 SIZE, PAGE = 2 << 20, 4096

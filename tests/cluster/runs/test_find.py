@@ -5,15 +5,14 @@ import sys
 
 import pytest
 
-from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.cli.app import main
-from reeltune.cluster.search.warm_start import named, source_of
-from reeltune.cluster.runs.find import model_folder
-from reeltune.cluster.runs.mirror import stamps
+from reeltune.cluster.runs.find import find_run, model_folder
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.mirror import stamps
+from reeltune.cluster.search.warm_start import named, source_of
+from reeltune.trainables.errors import InputError
 from tests import s3
 from tests.reported import write_run
-from reeltune.trainables.errors import InputError
 
 
 @pytest.fixture

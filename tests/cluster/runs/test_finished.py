@@ -1,8 +1,8 @@
 import pytest
 
 from reeltune.cluster.runs.finished import read_run
-from tests.reported import write_run
 from reeltune.trainables.errors import InputError
+from tests.reported import write_run
 
 
 def test_a_run_is_read_as_its_files_have_it(tmp_path):

@@ -10,16 +10,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from reeltune.cluster.runs import lease
-from reeltune.cluster.runs import mirror
+from reeltune.cluster.runs import lease, mirror
 from reeltune.cluster.runs.claim import claim
-from reeltune.cluster.session.interrupt import Interrupted, interruptible
-from reeltune.cluster.runs.mirror import fetch, stamps
 from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.runs.mirror import fetch, stamps
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.interrupt import Interrupted, interruptible
+from reeltune.trainables.errors import InputError, StorageFailed
 from tests import s3
 from tests.cluster.runs.test_folder import ENTRY
-from reeltune.trainables.errors import InputError, StorageFailed
 
 ASKED = {"data": "a.csv", "trials": 5}
 

@@ -10,8 +10,8 @@ from ray.cluster_utils import Cluster
 from reeltune.cluster.runs import node_check as nodes
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.runs.storage import Store
-from tests import s3
 from reeltune.trainables.errors import InputError
+from tests import s3
 
 pytestmark = pytest.mark.slow
 

@@ -62,9 +62,10 @@ def test_a_record_of_an_earlier_version_has_the_defaults_of_then():
 
 def test_fields_of_a_later_version_are_left_out():
     later = {"schema": 9, "asked": {**TUNE, "new": 1}, "newer": 2}
-    assert RunRecord.model_validate(later).as_json()["asked"].keys() == RunRecord.model_validate(
-        {"asked": TUNE}
-    ).as_json()["asked"].keys()
+    assert (
+        RunRecord.model_validate(later).as_json()["asked"].keys()
+        == RunRecord.model_validate({"asked": TUNE}).as_json()["asked"].keys()
+    )
 
 
 def test_an_answer_without_a_look_has_nothing_beside_it():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from reeltune.cluster.runs import storage
 from reeltune.cluster.runs.storage import Store
-from tests import s3
 from reeltune.trainables.errors import InputError, StorageFailed
+from tests import s3
 
 
 @pytest.fixture(params=["folder", "s3"])
