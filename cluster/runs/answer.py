@@ -1,4 +1,4 @@
-"""`verdict.json`: what a search came to, and what its look at the test rows says beside that."""
+"""`verdict.json`: the answer of a search, and the details from its look at the test rows."""
 
 from typing import Literal
 
@@ -6,12 +6,12 @@ from pydantic import Field, JsonValue
 
 from reeltune.cluster.runs.stored import Stored
 
-SCHEMA = 2  # 1: no `schema` in the file
+SCHEMA = 2  # files without `schema` are version 1
 Metrics = dict[str, float | None]  # by name, such as "argmax_mse"; None: the head has no such value
 
 
 class ArchitectureResult(Stored):
-    """What became of an architecture, or of the ensemble. No `test`: no fit of it came to its end."""
+    """The result of an architecture, or of the ensemble. Without `test`, it has no complete set of refits."""
 
     config: dict[str, JsonValue] | None = None
     validation: Metrics | None = None  # mean over the confirmations
@@ -26,7 +26,7 @@ class ArchitectureResult(Stored):
 
 
 class BaselineResult(Stored):
-    """What architectures are judged against. No `test`: a published figure, or a refit that was lost."""
+    """The baseline. Without `test`, it is a published figure, or one of its refits was lost."""
 
     name: str | None = None
     kind: Literal["reference", "tuned", "published"] = "reference"
@@ -37,7 +37,7 @@ class BaselineResult(Stored):
 
 
 class Result(Stored):
-    """The answer alone: what `tune --json` prints."""
+    """The answer without details: what `tune --json` prints."""
 
     run: str = ""
     trials: dict[str, int] = Field(default_factory=dict)  # by state
@@ -53,7 +53,7 @@ class SplitKind(Stored):
 
 
 class JudgedRows(Stored):
-    """The rows that were looked at, and how many of them are not like the fitted ones."""
+    """The test rows that were judged on, and how many of them are unlike the fitted rows."""
 
     count: int
     users: int
@@ -65,14 +65,14 @@ class JudgedRows(Stored):
 
 
 class Seeds(Stored):
-    """Metrics of each refit, and the standard deviation of their errors over seeds."""
+    """Metrics of each refit, and the standard deviation of the error over seeds."""
 
     metrics: list[Metrics]
     spread: float
 
 
 class ByValue(Stored):
-    """The confusion matrix, of true values (rows) against predicted ones, and scikit-learn's report."""
+    """The confusion matrix (rows: true values, columns: predicted ones), and scikit-learn's report."""
 
     values: list[str]
     confusion: list[list[int]]
@@ -80,7 +80,7 @@ class ByValue(Stored):
 
 
 class ReliabilityBin(Stored):
-    """Rows whose confidence lies from `low` to `high`, and how often they were right; None where there are none."""
+    """Predictions with a confidence from `low` to `high`, and how often they are right; None if there are none."""
 
     low: float
     high: float
@@ -104,7 +104,7 @@ class SliceGroup(Stored):
 
 
 class Details(Stored):
-    """What a look at the test rows says beside the answer; None or empty where there was no look."""
+    """What a look at the test rows gives beside the answer; None or empty without a look."""
 
     decoder: str | None = None
     look: int | None = None  # which look at these test rows this was, counting from 1
@@ -120,9 +120,9 @@ class Details(Stored):
 
 
 class Refits(Stored):
-    """What the refits took: one reader needs it to fit again, another to count the cost."""
+    """The resources of the refits: `replay` uses the same ones, and the report adds up the cost."""
 
-    refit_seconds: float | None = None  # of all of them, on `refit_workers` each
+    refit_seconds: float | None = None  # of all refits together, each on `refit_workers` workers
     refit_workers: int = 1
     refit_device: str = "cpu"
 

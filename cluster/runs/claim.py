@@ -1,4 +1,4 @@
-"""Taking a run's folder: a new name, or an unfinished one that is taken up again, and one process at a time."""
+"""Claims a run's folder for one process at a time: a new name, or with `--resume` an earlier one."""
 
 import fcntl
 import logging
@@ -30,11 +30,11 @@ def claim(
     size: SizeRecord | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
-    """Hold a run's folder and its home while a command works in it, with what was asked for in `run.json`.
+    """Hold a run's folder and its home while a command works in it, and write `run.json`.
 
-    `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches to come
-    that begin with this run's configurations. Raises InputError where the name is taken,
-    another process holds it, or `resume` finds that something else was asked for.
+    `growing` names the setting that a resume may raise, even of a finished run. `size` is the size of the data, for
+    later searches that start from this run. Raises InputError if the name is taken, if another process holds it, or
+    if `resume` finds that the run was asked for something else.
     """
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
@@ -53,14 +53,14 @@ def claim(
         try:
             yield
         except InputError:
-            if earlier is None and not folder.ledger.exists():  # nothing has begun: the name stays free
+            if earlier is None and not folder.ledger.exists():  # nothing has begun: free the name
                 shutil.rmtree(folder.path)
             raise
         write_json(folder.record, record.model_copy(update={"finished": _now()}).as_json())
 
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
-    """Refuse what `claim` would refuse of this machine's folder, and write nothing. Raises InputError."""
+    """Check a claim of this machine's folder, and write nothing. Raises InputError as `claim` does."""
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
     earlier = folder.read_record()
@@ -70,7 +70,10 @@ def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str |
 
 @contextmanager
 def _locked(folder: RunFolder) -> Iterator[TextIO]:
-    """A lock of this machine's on a folder. The file says who held the folder's home last."""
+    """Lock a folder on this machine. The file's text is the owner of the last lease of the folder's home.
+
+    Raises InputError if another process holds the lock, or the folder cannot be written.
+    """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         lock = folder.lock.open("a+")
@@ -86,7 +89,7 @@ def _locked(folder: RunFolder) -> Iterator[TextIO]:
 
 
 def _check_home(folder: RunFolder, asked: Asked) -> None:
-    """Refuse a new run where its home has one of this name."""
+    """Raise InputError if a new run's home already has a run of this name."""
     content = folder.store.read(folder.record.name)
     if content is not None:
         earlier = RunRecord.parsed(content, folder.place_of(folder.record.name))
@@ -98,7 +101,7 @@ def _now() -> str:
 
 
 def _record(folder: RunFolder, asked: Asked, size: SizeRecord | None, *, started: str) -> RunRecord:
-    """What is run, of which version, and where."""
+    """The content of `run.json` for this command, version and machine."""
     return RunRecord(
         schema_number=SCHEMA,
         command=shlex.join(["reeltune", *sys.argv[1:]]),
@@ -113,7 +116,7 @@ def _record(folder: RunFolder, asked: Asked, size: SizeRecord | None, *, started
 
 
 def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool, growing: str | None) -> None:
-    """Refuse a name that is taken, and a run that would go on with something else than it was started with."""
+    """Raise InputError if the name is taken, or if a resume asks for something else than the run was started with."""
     name, finished = folder.name, earlier.finished is not None
     if not resume:
         way_out = "choose another --name" if finished else "add --resume to go on with it, or choose another --name"

@@ -1,4 +1,4 @@
-"""A search whose files can no longer be written stops, and nothing that it has not written counts as done."""
+"""Stops a search whose files can no longer be written; a trial whose end was not written does not count as done."""
 
 import errno
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 from reeltune.trainables.errors import StorageFailed
 
-UNSTORED = "unstored"  # the state of a trial that could not use the run's storage: it has not ended
+UNSTORED = "unstored"  # state of a trial that could not use the run's storage: it has not ended
 BROKEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 class Disk:
-    """Why the run's files can no longer be written, once that is so; the search then stops.
+    """Keeps the error once the run's files cannot be written; the search checks it and stops.
 
-    An error that is raised while Tune handles a trial's end is taken for the trial's, and the search goes on with
-    its books wrong.
+    Raising at once would not do: Tune takes an error raised while it handles a trial's end for that trial's own
+    failure, and goes on with a wrong ledger.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Disk:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep the error of a full or broken disk for later."""
+        """Catch and keep the error of a full or broken disk, or of a failing store."""
         try:
             yield
         except StorageFailed as error:

@@ -1,4 +1,4 @@
-"""Where a run or a bundle is: by name, path or URI. What is in an object store is copied to the cache at each use."""
+"""Finds a run or a bundle by name, path or URI. One in an object store is copied to the cache folder at each use."""
 
 import hashlib
 import time
@@ -19,9 +19,9 @@ def new_name() -> str:
 
 
 def folder_of(name: str, storage: str | None = None) -> RunFolder:
-    """The folder of a run's name, below `runs/` or a `storage` of one's own. Raises InputError where it is none.
+    """The folder of a run of this name, below `runs/` or `storage`. Raises InputError if the name is not a plain one.
 
-    Where the storage is an object store, the folder below `runs/` is what is mirrored to it.
+    If the storage is an object store, the folder is below `runs/` and is mirrored to the store.
     """
     if not name or name in (".", "..") or Path(name).name != name:
         raise InputError(f"--name {name!r}: expected a plain name without slashes")
@@ -32,7 +32,10 @@ def folder_of(name: str, storage: str | None = None) -> RunFolder:
 
 
 def find_run(run: str, *, events: bool = False) -> RunFolder:
-    """A run that exists, by its name below `runs/`, its path or its URI; of the last, with `events` for TensorBoard."""
+    """A run that exists, by its name below `runs/`, its path or its URI. Raises InputError if there is none.
+
+    From a URI, TensorBoard's event files are fetched only with `events`.
+    """
     if "://" in run:
         return _fetched_run(run, events=events)
     for path in (RUNS / run, Path(run)):
@@ -44,7 +47,7 @@ def find_run(run: str, *, events: bool = False) -> RunFolder:
 
 
 def _fetched_run(uri: str, *, events: bool) -> RunFolder:
-    """A run by its URI, with TensorBoard's files or without. Raises InputError where there is none."""
+    """The copy of the run at a URI, with or without event files. Raises InputError if there is no run."""
     home = Store.at(uri, "RUN").hasty
     folder = RunFolder(_copy(home), home)
     if home.read(folder.record.name) is None:
@@ -54,7 +57,7 @@ def _fetched_run(uri: str, *, events: bool) -> RunFolder:
 
 
 def model_folder(model: str) -> Path:
-    """The folder of a bundle that is named by its path or its URI. Raises InputError where the URI has none."""
+    """The folder of a bundle, by path or URI. Raises InputError if there is no bundle at the URI."""
     if "://" not in model:
         return Path(model)
     from reeltune.trainables.bundle import DESCRIPTION  # torch takes seconds to load

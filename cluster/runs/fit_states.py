@@ -1,4 +1,4 @@
-"""The states of running fits in storage, from which they go on when their process, node or driver has died."""
+"""Checkpoints of running fits, from which they go on after their process, node or driver has died."""
 
 import hashlib
 import io
@@ -12,15 +12,15 @@ import torch
 
 from reeltune.cluster.runs.storage import Store
 
-ZIP = b"PK\x03\x04"  # how torch's files begin; its older format was a bare pickle
+ZIP = b"PK\x03\x04"  # first bytes of torch's files; its older format, a bare pickle, is refused
 DIGEST = hashlib.sha256().digest_size
 
 
 class Snapshots:
-    """The last two states of each fit, by its name.
+    """The last two checkpoints of each fit, by the fit's name.
 
-    A file begins with the digest of the rest, so that a half-written one is none, and the state before it is
-    taken. Nothing in them is unpickled but tensors and plain values.
+    A file begins with the digest of the rest. If it does not match, the file is half written and the checkpoint
+    before it is used. Only tensors and plain values are unpickled.
     """
 
     def __init__(self, store: Store) -> None:
@@ -28,7 +28,7 @@ class Snapshots:
         self._numbers: dict[str, int] = {}
 
     def save(self, name: str, order: dict[str, Any], state: dict[str, Any]) -> None:
-        """Keep a state of the fit of this name, in place of the last but one. Raises StorageFailed."""
+        """Write a checkpoint of a fit over its last but one. Raises StorageFailed if the store keeps failing."""
         number = self._next(name)
         buffer = io.BytesIO()
         torch.save({"number": number, "order": _fingerprint(order), "state": state}, buffer)
@@ -37,7 +37,7 @@ class Snapshots:
         self._numbers[name] = number
 
     def load(self, name: str, order: dict[str, Any]) -> dict[str, Any] | None:
-        """The latest whole state of a fit, on the CPU; None if there is none, or only of another order."""
+        """The latest whole checkpoint of a fit, its tensors on the CPU; None if there is none of this order."""
         found = [kept for kept in self._kept(name) if kept["order"] == _fingerprint(order)]
         return max(found, key=lambda kept: kept["number"])["state"] if found else None
 
@@ -47,11 +47,11 @@ class Snapshots:
         self._numbers.pop(name, None)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove the checkpoints of all fits."""
         for name in self.store.names():
             self.store.remove(name)
         with suppress(OSError):
-            os.rmdir(self.store.where)  # an object store has no folders
+            os.rmdir(self.store.where)  # fails for an object store, which has no folders
 
     def _next(self, name: str) -> int:
         if name not in self._numbers:
@@ -73,7 +73,7 @@ def _whole(content: bytes | None) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError):  # whole, and not one of ours
+    except (pickle.UnpicklingError, RuntimeError):  # whole, but not written by `save`
         return None
 
 

@@ -1,4 +1,4 @@
-"""A run's folder: where each file is, writing them whole, and the ledger of finished trials."""
+"""A run's folder: the paths of its files, and the ledger of finished trials."""
 
 import json
 import os
@@ -18,15 +18,15 @@ Stage = Literal["search", "confirm"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A line of the ledger: a finished, stopped or failed fit of the search, in the order they ended."""
+    """A line of the ledger: a finished, stopped or failed fit of the search. Lines are in the order of their ends."""
 
     trial: str
     architecture: str
-    number: int  # within its architecture and stage, from 0
-    stage: Stage  # "confirm": one of the best configurations, tried again on other rows
+    number: int  # from 0, within its architecture and stage
+    stage: Stage  # "confirm": one of the best configurations, fitted again on other rows
     state: Literal["done", "stopped", "failed"]
     config: dict[str, Any]
-    value: float | None  # the searched error on validation rows
+    value: float | None  # the error on validation rows that the search minimises
     metrics: dict[str, float | None] | None
     temperature: float
     curve: dict[int, float]  # value by percent of the fit's schedule
@@ -34,12 +34,12 @@ class Entry:
     seconds: float
     seed: int
     error: str | None
-    fold: int = 0  # which rows it was validated on: 0 for the validation part, else that part of the training rows
+    fold: int = 0  # the rows it was validated on: 0 the validation part, else that part of the training rows
     schema: int = SCHEMA
 
 
 class Ledger:
-    """`trials.jsonl`: one line appended and flushed for each fit that ended."""
+    """`trials.jsonl`: appends and flushes one line for each fit that ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,17 +67,17 @@ def _cut(path: Path) -> None:
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
-    """The whole lines of a ledger, which is left as it is: another process may be writing to it."""
+    """The whole lines of a ledger. The file is not changed: another process may be writing to it."""
     content = path.read_bytes() if path.exists() else b""
     for line in content[: content.rfind(b"\n") + 1].splitlines():
         entry = entry_of(json.loads(line))
-        if "/" in inside(entry.trial, of=str(path)):  # files are named by it, and a ledger may come from elsewhere
+        if "/" in inside(entry.trial, of=str(path)):  # a file name, and the ledger may come from someone else
             raise InputError(f"{path}: {entry.trial!r} is no name of a trial")
         yield entry
 
 
 def entry_of(values: dict[str, Any]) -> Entry:
-    """An entry from its JSON; fields that this version does not know are left out."""
+    """An entry from its JSON; fields that this version does not know are ignored."""
     names = {field.name for field in fields(Entry)}
     curve = {int(percent): value for percent, value in values["curve"].items()}
     return Entry(**{name: value for name, value in {**values, "curve": curve}.items() if name in names})
@@ -85,7 +85,7 @@ def entry_of(values: dict[str, Any]) -> Entry:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run, on this machine's disk. Its `home` is the object store that it is mirrored to, if any."""
+    """The files of one run on this machine's disk. `home` is the object store to which they are mirrored, if any."""
 
     path: Path
     home: Store | None = None
@@ -100,7 +100,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that works on the run."""
+        """The file that the process working on the run holds locked."""
         return self.path / ".lock"
 
     @property
@@ -121,26 +121,26 @@ class RunFolder:
 
     @property
     def store(self) -> Store:
-        """Where workers write to, from wherever they are."""
+        """Where workers on any node write: the home if there is one, else the folder."""
         return self.home or Store(str(self.path.absolute()))
 
     @property
     def place(self) -> str:
-        """Where a person finds the run: what names it on the command line."""
+        """The run's path or URI, as used on the command line."""
         return self.place_of("")
 
     def place_of(self, name: str) -> str:
-        """Where a person finds a file or folder of the run."""
+        """The path or URI of a file or folder of the run."""
         if self.home is None:
             return str(self.path / name)
         return self.home.below(name).where if name else self.home.where
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file, here or in the run's home."""
+        """Whether the folder or the run's home has a file of this name."""
         return (self.path / name).exists() or (self.home is not None and self.home.read(name) is not None)
 
     def publish(self, path: Path) -> str:
-        """Send a file that was written again to the run's home; where a person finds it."""
+        """Copy a rewritten file to the run's home, and return its path or URI. Raises StorageFailed."""
         name = path.relative_to(self.path).as_posix()
         if self.home is not None:
             self.home.write(name, path.read_bytes())
@@ -152,7 +152,7 @@ class RunFolder:
 
     @property
     def fits(self) -> Store:
-        """What data-parallel fits keep until all of them are done."""
+        """Where data-parallel fits keep results and checkpoints until all of them are done."""
         return self.store.below("fits")
 
     @property
@@ -175,12 +175,12 @@ class RunFolder:
         return self.path / "models" / architecture
 
     def read_record(self) -> RunRecord | None:
-        """What stands in `run.json`; None where there is none. Raises InputError where it is not what it should be."""
+        """The content of `run.json`; None if there is no file. Raises InputError if it is malformed."""
         return RunRecord.read(self.record) if self.record.exists() else None
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or, if writing fails, as it was before."""
+    """Write a file whole; if that fails, the file stays as it was."""
     replace(path, text.encode())
 
 

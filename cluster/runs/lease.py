@@ -1,7 +1,7 @@
-"""One process at a time on a run in an object store: an object there says who works on it, and is renewed.
+"""Lets one process at a time work on a run in an object store, whose `.lease.json` names the holder and is renewed.
 
-This is best effort. An object store has no lock: two that start within the same second, or a holder that sleeps
-for a minute between looking and writing, can both believe that the run is theirs for a moment.
+This is best effort, as an object store has no lock. Two processes that start within the same second, or a holder that
+is suspended for a minute between its check and its write, can both believe for a moment that they hold the run.
 """
 
 import json
@@ -15,20 +15,21 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.errors import InputError, StorageFailed
 
 NAME = ".lease.json"
-STALE = 60.0  # seconds without a renewal after which a holder is taken for dead; it renews every few seconds
-SETTLE = 2.0  # seconds after which the last of several that took it at once is seen by all
+STALE = 60.0  # seconds without a renewal after which a holder counts as dead; it renews every few seconds
+SETTLE = 2.0  # seconds after which processes that took the lease at once all see the last one's
 
 
 class Lease:
-    """The right to work on a run. `owner` is a word of one's own, by which the lease of a dead process is known."""
+    """The right to work on a run. `owner` is a random id, by which the lease of a dead process is recognised."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.owner, self._renewals = store, uuid.uuid4().hex, 0
 
     def take(self, *, dead: str, say: Callable[[str], None]) -> None:
-        """Take it, from nobody, from `dead`, or from one that renews no more. Raises InputError where another holds it.
+        """Take the lease if it is free, if its owner is `dead`, or if nobody renews it for STALE seconds.
 
-        Whether one lives is seen by watching it: clocks of two machines need not agree.
+        Watches the lease for renewals instead of comparing times, since two machines' clocks may differ. Raises
+        InputError if another process holds it.
         """
         held = self._read()
         if held is not None and held["owner"] != dead:
@@ -41,7 +42,7 @@ class Lease:
         self._check()
 
     def renew(self) -> None:
-        """Say that one is still there. Raises StorageFailed where another has taken it."""
+        """Renew the lease. Raises StorageFailed if another process has taken it."""
         self._check()
         self._write()
 

@@ -1,7 +1,7 @@
-"""A run's folder and the object store that is its home: fetched from there, and mirrored to it while a command works.
+"""Fetches a run's folder from the object store that is its home, and mirrors it there while a command works.
 
-Appending and event files cannot be done on an object store, so they are written on this machine's disk. What
-workers write goes to the store directly.
+Object stores cannot append, so the driver writes the ledger and event files to this machine's disk. Workers write to
+the store directly.
 """
 
 import os
@@ -21,22 +21,22 @@ from reeltune.cluster.runs.storage import Stamp, Store, replace
 from reeltune.cluster.session.interrupt import interrupt
 from reeltune.trainables.errors import InputError, StorageFailed
 
-HERE = ("tune",)  # on this disk alone: nothing is resumed from it
-THERE = ("held_out", "states", "fits")  # in the store alone, where workers write them from wherever they are
-EVERY = 10.0  # seconds between two looks for changes; a trial's end brings one at once
-SHARE = 9  # but not before so many times as long as the last look took
-LAST = 5.0  # seconds for the last look of a command that was told to end: it may have 20 in all
-AT_ONCE = 16  # files that are fetched
+HERE = ("tune",)  # only on this disk: nothing is resumed from it
+THERE = ("held_out", "states", "fits")  # only in the store: workers write them, on whichever node they are
+EVERY = 10.0  # seconds between two scans for changes; the end of a trial starts one at once
+SHARE = 9  # but the wait after a scan is at least this many times its duration, up to EVERY
+LAST = 5.0  # seconds for the last scan of a command that is asked to end, out of the 20 that it may have in all
+AT_ONCE = 16  # files fetched at once
 UNKNOWN = Stamp(size=-1, changed=0)
 
 
 @contextmanager
 def mirrored(folder: RunFolder, *, dead: str, resume: bool, say: Callable[[str], None]) -> Iterator[str]:
-    """Hold a run's home while a command works in its folder; the word of the holder, "" where there is no home.
+    """Hold the lease of a run's home and mirror the folder to it; yields the lease's owner, "" without a home.
 
-    With `resume` the folder begins as what got farther, it or the store. `dead` is the word of a holder that is known
-    to have ended. Raises InputError where another process works on the run, and StorageFailed where the store
-    fails or another process takes the run: the main thread is interrupted then.
+    With `resume`, first fetch the store's copy if that is farther than the folder. `dead` is the owner of a lease
+    whose process is known to have ended. Raises InputError if another process works on the run. If the store fails,
+    or another process takes the run, interrupts the main thread and then raises StorageFailed.
     """
     if folder.home is None:
         yield ""
@@ -54,7 +54,7 @@ def mirrored(folder: RunFolder, *, dead: str, resume: bool, say: Callable[[str],
         with mirror:
             yield lease.owner
     except InputError:
-        if not folder.path.exists():  # nothing had begun: the name stays free there too
+        if not folder.path.exists():  # nothing had begun: free the name in the store too
             _discard(folder.home, folder.ledger.name)
         raise
 
@@ -71,7 +71,7 @@ def _begin(folder: RunFolder, home: Store, mirror: "Mirror") -> None:
 
 
 def _behind(folder: RunFolder, home: Store, record: bytes) -> bool:
-    """Whether the store's run got farther than the folder's. Raises InputError where they are two different ones."""
+    """Whether the store's run is farther than the folder's. Raises InputError if they are two different searches."""
     here = _whole(folder.ledger.read_bytes() if folder.ledger.exists() else b"")
     there = _whole(home.read(folder.ledger.name) or b"")
     if not here.startswith(there) and not there.startswith(here):
@@ -99,7 +99,7 @@ def _fetched(name: str) -> bool:
 
 
 def fetch(store: Store, folder: Path, *, skip: tuple[str, ...] = ()) -> None:
-    """Make a folder's files those of a store, but for the folders in `skip`; what has not changed is not read again."""
+    """Copy the changed files of a store to a folder, except below `skip`, and remove files that the store lacks."""
     files = {name: stamp for name, stamp in store.files().items() if _fetched(name)}
     there = {name: stamp for name, stamp in files.items() if name.split("/")[0] not in skip}
     here = stamps(folder)
@@ -117,7 +117,7 @@ def _fetch(store: Store, name: str, stamp: Stamp, path: Path) -> None:
         return
     before = path.read_bytes() if path.exists() else b""
     if before and content.startswith(before):
-        with path.open("ab") as file:  # in place: TensorBoard goes on reading the file that it has open
+        with path.open("ab") as file:  # in place, since TensorBoard keeps the file open
             file.write(content[len(before) :])
     else:
         replace(path, content)
@@ -125,7 +125,7 @@ def _fetch(store: Store, name: str, stamp: Stamp, path: Path) -> None:
 
 
 def stamps(folder: Path) -> dict[str, Stamp]:
-    """The files of a run's folder that its home has too, by their names from there."""
+    """The files of a run's folder that are mirrored, with their stamps, by path below the folder."""
     found = {}
     for parent, folders, files in os.walk(folder):
         left_out = HERE if parent == str(folder) else ()
@@ -140,7 +140,7 @@ def stamps(folder: Path) -> dict[str, Stamp]:
 
 
 class Mirror:
-    """A thread that sends what changed in a folder to its home, and renews the lease."""
+    """A thread that uploads the changes in a folder to its home, and renews the lease."""
 
     def __init__(self, folder: RunFolder, home: Store, lease: Lease) -> None:
         self.folder, self.home, self.lease = folder, home, lease
@@ -159,7 +159,7 @@ class Mirror:
         self._ending.set()
         told = kind is not None and issubclass(kind, KeyboardInterrupt)
         self._thread.join(LAST if told else None)
-        # A trial may find out first that the store fails.
+        # A trial may have been the first to find that the store fails: then `error` says so.
         failed = error if isinstance(error, StorageFailed) else self._failed if kind is None or told else None
         if failed is not None:
             raise StorageFailed(f"{failed}; {self.folder.path} on this machine has all of it") from error
@@ -180,10 +180,10 @@ class Mirror:
                 pass
 
     def look(self) -> None:
-        """Send what is new, `run.json` last: a run that it calls finished is there as a whole."""
+        """Upload what changed, `run.json` last: when the store's `run.json` says finished, all files are there."""
         self._renew()
         if not self.folder.lock.exists():
-            return  # somebody removed the folder: the store's copy is not to follow
+            return  # somebody removed the folder: keep the store's copy
         files = stamps(self.folder.path)
         changed = [name for name in files if files[name] != self.sent.get(name)]
         for name in sorted(changed, key=lambda name: name == self.folder.record.name):
@@ -204,7 +204,7 @@ class Mirror:
         self._renewed = time.monotonic()
 
     def _wait(self, least: float) -> None:
-        """For EVERY seconds, or until a trial has ended, or the command."""
+        """Wait for EVERY seconds, or until the command ends, or, after `least` seconds, until a trial has ended."""
         start = time.monotonic()
         while time.monotonic() < start + EVERY and not self._ending.wait(1):
             if time.monotonic() > start + least and self._ledger_grew():

@@ -1,4 +1,4 @@
-"""Every node of a cluster proves that it can write and read a run's storage, before anything else is asked of it."""
+"""Checks that every node of a cluster can write and read a run's storage, before any work starts."""
 
 import uuid
 
@@ -9,15 +9,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.errors import InputError, StorageFailed
 
-LIMIT = 60.0  # seconds for a node's answer: a worker process starts first
+LIMIT = 60.0  # seconds for a node's answer, with the start of a worker process
 FOLDER = ".probe"
 SHARED = "the nodes of a cluster need a folder that all of them share, or an object store (--storage s3://BUCKET/...)"
 
 
 def check_storage(store: Store) -> None:
-    """Raise InputError where a node cannot write or read the storage, or has another place of the same path.
+    """Raise InputError if a node cannot write or read the storage, or has a different folder at the same path.
 
-    Nodes that join later are not asked.
+    Nodes that join later are not checked.
     """
     probes = store.below(FOLDER).hasty
     word = uuid.uuid4().hex
@@ -33,7 +33,7 @@ def check_storage(store: Store) -> None:
 
 
 def _ask(probes: Store, word: str) -> list[str]:
-    """What is wrong, a line for each node that has a fault."""
+    """A line for each living node that failed the check."""
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     prove = ray.remote(num_cpus=0, max_retries=0)(_prove)
     pins = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
@@ -62,7 +62,7 @@ def _answer(reference: ray.ObjectRef) -> str:
 
 
 def _prove(probes: Store, word: str, node: str) -> str:
-    """On a node: what is wrong with the storage there, or nothing."""
+    """Runs on a node: read the driver's file and write one. Returns what went wrong, or ""."""
     try:
         if probes.read(word) is None:
             return f"does not see what this machine writes there; {SHARED}"

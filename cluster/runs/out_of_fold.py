@@ -1,4 +1,4 @@
-"""Ratings that confirmations gave the rows which they held out, in a run's store, for the ensemble's weights."""
+"""The ratings that confirmations gave the rows they held out, kept in a run's store for the ensemble's weights."""
 
 import io
 
@@ -8,14 +8,14 @@ from reeltune.cluster.runs.storage import Store
 
 
 def write(store: Store, trial: str, ratings: np.ndarray) -> None:
-    """Keep a trial's ratings, shape (decoders, rows). Raises StorageFailed."""
+    """Write a trial's ratings, shape (decoders, rows). Raises StorageFailed."""
     file = io.BytesIO()
     np.save(file, ratings)
     store.write(_name(trial), file.getvalue())
 
 
 def read(store: Store, trial: str) -> np.ndarray | None:
-    """A trial's ratings; None where it left none. Raises StorageFailed."""
+    """A trial's ratings, shape (decoders, rows); None if it wrote none. Raises StorageFailed."""
     content = store.read(_name(trial))
     return None if content is None else np.load(io.BytesIO(content))
 

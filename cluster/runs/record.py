@@ -1,4 +1,4 @@
-"""`run.json`: what a run was asked for, of which version it is, and where it ran."""
+"""`run.json`: what was asked for, and the versions, the commit and the machine that ran it."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, cast
@@ -9,11 +9,11 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.data import Columns, Duplicates, SplitKind
 from reeltune.trainables.data.prepared import DataOptions, Prepared
 
-SCHEMA = 2  # 1: no `schema` in the file
+SCHEMA = 2  # files without `schema` are version 1
 
 
 class AskedOfData(Stored):
-    """The data of a run, by name and by content: one that goes on must have the same."""
+    """The data of a run, by name and by content hash; a resume must have the same."""
 
     data: str
     columns: dict[str, str] | None = None
@@ -41,7 +41,7 @@ class AskedOfData(Stored):
 
 
 def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
-    """The fields of `AskedOfData`, for the models that have more."""
+    """The fields of `AskedOfData`, as arguments for its subclasses."""
     columns = asdict(options.columns or Columns())
     return {
         "data": options.data,
@@ -78,7 +78,7 @@ class AskedToTune(AskedOfData):
     ensemble: bool = True
     trials: int
     workers_per_trial: int = 1
-    source: str | None = Field(None, alias="from")  # the run that it started from
+    source: str | None = Field(None, alias="from")  # the run of `--from`
     space: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
@@ -88,8 +88,8 @@ Asked = Annotated[AskedToTune | AskedToTrain, Field(discriminator="verb")]
 class SizeRecord(Stored):
     """The size of the data, for searches that start from this run."""
 
-    ratings: int  # to train on
-    span: float  # of the scale
+    ratings: int  # training rows
+    span: float  # of the rating scale
 
 
 class RunRecord(Stored):

@@ -1,4 +1,4 @@
-"""Where a run's files are kept: a folder, or an object store (s3://, gs://) through pyarrow's filesystems."""
+"""The storage of a run's files: a folder, or an object store (s3://, gs://) through pyarrow's filesystems."""
 
 import logging
 import os
@@ -21,11 +21,11 @@ from reeltune.trainables.errors import InputError, StorageFailed
 log = logging.getLogger(__name__)
 
 SCHEMES = ("s3", "gs")
-WAITS = (0.5, 1, 2, 4, 8, 16, 30)  # seconds before each further try
-PATIENCE, HASTE = 60.0, 5.0  # seconds of trying: a store that fails for half a minute is outlived
+WAITS = (0.5, 1, 2, 4, 8, 16, 30)  # seconds before each retry
+PATIENCE, HASTE = 60.0, 5.0  # seconds of retrying: enough to survive a store that fails for half a minute
 FLAGS = ("allow_bucket_creation", "allow_bucket_deletion")
 S3_OPTIONS = ("region", "scheme", "endpoint_override", *FLAGS)
-TRIES = 2  # of one request, by Amazon's own client: by its default one may take minutes
+TRIES = 2  # attempts per request of Amazon's own client, whose default can take minutes
 Result = TypeVar("Result")
 
 
@@ -39,9 +39,9 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Store:
-    """Files by name below a place that every node sees. Picklable, so that workers write for themselves.
+    """Files by name below a folder or URI that every node sees. Picklable, so that workers can write themselves.
 
-    `where` is an absolute path or a URI, whose query (`?endpoint_override=...`) is that of pyarrow's URIs.
+    `where` is an absolute path or a URI; its query (`?endpoint_override=...`) has pyarrow's options.
     """
 
     where: str
@@ -53,7 +53,7 @@ class Store:
 
     @classmethod
     def at(cls, where: str, what: str = "--storage") -> "Store":
-        """A store of a path or URI that a person typed. Raises InputError at one that can be none; asks no network."""
+        """A store from a path or URI that a person typed. Raises InputError if it is malformed; needs no network."""
         scheme, sign, _ = where.partition("://")
         if not sign:
             return cls(str(Path(where).expanduser().absolute()))
@@ -75,16 +75,16 @@ class Store:
 
     @property
     def hasty(self) -> "Store":
-        """The same, that gives up soon."""
+        """The same store, with HASTE seconds of retrying."""
         return changed(self, patience=HASTE)
 
     def below(self, name: str) -> "Store":
-        """The store of a folder in this one."""
+        """The store of a folder below this one."""
         start, sign, query = self.where.partition("?") if self.remote else (self.where, "", "")
         return changed(self, where=f"{start.rstrip('/')}/{inside(name, of=self.where)}{sign}{query}")
 
     def check(self) -> None:
-        """Raise InputError where nothing can be written: no such bucket, no permission, nobody there."""
+        """Raise InputError if the store cannot be written: no such bucket, no permission, no server."""
         try:
             if self.remote:
                 self.hasty._insist(self._make_bucket, "cannot be reached")
@@ -94,11 +94,11 @@ class Store:
             raise InputError(f"--{error}") from None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file that is there as a whole or as it was before. Raises StorageFailed after several tries."""
+        """Write a file whole; if that fails, the file stays as it was. Raises StorageFailed after retries."""
 
         def put() -> None:
             system, path = self._open(name)
-            if self.remote:  # an object appears when its stream is closed, and not at all if that fails
+            if self.remote:  # an object appears only once its stream is closed
                 with system.open_output_stream(path) as stream:
                     stream.write(content)
             else:
@@ -107,7 +107,7 @@ class Store:
         self._insist(put, f"{name} cannot be written")
 
     def read(self, name: str) -> bytes | None:
-        """A file's content, None where there is no such file. Raises StorageFailed after several tries."""
+        """A file's content; None if there is no such file. Raises StorageFailed after retries."""
 
         def get() -> bytes | None:
             system, path = self._open(name)
@@ -120,7 +120,7 @@ class Store:
         return self._insist(get, f"{name} cannot be read")
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is no error."""
+        """Remove a file, if it exists. Raises StorageFailed after retries."""
 
         def delete() -> None:
             system, path = self._open(name)
@@ -130,7 +130,7 @@ class Store:
         self._insist(delete, f"{name} cannot be removed")
 
     def clear(self) -> None:
-        """Remove all files below, and the folder."""
+        """Remove the store's folder with all files. Raises StorageFailed after retries."""
         system, folder = self._open()
 
         def delete() -> None:
@@ -140,11 +140,11 @@ class Store:
         self._insist(delete, "cannot be removed")
 
     def names(self) -> list[str]:
-        """The files below, with their paths from here, in order."""
+        """The sorted paths of all files, relative to the store."""
         return list(self.files())
 
     def files(self) -> dict[str, Stamp]:
-        """The same with their stamps. Raises InputError at a name that leads out of here: an object may have any."""
+        """All files' stamps by relative path. Raises InputError at a path such as `../x`, which objects may have."""
 
         def look() -> dict[str, Stamp]:
             system, folder = self._open()
@@ -169,7 +169,7 @@ class Store:
     def _make_bucket(self) -> None:
         system, bucket = _system(_root(self.where)), urlsplit(self.where).netloc
         if system.get_file_info(bucket).type == fs.FileType.NotFound:
-            system.create_dir(bucket)  # refused unless the URI allows it
+            system.create_dir(bucket)  # raises unless the URI has ?allow_bucket_creation=true
 
     def _insist(self, act: Callable[[], Result], what: str) -> Result:
         start = time.monotonic()
@@ -185,14 +185,14 @@ class Store:
 
 
 def _root(where: str) -> str:
-    """The URI of the bucket alone, with the query."""
+    """The URI of the bucket, with the query but without the path."""
     parts = urlsplit(where)
     return f"{parts.scheme}://{parts.netloc}" + (f"?{parts.query}" if parts.query else "")
 
 
 @lru_cache(maxsize=16)
 def _system(root: str) -> fs.FileSystem:
-    """The filesystem of a bucket, with requests that end within seconds: what fails is tried again here."""
+    """The filesystem of a bucket. Its requests fail within seconds, since `Store` retries them itself."""
     parts = urlsplit(root)
     if parts.scheme == "gs":
         return fs.FileSystem.from_uri(f"{root}{'&' if parts.query else '?'}retry_limit_seconds=10")[0]
@@ -213,7 +213,7 @@ def _system(root: str) -> fs.FileSystem:
 
 
 def refuse_credentials(where: str, what: str) -> None:
-    """Raise InputError, which does not repeat them, at a URI that holds a key: it would stand in files and logs."""
+    """Raise InputError at a URI with credentials, without repeating them: they would get into files and logs."""
     scheme, _, rest = where.partition("://")
     host, query = rest.partition("/")[0], rest.partition("?")[2]
     if "@" in host + query or (scheme in SCHEMES and ":" in host.partition("?")[0]):
@@ -224,7 +224,7 @@ def refuse_credentials(where: str, what: str) -> None:
 
 
 def inside(name: str, *, of: str) -> str:
-    """The name of a file or folder below another. Raises InputError where it leads out of that."""
+    """The name, if it stays below `of`. Raises InputError if it leads out."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts:
         raise InputError(f"{of}: {name!r} leads out of it")
@@ -232,7 +232,7 @@ def inside(name: str, *, of: str) -> str:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file that is there as a whole or, if writing fails, as it was before."""
+    """Write a file whole; if that fails, the file stays as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

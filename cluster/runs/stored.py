@@ -1,4 +1,4 @@
-"""What every model of a stored file has in common: it cannot be changed, and reads files of other versions."""
+"""The base class of the models of stored files: immutable, and able to read other versions' files."""
 
 import json
 from pathlib import Path
@@ -13,24 +13,24 @@ from reeltune.trainables.options import explain
 class Stored(BaseModel):
     """A part of a file that is kept on disk or sent between processes.
 
-    Fields that this version does not know are left out, and those that an older version did not write have defaults,
-    so that each file has one reader whichever version wrote it.
+    Reading ignores fields that this version does not know, and gives defaults to fields that an older version did not
+    write. So one reader serves each file, whichever version wrote it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, protected_namespaces=())
 
     def as_json(self) -> dict[str, Any]:
-        """The content of the file: JSON's own types, by the names that stand in it."""
+        """The content of the file in JSON's types, under the names used in the file."""
         return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file. Raises InputError where it is no JSON, or not what it should be."""
+        """Read a file. Raises InputError if it is not JSON, or does not match the model."""
         return cls.parsed(path.read_text(), str(path))
 
     @classmethod
     def parsed(cls, text: str | bytes, name: str) -> Self:
-        """Read a file's text; `name` says in an error which file it is."""
+        """Read a file's text. Raises InputError as `read` does, with `name` as the file's name."""
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
