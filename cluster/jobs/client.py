@@ -1,7 +1,7 @@
-"""`--address ray://HOST:PORT`: the command runs on the cluster's head node, to which Ray's client leads.
+"""`--address ray://HOST:PORT`: runs the command on the cluster's head node, through Ray's client.
 
-Ray Tune cannot search from the client's side: it sends its own driver to the cluster, away from the files that a
-search keeps. So the whole command goes there. What it prints comes here, and in the end so does its run's folder.
+Ray Tune cannot search from the client's side: it would send its own driver to the cluster, away from the files that a
+search keeps. So the whole command runs there. Its output is printed here, and at the end its run's folder is copied.
 """
 
 import io
@@ -25,11 +25,14 @@ from reeltune.cluster.runs.folder import RUNS, RunFolder
 from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
 from reeltune.cluster.session.session import join
 
-END_SECONDS = 20.0  # to end cleanly in, once asked to
+END_SECONDS = 20.0  # that an interrupted command has to end cleanly
 
 
 def run(address: str, command: JobCommand) -> int:
-    """Run a command on the cluster, and show it here; its exit code. Raises InputError where no cluster answers."""
+    """Run a command on the cluster, print its output, and return its exit code.
+
+    Raises InputError if no cluster answers.
+    """
     with tempfile.TemporaryDirectory() as folder:
         join(address, runtime_env={"py_modules": stage(Path(folder), command.files)})
     try:
@@ -57,7 +60,7 @@ def _follow(process: Any, command: JobCommand) -> int:
 
 
 def _shown(process: Any, seconds: float = float("inf")) -> int:
-    """Print what the process prints until it ends, or for so long; its exit code."""
+    """Print what the process prints, until it ends or `seconds` have passed. Returns its exit code, else 0."""
     end = time.monotonic() + seconds
     while True:
         out, err, code = ray.get(process.read.remote())
@@ -69,7 +72,7 @@ def _shown(process: Any, seconds: float = float("inf")) -> int:
 
 
 def unpack(packed: bytes, name: str, where: str) -> str:
-    """Put a run's folder in its place below `runs/`; what to say of it. Another run of this name there is kept."""
+    """Unpack a run's folder below `runs/`, and return the line to print. Another run of this name is kept."""
     place = RUNS / name
     RUNS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RUNS, prefix=f".{name}-") as folder:
@@ -78,7 +81,7 @@ def unpack(packed: bytes, name: str, where: str) -> str:
         here, there = RunFolder(place).read_record(), RunFolder(Path(folder) / name).read_record()
         if place.exists() and (here and here.started) != (there and there.started):
             return f"{place} is here already, and is another run: the results stay on the head node, in {where}"
-        if here == there:  # the head node's folder itself, shared or on this machine
+        if here == there:  # `runs/` is the head node's own folder, shared or on the same machine
             return f"all of it is here, in {place}"
         shutil.rmtree(place, ignore_errors=True)
         os.replace(Path(folder) / name, place)
@@ -86,10 +89,10 @@ def unpack(packed: bytes, name: str, where: str) -> str:
 
 
 class Remote:
-    """The command's process on the head node. It ends with this actor, and so with the client."""
+    """An actor that runs the command as a process on the head node. The process ends with the actor and the client."""
 
     def __init__(self, entrypoint: str) -> None:
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the Python of the cluster's own environment
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # so that `python` is the cluster's own
         self.process = subprocess.Popen(
             entrypoint,
             shell=True,
@@ -108,7 +111,7 @@ class Remote:
             reader.start()
 
     def read(self) -> tuple[str, str, int | None]:
-        """What it printed since the last call, and its exit code once all of that is told."""
+        """Its new output and errors since the last call, and its exit code; None until the process has ended."""
         code = self.process.poll()
         if code is not None:
             for reader in self.readers:
@@ -122,7 +125,7 @@ class Remote:
         self.process.send_signal(signal.Signals(number))
 
     def pack(self, name: str) -> tuple[bytes, str]:
-        """The run's folder but for Ray Tune's own, as a tar file; empty where there is none. And where it is."""
+        """The run's folder without `tune/` as a tar file, b"" if there is none, and the folder's path."""
         run, file = RUNS / name, io.BytesIO()
         if not run.exists():
             return b"", str(run.absolute())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class JobCommand:
-    """A verb with its options, as a job runs it."""
+    """A verb with its options, ready to run as a job."""
 
-    name: str  # of the job, and of the run where the verb makes one
+    name: str  # of the job, and of the run if the verb makes one
     entrypoint: str
-    files: tuple[Path, ...]  # of this machine, sent along
+    files: tuple[Path, ...]  # this machine's files to send along
     results: str | None  # where its run is kept, if the verb makes one
-    shared: bool  # whether that is a --storage of the user's own
+    shared: bool  # whether that is the user's --storage

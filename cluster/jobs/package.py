@@ -1,4 +1,4 @@
-"""What a Ray job is sent: reeltune as it is imported here, and small files that its command names."""
+"""What a Ray job takes along: reeltune as it is imported here, and small files that its command names."""
 
 import re
 import shutil
@@ -8,15 +8,18 @@ from pathlib import Path
 
 from reeltune.trainables.errors import InputError
 
-MANIFESTS = "deploy"  # beside the code of `cluster` in a checkout, and not sent
+MANIFESTS = "deploy"  # in a checkout's `cluster/`; not sent
 FILES = "reeltune_files"  # a folder on the job's import path, beside `reeltune`
 LIMIT = 1 << 20
 
 
 def stage(folder: Path, files: tuple[Path, ...]) -> list[str]:
-    """Copy what is sent into `folder`; the folders that Ray is to put on the job's import path."""
+    """Copy what to send into `folder`. Returns the folders for the job's import path.
+
+    Raises InputError if that is over LIMIT bytes.
+    """
     ignore = shutil.ignore_patterns("__pycache__", ".*", MANIFESTS)
-    # In a checkout the folders of code are links: what is sent is laid out as the wheel.
+    # In a checkout the folders of code are links. `copytree` follows them, so the copy has the layout of the wheel.
     staged = [shutil.copytree(_source("reeltune"), folder / "reeltune", ignore=ignore)]
     if files:
         staged.append(folder / FILES)
@@ -28,7 +31,7 @@ def stage(folder: Path, files: tuple[Path, ...]) -> list[str]:
 
 
 def requirements() -> list[str]:
-    """What reeltune needs beside Ray, which the cluster has in its own version."""
+    """reeltune's requirements, without Ray, which the cluster has. Raises InputError if it is not installed here."""
     try:
         needed = metadata.requires("reeltune") or []
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""`submit`: a verb as a Ray job, through Ray's own client, which also passes on Ray's token."""
+"""`submit`: starts a verb as a Ray job, with Ray's job client, which also sends Ray's token."""
 
 import asyncio
 import logging
@@ -31,12 +31,12 @@ CHATTY = tuple(
     f"ray.{name}"
     for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
 )
-INSTALL_SECONDS = 1800  # torch alone is gigabytes
+INSTALL_SECONDS = 1800  # limit of pip's installation: torch alone is gigabytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job on a cluster: one that was just submitted, or one that was on its way already."""
+    """A job on a cluster: just submitted, or (without `started`) one of this name that was there already."""
 
     client: "JobSubmissionClient"
     address: str
@@ -53,7 +53,7 @@ class Job:
 
 
 def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
-    """Start the job, unless one of this name is on its way already. Raises InputError where no cluster takes it."""
+    """Start the job, unless one of this name is waiting or running. Raises InputError if no cluster takes it."""
     url = _url(address)
     client = _connect(url)
     pattern = re.compile(rf"reeltune-{re.escape(command.name)}(?::\d+)?")
@@ -74,17 +74,17 @@ def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
             except RuntimeError as error:
                 if "already exists" not in str(error):
                     raise InputError(f"--address {url}: the cluster refused the job: {_first_line(error)}") from None
-                continue  # somebody submitted the same name a moment earlier: follow theirs
+                continue  # somebody has just submitted the same name: follow that job
             return Job(client=client, address=url, id=wanted, started=True)
 
 
 def follow(job: Job) -> "JobDetails":
-    """Copy the job's log, its standard output and error in one stream, to standard error until it ends."""
+    """Print the job's log (its standard output and error in one) on standard error until the job ends."""
     import aiohttp
 
     log = _Log()
     while True:
-        # A connection that broke says nothing of the job: ask for its status, then go on with its log.
+        # A broken connection does not mean that the job has ended: ask for its status, then go on with the log.
         with suppress(RuntimeError, aiohttp.ClientError):
             asyncio.run(log.tail(job))
         details = job.client.get_job_info(job.id)
@@ -94,7 +94,7 @@ def follow(job: Job) -> "JobDetails":
 
 
 class _Log:
-    """What of a job's log was printed: after a break it is read from its beginning again."""
+    """Counts the printed characters of a job's log: after a broken connection, Ray sends it from the beginning."""
 
     def __init__(self) -> None:
         self.printed = 0
@@ -108,7 +108,7 @@ class _Log:
 
 
 def exit_code(details: "JobDetails") -> int:
-    """The job's own; 1 where it could not be run, 143 where it was stopped."""
+    """The job's own exit code; 1 if it could not run, 143 if it was stopped."""
     if details.status == "SUCCEEDED":
         return 0
     if details.status == "STOPPED":
@@ -120,7 +120,7 @@ def exit_code(details: "JobDetails") -> int:
 
 
 def _url(address: str | None) -> str:
-    """Where the dashboard is: as asked, else by Ray's own variables, else on this machine."""
+    """The dashboard's URL: the given one, else from Ray's variables, else on this machine. Raises InputError."""
     if address is None:
         known = [os.environ.get(variable, "") for variable in VARIABLES]
         address = next((value for value in known if value.startswith("http")), DEFAULT_ADDRESS)
@@ -134,13 +134,13 @@ def _connect(url: str) -> "JobSubmissionClient":
     if find_spec("aiohttp") is None:
         raise InputError("submit: needs Ray's job client, which is not installed: pip install 'reeltune[cluster]'")
     if _asks_for_token(url):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # before Ray is loaded, which reads it then
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported, below
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ[VARIABLES[0]] = url  # the client prefers this variable to its own argument
+    os.environ[VARIABLES[0]] = url  # the client prefers this variable to its argument
     try:
         return JobSubmissionClient(url)
     except AuthenticationError:
@@ -150,7 +150,7 @@ def _connect(url: str) -> "JobSubmissionClient":
 
 
 def _asks_for_token(url: str) -> bool:
-    """Whether the cluster wants Ray's token. Also within a time limit, which Ray's client has none of."""
+    """Whether the cluster requires Ray's token. Raises InputError if none answers in 5 s; Ray's client would wait."""
     try:
         urlopen(f"{url}/api/version", timeout=5).close()
     except HTTPError as error:
