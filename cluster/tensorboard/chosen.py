@@ -1,4 +1,4 @@
-"""What TensorBoard shows of each architecture's chosen configuration, once, at a run's end."""
+"""Writes, once at a run's end, what TensorBoard shows of each architecture's chosen configuration."""
 
 import shutil
 from collections.abc import Iterable
@@ -15,21 +15,21 @@ from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.bundle import Predictor, load
 
 CHOSEN = "chosen"  # the folder below the run's event files
-ITEM_VECTORS = ("items.weight", "codes", "trunk.items")  # what architectures call their table of them
-MOST_ITEMS = 10_000  # that the projector is given: it takes no more in a browser
+ITEM_VECTORS = ("items.weight", "codes", "trunk.items")  # the architectures' names for their table of item vectors
+MOST_ITEMS = 10_000  # in the projector: a browser cannot take more
 
 
 def write(folder: RunFolder) -> None:
-    """Figures of the look at the test rows, and the weights and item vectors of the bundles, by architecture."""
+    """Write, by architecture, figures from `verdict.json`, and the bundle's weights and item vectors."""
     answer = Answer.read(folder.verdict)
     chosen = folder.tensorboard / CHOSEN
-    shutil.rmtree(chosen, ignore_errors=True)  # of the same run when it had fewer trials
+    shutil.rmtree(chosen, ignore_errors=True)  # from the same run, before it went on with more trials
     for name in answer.architectures:
         if not folder.model(name).exists():
             continue
         with SummaryWriter(str(chosen / name)) as writer:
             _write_figures(writer, name, answer)
-            if name != ENSEMBLE:  # its members' weights are theirs
+            if name != ENSEMBLE:  # its members show their own weights
                 _write_weights(writer, load(folder.model(name)))
 
 
@@ -49,13 +49,13 @@ def _write_weights(writer: SummaryWriter, predictor: Predictor) -> None:
     vectors = next((weights[name] for name in ITEM_VECTORS if name in weights), None)
     if vectors is not None:
         titles = labels(predictor.items.text)
-        rows = most_rated(predictor.item_ratings[1:])  # index 0 is 'unknown', which is no item
-        shown = vectors[1 + rows].double().numpy().round(4)  # the table is text
+        rows = most_rated(predictor.item_ratings[1:])  # index 0 is 'unknown'
+        shown = vectors[1 + rows].double().numpy().round(4)  # written as text
         writer.add_embedding(shown, metadata=[titles[row] for row in rows], tag="items")
 
 
 def confusion(counts: list[list[int]], values: list[str]) -> Figure:
-    """Rows: the true rating. Shares of each row as shades, since some ratings are rare; counts as text."""
+    """The confusion matrix, one row per true rating: counts as text, shares of the row as shades."""
     matrix = np.array(counts)
     side = min(1 + 0.7 * len(values), 14)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -70,7 +70,7 @@ def confusion(counts: list[list[int]], values: list[str]) -> Figure:
 
 
 def calibration(reliability: list[ReliabilityBin], *, ece: float) -> Figure:
-    """How often the most probable rating was right, by the probability it was given."""
+    """The reliability curve: how often the most probable rating is right, by its probability."""
     filled = [each for each in reliability if each.count]
     confidence = np.array([each.confidence for each in filled])
     frequency = np.array([each.frequency for each in filled])
@@ -82,7 +82,7 @@ def calibration(reliability: list[ReliabilityBin], *, ece: float) -> Figure:
 
 
 def labels(titles: Iterable[str]) -> list[str]:
-    """Titles as lines of a table of one column: anybody's text, which may hold tabs and line ends or be empty."""
+    """Titles as lines of a one-column table. A title may hold any text: tabs and line ends become spaces."""
     return [_line(title) for title in titles]
 
 
@@ -93,5 +93,5 @@ def _line(title: str) -> str:
 
 
 def most_rated(ratings: np.ndarray) -> np.ndarray:
-    """The places, in order, of the items shown: all, or the most rated as far as the projector takes them."""
+    """The positions, ascending, of the items to show: all, or the MOST_ITEMS most rated."""
     return np.sort(np.argsort(-ratings, kind="stable")[:MOST_ITEMS])

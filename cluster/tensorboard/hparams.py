@@ -1,4 +1,4 @@
-"""TensorBoard's HParams tab: what the search varies and measures, and each trial's session in it."""
+"""TensorBoard's HParams tab: the hyperparameters and metrics of the search, and a session for each trial."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ METRICS = {
     "loss/train": "training loss",
 }
 STATES = {"done": 0, "stopped": 1, "failed": 2}
-# A session has one status, and of a stopped trial nobody knows what its end would have been. What a session
-# starts with cannot change later, so the state can be a metric and no hyperparameter.
+# HParams has no status for a stopped trial. So the state is a metric too; it cannot be a hyperparameter, since these
+# are written at a session's start.
 STATUSES = {"done": STATUS_SUCCESS, "stopped": STATUS_UNKNOWN, "failed": STATUS_FAILURE}
 STAGES = ("search", "confirm")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What one architecture's search varies, and its configuration of trial 0, which the space need not hold."""
+    """What one architecture's search varies, and the configuration of trial 0, which may lie outside the space."""
 
     space: Space
     reference: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Drawn:
         return [*self.space.parameters, *self.space.fixed]
 
     def varied(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The varied parameters of a configuration, less those that mean nothing beside the others."""
+        """The varied parameters of a configuration, without those that have no effect beside the others."""
         conditions = {name: parameter.when for name, parameter in self.space.parameters.items()}
         return {
             name: config[name]
@@ -58,7 +58,7 @@ class Drawn:
 
 
 def experiment(searched: Mapping[str, Drawn]) -> Summary:
-    """The union of all architectures' hyperparameters, and the metrics: what the tab shows before any trial."""
+    """The columns of the tab: the union of all architectures' hyperparameters, and the metrics."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
     most = [name for name in names if 2 * sum(name in each.names() for each in searched.values()) > len(searched)]
     domains = {
@@ -67,7 +67,7 @@ def experiment(searched: Mapping[str, Drawn]) -> Summary:
         **{name: _domain(name, searched) for name in names},
     }
     content = Experiment(
-        # The tab has these first, and shows the first five only unless more are ticked.
+        # `differs` puts a column first; the tab shows only the first five unless more are ticked.
         hparam_infos=[_info(name, domain, first=name in ("architecture", *most)) for name, domain in domains.items()],
         metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
     )
@@ -75,13 +75,13 @@ def experiment(searched: Mapping[str, Drawn]) -> Summary:
 
 
 def start(trial: Mapping[str, Any], searched: Drawn) -> Summary:
-    """The session of a trial's order begins."""
+    """The start of a trial's session, with its hyperparameters."""
     about = {"architecture": trial["architecture"], "stage": trial["stage"]}
     return hparams_pb({**about, **searched.varied(trial["config"])}, trial_id=trial["trial"])
 
 
 def end(state: str, *, at: float) -> Summary:
-    """It ends, at a time in seconds since 1970."""
+    """The end of a trial's session; `at` is in seconds since 1970."""
     info = SessionEndInfo(status=STATUSES[state], end_time_secs=at)
     return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=info))
 
@@ -98,7 +98,7 @@ def _info(name: str, domain: Domain, *, first: bool) -> HParamInfo:
 
 
 def _domain(name: str, searched: Mapping[str, Drawn]) -> Domain:
-    """Every value that a trial of any architecture can have: the tab's filters would hide the others."""
+    """All values that a trial of any architecture can have: the tab's filters hide trials with others."""
     values: list[Any] = []
     ranged = False
     for each in searched.values():

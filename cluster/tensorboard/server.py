@@ -1,4 +1,4 @@
-"""`reeltune board`: TensorBoard on a run, on this machine's loopback address, until Ctrl-C."""
+"""`reeltune board`: serves a run with TensorBoard on this machine's loopback address, until Ctrl-C."""
 
 import contextlib
 import io
@@ -15,12 +15,15 @@ from reeltune.cluster.session.interrupt import Interrupted, interruptible
 from reeltune.trainables.errors import InputError
 
 HOST = "127.0.0.1"
-REFRESH = 30.0  # seconds
+REFRESH = 30.0  # seconds between two fetches from an object store
 EVENTS = "events.out.tfevents.*"
 
 
 def serve(folder: RunFolder, *, port: int) -> int:
-    """Serve until the process is asked to end; port 0 is any free one. Raises InputError where that cannot be."""
+    """Serve until a signal ends the process, and return the exit code; port 0 is any free one.
+
+    Raises InputError if the run has no event files or the port is taken.
+    """
     if next(folder.tensorboard.rglob(EVENTS), None) is None:
         raise InputError(f"{folder.place}: TensorBoard has nothing to show: it has no event files")
     try:
@@ -30,13 +33,13 @@ def serve(folder: RunFolder, *, port: int) -> int:
             print(address, flush=True)
             _refresh(folder)
     except Interrupted as end:
-        # There is no other way to end it: Ctrl-C is no failure.
+        # Ctrl-C is the normal end, not a failure.
         return 0 if end.exit_code == 128 + signal.SIGINT else end.exit_code
     raise AssertionError("waited for ever")
 
 
 def _refresh(folder: RunFolder) -> None:
-    """Wait for ever, and fetch what is new of a run in an object store."""
+    """Loop for ever, and fetch the changes if the run is in an object store."""
     while not threading.Event().wait(REFRESH):
         if folder.home is not None:
             fetch(folder.home, folder.path)
@@ -48,7 +51,7 @@ def _launch(folder: RunFolder, port: int) -> str:
     board.configure(["reeltune", "--logdir", str(folder.tensorboard), "--host", HOST, "--port", str(port)])
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):  # a note on how fast it loads
+        with contextlib.redirect_stderr(said):  # hides a note about fast loading
             return board.launch()
     except program.TensorBoardServerException as error:
         raise InputError(f"--port {port}: {error}") from None

@@ -1,4 +1,4 @@
-"""TensorBoard: one event file for each fit of the search, with short tags and epochs as steps."""
+"""Writes one event file for each fit of the search, with short tags and epochs as steps."""
 
 import shutil
 import time
@@ -24,9 +24,9 @@ TAGS = {
 
 
 class Board(Callback):
-    """Writes what trials report, on the driver's disk: event files are appended to, which stores cannot do.
+    """A Tune callback that writes what trials report to event files on the driver's disk (stores cannot append).
 
-    How a trial ended is the ledger's to say: Tune tells the dealer, which writes it there, before its callbacks.
+    It reads from the ledger how a trial ended: Tune calls the searcher, which writes the ledger, before callbacks.
     """
 
     def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn], *, disk: Disk) -> None:
@@ -44,7 +44,7 @@ class Board(Callback):
         with self.disk.writing():
             self._close(trial)
             folder = self.folder / trial.config["trial"]
-            if folder.exists():  # it was cut off, or its process died: its first word has all points so far
+            if folder.exists():  # the trial restarts after a cut-off or a crash: its first report repeats all points
                 shutil.rmtree(folder)
             writer = self._writers[trial.trial_id] = FileWriter(folder)
             writer.add_summary(start(trial.config, self.searched[trial.config["architecture"]]))
