@@ -5,13 +5,13 @@
 - `checks.py`: what the values of options may be
 - `watched.py`: runs a command with its progress shown, here or on a cluster's head node
 - `logs.py`: `--verbose` and `--log-file`
-- `job_command.py`: reads the command of a job as if it were run here
+- `job_command.py`: checks the command of a job as if it ran here
 - `output.py`: results on standard output: one JSON object, or text
 - `tables.py`: tables for the terminal
-- `tune.py`: search, refit, judge
+- `tune.py`: the main job: search, refit, judge
 - `train.py`: one fit
 - `lr_find.py`: the learning-rate range test
-- `architectures.py`: what there is to choose from
+- `architectures.py`: lists the architectures
 - `predict.py`: rates the pairs of a file
 - `data.py`: describes a data set
 - `board.py`: TensorBoard on a run
@@ -20,5 +20,5 @@
 - `verdict.py`: judges a run again
 - `replay.py`: trains a run's winner again
 - `recommend.py`: the best unseen items for each user
-- `submit.py`: a verb as a Ray job
+- `submit.py`: runs a verb as a Ray job
 """

@@ -1,6 +1,6 @@
-"""The command line: `reeltune VERB`. Each verb gathers its options, calls its job, and shows the result.
+"""The command line: `reeltune VERB`. Each verb gathers its options, calls its command, and prints the result.
 
-Results go to standard output, progress and errors to standard error. Jobs are imported by their verb alone:
+Results go to standard output, progress and errors to standard error. A verb imports its command only when it runs:
 Ray and torch take seconds to load, and `--help` should not.
 """
 
@@ -60,11 +60,11 @@ for name, verb in VERBS.items():
 
 
 def main() -> None:
-    """Run the command line, and turn what is expected to go wrong into one line and an exit code."""
+    """Run the command line, and turn each expected error into one line and an exit code."""
     try:
         code = app(standalone_mode=False)
     except (InputError, typer.TyperException) as error:
-        # What typer finds wrong with an option says so by a method of its own.
+        # typer's own errors have their text in `format_message`.
         print(f"error: {getattr(error, 'format_message', error.__str__)()}", file=sys.stderr)
         code = 2
     except FitFailed as error:
@@ -94,8 +94,8 @@ def main() -> None:
 def about(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens inside on standard error.")] = False,
-    log_file: Annotated[Path | None, typer.Option(help="Log it to this file.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Write a debug log to standard error.")] = False,
+    log_file: Annotated[Path | None, typer.Option(help="Write the debug log to this file.")] = None,
 ) -> None:
     configure(verbose=verbose, file=log_file)
     if version:

@@ -1,4 +1,4 @@
-"""What options may be: checked before anything starts."""
+"""Checks of options' values, before anything starts."""
 
 import re
 from typing import Any, TypeGuard
@@ -11,14 +11,14 @@ DUPLICATES = ("keep", "last", "error")
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
-    """The value, if it is one of those allowed; else InputError that lists them."""
+    """The value, if it is allowed. Raises InputError that lists the allowed ones."""
     if value not in allowed:
         raise InputError(f"{option} {value!r}: expected {', '.join(allowed[:-1])} or {allowed[-1]}")
     return value
 
 
 def seconds(option: str, text: str) -> float:
-    """Seconds from `90`, `90s`, `15m` or `2h`."""
+    """Seconds from `90`, `90s`, `15m` or `2h`. Raises InputError at anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if match is None or float(match[1]) == 0:
         raise InputError(f"{option} {text!r}: expected a number of seconds, or 90s, 15m, 2h")
@@ -26,5 +26,5 @@ def seconds(option: str, text: str) -> float:
 
 
 def through_client(address: str | None) -> TypeGuard[str]:
-    """Whether an address is that of Ray's client, through which the whole command goes to the cluster."""
+    """Whether the address is one of Ray's client (`ray://`): then the whole command runs on the cluster."""
     return address is not None and address.startswith("ray://")

@@ -18,7 +18,7 @@ def data(
     time_column: opt.TimeColumn = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Fetch, check and describe a data set."""
+    """Describe a data set, and what is wrong with it; fetch it first if it is one of MovieLens by name."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.data import describe_data
 

@@ -1,4 +1,4 @@
-"""The command line that a Ray job runs: read here by the real one, so that a typo is found before anything is sent."""
+"""The command line that a Ray job runs, parsed here first, so that a typo is found before anything is sent."""
 
 import re
 import shlex
@@ -24,9 +24,9 @@ FIND_FILES = f"files=$(python -P -c 'import {FILES}; print(*{FILES}.__path__)')"
 
 
 def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
-    """The job for `VERB ...`, whose words the command line `group` reads.
+    """The job that runs `VERB ...`; the command line `group` parses the words.
 
-    Raises InputError, or typer's own errors, where the verb would not take these words.
+    Raises InputError, or typer's own errors, if the verb does not accept these words.
     """
     if not words:
         raise InputError("submit: expected a command after --, such as: reeltune submit -- tune --data ml-1m")
@@ -43,10 +43,10 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if "name" in values and "name" not in typed:
         added += ["--name", chosen]
     if "resume" in values and "resume" not in typed and given:
-        # On a new name it changes nothing; on an old one it goes on, also on another cluster with the same folder.
+        # A new name ignores it; a run of this name goes on, even on another cluster that has its folder.
         added.append("--resume")
     files = tuple(path for key in SENT if (path := values.get(key)) is not None and not path.is_absolute())
-    # In front, as what a person typed may end with -- and arguments.
+    # The added options come first, since what the user typed may end with -- and arguments.
     command = " ".join(_in_shell(word, files) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
     return JobCommand(
         name=chosen,
@@ -58,7 +58,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
 
 
 def without_address(words: list[str]) -> list[str]:
-    """The words of a command but for `--address` and its value."""
+    """The words of a command without `--address` and its value."""
     kept, skip = [], False
     for word in words:
         if not (skip or word == "--address" or word.startswith("--address=")):
@@ -68,7 +68,7 @@ def without_address(words: list[str]) -> list[str]:
 
 
 def _read(group: Any, verb: str, words: list[str]) -> tuple[dict[str, Any], set[str]]:
-    """The values of the verb's parameters, and which of them were typed."""
+    """The values of the verb's parameters, and the names of those that were typed."""
     with group.make_context("reeltune", [verb], resilient_parsing=True) as context:
         command = group.get_command(context, verb)
         if command is None:
@@ -79,7 +79,7 @@ def _read(group: Any, verb: str, words: list[str]) -> tuple[dict[str, Any], set[
 
 
 def _check(values: dict[str, Any]) -> None:
-    """What the verbs check themselves when they begin, and files that the cluster does not see."""
+    """Raise InputError at values that the verb would refuse, and at files that the cluster cannot see."""
     from reeltune.search_spaces import has_space
     from reeltune.trainables.architectures.table import ARCHITECTURES
 
@@ -109,7 +109,7 @@ def _check_sent(path: Path) -> None:
 
 
 def _check_seen(path: str | Path) -> None:
-    """Refuse a path that means a file of this machine's working folder; what is absolute may be shared."""
+    """Raise InputError at a relative path to a file of this machine; an absolute one may be on a shared disk."""
     refuse_credentials(str(path), "submit:")
     here = Path(path)
     if here.is_absolute() or has_known_columns(str(path)) or not here.exists():
@@ -121,7 +121,7 @@ def _check_seen(path: str | Path) -> None:
 
 
 def _check_storage(where: str) -> None:
-    """Refuse what can be no storage, and a folder whose place depends on where Ray was started."""
+    """Raise InputError at a malformed storage, and at a relative folder, which would depend on where Ray started."""
     if not Store.at(where).remote and not Path(where).is_absolute():
         raise InputError(
             f"--storage {where}: expected s3://BUCKET/..., gs://BUCKET/... or the absolute path of a folder that the "
@@ -143,7 +143,7 @@ def _one_name(outer: str | None, inner: str | None) -> str | None:
 
 
 def _in_shell(word: str, files: tuple[Path, ...]) -> str:
-    """A word for the shell that starts the job, where a file that is sent along is in another place."""
+    """A word quoted for the job's shell; the path of a file that is sent along becomes its path there."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     if value and Path(value) in files:
         return f'{option}{equals}"$files"/{shlex.quote(Path(value).name)}'

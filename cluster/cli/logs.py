@@ -1,4 +1,4 @@
-"""`--verbose` and `--log-file`: what a bug report needs to know, from the loggers of our modules."""
+"""`--verbose` and `--log-file`: the debug log of reeltune's modules, for bug reports."""
 
 import logging
 import sys
@@ -10,14 +10,14 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class StandardError(logging.Handler):
-    """Writes to whatever standard error is now: the live table puts its own in its place."""
+    """Writes to the current `sys.stderr`, which the live table replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)
 
 
 def configure(*, verbose: bool, file: Path | None) -> None:
-    """Have our loggers write. Without either option they write nothing. Raises InputError at a file that cannot be."""
+    """Set up the debug log; without either option there is none. Raises InputError if the file cannot be written."""
     handlers: list[logging.Handler] = [StandardError()] if verbose else []
     if file is not None:
         try:

@@ -19,7 +19,7 @@ def lr_find(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="PNG of the plot.")] = None,
     as_json: opt.Json = False,
 ) -> int:
-    """The learning-rate range test, with the 'valley' suggestion and a plot."""
+    """Run the learning-rate range test; print the 'valley' suggestion and write a plot."""
     options = opt.train_options(
         architecture,
         opt.data_options(data, split_seed=seed, users=users, items=items),

@@ -1,4 +1,4 @@
-"""The options that verbs share, as typer wants them, and their checks."""
+"""The options that several verbs take, declared for typer, and their checks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from reeltune.trainables.data.prepared import DataOptions
 
 Data = Annotated[str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings.")]
-Test = Annotated[str | None, typer.Option(help="Your own test file; no test part is split off the data then.")]
-Split = Annotated[str, typer.Option("--split", help="How rows are split: random, user or time.")]
+Test = Annotated[str | None, typer.Option(help="Your own test file; then no test part is split off the data.")]
+Split = Annotated[
+    str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")
+]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Duplicates = Annotated[
-    str | None, typer.Option(help="Pairs rated twice: keep, last or error. [default: last; keep for ml-100k]")
+    str | None, typer.Option(help="A pair that is rated twice: keep, last or error. [default: last; keep for ml-100k]")
 ]
 Users = Annotated[
     str | None, typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out.")
@@ -27,17 +29,20 @@ UserColumn = Annotated[str | None, typer.Option(help="The user column, if its na
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
-Decoder = Annotated[str, typer.Option("--decoder", help="What is judged: argmax, mean, median, rounded or grid.")]
-Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers of a fit; a GPU each where there are any.")]
+Decoder = Annotated[
+    str,
+    typer.Option("--decoder", help="What turns a prediction into a rating: argmax, mean, median, rounded or grid."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit, each with a GPU if there are any.")]
 Address = Annotated[
-    str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: one of our own, here]")
+    str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: start Ray here]")
 ]
 Name = Annotated[str | None, typer.Option(help="The run's name below runs/. [default: a timestamp]")]
 Storage = Annotated[
     str | None,
-    typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/, here]"),
+    typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/]"),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this name.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 Config = Annotated[Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder.")]
 Settings = Annotated[
@@ -117,4 +122,4 @@ def train_options(
 
 
 Run = Annotated[str, typer.Argument(help="A run: its name below runs/, its path or its URI.")]
-Architecture = Annotated[str, typer.Argument(help="Which: see `reeltune architectures`.")]
+Architecture = Annotated[str, typer.Argument(help="An architecture's name, from `reeltune architectures`.")]

@@ -1,4 +1,4 @@
-"""Results on standard output: one JSON object, or what a person wants to read."""
+"""Prints results on standard output: one JSON object, or text."""
 
 import json
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from reeltune.cluster.commands.replay import Replayed
     from reeltune.cluster.commands.train import Trained
 
-FILE_WIDTH = 160  # where the output is no terminal: a table in a file must not be cut
+FILE_WIDTH = 160  # columns when the output is not a terminal, so that no table in a file is cut
 
 
 def print_json(content: Stored | Mapping[str, Any]) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON object."""
     plain = content.as_json() if isinstance(content, Stored) else content
     print(json.dumps(plain, allow_nan=False, default=Stored.as_json))
 

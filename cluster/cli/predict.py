@@ -17,7 +17,7 @@ def predict(
     time_column: opt.TimeColumn = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Rate the pairs of a file by a trained model."""
+    """Rate the pairs of a file with a trained model."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.predict import predict_file
     from reeltune.cluster.runs.find import model_folder

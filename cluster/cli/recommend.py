@@ -13,25 +13,27 @@ def recommend(
     seen: Annotated[
         str | None,
         typer.Option(
-            help="What users have rated, which is left out: a table of pairs, or a data set by name; "
-            "'none' leaves out nothing. Must be given, as a model does not hold its pairs."
+            help="The pairs to leave out: a table of pairs, or a data set by name; 'none' leaves out nothing. "
+            "Required, since a model does not hold the pairs it was fitted on."
         ),
     ] = None,
     users: Annotated[
-        str | None, typer.Option(help="Ids with a comma between them, or a table of users. [default: all of the model]")
+        str | None, typer.Option(help="Ids separated by commas, or a table of users. [default: all of the model]")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Items for each user.")] = 10,
-    at: Annotated[str | None, typer.Option(help="Their date, for a model fitted with time. [default: none]")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="The date of the ratings, for a model fitted with time. [default: none]")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write. [default: printed]")
+        Path | None, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write. [default: print them]")
     ] = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     as_json: opt.Json = False,
 ) -> int:
-    """The best unseen items for each user, best first.
+    """List the items that a model rates best for each user, among those the user has not seen.
 
-    Of items with the same rating, as the argmax of a classifier often gives, those with the higher mean come first.
+    Items with the same rating, which the argmax of a classifier often gives, are ordered by their mean.
     """
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.output_file import check_output, write_table

@@ -14,15 +14,15 @@ def replay(
     context: typer.Context,
     run: opt.Run,
     other: Annotated[
-        str | None, typer.Option("--architecture", help="Another one of the run. [default: the winner]")
+        str | None, typer.Option("--architecture", help="The run's architecture to train. [default: the winner]")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Data-parallel workers of a fit. [default: as many as the run had]")
+        int | None, typer.Option(min=1, help="Data-parallel workers per fit. [default: as many as the run had]")
     ] = None,
     address: opt.Address = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Train a run's winner again, and check that its score is the reported one: one more look at its test rows."""
+    """Train a run's winner again and check that it gets the reported score. Counts as a look at the test rows."""
     if through_client(address):
         return on_cluster(context, address)
     from reeltune.cluster.cli import output as show

@@ -1,4 +1,4 @@
-"""`reeltune submit -- VERB ...`: the verb as a job of a Ray cluster."""
+"""`reeltune submit -- VERB ...`: runs the verb as a Ray job."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -15,23 +15,27 @@ WHERE = "in the folder in which Ray was started on the head node"
 
 def submit(
     context: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="-- VERB ...", help="The command, after --.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="-- VERB ...", help="The command to run, after --.")
+    ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="The dashboard. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else http://127.0.0.1:8265]"),
+        typer.Option(
+            help="The cluster's dashboard. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else http://127.0.0.1:8265]"
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The job's and its run's name. [default: a timestamp]")] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the job and its run. [default: a timestamp]")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the log and wait for the job's end.")] = True,
     install: Annotated[
         bool, typer.Option("--install/--no-install", help="Install with pip what the cluster lacks, for this job.")
     ] = False,
     as_json: opt.Json = False,
 ) -> int:
-    """Run any command as a job on a Ray cluster; the same name again goes on with it, and never starts it twice.
+    """Run a command as a job on a Ray cluster. A job of this name that is running is followed, not started twice.
 
-    The job's log, which is its standard output and error in one, goes to standard error; the exit code is the job's.
-    Results are in the command's --storage; without one they are in runs/NAME, in the folder in which Ray was started
-    on the head node.
+    If an earlier job of this name has ended, its run goes on. The job's log, with its standard output and error, goes
+    to standard error; the exit code is the job's. Results are in the command's --storage; without one they are in
+    runs/NAME, in the folder in which Ray was started on the head node.
     """
     from reeltune.cluster.cli.job_command import job_command
     from reeltune.cluster.jobs.submit import submit as start
@@ -54,7 +58,7 @@ def submit(
 
 
 def _followed(job: "Job") -> tuple[str, int | None, int]:
-    """The job's status and exit code, and this command's, which differ where it stopped following."""
+    """The job's status and exit code, and this command's exit code, which differs if it stopped following."""
     from reeltune.cluster.jobs.submit import exit_code, follow
 
     try:

@@ -6,11 +6,11 @@ from rich.table import Table
 from reeltune.cluster.report.words import HEADINGS, NARROW, figure, rows
 from reeltune.cluster.runs.answer import ByValue, Metrics, Result
 
-WIDE = 145  # columns that the whole result table takes
+WIDE = 145  # characters that the whole result table needs
 
 
 def terminal_table(result: Result, decoder: str, *, width: int) -> Table:
-    """The result table for a terminal: the columns that answer the question, and the others where there is room."""
+    """The result table for a terminal: the columns that answer the question, and the others if there is room."""
     shown = HEADINGS if width >= WIDE else NARROW
     title = f"test rows, MSE of the {decoder} decoder"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

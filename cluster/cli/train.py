@@ -14,14 +14,14 @@ def train(
     architecture: opt.Architecture,
     data: opt.Data = "ml-100k",
     test: opt.Test = None,
-    score_test: Annotated[bool, typer.Option("--score-test", help="Look at the test part too.")] = False,
+    score_test: Annotated[bool, typer.Option("--score-test", help="Score the test rows too (one more look).")] = False,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
     config: opt.Config = None,
     settings: opt.Settings = None,
     decoder: opt.Decoder = "argmax",
     workers: opt.Workers = 1,
-    bf16: Annotated[bool, typer.Option("--bf16", help="bfloat16 autocast, on a GPU.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Use bfloat16 autocast; needs a GPU.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, help="Seconds between checkpoints.")] = 10.0,
     seed: opt.Seed = 42,
     address: opt.Address = None,
@@ -37,7 +37,7 @@ def train(
     time_column: opt.TimeColumn = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Fit one architecture on the training rows, data-parallel, and bundle the model."""
+    """Fit one architecture on the training rows, data-parallel, and write a model bundle."""
     if through_client(address):
         return on_cluster(context, address)
     from reeltune.cluster.cli import output as show

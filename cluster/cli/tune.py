@@ -19,32 +19,34 @@ SMOKE_DATA, SMOKE_TRIALS = "synthetic:ratings=2000", 2
 
 def tune(
     context: typer.Context,
-    architectures: Annotated[list[str] | None, typer.Argument(help="Which; all if none is named.")] = None,
+    architectures: Annotated[list[str] | None, typer.Argument(help="Names to search. [default: all]")] = None,
     data: opt.Data = "ml-100k",
     test: opt.Test = None,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials for each architecture.")] = 20,
-    time: Annotated[str | None, typer.Option(help="Limit of the search alone: 90, 90s, 15m, 2h.")] = None,
+    time: Annotated[str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h.")] = None,
     trial_timeout: Annotated[
         str | None,
-        typer.Option(help="Limit of each trial: 90, 90s, 15m, 2h; it fails beyond. [default: --time]"),
+        typer.Option(help="Limit of each trial, which fails beyond it: 90, 90s, 15m, 2h. [default: --time]"),
     ] = None,
     workers_per_trial: Annotated[
-        int, typer.Option(min=1, help="Data-parallel workers of a trial; a GPU each where there are any.")
+        int, typer.Option(min=1, help="Data-parallel workers per trial, each with a GPU if there are any.")
     ] = 1,
     workers: opt.Workers = 1,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
     gpus_per_trial: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of a GPU, for a trial of one worker. [default: an equal share]")
+        float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")
     ] = None,
     decoder: opt.Decoder = "argmax",
-    asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
-    ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
+    asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop the worse trials early.")] = True,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble/--no-ensemble", help="Judge the architectures' weighted average too.")
+    ] = True,
     baseline: Annotated[
-        str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
+        str, typer.Option(help="What to beat: an architecture at its reference configuration, or a published MSE.")
     ] = "pmf",
-    space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
+    space: Annotated[Path | None, typer.Option(help="TOML file that replaces or narrows search spaces.")] = None,
     earlier: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from what an earlier run learnt.")
     ] = None,
@@ -53,8 +55,8 @@ def tune(
     name: opt.Name = None,
     storage: opt.Storage = None,
     resume: opt.Resume = False,
-    smoke_test: Annotated[bool, typer.Option("--smoke-test", help="A tiny search on made-up ratings.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run.")] = False,
+    smoke_test: Annotated[bool, typer.Option("--smoke-test", help="Run a tiny search on made-up ratings.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and about how long.")] = False,
     users: opt.Users = None,
     items: opt.Items = None,
     duplicates: opt.Duplicates = None,
@@ -64,7 +66,7 @@ def tune(
     time_column: opt.TimeColumn = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Search, refit, judge: which architecture predicts these ratings best, and does it beat the baseline?"""
+    """Find the architecture that predicts these ratings best, and whether it beats the baseline."""
     if through_client(address):
         return on_cluster(context, address)
     from reeltune.cluster.commands.ask import TuneOptions, searchable

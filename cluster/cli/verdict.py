@@ -10,11 +10,11 @@ from reeltune.cluster.cli import options as opt
 def verdict(
     run: opt.Run,
     baseline: Annotated[
-        str | None, typer.Option(help="One of the run's predictors, or a published MSE. [default: the run's own]")
+        str | None, typer.Option(help="One of the run's predictors, or a published MSE. [default: the run's baseline]")
     ] = None,
     as_json: opt.Json = False,
 ) -> int:
-    """Judge a run's predictions again, also against another baseline: one more look at its test rows."""
+    """Judge a run's predictions again, also against another baseline. Counts as a look at the test rows."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.verdict import rejudge
     from reeltune.cluster.runs.find import find_run

@@ -1,4 +1,4 @@
-"""A command with its progress shown, here or on the head node of a cluster."""
+"""Runs a command and shows its progress, here or on the head node of a cluster."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Outcome = TypeVar("Outcome")
 
 
 def on_cluster(context: typer.Context, address: str) -> int:
-    """Run the command that was typed on the cluster's head node, through Ray's client; its exit code."""
+    """Run the typed command on the cluster's head node, through Ray's client, and return its exit code."""
     from reeltune.cluster.cli.job_command import job_command, without_address
     from reeltune.cluster.jobs.client import run
 
@@ -23,7 +23,7 @@ def on_cluster(context: typer.Context, address: str) -> int:
 
 
 def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome | None]:
-    """Run a job with its progress shown; the exit code, and the result unless it was interrupted."""
+    """Run a job and show its progress. Returns the exit code, and the result, or None if the job was cut off."""
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
     from reeltune.cluster.session.watchdog import GONE, ClusterLost
