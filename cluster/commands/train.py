@@ -26,7 +26,7 @@ from reeltune.trainables.errors import FitFailed
 
 
 class Trained(Stored):
-    """What `train --json` prints, less the confusion matrix."""
+    """What `train --json` prints, except the confusion matrix."""
 
     architecture: str
     config: dict[str, JsonValue]

@@ -78,7 +78,7 @@ def judge_all(
 
 
 def gains_over(errors: dict[str, np.ndarray], name: str) -> dict[str, float]:
-    """Each predictor's gain over the named one, as a mean squared error; empty if `errors` lacks it."""
+    """Each predictor's gain over the named one, in mean squared error; empty if that one is not in `errors`."""
     return {each: float((errors[name] - errors[each]).mean()) for each in errors} if name in errors else {}
 
 
