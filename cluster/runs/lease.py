@@ -15,7 +15,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.errors import InputError, StorageFailed
 
 NAME = ".lease.json"
-STALE = 60.0  # seconds without a renewal after which a holder counts as dead; it renews every few seconds
+STALE = 60.0  # seconds without a renewal after which a holder counts as dead; it renews about every 10 s
 SETTLE = 2.0  # seconds after which processes that took the lease at once all see the last one's
 
 
