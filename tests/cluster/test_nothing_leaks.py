@@ -19,6 +19,7 @@ from cluster.run_folder import Ledger, RunFolder
 from cluster.trial import Trial
 from cluster.tune_job import TuneOptions, tune
 from cluster.watch import Watch
+from tests.inside import ray_stays
 
 pytestmark = pytest.mark.slow
 
@@ -149,7 +150,7 @@ def tuned(folder, ratings, test=None):
         name="run",
         resume=False,
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ray_stays():
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         with Watch() as watch:
@@ -185,7 +186,7 @@ def order_of(rows):
 
 
 @pytest.fixture(scope="module", params=["split off", "of a file"])
-def runs(request, tmp_path_factory):
+def runs(request, resources, tmp_path_factory):
     """An honest run and one whose test rows give all away, and what the processes of the latter held."""
     honest, telling = (tmp_path_factory.mktemp(name) for name in ("honest", "telling"))
     ratings, _, _ = world()
