@@ -14,6 +14,31 @@ from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.scoring.metrics import Metrics
 
+# With 12 trials, halving surely stops some; a learning rate of 10 makes the loss no number.
+EVERY_END = """
+[pmf]
+only = true
+factors = 8
+[pmf.batch_size]
+choices = [32, 48]
+[pmf.epochs]
+low = 3
+high = 9
+
+[classifier]
+only = true
+batch_size = 32
+weight_decay = 100.0
+[classifier.learning_rate]
+choices = [0.0001, 10.0]
+[classifier.loss]
+choices = ["cross_entropy", "spread_cross_entropy"]
+[classifier.label_width]
+low = 0.5
+high = 1.0
+when = { loss = "spread_cross_entropy" }
+"""
+
 
 def searched(
     small,

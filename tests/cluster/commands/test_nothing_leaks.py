@@ -21,6 +21,7 @@ from reeltune.cluster.search import experiment as search
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.cluster.search.trial import Trial
 from reeltune.trainables.data.prepared import DataOptions
+from tests.inside import ray_stays
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +152,7 @@ def tuned(folder, ratings, test=None):
         name="run",
         resume=False,
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ray_stays():
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         with Watch() as watch:
@@ -187,7 +188,7 @@ def order_of(rows):
 
 
 @pytest.fixture(scope="module", params=["split off", "of a file"])
-def runs(request, tmp_path_factory):
+def runs(request, resources, tmp_path_factory):
     """An honest run and one whose test rows give all away, and what the processes of the latter held."""
     honest, telling = (tmp_path_factory.mktemp(name) for name in ("honest", "telling"))
     ratings, _, _ = world()

@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import optuna
-import psutil
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -21,32 +20,15 @@ from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import fold
+from tests.leftovers import pids
 from tests.searches import searched
 
-TRIALS = 12  # of which halving surely stops some
-SPACE = """
-[pmf]
-only = true
-factors = 8
-[pmf.batch_size]
-choices = [32, 64]
-[pmf.epochs]
-low = 3
-high = 9
-
-[classifier]
-only = true
-batch_size = 32
-weight_decay = 100.0
-[classifier.learning_rate]
-choices = [0.0001, 10.0]
-"""
+TRIALS = 12
 
 
 @pytest.fixture(scope="module")
-def done(resources, small, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    return folder, searched(small, folder, space=SPACE, trials=TRIALS)
+def done(finished_search):
+    return finished_search
 
 
 def test_every_architecture_gets_its_trials_and_each_is_in_the_ledger_once(done):
@@ -138,11 +120,10 @@ def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small,
 
     def kill_one():
         while not killed:
-            for process in psutil.process_iter(["name"]):
-                if process.info["name"] == "ray::ResourceTrainable.train":
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
+            for pid in pids("ResourceTrainable.train"):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
             time.sleep(0.01)
 
     space = "[pmf]\nonly = true\nbatch_size = 2\n[pmf.epochs]\nlow = 8\nhigh = 9"

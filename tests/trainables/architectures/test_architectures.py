@@ -42,6 +42,14 @@ WEIGHTS = {
     "svdpp": 2 * (944 + 1665) * 64,
     "svdpp_classifier": 2 * (944 + 1665) * 64 + 3 * 64 * 32 + 32 + (1 + 32) * 33 + 33,
 }
+WIDER, LONGER = {"user_width", "item_width"}, {"batch_size"}  # what grows: with the ids, and with the ratings
+GROWING = {
+    "embedding_nn": WIDER,
+    "classifier": WIDER,
+    "autorec": LONGER,
+    "svdpp": LONGER,
+    "svdpp_classifier": LONGER,
+}
 SQUASHED = {"pmf", "embedding_nn"}  # into the scale's sigmoid range; others are clipped when they are decoded
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -94,8 +102,12 @@ def test_the_reference_has_as_many_weights_as_its_formula_says(name):
 
 @EVERY
 def test_the_reference_grows_with_the_data_and_stays_valid(name):
-    for rows in (2, 10, 10_000_000):
-        ARCHITECTURES[name].reference(Shape(users=rows, items=rows, scale=STARS))
+    small, middle, large = (
+        ARCHITECTURES[name].reference(Shape(users=rows, items=rows, ratings=20 * rows, scale=STARS)).model_dump()
+        for rows in (2, 1_000, 10_000_000)
+    )
+    assert {key for key in small if small[key] != large[key]} == GROWING.get(name, set())
+    assert all(small[key] < middle[key] < large[key] for key in GROWING.get(name, set()))
 
 
 @EVERY
