@@ -5,6 +5,15 @@ from typing import Any, TypeGuard
 
 from reeltune.trainables.errors import InputError
 
+
+class SentFile:
+    """Marks an option of a small file, which `submit` sends along with the job."""
+
+
+class SeenData:
+    """Marks an option of data, which a job reads where it runs: `submit` sends none of it."""
+
+
 DECODERS = ("argmax", "mean", "median", "rounded", "grid")
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")

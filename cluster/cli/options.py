@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of
+from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, one_of
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.train_options import TrainOptions
     from reeltune.trainables.data.prepared import DataOptions
 
-Data = Annotated[str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings.")]
-Test = Annotated[str | None, typer.Option(help="Your own test file; no test part is split off the data then.")]
+Data = Annotated[
+    str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings."), SeenData()
+]
+Test = Annotated[
+    str | None, typer.Option(help="Your own test file; no test part is split off the data then."), SeenData()
+]
 Split = Annotated[str, typer.Option("--split", help="How rows are split: random, user or time.")]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
@@ -20,9 +24,11 @@ Duplicates = Annotated[
     str | None, typer.Option(help="Pairs rated twice: keep, last or error. [default: last; keep for ml-100k]")
 ]
 Users = Annotated[
-    str | None, typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out.")
+    str | None,
+    typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out."),
+    SeenData(),
 ]
-Items = Annotated[str | None, typer.Option(help="Side table of items.")]
+Items = Annotated[str | None, typer.Option(help="Side table of items."), SeenData()]
 UserColumn = Annotated[str | None, typer.Option(help="The user column, if its name is not a usual one.")]
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
@@ -39,7 +45,9 @@ Storage = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
-Config = Annotated[Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder."), SentFile()
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; can be repeated.")
 ]

@@ -6,19 +6,23 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import SeenData
 
 
 def recommend(
-    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI."), SeenData()],
     seen: Annotated[
         str | None,
         typer.Option(
             help="What users have rated, which is left out: a table of pairs, or a data set by name; "
             "'none' leaves out nothing. Must be given, as a model does not hold its pairs."
         ),
+        SeenData(),
     ] = None,
     users: Annotated[
-        str | None, typer.Option(help="Ids with a comma between them, or a table of users. [default: all of the model]")
+        str | None,
+        typer.Option(help="Ids with a comma between them, or a table of users. [default: all of the model]"),
+        SeenData(),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Items for each user.")] = 10,
     at: Annotated[str | None, typer.Option(help="Their date, for a model fitted with time. [default: none]")] = None,

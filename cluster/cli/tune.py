@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import DECODERS, one_of, seconds, through_client
+from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def tune(
     baseline: Annotated[
         str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
     ] = "pmf",
-    space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces.")] = None,
+    space: Annotated[Path | None, typer.Option(help="TOML that replaces or narrows search spaces."), SentFile()] = None,
     earlier: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from what an earlier run learnt.")
     ] = None,
