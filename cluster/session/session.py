@@ -3,7 +3,6 @@
 import logging
 import re
 import socket
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -39,9 +38,7 @@ def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
     set_environment()
     silence()
     with loopback() if address is None else nullcontext():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Ray's own deprecations are no business of the user's
-            _start(data_bytes) if address is None else join(address)
+        _start(data_bytes) if address is None else join(address)
         try:
             with lifeline():
                 yield found(joined=address is not None)
