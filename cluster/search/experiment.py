@@ -1,7 +1,6 @@
 """The search: one Ray Tune experiment over all architectures, whose trials run in reused actors."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from reeltune.cluster.search.searcher import Dealer, attributes, outcome
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier
-from reeltune.cluster.session.ray_private import RETRIES, survive_deaths
+from reeltune.cluster.session.ray_private_libraries import RETRIES, allow_pending, survive_deaths
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.cluster.tensorboard.trials import Board
@@ -85,7 +84,7 @@ def search(
 ) -> None:
     """Run the dealer's trials to the last one, in the lanes if there are any; each trial has `limit` seconds."""
     # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, taken.growing))
+    allow_pending(max(1, taken.growing))
     drawn = {name: Drawn.by(study) for name, study in dealer.studies.items()}
     board = Board(folder.tensorboard, dealer.ledger, drawn, disk=dealer.disk)
     survive_deaths()

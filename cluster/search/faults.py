@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.search.reasons import DIED, GRACE, of_death, too_long
+from reeltune.cluster.session.ray_private_libraries import actor_of
 
 LATE = 60.0  # seconds beyond the end of --time after which a trial that has not said a word hangs
 
@@ -75,4 +76,4 @@ class Faults(Callback):
         del self._since[trial]
         self._killed[trial.trial_id] = reason
         trial.max_failures = 0  # not retried: it would hang again
-        ray.kill(trial.temporary_state.ray_actor)
+        ray.kill(actor_of(trial))
