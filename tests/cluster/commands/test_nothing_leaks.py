@@ -105,10 +105,10 @@ def watch_processes(patch, patterns, seen):
         (seen / f"{who}.json").write_text(json.dumps(held(patterns)))
 
     class Watched(Trial):
-        def _end(self):
-            ended = super()._end()
-            if self.order["fold"] == SEEDS:  # one process has had all trials by then
-                look(self.order["trial"])
+        def _end(self, update):
+            ended = super()._end(update)
+            if self.order.fold == SEEDS:  # one process has had all trials by then
+                look(self.order.trial)
             return ended
 
     class WatchedRefit(Refit):

@@ -14,8 +14,9 @@ from optuna.storages.journal import JournalFileBackend
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, choose
+from reeltune.cluster.search.confirmation import AGAIN
 from reeltune.cluster.search.experiment import studies
-from reeltune.cluster.search.searcher import AGAIN, attributes
+from reeltune.cluster.search.recorder import attributes
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import shipped
