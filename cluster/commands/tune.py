@@ -8,7 +8,7 @@ from ray.actor import ActorHandle
 
 from reeltune.cluster.commands.finish import finish
 from reeltune.cluster.commands.progress import Watch
-from reeltune.cluster.commands.tune_options import TuneOptions, asked_for, batch_sizes, spaces_for
+from reeltune.cluster.commands.tune_options import TuneOptions, asked_for, batch_sizes, spaces_for, unsaid
 from reeltune.cluster.data_parallel.fit_all import check_batches, fit_all
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.judging import ensemble as ensembled
@@ -47,7 +47,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     watch.say(prepared.summary())
     size = vars(Size.of(prepared.shape))
     asked = asked_for(options, prepared, spaces)
-    with claim(folder, asked, resume=options.resume, growing="trials", size=size, say=watch.say):
+    with claim(folder, asked, resume=options.resume, growing="trials", unsaid=unsaid, size=size, say=watch.say):
         ledger = Ledger(folder.ledger)
         earlier = begin(folder, source, declared, prepared.shape, say=watch.say)
         watch.status("starting Ray")
@@ -96,7 +96,7 @@ def _search(
         architectures=len(spaces),
     )
     made, cut_off = studies(
-        folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier
+        folder, ledger, spaces, prepared.shape, seed=options.seed, sampler=options.sampler, earlier=earlier
     )
     data = _seen_by_trials(options, prepared, folder)
     with _lanes(data, taken, resources, watch) as lanes:
@@ -109,7 +109,7 @@ def _search(
         plan = Plan(
             trials=options.trials,
             seed=options.seed,
-            scheduler="asha" if options.halve else "none",
+            scheduler=options.scheduler,
             deadline=None if options.seconds is None else time.monotonic() + options.seconds,
             # No trial takes longer than the whole search may: one that hangs would keep it from its end.
             limit=options.trial_seconds or options.seconds,

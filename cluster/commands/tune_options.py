@@ -1,5 +1,6 @@
 """What `reeltune tune` is asked for, and what follows from it before anything runs."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ class TuneOptions:
     workers: int  # of a refit
     concurrent: int | None
     decoder: Decoder
-    halve: bool
     ensemble: bool
     space: Path | None
     seed: int
@@ -31,6 +31,8 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
+    sampler: str = "tpe"
+    scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
     earlier: str | None = None  # the run to start from
@@ -74,7 +76,15 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         "baseline": options.baseline.name,
         "ensemble": options.ensemble,
         "trials": options.trials,
+        "sampler": options.sampler,
+        "scheduler": options.scheduler,
         "workers_per_trial": options.workers_per_trial,
         "from": named(options.earlier),
         "space": {name: space.model_dump(mode="json") for name, space in spaces.items()},
     }
+
+
+def unsaid(record: dict[str, Any]) -> dict[str, Any]:
+    """What a `run.json` of an earlier version does not say among what was asked for, and meant all the same."""
+    halving = "--no-asha" not in shlex.split(record["command"])
+    return {"sampler": "tpe", "scheduler": "asha" if halving else "none"}

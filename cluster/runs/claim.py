@@ -26,13 +26,15 @@ def claim(
     *,
     resume: bool,
     growing: str | None = None,
+    unsaid: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: {},
     size: dict[str, float] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
     """Hold a run's folder and its home while a command works in it, with what was asked for in `run.json`.
 
-    `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches to come
-    that begin with this run's configurations. Raises InputError where the name is taken,
+    `growing` names a setting that a finished run takes more of; `unsaid` gives the settings that a record of an earlier
+    version meant and did not name; `size` is that of the data, for searches to come that begin with this run's
+    configurations. Raises InputError where the name is taken,
     another process holds it, or `resume` finds that something else was asked for.
     """
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
@@ -45,6 +47,7 @@ def claim(
         lock.flush()
         earlier = folder.read_record()
         if earlier is not None:
+            earlier = {**earlier, "asked": {**unsaid(earlier), **earlier["asked"]}}
             _check(folder, earlier, asked, resume=resume, growing=growing)
         started = (earlier or {}).get("started", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         home = None if folder.home is None else folder.home.where

@@ -143,7 +143,6 @@ def tuned(folder, ratings, test=None):
         workers=1,
         concurrent=1,
         decoder="argmax",
-        halve=True,
         ensemble=True,
         space=Path("space.toml"),
         seed=SEED,

@@ -55,6 +55,17 @@ def test_an_unfinished_name_asks_for_resume():
     assert folder_of("run").read_record()["finished"] is not None
 
 
+def test_a_setting_that_an_earlier_version_did_not_name_is_what_it_meant():
+    interrupt()
+    meant = {"unsaid": lambda record: {"sampler": "tpe"}, "resume": True, "growing": "trials"}
+    with pytest.raises(InputError, match="sampler was 'tpe' in run run and is 'grid' now"):
+        with claim(folder_of("run"), {**ASKED, "sampler": "grid"}, **meant):
+            pass
+    with claim(folder_of("run"), {**ASKED, "sampler": "tpe"}, **meant):
+        pass
+    assert folder_of("run").read_record()["asked"]["sampler"] == "tpe"
+
+
 @pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}])
 def test_a_run_goes_on_only_with_what_it_was_started_with(change):
     interrupt()

@@ -133,6 +133,14 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
     assert first == second
 
 
+def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path):
+    space = "[pmf]\nonly = true\nepochs = 6\n[pmf.learning_rate]\nlow = 1e-6\nhigh = 1e-1\nlog = true"
+    ledger = searched(small, tmp_path, space=space, trials=8, sampler="qmc", scheduler="median")
+    assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(8))
+    assert {entry.state for entry in ledger.of("search", "pmf")} == {"done", "stopped"}
+    assert choose(ledger, "pmf") is not None
+
+
 @pytest.mark.slow
 def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small, tmp_path):
     killed = []

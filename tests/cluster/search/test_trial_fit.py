@@ -24,6 +24,12 @@ def data(small, tmp_path):
     )
 
 
+@pytest.fixture(autouse=True)
+def no_gpus(monkeypatch):
+    """Asked for a trial's GPUs in a process that has no Ray, Ray would start one."""
+    monkeypatch.setattr("ray.get_gpu_ids", list)
+
+
 def begin(data, name="pmf", *, save_every=0.0, limit=None, **settings):
     """A trial in a process of its own, as it were, that keeps its state at each step."""
     trial = Trial.__new__(Trial)
