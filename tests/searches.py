@@ -4,10 +4,13 @@ import dataclasses
 import time
 from contextlib import ExitStack
 
+from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
-from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.messages import Point, Update, tune_result
+from reeltune.cluster.search.recorder import Recorder
+from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import read_spaces
@@ -47,7 +50,8 @@ def searched(
     space,
     trials,
     taken=None,
-    halve=True,
+    sampler="tpe",
+    scheduler="asha",
     before=lambda: None,
     limit=None,
     seconds=None,
@@ -60,9 +64,9 @@ def searched(
     names = [name for name in ARCHITECTURES if f"[{name}]" in space]
     spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in names})
     ledger = Ledger(run.ledger)
-    made, cut_off = studies(run, ledger, spaces, shape, seed=3)
+    made, cut_off = studies(run, ledger, spaces, shape, seed=3, sampler=sampler)
     deadline = None if seconds is None else time.monotonic() + seconds
-    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off, deadline=deadline)
+    plan = Plan(trials=trials, seed=3, scheduler=scheduler, deadline=deadline, limit=limit, unfinished=cut_off)
     data = TrialData(
         train=parts.train,
         validation=parts.validation,
@@ -77,24 +81,49 @@ def searched(
         started = []
         if lanes is not None:
             started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
-        search(dealer, data, run, taken, halve=halve, limit=limit, lanes=started)
+        search(plan, made, ledger, data, run, taken, lanes=started)
     return Ledger(run.ledger)
+
+
+def new_searcher(made, ledger, *, seed, **options):
+    """The searcher of these studies and this ledger, without Ray Tune around it."""
+    disk = Disk()
+    return TrialSearcher(made, ledger, Recorder(ledger, made, disk), disk, seed=seed, **options)
 
 
 def metrics(value):
     return Metrics(**{field.name: value for field in dataclasses.fields(Metrics)})
 
 
-def end(dealer, key, value):
-    dealer.on_trial_complete(
-        key, {"state": "done", "progress": 1.0, "value": value, "metrics": metrics(value), "epochs": 3, "seconds": 0.1}
+def point(progress, value):
+    """A point of a trial's curve, at the end of an epoch."""
+    return Point(
+        value=value,
+        epoch=1,
+        whole=True,
+        progress=progress,
+        learning_rate=0.1,
+        train_loss=1.0,
+        mse=value,
+        argmax_mse=value,
     )
 
 
-def drain(dealer, value=lambda config: config["learning_rate"]):
-    """Run every trial that is dealt, one at a time, as a worker whose error is a formula."""
-    dealt = []
-    while (order := dealer.suggest(str(len(dealt)))) != "FINISHED":
-        end(dealer, str(len(dealt)), value(order["config"]))
-        dealt.append(order)
-    return dealt
+def done(value):
+    """The last update of a trial of this value, as Tune passes it on."""
+    return tune_result(
+        Update(done=True, state="done", progress=1.0, epochs=3, value=value, metrics=metrics(value), seconds=0.1)
+    )
+
+
+def end(searcher, key, value):
+    searcher.on_trial_complete(key, done(value))
+
+
+def drain(searcher, value=lambda config: config["learning_rate"]):
+    """Run every trial that is suggested, one at a time, as a worker whose error is a formula."""
+    suggested = []
+    while (order := searcher.suggest(str(len(suggested)))) != "FINISHED":
+        end(searcher, str(len(suggested)), value(order["config"]))
+        suggested.append(order)
+    return suggested

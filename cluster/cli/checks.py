@@ -26,6 +26,21 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     return value
 
 
+def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:
+    """The scheduler that is asked for by its name, or by --asha or --no-asha. Raises InputError where they differ."""
+    if scheduler is not None:
+        from reeltune.cluster.search.schedulers import SCHEDULERS
+
+        one_of("--scheduler", scheduler, tuple(SCHEDULERS))
+    if asha is None:
+        return scheduler or "asha"
+    meant = "asha" if asha else "none"
+    if scheduler not in (None, meant):
+        flag = "--asha" if asha else "--no-asha"
+        raise InputError(f"{flag} means --scheduler {meant}, and --scheduler is {scheduler}: give one of them")
+    return meant
+
+
 def seconds(option: str, text: str) -> float:
     """Seconds from `90`, `90s`, `15m` or `2h`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, one_of, seconds
+from reeltune.cluster.cli.checks import (
+    DECODERS,
+    DUPLICATES,
+    SPLITS,
+    SeenData,
+    SentFile,
+    one_of,
+    scheduler_of,
+    seconds,
+)
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import FILES
 from reeltune.cluster.runs.find import new_name
@@ -88,7 +97,7 @@ def _marked(group: Any, verb: str, kind: type) -> set[str]:
 
 def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
     """What the verbs check themselves when they begin, and files that the cluster does not see."""
-    from reeltune.search_spaces import has_space
+    from reeltune.search_spaces import SAMPLERS, has_space
     from reeltune.trainables.architectures.table import ARCHITECTURES
 
     searchable = tuple(name for name in ARCHITECTURES if has_space(name))
@@ -98,6 +107,8 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         "time": lambda value: seconds("--time", value),
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
         "split": lambda value: one_of("--split", value, SPLITS),
+        "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
+        "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),
         "decoder": lambda value: one_of("--decoder", value, DECODERS),
         "duplicates": lambda value: one_of("--duplicates", value, DUPLICATES),
         "storage": _check_storage,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, seconds, through_client
+from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, scheduler_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 
 if TYPE_CHECKING:
@@ -39,7 +39,14 @@ def tune(
         float | None, typer.Option(min=0, max=1, help="Of a GPU, for a trial of one worker. [default: an equal share]")
     ] = None,
     decoder: opt.Decoder = "argmax",
-    asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop trials that do badly on the way.")] = True,
+    sampler: Annotated[
+        str, typer.Option(help="What draws configurations: tpe, gp (Gaussian process), random, qmc (Sobol), grid.")
+    ] = "tpe",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="What stops trials that do badly on the way: asha, median, none.", show_default="asha"),
+    ] = None,
+    asha: Annotated[bool | None, typer.Option("--asha/--no-asha", help="--scheduler asha, or none.")] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble/--no-ensemble", help="Judge the average of all too.")] = True,
     baseline: Annotated[
         str, typer.Option(help="What is to be beaten: an architecture at its reference, or a published MSE.")
@@ -70,6 +77,7 @@ def tune(
     from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
+    from reeltune.search_spaces import SAMPLERS
 
     rows = opt.data_options(
         data,
@@ -97,7 +105,8 @@ def tune(
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         decoder=one_of("--decoder", decoder, DECODERS),
-        halve=asha,
+        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
+        scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
         space=space,
         seed=seed,

@@ -29,7 +29,6 @@ class TuneOptions:
     workers: int  # of a refit
     concurrent: int | None
     decoder: Decoder
-    halve: bool
     ensemble: bool
     space: Path | None
     seed: int
@@ -37,6 +36,8 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
+    sampler: str = "tpe"
+    scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
     earlier: str | None = None  # the run to start from
@@ -79,6 +80,8 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         baseline=options.baseline.name,
         ensemble=options.ensemble,
         trials=options.trials,
+        sampler=options.sampler,
+        scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
         source=named(options.earlier),
         space={name: space.model_dump(mode="json") for name, space in spaces.items()},

@@ -32,9 +32,9 @@ def claim(
 ) -> Iterator[None]:
     """Hold a run's folder and its home while a command works in it, with what was asked for in `run.json`.
 
-    `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches to come
-    that begin with this run's configurations. Raises InputError where the name is taken,
-    another process holds it, or `resume` finds that something else was asked for.
+    `growing` names a setting that a finished run takes more of; `size` is that of the data, for searches that start
+    from this run. Raises InputError where the name is taken, another process holds it, or `resume` finds that
+    something else was asked for.
     """
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")

@@ -26,7 +26,7 @@ TAGS = {
 class Board(Callback):
     """Writes what trials report, on the driver's disk: event files are appended to, which stores cannot do.
 
-    How a trial ended is the ledger's to say: Tune tells the dealer, which writes it there, before its callbacks.
+    How a trial ended is the ledger's to say: Tune tells the searcher, which has it written there, before its callbacks.
     """
 
     def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn], *, disk: Disk) -> None:
@@ -44,7 +44,7 @@ class Board(Callback):
         with self.disk.writing():
             self._close(trial)
             folder = self.folder / trial.config["trial"]
-            if folder.exists():  # it was cut off, or its process died: its first word has all points so far
+            if folder.exists():  # it was cut off, or its process died: its first update has all points so far
                 shutil.rmtree(folder)
             writer = self._writers[trial.trial_id] = FileWriter(folder)
             writer.add_summary(start(trial.config, self.searched[trial.config["architecture"]]))
@@ -54,11 +54,11 @@ class Board(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         writer = self._writers[trial.trial_id]
-        whole = {point["epoch"]: point for point in result.get("points", ()) if point["whole"]}
+        whole = {point.epoch: point for point in result.get("points", ()) if point.whole}
         with self.disk.writing():
             for epoch, point in whole.items():
                 for tag, name in TAGS.items():
-                    writer.add_summary(scalar(tag, point[name]), epoch)
+                    writer.add_summary(scalar(tag, getattr(point, name)), epoch)
             if whole:
                 writer.flush()
 

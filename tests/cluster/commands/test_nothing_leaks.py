@@ -106,10 +106,10 @@ def watch_processes(patch, patterns, seen):
         (seen / f"{who}.json").write_text(json.dumps(held(patterns)))
 
     class Watched(Trial):
-        def _end(self):
-            ended = super()._end()
-            if self.order["fold"] == SEEDS:  # one process has had all trials by then
-                look(self.order["trial"])
+        def _end(self, update):
+            ended = super()._end(update)
+            if self.order.fold == SEEDS:  # one process has had all trials by then
+                look(self.order.trial)
             return ended
 
     class WatchedRefit(Refit):
@@ -144,7 +144,6 @@ def tuned(folder, ratings, test=None):
         workers=1,
         concurrent=1,
         decoder="argmax",
-        halve=True,
         ensemble=True,
         space=Path("space.toml"),
         seed=SEED,

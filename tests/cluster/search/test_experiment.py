@@ -13,8 +13,9 @@ from optuna.storages.journal import JournalFileBackend
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, choose
+from reeltune.cluster.search.confirmation import AGAIN
 from reeltune.cluster.search.experiment import studies
-from reeltune.cluster.search.searcher import AGAIN, attributes
+from reeltune.cluster.search.recorder import attributes
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import shipped
@@ -112,6 +113,14 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
         )
     first, second = ([(e.trial, e.config, e.value, e.state) for e in ledger.entries] for ledger in ledgers)
     assert first == second
+
+
+def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path):
+    space = "[pmf]\nonly = true\nepochs = 6\n[pmf.learning_rate]\nlow = 1e-6\nhigh = 1e-1\nlog = true"
+    ledger = searched(small, tmp_path, space=space, trials=8, sampler="qmc", scheduler="median")
+    assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(8))
+    assert {entry.state for entry in ledger.of("search", "pmf")} == {"done", "stopped"}
+    assert choose(ledger, "pmf") is not None
 
 
 @pytest.mark.slow
