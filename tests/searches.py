@@ -1,6 +1,5 @@
 """A real search on a small world: what `reeltune tune` does, less the refits and the verdict. And a made-up one."""
 
-import dataclasses
 import time
 from contextlib import ExitStack
 
@@ -12,6 +11,7 @@ from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.scoring.decoder_table import DECODERS
 from reeltune.trainables.scoring.metrics import Metrics
 
 
@@ -57,7 +57,7 @@ def searched(
 
 
 def metrics(value):
-    return Metrics(**{field.name: value for field in dataclasses.fields(Metrics)})
+    return Metrics(mse=dict.fromkeys(DECODERS, value), rmse=value, mae=value, accuracy=value, log_loss=value)
 
 
 def end(dealer, key, value):

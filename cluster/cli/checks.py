@@ -4,8 +4,9 @@ import re
 from typing import Any, TypeGuard
 
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
 
-DECODERS = ("argmax", "mean", "median", "rounded", "grid")
+DECODERS = tuple(TABLE)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 
@@ -13,8 +14,13 @@ DUPLICATES = ("keep", "last", "error")
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     """The value, if it is one of those allowed; else InputError that lists them."""
     if value not in allowed:
-        raise InputError(f"{option} {value!r}: expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise InputError(f"{option} {value!r}: expected {either(allowed)}")
     return value
+
+
+def either(names: tuple[str, ...]) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def seconds(option: str, text: str) -> float:

@@ -1,6 +1,5 @@
 """`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
 
-from dataclasses import asdict
 from typing import Any
 
 from reeltune.cluster.commands.progress import Watch
@@ -102,7 +101,7 @@ def _scored(
             decoder=options.decoder,
             temperature=fitted.temperature,
         )
-        test, table = asdict(scored.metrics), judged.by_value(scored, rows, prepared.shape)
+        test, table = scored.metrics.by_name(), judged.by_value(scored, rows, prepared.shape)
     path = folder.model(options.architecture)
     description = bundles.describe(
         options.architecture,

@@ -29,7 +29,7 @@ def details(
         "split": {"kind": asked.split, "seed": asked.split_seed},
         "test_rows": _test_rows(rows, prepared),
         "seeds": {
-            name: {"metrics": [asdict(scored.metrics) for scored in each], "spread": spread(errors[name])}
+            name: {"metrics": [scored.metrics.by_name() for scored in each], "spread": spread(errors[name])}
             for name, each in scores.items()
         },
         "by_value": {name: judged.by_value(each[0], rows, shape) for name, each in scores.items()},

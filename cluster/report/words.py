@@ -3,6 +3,7 @@
 from typing import Any
 
 from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.scoring.decoder_table import DECODERS
 
 SIGN = {
     "beats": "beats the baseline",
@@ -25,14 +26,11 @@ HEADINGS = (
     "p (Holm)",
     "over tuned pmf",
     "verdict",
-    "mean",
-    "median",
-    "rounded",
-    "grid",
+    *(decoder for decoder in DECODERS if decoder != "argmax"),
     "MAE",
 )
 NARROW = ("", "test MSE", "gain", "95% CI", "verdict")
-OTHERS = ("mean_mse", "median_mse", "rounded_mse", "grid_mse", "mae")  # the last columns
+OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "mae")  # the last columns
 
 
 def with_time(result: dict[str, Any]) -> set[str]:
@@ -147,21 +145,26 @@ def rows(result: dict[str, Any], decoder: str) -> list[list[str]]:
     baseline, timed = result["baseline"], with_time(result)
     table = []
     if is_published(baseline):
-        table.append([baseline_label(baseline), f"{baseline['published']:.4f}", *[""] * 10])
+        table.append(_padded(baseline_label(baseline), f"{baseline['published']:.4f}"))
     elif baseline["published"] is not None:
-        table.append([f"published {baseline['architecture']}", f"{baseline['published']:.3f}", *[""] * 10])
+        table.append(_padded(f"published {baseline['architecture']}", f"{baseline['published']:.3f}"))
     if baseline["test"] is not None:
         table.append(
             [baseline_label(baseline), *_first(baseline["test"], decoder), *[""] * 5, *_others(baseline["test"])]
         )
     for name, found in result["architectures"].items():
         if found["test"] is None:
-            table.append([name, *[""] * 11])
+            table.append(_padded(name))
             continue
         label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
         label += " WITH TIME" if name in timed else ""
         table.append([label, *_first(found["test"], decoder), *_judged(found), *_others(found["test"])])
     return table
+
+
+def _padded(*cells: str) -> list[str]:
+    """A row of which only the first cells are filled."""
+    return [*cells, *[""] * (len(HEADINGS) - len(cells))]
 
 
 def _first(metrics: dict[str, Any], decoder: str) -> list[str]:
@@ -183,7 +186,7 @@ def _judged(found: dict[str, Any]) -> list[str]:
 
 
 def _others(metrics: dict[str, Any]) -> list[str]:
-    return [figure(metrics[name]) for name in OTHERS]
+    return [figure(metrics.get(name)) for name in OTHERS]
 
 
 def figure(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -182,7 +182,7 @@ class Dealer(Searcher):
             **vars(order),
             state=state,
             value=value,
-            metrics=asdict(last["metrics"]) if "metrics" in last else None,
+            metrics=last["metrics"].by_name() if "metrics" in last else None,
             temperature=last.get("temperature", 1.0),
             curve=curve,
             epochs=last.get("epochs", 0),

@@ -18,7 +18,7 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
-from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.decoders import KnownDecoder, decode
 
 FOLDS = 5
 RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
@@ -60,7 +60,7 @@ class Member(BaseModel):
     weight: float = Field(ge=0, le=1)
     config: dict[str, Any]
     fits: int = Field(1, ge=1, le=1000)  # with other seeds, averaged
-    decoder: Decoder = "mean"  # of its class head, if it has one
+    decoder: KnownDecoder = "mean"  # of its class head, if it has one
     temperature: float = Field(gt=0)  # of its class head, if it has one
 
 

@@ -72,8 +72,8 @@ def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
     *_, last = loop.run(fit, validation=parts.validation)
     mean = np.square(parts.validation.ratings - parts.train.ratings.mean()).mean()
     assert mean > 2.3
-    assert last.validation.argmax_mse < 0.25 * mean
-    assert last.validation.mean_mse < 0.2 * mean
+    assert last.validation.of("argmax") < 0.25 * mean
+    assert last.validation.of("mean") < 0.2 * mean
     assert last.validation.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
 
 

@@ -37,7 +37,7 @@ def test_there_is_a_report_at_each_epochs_end(new_fit, parts):
         (20, 2, True, 20 / 30),
         (30, 3, True, 1),
     ]
-    assert all(r.validation.argmax_mse > 0 for r in reports)
+    assert all(r.validation.of("argmax") > 0 for r in reports)
     assert [r.marked for r in reports] == [False] * 3
 
 
@@ -74,7 +74,7 @@ def test_the_last_report_holds_the_metrics_of_the_fitted_model(new_fit, parts, n
     *_, last = loop.run(fit, validation=parts.validation, decoder="mean")
     held_out = on_device(parts.validation, fit.device)
     assert loop.evaluate(fit, held_out, decoder="mean") == last.validation
-    assert last.validation.rmse == pytest.approx(math.sqrt(last.validation.mean_mse))
+    assert last.validation.rmse == pytest.approx(math.sqrt(last.validation.of("mean")))
 
 
 @EVERY
@@ -117,7 +117,7 @@ def test_what_is_solved_is_reported_once(new_fit, parts, name):
     (report,) = loop.run(new_fit(name), validation=parts.validation, marks=(0.25, 0.5))
     assert (report.step, report.epoch, report.whole, report.progress, report.save) == (1, 1, True, 1, True)
     assert report.learning_rate == 0
-    assert report.validation.mean_mse < parts.validation.ratings.var()
+    assert report.validation.of("mean") < parts.validation.ratings.var()
 
 
 @EVERY_TRAINED

@@ -127,7 +127,7 @@ def test_metrics_added_up_over_uneven_parts_are_exactly_those_of_the_whole(one, 
 def test_metrics_over_uneven_shares_are_those_of_all_rows(one, two, case):
     assert two[0][case]["metrics"] == two[1][case]["metrics"]
     for found, alone in zip(two[0][case]["metrics"], one[case]["metrics"], strict=True):
-        assert found.mean_mse == pytest.approx(alone.mean_mse, abs=1e-4)
+        assert found.of("mean") == pytest.approx(alone.of("mean"), abs=1e-4)
         assert found.accuracy == pytest.approx(alone.accuracy, abs=1e-9)
 
 
