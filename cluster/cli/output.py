@@ -59,7 +59,7 @@ def _how_alike(result: dict[str, Any]) -> str:
 def trained(result: dict[str, Any], by_value: dict[str, Any] | None) -> None:
     print(f"{result['architecture']}: {result['epochs']} epochs in {result['fit_seconds']:.2f} s")
     print_table(metrics_table(result["validation"], result["test"]))
-    if result["config"].get("time", "none") != "none":
+    if result["timed"]:
         print(ABOUT_TIME)
     if by_value is not None:
         print_table(confusion_table(by_value))

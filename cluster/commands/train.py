@@ -16,8 +16,9 @@ from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
 from reeltune.trainables import bundle as bundles
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import Prepared, asked_of, check_time, looks, prepare
+from reeltune.trainables.data.prepared import Prepared, asked_of, looks, prepare
 from reeltune.trainables.errors import FitFailed
+from reeltune.trainables.fitting.timestamps import check_times
 
 
 def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def train(options: TrainOptions, watch: Watch) -> dict[str, Any]:
         folder.home.check()
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
-    check_time([config.model_dump().get("time", "none")], prepared)
+    check_times([config], prepared)
     watch.say(prepared.summary())
     asked = {
         "verb": "train",
@@ -118,6 +119,7 @@ def _scored(
     return {
         "architecture": options.architecture,
         "config": config.model_dump(),
+        "timed": config.timed,
         "fit_seconds": round(fitted.seconds, 3),
         "epochs": fitted.epochs,
         "validation": fitted.metrics,

@@ -1,6 +1,7 @@
 """`reeltune tune`, the main job: search, the best tried again, refits, one look at the test rows, verdict."""
 
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,7 +30,11 @@ from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.search_spaces import Size, Space
-from reeltune.trainables.data.prepared import Prepared, check_time, prepare
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.prepared import Prepared, prepare
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.fitting.timestamps import check_times
 
 
 def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
     source = source_of(options.earlier, folder, options.architectures)
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
-    check_time([value for space in spaces.values() for value in space.values("time")], prepared)
+    check_times(_possible(spaces, prepared.shape), prepared)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline), prepared.split.train, workers=most)
     watch.say(prepared.summary())
@@ -76,6 +81,15 @@ def tune(options: TuneOptions, watch: Watch) -> dict[str, Any]:
         if options.ensemble:
             searched = ensembled.with_ensemble(searched, prepared, folder)
         return finish(searched, prepared, folder, seconds=lambda: time.monotonic() - start, say=watch.say)
+
+
+def _possible(spaces: dict[str, Space], shape: Shape) -> Iterator[FitConfig]:
+    """Each architecture's reference, and the reference with one setting at a time as its space has it."""
+    for name, space in spaces.items():
+        reference = ARCHITECTURES[name].reference(shape)
+        yield reference
+        for key in (*space.fixed, *space.parameters):
+            yield from (reference.model_copy(update={**space.fixed, key: value}) for value in space.values(key))
 
 
 def _search(

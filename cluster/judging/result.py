@@ -56,8 +56,7 @@ def judged_result(
         "seconds": 0.0,
         "baseline": _baseline(scores, searched, prepared),
         "architectures": {
-            name: _architecture(name, searched.choices.get(name), scores, verdicts, over_pmf)
-            for name in searched.architectures
+            name: _architecture(name, searched.choices, scores, verdicts, over_pmf) for name in searched.architectures
         },
         "winner": _winner(searched.choices, scores),
     }
@@ -95,17 +94,26 @@ def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Pre
 
 def _architecture(
     name: str,
-    choice: Choice | None,
+    choices: dict[str, Choice],
     scores: dict[str, list[Scored]],
     verdicts: dict[str, Verdict],
     over_pmf: dict[str, float],
 ) -> dict[str, Any]:
+    choice = choices.get(name)
     return {
         "config": choice.config if choice else None,
+        "timed": choice is not None and _timed(name, choice.config, choices),
         "validation": choice.metrics if choice else None,
         "test": judged.mean_metrics(scores[name]) if name in scores else None,
         **described(verdicts.get(name), over_pmf.get(name)),
     }
+
+
+def _timed(name: str, config: dict[str, Any], choices: dict[str, Choice]) -> bool:
+    """Whether predictions with this configuration may look at when a pair was rated."""
+    if name == ENSEMBLE:
+        return any(_timed(each, choices[each].config, choices) for each, weight in config["weights"].items() if weight)
+    return ARCHITECTURES[name].Config.model_validate(config).timed
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:

@@ -35,10 +35,16 @@ OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "m
 
 def with_time(result: dict[str, Any]) -> set[str]:
     """The architectures whose chosen configuration uses time, and the ensemble where it has such a member."""
-    configs = {name: found["config"] or {} for name, found in result["architectures"].items()}
-    timed = {name for name, config in configs.items() if config.get("time", "none") != "none"}
-    weights = configs.get(ENSEMBLE, {}).get("weights", {})
-    return timed | ({ENSEMBLE} if any(weights.get(name) for name in timed) else set())
+    architectures = result["architectures"]
+    return {name for name, found in architectures.items() if found.get("timed", _had_time(name, architectures))}
+
+
+def _had_time(name: str, architectures: dict[str, Any]) -> bool:
+    """The same of a run before records said so, when `time` was the one setting that meant it."""
+    config = (architectures[name]["config"] if name in architectures else None) or {}
+    if name == ENSEMBLE:
+        return any(_had_time(member, architectures) for member, weight in config.get("weights", {}).items() if weight)
+    return config.get("time", "none") != "none"
 
 
 def error_of(metrics: dict[str, Any], decoder: str) -> float:

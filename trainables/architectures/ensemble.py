@@ -69,6 +69,12 @@ class Config(FitConfig):
 
     members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
 
+    @property
+    def timed(self) -> bool:
+        """Whether a member is."""
+        members = self.members.items()
+        return any(ARCHITECTURES[name].Config.model_validate(member.config).timed for name, member in members)
+
     @model_validator(mode="after")
     def _of_known_members(self) -> Self:
         for name, member in self.members.items():
