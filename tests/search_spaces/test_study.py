@@ -9,7 +9,8 @@ from reeltune.search_spaces import Outcome, Space, Study, journal, shipped, unfi
 from reeltune.search_spaces.space import Parameter
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
-from tests.worlds import STARS, TRAINED
+from tests.models import TRAINED
+from tests.worlds import STARS
 
 SHAPE = Shape(users=944, items=1665, scale=STARS)
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -86,7 +87,7 @@ def test_the_same_seed_asks_the_same_and_another_does_not(name):
 
 def test_each_architecture_draws_numbers_of_its_own():
     space = Space(architecture="any", parameters={"learning_rate": Parameter(low=0.001, high=0.1)})
-    rates = [new_study(name, space=space).ask("t", 1)["learning_rate"] for name in TRAINED]
+    rates = [new_study(name, space=space).ask("t", 1)["learning_rate"] for name in TRAINED if name in ARCHITECTURES]
     assert len(set(rates)) == len(rates)
 
 
