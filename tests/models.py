@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from reeltune.search_spaces import has_space
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import TrainingConfig
 from tests import two_towers
@@ -9,6 +10,7 @@ from tests import two_towers
 # Every architecture, and one of nobody's that keeps the contract: a test that asks for more than that fails on it.
 MODELS = {**ARCHITECTURES, "two_towers": two_towers}
 TRAINED = [name for name, architecture in MODELS.items() if issubclass(architecture.Config, TrainingConfig)]
+SEARCHED = [name for name in ARCHITECTURES if has_space(name)]
 SOLVED = sorted(MODELS.keys() - set(TRAINED))
 
 

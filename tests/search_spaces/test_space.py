@@ -9,6 +9,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from tests.models import SEARCHED
 from tests.worlds import STARS
 
 WIDE = {"spread_cross_entropy", "reverse_kl"}  # the losses that have a label width
@@ -21,7 +22,7 @@ LOSSES = """
     spans = true
     when = { loss = ["spread_cross_entropy", "reverse_kl"] }
 """
-EVERY = pytest.mark.parametrize("name", [name for name in ARCHITECTURES if has_space(name)])
+EVERY = pytest.mark.parametrize("name", SEARCHED)
 SHAPES = [Shape(users=users, items=items, scale=STARS) for users, items in [(41, 31), (944, 1665), (10**6, 10**5)]]
 
 
