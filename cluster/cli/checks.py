@@ -4,6 +4,7 @@ import re
 from typing import Any, TypeGuard
 
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
 
 
 class SentFile:
@@ -14,7 +15,7 @@ class SeenData:
     """Marks an option of data, which a job reads where it runs: `submit` sends none of it."""
 
 
-DECODERS = ("argmax", "mean", "median", "rounded", "grid")
+DECODERS = tuple(TABLE)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 
@@ -22,7 +23,7 @@ DUPLICATES = ("keep", "last", "error")
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     """The value, if it is one of those allowed; else InputError that lists them."""
     if value not in allowed:
-        raise InputError(f"{option} {value!r}: expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise InputError(f"{option} {value!r}: expected {either(allowed)}")
     return value
 
 
@@ -39,6 +40,11 @@ def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:
         flag = "--asha" if asha else "--no-asha"
         raise InputError(f"{flag} means --scheduler {meant}, and --scheduler is {scheduler}: give one of them")
     return meant
+
+
+def either(names: tuple[str, ...]) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def seconds(option: str, text: str) -> float:

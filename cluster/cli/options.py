@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, one_of
+from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, either, one_of
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.train_options import TrainOptions
@@ -33,7 +33,7 @@ UserColumn = Annotated[str | None, typer.Option(help="The user column, if its na
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
-Decoder = Annotated[str, typer.Option("--decoder", help="What is judged: argmax, mean, median, rounded or grid.")]
+Decoder = Annotated[str, typer.Option("--decoder", help=f"What is judged: {either(DECODERS)}.")]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers of a fit; a GPU each where there are any.")]
 Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: one of our own, here]")

@@ -1,7 +1,7 @@
 """What a run left in its folder: the answer, the ledger, Optuna's journal. Read for a report, and never changed."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.folder import Entry, RunFolder, Stage, read_entries
@@ -24,7 +24,7 @@ class Run:
 
     @property
     def decoder(self) -> "Decoder":
-        return cast("Decoder", self.asked.decoder)
+        return self.asked.decoder
 
     @property
     def architectures(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Records how each trial ended: a line of the ledger, then Optuna's study. Both then say the same."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from reeltune.cluster.runs.disk import UNSTORED, Disk
 from reeltune.cluster.runs.folder import Entry, Ledger
@@ -77,7 +77,7 @@ def entry_of(order: Order, reported: Reported, *, died: str | None) -> Entry:
         **vars(order),
         state=state,
         value=curve[max(curve)] if curve and state != "failed" else None,
-        metrics=None if last.metrics is None else asdict(last.metrics),
+        metrics=None if last.metrics is None else last.metrics.by_name(),
         temperature=last.temperature,
         curve=curve,
         epochs=last.epochs,

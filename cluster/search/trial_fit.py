@@ -175,6 +175,6 @@ def _point(report: Report, decoder: Decoder) -> Point:
         progress=report.progress,
         learning_rate=report.learning_rate,
         train_loss=report.train_loss,
-        mse=report.validation.mean_mse,
-        argmax_mse=report.validation.argmax_mse,
+        mse=report.validation.of("mean"),
+        argmax_mse=report.validation.of("argmax"),
     )

@@ -218,7 +218,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     done = reeltune(*words)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"architecture", "config", "fit_seconds", "epochs", "validation", "test", "model"}
+    assert set(result) == {"architecture", "config", "timed", "fit_seconds", "epochs", "validation", "test", "model"}
     metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
     assert set(result["validation"]) == set(result["test"]) == metrics
     assert result["config"]["epochs"] == 2

@@ -48,7 +48,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
     judged = {"gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "needed_ratings", "verdict"}
-    promised = {"config", "validation", "test", *judged}
+    promised = {"config", "timed", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
         assert found["verdict"] in {"beats", "worse", "undecided"}

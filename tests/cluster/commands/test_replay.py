@@ -171,7 +171,10 @@ def shifted(scores, by):
     """The same ratings but for one, and all metrics changed by so much."""
     ratings = scores[0].ratings.copy()
     ratings[3] += 0.5
-    moved = [replace(each, metrics=replace(each.metrics, argmax_mse=each.metrics.argmax_mse + by)) for each in scores]
+    moved = [
+        replace(each, metrics=replace(each.metrics, mse={**each.metrics.mse, "argmax": each.metrics.of("argmax") + by}))
+        for each in scores
+    ]
     return [replace(moved[0], ratings=ratings), *moved[1:]]
 
 

@@ -9,14 +9,15 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.range_test import range_test, valley
-from tests.worlds import TRAINED, shape_of
+from tests.models import MODELS, TRAINED
+from tests.worlds import shape_of
 
 RATES = np.geomspace(1e-7, 10, 100)
 
 
 @pytest.fixture(scope="module", params=TRAINED)
 def found(request, two_tastes):
-    architecture = ARCHITECTURES[request.param]
+    architecture = MODELS[request.param]
     return range_test(architecture, architecture.Config(batch_size=64), shape_of(two_tastes), two_tastes.rows, seed=1)
 
 
