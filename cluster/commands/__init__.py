@@ -1,14 +1,14 @@
 """What each verb does: one file for a verb. None of them reads the command line or prints a result.
 
 - `tune.py`: the main job: search, refits, one look at the test rows, verdict
-- `ask.py`: the first step of `tune`: what is asked for, checked, and what will be done
+- `ask.py`: the first step of `tune`: reads and checks what was asked for, and plans the search
 - `refit.py`: fits of chosen configurations, for `train`, `tune` and `replay`
 - `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
 - `dry_run.py`: what `tune` would run, and about how long
 - `train.py`: one data-parallel fit, its metrics and its bundle
-- `train_options.py`: what `train` and `lr-find` are asked for, and the configuration that follows
+- `train_options.py`: the options of `train` and `lr-find`, and the configuration they give
 - `lr_find.py`: the learning-rate range test and its plot
-- `replay.py`: trains what a run chose again, and compares the score
+- `replay.py`: trains a run's winner again, and compares the score
 - `verdict.py`: judges a run's predictions again
 - `compare.py`: several runs in one table
 - `data.py`: what a data set holds

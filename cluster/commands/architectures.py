@@ -13,7 +13,7 @@ from reeltune.trainables.model import Architecture
 class Hyperparameter(Stored):
     default: JsonValue
     meaning: str | None
-    space: str | None  # what is searched, in words
+    space: str | None  # the values that are searched, in words
 
 
 class ArchitectureDescription(Stored):

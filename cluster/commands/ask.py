@@ -1,4 +1,4 @@
-"""The first step of `reeltune tune`: what is asked for, checked, and what will be done. Nothing runs or is written."""
+"""The first step of `reeltune tune`: read and check what was asked for, and plan it. Nothing runs or is written."""
 
 import logging
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ class TuneOptions:
     architectures: list[str]
     data: DataOptions
     trials: int
-    seconds: float | None  # for the search alone
-    workers: int  # of a refit
+    seconds: float | None  # limit of the search, without the refits
+    workers: int  # for each refit
     concurrent: int | None
     decoder: Decoder
     ensemble: bool
@@ -43,8 +43,8 @@ class TuneOptions:
     scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
-    earlier: str | None = None  # the run to start from
-    trial_seconds: float | None = None  # for each trial
+    earlier: str | None = None  # the run of `--from`
+    trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
 
 
@@ -65,7 +65,7 @@ def spaces_for(options: TuneOptions) -> dict[str, Space]:
 
 
 def batch_sizes(spaces: dict[str, Space], prepared: Prepared, baseline: Baseline) -> list[int]:
-    """The batch sizes that refits may have: those of the spaces, the references and the baseline."""
+    """Every batch size that a refit may have: those of the spaces, the references and the baseline."""
     names = [name for name in (baseline.name, *spaces) if name in ARCHITECTURES]
     references = [ARCHITECTURES[name].reference(prepared.shape) for name in names]
     sizes = [reference.batch_size for reference in references if isinstance(reference, TrainingConfig)]
@@ -93,20 +93,20 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
 
 @dataclass(frozen=True, kw_only=True)
 class TunePlan:
-    """What a search will do: all that can be known and checked before a run is claimed and Ray is started."""
+    """What a search will do, as far as it is known before the run's folder is claimed and Ray is started."""
 
     options: TuneOptions
     folder: RunFolder
-    source: RunFolder | None  # the run to start from, if that has not been read already
+    source: RunFolder | None  # the run of `--from`; None also if a resumed search has read it already
     prepared: Prepared
-    declared: dict[str, Space]  # spaces as they were declared: of steps per epoch and shares of the scale's span
-    spaces: dict[str, Space]  # the same in units of this data
+    declared: dict[str, Space]  # as the TOML files have them: in steps per epoch and shares of the scale's span
+    spaces: dict[str, Space]  # the same for this data: in batch sizes and rating units
     asked: AskedToTune
     size: SizeRecord
 
 
 def ask(options: TuneOptions) -> TunePlan:
-    """Read the spaces and the data, and check what was asked for. Raises InputError as `tune` would."""
+    """Read the spaces and the data, and check the options. Raises InputError if `tune` cannot do what was asked."""
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()

@@ -1,4 +1,4 @@
-"""`reeltune compare`: the architectures of several runs in one table, where all were judged on the same test rows."""
+"""`reeltune compare`: the architectures of several runs in one table, if all were judged on the same test rows."""
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -21,7 +21,7 @@ class ComparedArchitecture(Stored):
     gain_over_tuned_pmf: float | None
     verdict: str | None
     trials: int
-    seconds: float  # on one core
+    seconds: float  # of all its fits in the search, on one core each
 
 
 class ComparedBaseline(Stored):
@@ -42,12 +42,12 @@ class ComparedRun(Stored):
 class Compared(Stored):
     """What `compare --json` prints."""
 
-    test_rows: str  # the content hash of the rows that all of them were judged on
+    test_rows: str  # the content hash of the test rows that all runs share
     runs: list[ComparedRun]
 
 
 def compare(folders: list[RunFolder]) -> Compared:
-    """Runs side by side. Raises InputError where one has no verdict, or other test rows."""
+    """Put runs side by side. Raises InputError if one has no verdict, or was judged on other test rows."""
     runs = [read_run(folder) for folder in folders]
     hashes = {run.folder.place: _answer(run)[1].hash for run in runs}
     first = next(iter(hashes))
@@ -61,7 +61,7 @@ def compare(folders: list[RunFolder]) -> Compared:
 
 
 def _answer(run: Run) -> tuple[Answer, JudgedRows]:
-    """A run's answer, and the rows that it was judged on."""
+    """A run's answer, and the rows that it was judged on. Raises InputError if it has none."""
     if run.answer is None or run.answer.test_rows is None:
         raise InputError(f"{run.folder.place}: this run has no verdict to compare")
     return run.answer, run.answer.test_rows

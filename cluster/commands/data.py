@@ -15,7 +15,7 @@ class ScaleDescription(Stored):
     low: float
     high: float
     step: float
-    values: int  # how many there are
+    values: int  # number of distinct ratings
 
 
 class RepeatedPairs(Stored):
@@ -39,7 +39,7 @@ class SideColumnDescription(Stored):
 
 
 class SideTables(Stored):
-    """The columns of each; None where there is no such table."""
+    """The columns of each side table; None if there is no such table."""
 
     users: list[SideColumnDescription] | None
     items: list[SideColumnDescription] | None
@@ -64,7 +64,7 @@ class DataDescription(Stored):
 
 
 def describe_data(options: DataOptions) -> DataDescription:
-    """What a data set holds. Raises InputError as the readers do."""
+    """Describe a data set. Raises InputError if it cannot be read."""
     ratings = options.load()
     rows, scale = ratings.rows, Scale.of(ratings.rows.ratings)
     users, items = ratings.users.rows - 1, ratings.items.rows - 1

@@ -1,4 +1,4 @@
-"""What a search would run: its slots, and an estimate from a few steps of each reference fit on this machine."""
+"""What a search would run: its slots, and its duration, estimated from a few steps of each reference fit here."""
 
 import time
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.fitting.fit import Fit
 
 PROBE_STEPS = 60
-START_SECONDS = 25  # of Ray, the trial actors and the group for refits
+START_SECONDS = 25  # to start Ray, the trial actors and the worker group of the refits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,13 @@ class Line:
 
     architecture: str
     parameters: int
-    fits: int  # trials, and the best of them again
-    refits: int  # of the chosen configuration
+    fits: int  # trials and confirmations
+    refits: int
     reference_seconds: float
 
 
 def here() -> Resources:
-    """Those of this machine, as a Ray that is started on it would find them."""
+    """The resources that Ray would find if it were started on this machine."""
     return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
 
 
@@ -42,13 +42,13 @@ class DryRun:
 
     lines: list[Line]
     slots: int
-    workers: int  # of a trial
-    seconds: float  # to the verdict, were every fit as long as the reference's
+    workers: int  # per trial
+    seconds: float  # until the verdict, if every fit takes as long as its architecture's reference fit
     summary: str
 
 
 def dry_run(options: TuneOptions) -> DryRun:
-    """Ask what `tune` would ask, refuse what it would refuse, and time a few steps of each reference fit."""
+    """Plan what `tune` would do, and time a few steps of each reference fit. Raises InputError as `tune` does."""
     plan = ask(options)
     check_claim(plan.folder, plan.asked, resume=options.resume, growing="trials")
     resources = here()
@@ -68,7 +68,7 @@ def dry_run(options: TuneOptions) -> DryRun:
 
 
 def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
-    """A line for each architecture, with the time of its reference fit extrapolated from a few steps."""
+    """A line for each architecture; the seconds of its reference fit are extrapolated from a few steps."""
     return [
         Line(
             architecture=name,
@@ -84,9 +84,9 @@ def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> lis
 def _probe(name: str, prepared: Prepared) -> float:
     architecture = ARCHITECTURES[name]
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as a trial has
+    torch.set_num_threads(1)  # a trial has one thread
     fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
-    fit.advance()  # the first step pays for what torch loads late
+    fit.advance()  # not timed: in the first step torch loads modules
     start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
     for _ in range(steps):
         fit.advance()
@@ -96,9 +96,9 @@ def _probe(name: str, prepared: Prepared) -> float:
 
 
 def estimate(lines: list[Line], *, slots: int) -> float:
-    """Seconds to the verdict, were every fit as long as the reference's: the search in slots, refits in a row."""
+    """Seconds until the verdict, if each fit takes as long as its reference: search in `slots`, refits one by one."""
     search = sum(line.fits * line.reference_seconds for line in lines) / slots
     slowest = max(line.reference_seconds for line in lines)
     refits = sum(line.refits * line.reference_seconds for line in lines)
-    refits += SEEDS * slowest  # the baseline's are not slower
+    refits += SEEDS * slowest  # the baseline's refits take at most that
     return START_SECONDS + search + refits

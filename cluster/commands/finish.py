@@ -1,4 +1,4 @@
-"""The end of a search: the sealed rows are opened once, each architecture is judged, and the files are written."""
+"""The end of a search: opens the sealed rows once, judges each architecture, and writes the files."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def finish(
     seconds: Callable[[], float],
     say: Callable[[str], None],
 ) -> Result:
-    """Open the sealed rows, judge, and write everything. The result is what `--json` prints."""
+    """Open the sealed rows, judge, and write everything. Returns what `--json` prints."""
     if not searched.choices:  # nothing to judge: the rows stay sealed
         result = judged_result(searched, {}, None, prepared, folder)
         return _written(folder, Answer(**dict(result), schema_number=SCHEMA), seconds())
@@ -43,7 +43,7 @@ def finish(
 
 
 def _written(folder: RunFolder, answer: Answer, seconds: float) -> Result:
-    """Write `verdict.json`, the reports, and what TensorBoard shows of what was chosen; the answer alone."""
+    """Write `verdict.json`, the reports and TensorBoard's `chosen/`. Returns the answer without its details."""
     answer = answer.model_copy(update={"seconds": round(seconds, 1)})
     write_json(folder.verdict, answer.as_json())
     _show(folder, judged=answer.test_rows is not None)
@@ -51,7 +51,7 @@ def _written(folder: RunFolder, answer: Answer, seconds: float) -> Result:
 
 
 def _show(folder: RunFolder, *, judged: bool) -> None:
-    # Imported here: while fits run, nothing loads the libraries that draw.
+    # Imported late, so that the plotting libraries take no memory while fits run.
     from reeltune.cluster.report.write import write_reports
     from reeltune.cluster.tensorboard import chosen
 

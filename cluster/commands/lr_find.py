@@ -12,7 +12,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
-    """The range test on training rows, and its plot."""
+    """Run the range test on training rows and write its plot. Raises InputError at an unknown kind of picture."""
     if picture.suffix not in PICTURES:
         raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
     prepared = prepare(options.data)

@@ -10,7 +10,7 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
 
 
 def check_output(output: Path) -> None:
-    """Refuse a file that cannot be written, before there is anything to write. Raises InputError."""
+    """Check the output's name and folder before any work. Raises InputError if the file cannot be written."""
     if not output.name.endswith(TABLES):
         raise InputError(f"-o {output}: expected a name that ends in {', '.join(TABLES[:-1])} or {TABLES[-1]}")
     if not output.absolute().parent.is_dir():
@@ -18,8 +18,8 @@ def check_output(output: Path) -> None:
 
 
 def write_table(frame: pd.DataFrame, output: Path) -> None:
-    """Write a frame as Parquet, TSV or CSV by the file's name, whole or not at all."""
-    temporary = output.with_name(f".tmp-{output.name}")  # pandas compresses by the name's end
+    """Write a frame whole or not at all, as Parquet, TSV or CSV; the file's extension decides which."""
+    temporary = output.with_name(f".tmp-{output.name}")  # keeps the extension, by which pandas compresses
     if output.suffix in (".parquet", ".pq"):
         frame.to_parquet(temporary, index=False)
     else:

@@ -1,4 +1,4 @@
-"""`reeltune predict`: rates the pairs of a file by a trained model."""
+"""`reeltune predict`: rates the pairs of a file with a trained model."""
 
 from pathlib import Path
 
@@ -12,13 +12,16 @@ class Predicted(Stored):
     """What `predict --json` prints."""
 
     pairs: int
-    unknown_users: int  # pairs of whose user the model knows no rating
+    unknown_users: int  # pairs whose user has no rating that the model was fitted on
     unknown_items: int
     output: str
 
 
 def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> Predicted:
-    """Rate the pairs of a file: its own columns and a `prediction`, as CSV or Parquet by the output's name."""
+    """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
+
+    Raises InputError if the pairs cannot be read or the output cannot be written.
+    """
     predictor = load(model)
     known = {"users": predictor.users, "items": predictor.items}
     frame, users, items, times = read_pairs(pairs, **known, columns=columns, timed=predictor.timed)

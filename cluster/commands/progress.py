@@ -1,4 +1,4 @@
-"""What one sees while a command works: a live table in a terminal, plain lines elsewhere. All on standard error."""
+"""What a command shows on standard error while it works: a live table in a terminal, else plain lines."""
 
 import time
 from types import TracebackType
@@ -15,7 +15,7 @@ STAGES = ("done", "stopped", "failed")
 
 
 class Watch:
-    """Progress of one command. `say` is for a line that stays, `status` for what is going on now."""
+    """Progress of one command. `say` prints a line that stays, `status` shows what is going on now."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
@@ -37,13 +37,13 @@ class Watch:
         self.console.print(line, markup=False, soft_wrap=True)
 
     def status(self, line: str) -> None:
-        """What is going on: the terminal's last line, or a line of its own where there is no terminal."""
+        """Show what is going on: as the terminal's last line, or, without a terminal, as a printed line."""
         self._status = line
         if self._live is None and line:
             self.say(line)
 
     def tick(self, line: str) -> None:
-        """The same for what changes often: shown in a terminal only."""
+        """Show what changes often; only in a terminal."""
         self._status = line
 
     def search(self, architectures: list[str], *, trials: int, decoder: str, slots: int) -> None:
@@ -76,7 +76,7 @@ class Watch:
 
 
 class SearchTable:
-    """Architecture, trials done, stopped and failed, the best so far, and the time left."""
+    """A row per architecture (trials done, stopped and failed, the best value so far), and the time left."""
 
     def __init__(self, architectures: list[str], *, trials: int, decoder: str, slots: int) -> None:
         self.trials, self.decoder, self.slots = trials, decoder, slots
@@ -91,7 +91,7 @@ class SearchTable:
         return min((value for value in values if value is not None), default=None)
 
     def line(self, entry: Entry) -> str:
-        """One trial's end in one line."""
+        """The line for a trial that ended."""
         count = sum(e.stage == "search" for entries in self.entries.values() for e in entries)
         total = self.trials * len(self.entries)
         value = "" if entry.value is None else f" {self.decoder}-MSE {entry.value:.4f}"

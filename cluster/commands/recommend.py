@@ -1,4 +1,4 @@
-"""`reeltune recommend`: the items that a model rates best for each user, of those that the user has not seen."""
+"""`reeltune recommend`: the items that a model rates best for each user, among those the user has not seen."""
 
 import os
 from collections.abc import Callable
@@ -14,23 +14,23 @@ from reeltune.trainables.bundle import Predictor, load
 from reeltune.trainables.data import Columns, Ids, has_known_columns, load_data, read_pairs, read_users
 from reeltune.trainables.errors import InputError
 
-NONE = "none"  # in place of seen pairs
-PAIRS = 1 << 18  # rated at once: bounds memory
+NONE = "none"  # as `--seen`: leave no pair out
+PAIRS = 1 << 18  # pairs rated in one call: bounds memory
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendOptions:
-    users: str | None  # a table of them, or ids with commas between; None: all that the model knows
-    seen: str | None  # what to leave out: a table of pairs, a data set by name, or "none"
+    users: str | None  # a table of users, or ids separated by commas; None: all that the model knows
+    seen: str | None  # the pairs to leave out: a table of pairs, a data set by name, or "none"
     top: int
-    at: str | None  # when, for a model that takes the time
+    at: str | None  # the date of the ratings, for a model fitted with time
     columns: Columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """Rows of user, rank, item and rating; how many users, and seen pairs, they are of."""
+    """A frame with the columns user, rank, item and rating, and counts of users and seen pairs."""
 
     frame: pd.DataFrame
     users: int
@@ -57,7 +57,7 @@ class Recommendation(Stored):
 
 
 class RecommendedDescription(Stored):
-    """What `recommend --json` prints: the rows too, where they are in no file."""
+    """What `recommend --json` prints: with the rows, unless they are in a file."""
 
     users: int
     unknown_users: int
@@ -70,7 +70,7 @@ class RecommendedDescription(Stored):
 def recommend(
     model: Path, options: RecommendOptions, *, progress: Callable[[str], None] = lambda line: None
 ) -> Recommended:
-    """Rate all items for each user, a few users at a time. Raises InputError where the options do not fit the model."""
+    """Rate all items for each user, a few users at a time. Raises InputError if the options do not fit the model."""
     predictor = load(model)
     seconds = _seconds(options.at, predictor)
     wanted = _users(options, predictor)
@@ -93,9 +93,9 @@ def recommend(
 def _best(
     predictor: Predictor, users: np.ndarray, seen: np.ndarray, top: int, seconds: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Places among these users, ranks from 1, places of items, and ratings, all of shape (rows,).
+    """The best items: user positions, ranks from 1, item positions and ratings, all of shape (rows,).
 
-    `seen` holds places in the table of users and items, read row by row.
+    `users` holds user indices; `seen` holds flat positions in the table of these users by all items.
     """
     items = np.arange(1, predictor.items.rows)
     pairs = np.repeat(users, len(items)), np.tile(items, len(users))
@@ -110,7 +110,7 @@ def _best(
 
 
 def _users(options: RecommendOptions, predictor: Predictor) -> pd.Index:
-    """The ids, each once."""
+    """The wanted users' ids, each once. Raises InputError at an empty id."""
     if options.users is None:
         return predictor.users.text
     if os.path.exists(options.users) or "://" in options.users or options.users.endswith(TABLES):
@@ -122,7 +122,7 @@ def _users(options: RecommendOptions, predictor: Predictor) -> pd.Index:
 
 
 def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> np.ndarray:
-    """Places of seen pairs in the table of wanted users and all items, read row by row; sorted."""
+    """Flat positions, sorted, of the seen pairs in the table of wanted users by all items."""
     if options.seen is None:
         raise InputError(
             "--seen: expected ratings whose pairs are left out (the model was fitted on "
@@ -140,7 +140,7 @@ def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> 
 
 
 def _pairs(source: str, users: Ids, items: Ids, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the pairs in a table or a data set, 0 for other users and items."""
+    """User and item indices, shape (pairs,), of the pairs of a table or a data set; 0 for other users and items."""
     if not has_known_columns(source):
         _, of_users, of_items, _ = read_pairs(source, users=users, items=items, columns=columns)
         return of_users, of_items
@@ -149,7 +149,7 @@ def _pairs(source: str, users: Ids, items: Ids, columns: Columns) -> tuple[np.nd
 
 
 def _seconds(at: str | None, predictor: Predictor) -> int | None:
-    """When, in seconds since 1970."""
+    """`--at` in seconds since 1970; None for a model without time. Raises InputError if it does not fit the model."""
     if at is None and predictor.timed:
         raise InputError("this model was fitted with time: say when the items are to be rated, such as --at 2026-11-26")
     if at is None:

@@ -1,4 +1,4 @@
-"""Fits of chosen configurations, for `train`, `tune` and `replay`: by data-parallel workers, with progress shown."""
+"""Fits chosen configurations with data-parallel workers and shows the progress, for `train`, `tune` and `replay`."""
 
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.data_parallel.fit_all import fit_all
@@ -25,10 +25,10 @@ def refit(
     bfloat16: bool = False,
     each_epoch: bool = False,
 ) -> dict[str, Fitted | Lost]:
-    """Do the fits, as many at once as there is room for and `concurrent` allows, and give each by its order's key.
+    """Do the fits, as many at once as there is room for and `concurrent` allows. Returns them by their orders' keys.
 
-    Orders of the same key are one fit. `doing` says in the progress what they are for; with `each_epoch` plain progress
-    too has a line for each epoch.
+    Orders with the same key are one fit. `doing` is the text that the progress shows. With `each_epoch`, each epoch
+    prints a line even without a terminal. `save_every` is in seconds.
     """
     distinct = list({order.key: order for order in orders}.values())
     room = at_once(resources, workers=workers, data_bytes=prepared.bytes)

@@ -1,4 +1,4 @@
-"""`reeltune replay`: trains what a run chose again, and checks that its score is the reported one."""
+"""`reeltune replay`: trains a run's winner again, and checks that its score is the reported one."""
 
 import tempfile
 import time
@@ -35,7 +35,7 @@ from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.scoring.verdict import NOTHING
 
-SPREADS = 5  # standard deviations over seeds by which two means of three fits may differ
+SPREADS = 5  # how many standard deviations over seeds two means of three fits may differ by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,10 @@ class ReplayOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """What a run says of one of its architectures, or of the ensemble."""
+    """What a run reports about one of its architectures, or about the ensemble."""
 
     run: Run
-    answer: Answer  # the run's
+    answer: Answer
     name: str
 
     @property
@@ -58,10 +58,10 @@ class Reported:
         return error_of(self._result(self.name).test or {}, self.run.decoder)
 
     def tolerance(self) -> float:
-        """How far an error may be from the reported one in other conditions.
+        """How far an error may be from the reported one if workers, machine or versions differ.
 
-        Sums of several workers round otherwise, which grows, and their draws of dropout are others, as with another
-        seed. What is too small to count as a gain is too small here.
+        Several workers round sums differently, which grows over the steps, and draw other dropout masks, as another
+        seed would. A difference that is too small to count as a gain is always tolerated.
         """
         spreads = {name: seeds.spread for name, seeds in self.answer.seeds.items()}
         weights = member_weights(self._config) or {self.name: 1.0}
@@ -76,7 +76,7 @@ class Reported:
         return self._result(self.name).config or {}
 
     def choices(self) -> dict[str, Choice]:
-        """It, after the members that have a say where it is the ensemble."""
+        """The choice to fit again; for the ensemble, its members of nonzero weight and then itself."""
         if self.name != ENSEMBLE:
             return {self.name: self._choice(self.name, self._config)}
         weights = {name: weight for name, weight in member_weights(self._config).items() if weight > 0}
@@ -95,12 +95,12 @@ class Reported:
 
 
 class Compared(Stored):
-    """The error that a run reported beside that of its refits now."""
+    """The error that a run reported, beside the error of its refits now."""
 
     reported: float
     replayed: float
-    largest_difference: float  # between two ratings of a row
-    exact: bool  # every bit must be the same
+    largest_difference: float  # between the two predictions of a row
+    exact: bool  # whether every bit must be the same
     tolerance: float
     matches: bool
 
@@ -118,9 +118,10 @@ class Replayed(Compared):
 
 
 def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
-    """Refit with the seeds of then, open the test rows, compare. The result is what `--json` prints.
+    """Refit with the run's seeds, open the test rows, and compare. Returns what `--json` prints.
 
-    The run's files stay as they are. Raises InputError where it has no such answer, or the data is not the same.
+    The run's files stay as they are. Raises InputError if the run has no such answer or the data has changed, and
+    FitFailed if a refit fails.
     """
     start = time.monotonic()
     reported = reported_by(folder, options.architecture)
@@ -128,7 +129,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     _check_data(reported.run, prepared)
     watch.say(prepared.summary())
     watch.status("starting Ray")
-    # On a cluster in the run's folder, as all nodes see it; removed after Ray is gone.
+    # On a cluster: in the run's folder, which all nodes see. Removed only after Ray has ended.
     below = None if options.address is None else folder.path
     with (
         tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
@@ -157,7 +158,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
 
 
 def reported_by(folder: RunFolder, name: str | None) -> Reported:
-    """What a run reports of its winner, or of this one. Raises InputError where there is no such thing."""
+    """What a run reports about this architecture, or its winner. Raises InputError if it has no such answer."""
     run = read_run(folder)
     answer = run.answer
     if answer is None or not folder.predictions.is_file():
@@ -185,7 +186,7 @@ def _check_data(run: Run, prepared: Prepared) -> None:
 
 
 def _changed(reported: Reported, workers: int, device: str) -> list[str]:
-    """What a fit's last bits hang on and is no longer as it was."""
+    """What has changed among the things that a fit's last bits depend on."""
     record, answer = reported.run.record, reported.answer
     then: dict[str, object] = {**record.versions, "commit": record.commit, **record.machine}
     then |= {"workers": answer.refit_workers} if "refit_workers" in answer.model_fields_set else {}
@@ -199,7 +200,7 @@ def _changed(reported: Reported, workers: int, device: str) -> list[str]:
 def _refitted(
     reported: Reported, prepared: Prepared, workers: int, resources: Resources, store: Store, watch: Watch
 ) -> Searched:
-    """As a search would have it whose choices came to these refits."""
+    """Fit the choices again, in the form in which a search keeps its refits. Raises FitFailed if one fails."""
     run, choices = reported.run, reported.choices()
     wanted = {name: (name, choice.config) for name, choice in choices.items() if name != ENSEMBLE}
     orders = refits_of(wanted, seed=run.asked.seed)
@@ -229,7 +230,10 @@ def _refitted(
 
 
 def compared(reported: Reported, scores: list[Scored], numbers: np.ndarray, *, exact: bool) -> Compared:
-    """The refits' ratings of the test rows of these numbers, and their error, beside the reported ones."""
+    """Compare the refits' ratings and error on the test rows with these row numbers to the reported ones.
+
+    Raises InputError if the run has no predictions of these rows.
+    """
     path = reported.run.folder.predictions
     frame = pd.read_parquet(path)
     columns = {column_of(reported.name, place): scored.ratings for place, scored in enumerate(scores)}
@@ -238,7 +242,7 @@ def compared(reported: Reported, scores: list[Scored], numbers: np.ndarray, *, e
         raise InputError(f"{path}: no predictions of this run's test rows by {', '.join(missing or columns)}")
     difference = max(float(np.abs(frame[column] - ratings).max()) for column, ratings in columns.items())
     error = error_of(mean_metrics(scores), reported.run.decoder)
-    tolerance = 1e-9 if exact else reported.tolerance()  # of the same ratings too: sums round
+    tolerance = 1e-9 if exact else reported.tolerance()  # not 0: the mean of equal ratings rounds too
     return Compared(
         reported=reported.error,
         replayed=error,

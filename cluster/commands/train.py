@@ -39,7 +39,7 @@ class Trained(Stored):
 
 
 def train(options: TrainOptions, watch: Watch) -> Trained:
-    """Fit, score, bundle."""
+    """Fit, score and write the bundle. Raises InputError at wrong options or data, FitFailed if the fit fails."""
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()

@@ -1,4 +1,4 @@
-"""What `reeltune train` and `lr-find` are asked for, and the configuration that follows from it."""
+"""The options of `reeltune train` and `lr-find`, and the configuration that they give."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class TrainOptions:
 
 
 def configured(options: TrainOptions, shape: Shape) -> FitConfig:
-    """The reference configuration, changed by `--config` and then by each `--set`."""
+    """The reference configuration, changed by `--config` and then by each `--set`. Raises InputError."""
     architecture = ARCHITECTURES[options.architecture]
     values = architecture.reference(shape).model_dump()
     source = "--set"

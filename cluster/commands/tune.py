@@ -1,7 +1,7 @@
 """`reeltune tune`, the main job, in three steps: ask, claim, run.
 
-*Ask* reads the spaces and the data and checks them (`ask.py`); *claim* takes the run's folder; *run* searches, refits
-what was chosen, looks at the test rows once, and judges.
+*Ask* reads and checks the spaces and the data (`ask.py`); *claim* takes the run's folder; *run* searches, refits what
+was chosen, looks at the test rows once, and judges.
 """
 
 import time
@@ -33,7 +33,7 @@ from reeltune.cluster.session.slots import Slots, slots
 
 
 def tune(options: TuneOptions, watch: Watch) -> Result:
-    """The whole job. The result is what `--json` prints."""
+    """Ask, claim, run. Returns what `--json` prints. Raises InputError if `tune` cannot do what was asked."""
     start = time.monotonic()
     plan = ask(options)
     watch.say(plan.prepared.summary())
@@ -45,7 +45,7 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
 
 
 def _run(plan: TunePlan, watch: Watch) -> Searched:
-    """Search and refit, in one Ray."""
+    """Search and refit in one Ray session."""
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
     earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
@@ -73,7 +73,7 @@ def _run(plan: TunePlan, watch: Watch) -> Searched:
 
 
 def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resources, watch: Watch) -> dict[str, Choice]:
-    """The configuration that is chosen for each architecture; none for one of which no trial came to its end."""
+    """Search, and choose a configuration for each architecture. One without a finished confirmation is left out."""
     options, prepared, spaces, folder = plan.options, plan.prepared, plan.spaces, plan.folder
     taken = slots(
         resources,
@@ -99,7 +99,7 @@ def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resourc
             seed=options.seed,
             scheduler=options.scheduler,
             deadline=None if options.seconds is None else time.monotonic() + options.seconds,
-            # No trial takes longer than the whole search may: one that hangs would keep it from its end.
+            # Without a limit of its own, a trial may take as long as the search; a hanging one must not outlast it.
             limit=options.trial_seconds or options.seconds,
             unfinished=cut_off,
         )
@@ -124,7 +124,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
 def _lanes(
     data: TrialData, taken: Slots, resources: Resources, watch: Watch
 ) -> AbstractContextManager[list[ActorHandle]]:
-    """Those of trials of several workers. Trials of one worker need none: Tune's own processes fit them."""
+    """The lanes of trials with several workers. Trials of one worker need none: they run in Tune's own processes."""
     if taken.workers == 1:
         return nullcontext([])
     each = f"{taken.workers} workers"

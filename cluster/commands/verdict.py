@@ -1,4 +1,4 @@
-"""`reeltune verdict RUN`: the comparison again, from the run's predictions, also against another baseline."""
+"""`reeltune verdict RUN`: judges the run's predictions again, also against another baseline."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from reeltune.trainables.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Rejudged:
-    """As `verdict.json` has it, with the comparison made anew; and which look at the test rows it was, from 1."""
+    """The result in the form of `verdict.json`, judged again, and which look at the test rows this is, from 1."""
 
     result: Result
     decoder: str
@@ -24,9 +24,9 @@ class Rejudged:
 
 
 def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
-    """Judge a finished run's predictions against a column of them, or a number; None: against the run's baseline.
+    """Judge a finished run's predictions against another of its predictors, or a number; None: its own baseline.
 
-    The run's files stay as they are. Raises InputError where the run has no predictions, or not this baseline.
+    The run's files stay as they are. Raises InputError if the run has no predictions, or not this baseline.
     """
     kept = _kept(folder)
     if kept.test_rows is None:
@@ -57,7 +57,7 @@ def _kept(folder: RunFolder) -> Answer:
 
 
 def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
-    """The squared errors of each name's ratings, mean over its seeds: the columns `NAME`, `NAME.seed2`, …"""
+    """Squared errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
     truth = frame["rating"].to_numpy(dtype=np.float64)
     found = {}
     for name in names:
@@ -74,7 +74,7 @@ def _asked(baseline: str | None, own: BaselineResult, columns: Container[str]) -
 
 
 def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[BaselineResult, np.ndarray | float]:
-    """What is judged against, as `verdict.json` describes it, and its squared errors or the published number."""
+    """The baseline as `verdict.json` describes it, and its squared errors, shape (rows,), or its published number."""
     if asked == KEY in errors:
         own = kept.baseline
         return own.model_copy(update={"name": own.name or own.architecture}), errors[KEY]

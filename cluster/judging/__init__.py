@@ -1,12 +1,12 @@
-"""What beats what: the refits' predictions of the sealed test rows, and the verdicts on them.
+"""Judges the refits: their predictions of the sealed test rows, and the verdicts on them.
 
-- `refits.py`: the fits that are ordered once a search has chosen
-- `outcome.py`: what a search and its refits came to
-- `ensemble.py`: the weighted average of what was chosen
+- `refits.py`: the fits to do once a search has chosen
+- `outcome.py`: the outcome of a search and its refits
+- `ensemble.py`: the weighted average of the chosen architectures
 - `scores.py`: predictions and errors of refits, confusion matrices
-- `baseline.py`: what architectures are judged against
+- `baseline.py`: the baseline, and the verdicts against it
 - `result.py`: verdicts, and the winner
-- `details.py`: what `verdict.json` has beside the answer
+- `details.py`: what `verdict.json` holds beside the answer
 - `predictions.py`: `predictions.parquet`
 - `bundles.py`: the bundles of a run
 """

@@ -1,4 +1,4 @@
-"""What architectures are judged against, and the judging: one way for `tune` and for `verdict`."""
+"""The baseline, and the verdicts against it: the same code for `tune` and `verdict`."""
 
 import math
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
 
-KEY = "baseline"  # its name among the refits and the columns of predictions
+KEY = "baseline"  # the baseline's name among the refits and the columns of predictions
 PMF = "pmf"
-PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside it, not judged by
+PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside the refit, not judged against
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """An architecture at its reference configuration, refitted on the same rows; or a number that was published."""
+    """An architecture at its reference configuration, refitted on the same rows; or a published number."""
 
     name: str
     kind: Literal["reference", "published"] = "reference"
     number: float | None = None
 
     def published(self, data: str) -> float | None:
-        """The figure to show beside the refitted one."""
+        """The published mean squared error to show for this data set; None if there is none."""
         return self.number if self.kind == "published" else PUBLISHED.get((self.name, data))
 
 
@@ -34,7 +34,7 @@ REFERENCE = Baseline(name=PMF)
 
 
 def baseline_of(text: str) -> Baseline:
-    """Read `--baseline`: an architecture's name or a number. Raises InputError."""
+    """Read `--baseline`: an architecture's name or a number. Raises InputError if it is neither."""
     if text in ARCHITECTURES:
         return Baseline(name=text)
     number = number_of(text)
@@ -50,7 +50,7 @@ def published(number: float) -> Baseline:
 
 
 def number_of(text: str) -> float | None:
-    """A published mean squared error; None where this is not a number. Raises InputError at an impossible one."""
+    """A published mean squared error; None if the text is not a number. Raises InputError at an impossible one."""
     try:
         number = float(text)
     except ValueError:
@@ -61,7 +61,7 @@ def number_of(text: str) -> float | None:
 
 
 def groups(users: pd.Series) -> np.ndarray:
-    """Whose each row is, numbered as they come. Where nobody is named, each of those rows is its own."""
+    """A number for each row's user, shape (rows,). Each row without a user is a group of its own."""
     codes, _ = pd.factorize(users)
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
@@ -69,7 +69,7 @@ def groups(users: pd.Series) -> np.ndarray:
 def judge_all(
     errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray, *, seed: int
 ) -> dict[str, Verdict]:
-    """The verdicts on squared errors, shape (rows,), against a baseline's on the same rows, or against a number."""
+    """Verdicts on squared errors, shape (rows,), against the baseline's on the same rows, or against a number."""
     if isinstance(against, float):
         comparisons = {name: compare_with_number(against, each, users, seed=seed) for name, each in errors.items()}
     else:
@@ -78,12 +78,12 @@ def judge_all(
 
 
 def gains_over(errors: dict[str, np.ndarray], name: str) -> dict[str, float]:
-    """Each one's gain over this one; none where it is not there."""
+    """Each predictor's gain over the named one, as a mean squared error; empty if `errors` lacks it."""
     return {each: float((errors[name] - errors[each]).mean()) for each in errors} if name in errors else {}
 
 
 def judged(found: ArchitectureResult, verdict: Verdict | None, over_pmf: float | None) -> ArchitectureResult:
-    """A result with its verdict, as `verdict.json` has it."""
+    """The result with its verdict filled in, in the form of `verdict.json`."""
     comparison = verdict.comparison if verdict else None
     return found.model_copy(
         update={

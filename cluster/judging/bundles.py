@@ -1,4 +1,4 @@
-"""The bundles of a run: its refits, and the ensemble."""
+"""Writes a run's model bundles: those of its refits, and the ensemble's."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def write_bundles(
     prepared: Prepared,
     folder: RunFolder,
 ) -> None:
-    """The bundles of the first seed's refits, and of the ensemble of all."""
+    """Write the bundles of the first seed's refits, and that of the ensemble of all refits."""
     kept = {
         name: (ARCHITECTURES[name].Config.model_validate(order.config), fitted.weights)
         for name, [(order, fitted), *_] in refits.items()
@@ -29,7 +29,7 @@ def write_bundles(
     if ENSEMBLE in searched.choices:
         kept[ENSEMBLE] = packed(searched, refits)
     for earlier in folder.path.glob("models/*"):
-        if earlier.name not in kept:  # of a search that went on, and whose refit is lost this time
+        if earlier.name not in kept:  # left by this search before its resume; now that refit is lost
             shutil.rmtree(earlier)
     for name, (config, weights) in kept.items():
         description = describe(

@@ -1,4 +1,4 @@
-"""What `verdict.json` and the reports have beside the answer: the look, and where and by which decoder it is good."""
+"""What `verdict.json` and the reports hold beside the answer: the look, and errors by decoder and by slice."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ from reeltune.trainables.scoring.verdict import spread
 
 
 def details(scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int) -> Details:
-    """All of it, for the scores of each architecture's refits on these rows."""
+    """The details for the scores of each architecture's refits on these rows."""
     shape, asked = prepared.shape, prepared.asked
     errors = {name: squared_errors(each, rows) for name, each in scores.items()}
     groups = slices(rows, prepared.split.fitting, shape.scale)
@@ -58,6 +58,6 @@ def _test_rows(rows: Rows, prepared: Prepared) -> JudgedRows:
 
 
 def _users(rows: Rows) -> int:
-    """How many there are, those included that a test file alone has."""
+    """The number of users, including those that only the test file has."""
     strangers = set() if rows.strangers is None else set(rows.strangers[rows.users == 0])
     return len(np.unique(rows.users[rows.users > 0])) + len(strangers)

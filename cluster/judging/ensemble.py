@@ -1,4 +1,4 @@
-"""The ensemble of what the search chose: its fits, weights, ratings and bundle. It is judged like an architecture."""
+"""The ensemble of the chosen architectures: weights, ratings and bundle. It is judged like an architecture."""
 
 from dataclasses import replace
 from functools import reduce
@@ -19,10 +19,10 @@ from reeltune.trainables.data.prepared import Prepared
 
 
 def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> Searched:
-    """The search's outcome with the ensemble as one more choice, where there are two architectures to average.
+    """Add the ensemble to the choices, if there are at least two architectures to average.
 
-    Its weights are fitted by what the choices' confirmations said of the rows that each held out: the rows by which
-    the choices are judged too. An architecture that lacks one of them, or a refit, is left out.
+    Its weights are fitted to the ratings that the confirmations gave the rows they held out, so its validation error
+    is on the same rows as the architectures'. An architecture that lacks a confirmation or a refit is left out.
     """
     found = {name: held_out_ratings(searched, name, folder) for name in searched.complete() if name in searched.choices}
     members = {name: ratings for name, ratings in found.items() if ratings is not None}
@@ -34,7 +34,7 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
 
 
 def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
-    """An architecture's ratings of the held-out rows, shape (rows,), in the order of the folds; None if one lacks."""
+    """An architecture's ratings of the held-out rows, shape (rows,), fold after fold; None if a fold is missing."""
     found = [out_of_fold.read(folder.store, trial) for trial in searched.choices[name].trials]
     ratings = [each for each in found if each is not None]
     if len(ratings) < SEEDS:
@@ -44,14 +44,14 @@ def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.nda
 
 
 def held_out_rows(prepared: Prepared) -> Rows:
-    """Those rows themselves."""
+    """The rows that the confirmations held out, fold after fold."""
     parts, kind = prepared.split, prepared.asked.split
     folds = [fold(parts.train, parts.validation, 1 + number, kind=kind) for number in range(SEEDS)]
     return reduce(Rows.joined, [validation for _, validation in folds])
 
 
 def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prepared: Prepared) -> Choice:
-    """Weights by all held-out rows; metrics by weights that each row had no part in."""
+    """Weights fitted on all held-out rows; metrics by cross-fitting, so that no row is rated by weights it shaped."""
     predictions = np.stack(list(members.values()))
     honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
     metrics = of_values(honest, rows, prepared.shape, decoder=searched.decoder).metrics
@@ -65,7 +65,7 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
 
 
 def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> Scored:
-    """The ensemble of all refits: each architecture's seeds are averaged, and then the architectures."""
+    """Score the ensemble of all refits: average each architecture's seeds, then the architectures, weighted."""
     weights = searched.choices[ENSEMBLE].config["weights"]
     each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
     values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
@@ -75,7 +75,7 @@ def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prep
 def packed(
     searched: Searched, refits: dict[str, list[tuple[FitOrder, Fitted]]]
 ) -> tuple[ensemble.Config, dict[str, torch.Tensor]]:
-    """What the bundle holds: configuration and weights of the members that have a say."""
+    """The bundle's configuration and its tensors by name, of the members with a nonzero weight."""
     weights = {n: weight for n, weight in searched.choices[ENSEMBLE].config["weights"].items() if weight > 0}
     members = {
         name: ensemble.Member(

@@ -1,4 +1,4 @@
-"""What a search and its refits came to."""
+"""The outcome of a search and its refits."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.scoring.decoders import Decoder
 
-CALIBRATION = "the baseline, for its temperature"  # the key of that fit
+CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,16 +16,16 @@ class Searched:
     architectures: list[str]
     ledger: Ledger
     choices: dict[str, Choice]
-    orders: dict[tuple[str, int], FitOrder]  # refits, by name and place of the seed
+    orders: dict[tuple[str, int], FitOrder]  # refits, by name and number of the seed, from 0
     fitted: dict[str, Fitted | Lost]  # by the orders' keys
     decoder: Decoder
     seed: int
     baseline: Baseline = REFERENCE
-    workers: int = 1  # of a refit
-    device: str = "cpu"  # of each of them
+    workers: int = 1  # per refit
+    device: str = "cpu"  # of each worker
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
-        """The refits, by seed, of the baseline and of each architecture none of whose refits was lost."""
+        """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""
         found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
         for (name, _), order in self.orders.items():
             came = self.fitted[order.key]
@@ -35,13 +35,13 @@ class Searched:
 
     @property
     def refit_seconds(self) -> float:
-        """What all refits took, rounded."""
+        """Seconds of all refits together, rounded to a tenth."""
         return round(sum(came.seconds for came in self.fitted.values() if isinstance(came, Fitted)), 1)
 
     def averaged(self, name: str) -> Decoder:
-        """By which decoder an ensemble takes this architecture's ratings: the better one on validation rows.
+        """The decoder by which the ensemble takes this architecture's ratings: the better one on validation rows.
 
-        Logits that were trained for their argmax have a poor mean, and those of cross-entropy a poor argmax.
+        A class head that is trained for its argmax has a poor mean, and one of cross-entropy a poor argmax.
         """
         if name not in self.choices:
             return "mean"
@@ -50,7 +50,7 @@ class Searched:
         return min(candidates, key=lambda decoder: metrics[f"{decoder}_mse"] or 0.0)
 
     def temperature(self, name: str) -> float:
-        """By which an architecture's logits, or the baseline's, are divided: fitted on rows it was not trained on."""
+        """What an architecture's logits, or the baseline's, are divided by; fitted on rows it was not trained on."""
         if name in self.choices:
             return self.choices[name].temperature
         came = self.fitted.get(CALIBRATION)

@@ -10,7 +10,7 @@ from reeltune.trainables.data.prepared import Prepared
 
 
 def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
-    """One column for each architecture (the first seed's, which is the bundle's), and one for each further seed."""
+    """Write a column of ratings per architecture (the first seed's, as in its bundle), and one per further seed."""
     frame = pd.DataFrame(
         {
             "row": rows.number,
@@ -29,16 +29,16 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
 
 
 def column_of(name: str, place: int) -> str:
-    """Where predictions have the ratings by a refit, of its seed's place."""
+    """The name of the column with the ratings of a refit; `place` is the number of its seed, from 0."""
     return name if place == 0 else f"{name}.seed{place + 1}"
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:
-    """Whose each row is, by id: also of users that a test file of somebody's own alone has."""
+    """Each row's user id, shape (rows,), including users that only the test file has."""
     known = _names(prepared.ratings.users.text, rows.users)
     return known if rows.strangers is None else np.where(rows.users == 0, rows.strangers, known)
 
 
 def _names(text: pd.Index, indices: np.ndarray) -> np.ndarray:
-    """Ids of indices; None for 'unknown' (a test file of somebody's own may have such)."""
+    """The ids of indices; None for index 0, 'unknown', which a user's own test file may have."""
     return np.concatenate([np.array([None], dtype=object), text.to_numpy(dtype=object)])[indices]

@@ -1,4 +1,4 @@
-"""The fits that are ordered once a search has chosen: its refits, the baseline's, and one for its temperature."""
+"""The fits to do once a search has chosen: its refits, the baseline's, and one for the baseline's temperature."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from reeltune.trainables.data.prepared import Prepared
 def refits(
     choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline
 ) -> dict[tuple[str, int], FitOrder]:
-    """The baseline's fits and each architecture's, by name and seed."""
+    """The baseline's refits and each architecture's, by name and number of the seed, from 0."""
     wanted = {name: (name, choice.config) for name, choice in choices.items()}
     if baseline.kind == "reference":
         reference = ARCHITECTURES[baseline.name].reference(prepared.shape).model_dump()
@@ -24,7 +24,7 @@ def refits(
 
 
 def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> dict[tuple[str, int], FitOrder]:
-    """Fits of architectures and configurations, by name and place of the seed; the same fit is done once."""
+    """Refits of (architecture, configuration) pairs, by name and number of the seed; equal fits share one order."""
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():
         for place in range(SEEDS):
@@ -43,7 +43,7 @@ def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> di
 
 
 def calibrations(orders: dict[tuple[str, int], FitOrder]) -> list[FitOrder]:
-    """A fit of the baseline on training rows alone, for its temperature, if it has a class head."""
+    """If the baseline has a class head: its fit on training rows only, to fit a temperature on validation rows."""
     refit = orders.get((KEY, 0))
     if refit is None or not issubclass(ARCHITECTURES[refit.architecture].Config, ClassHeadConfig):
         return []

@@ -1,4 +1,4 @@
-"""Scores and verdicts of the test rows, and the winner."""
+"""Scores and verdicts on the test rows, and the winner."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ from reeltune.trainables.scoring.verdict import Verdict
 
 
 def score_all(searched: Searched, rows: Rows, prepared: Prepared) -> dict[str, list[Scored]]:
-    """Every complete refit's scores on these rows, by seed, and the ensemble's."""
+    """The scores on these rows of each architecture with all its refits, one per seed, and of the ensemble."""
     scores = {name: _scores(name, refits, rows, searched, prepared) for name, refits in searched.complete().items()}
     if ENSEMBLE in searched.choices:
         scores[ENSEMBLE] = [ensemble.score(searched, scores, rows, prepared)]
@@ -50,7 +50,7 @@ def _scores(
 def judged_result(
     searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
 ) -> Result:
-    """What a search came to; without test rows there are no verdicts."""
+    """The answer of a search; without test rows it has no verdicts."""
     verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched, prepared)
     return Result(
         run=folder.place,
@@ -67,7 +67,7 @@ def judged_result(
 def _judge(
     scores: dict[str, list[Scored]], rows: Rows, searched: Searched, prepared: Prepared
 ) -> tuple[dict[str, Verdict], dict[str, float]]:
-    """Verdicts against the baseline, and gains over the tuned `pmf` where there is one."""
+    """Verdicts against the baseline, and gains over the tuned `pmf` if there is one."""
     errors = {name: squared_errors(each, rows).mean(0) for name, each in scores.items()}
     against = errors.pop(KEY, searched.baseline.number)
     if against is None:
@@ -112,5 +112,5 @@ def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> 
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:
-    """The lowest validation error: the test has no say in it."""
+    """The architecture with the lowest validation error; test errors do not count."""
     return min((name for name in choices if name in scores), key=lambda name: choices[name].value, default=None)

@@ -1,4 +1,4 @@
-"""The look at the sealed rows: predictions, errors by seed, verdicts, confusion, all from the refits' weights."""
+"""Scores refits on the opened test rows: predictions, errors by seed, decoders, confusion matrix."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from reeltune.trainables.scoring.probabilities import Probabilities, judge_proba
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit, scored on rows: its decoded ratings, those for an ensemble, shape (rows,), and how good it is."""
+    """One fit's scores: its decoded ratings and those for the ensemble (`averaged`), shape (rows,), and metrics."""
 
     ratings: np.ndarray
     averaged: np.ndarray
@@ -38,7 +38,7 @@ def score(
     temperature: float,
     averaged: Decoder = "mean",
 ) -> Scored:
-    """Predict the rows and compare. Runs in the process that opened them."""
+    """Predict the rows and score the predictions. Runs in the process that opened the rows."""
     architecture = ARCHITECTURES[order.architecture]
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
     pairs = on_device(rows, torch.device("cpu"))
@@ -47,7 +47,7 @@ def score(
 
 
 def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
-    """Score ratings of shape (rows,) as those of a scalar head."""
+    """Score ratings, shape (rows,), like those of a scalar head."""
     output = torch.tensor(values).float()
     return _scored(output, None, rows, shape, decoder=decoder, temperature=1.0, averaged="mean")
 
@@ -102,7 +102,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
-    """The squared error of each row by each seed's fit, shape (seeds, rows)."""
+    """The squared errors of each seed's fit, shape (seeds, rows)."""
     return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
 
 

@@ -17,17 +17,17 @@ class Axis:
     ticks: tuple[float, ...]
 
     def share(self, value: float) -> float:
-        """Where a value lies on the axis, in percent."""
+        """A value's position on the axis, in percent of its length."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def label(self, tick: float) -> str:
-        """Just as many decimals as the ticks need."""
+        """The tick as text, with as many decimals as the ticks need."""
         step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else abs(tick) or 1.0
         decimals = next((d for d in range(9) if abs(round(step, d) - step) < step / 1000), 9)
         return f"{tick:.{decimals}f}"
 
     def marks(self, *, signed: bool = False) -> tuple[tuple[float, str], ...]:
-        """The ticks' places in percent, and their labels."""
+        """The ticks' positions in percent, and their labels."""
 
         def label(tick: float) -> str:
             return "0" if abs(tick) < 1e-12 else ("+" if signed and tick > 0 else "") + self.label(tick)
@@ -36,7 +36,7 @@ class Axis:
 
 
 def axis(values: Iterable[float], *, fewest: int = 4) -> Axis:
-    """An axis that holds the values, with round ticks as far apart as leaves `fewest` of them."""
+    """An axis that holds the values, with round ticks as far apart as possible but at least `fewest` of them."""
     held = list(values) or [0.0, 1.0]
     low, high = min(held), max(held)
     if high - low < 1e-12:
@@ -57,7 +57,7 @@ class Line:
     label: str
     dash: str
     marker: str
-    places: tuple[tuple[float, float], ...]  # of its points, in the chart's units
+    places: tuple[tuple[float, float], ...]  # x and y of its points, in the chart's units
 
     @property
     def path(self) -> str:
@@ -66,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A line chart. Ticks are pairs of place and label."""
+    """A line chart. Ticks are pairs of position and label."""
 
     title: str
     across: str
@@ -93,7 +93,7 @@ def chart(
     y_axis: Axis | None = None,
     diagonal: bool = False,
 ) -> Chart:
-    """Lines through points by label; the first is drawn solid."""
+    """A chart of lines through points (x, y), by label; the first line is solid."""
     x_axis = x_axis or axis(x for points in series.values() for x, _ in points)
     y_axis = y_axis or axis(y for points in series.values() for _, y in points)
 

@@ -9,7 +9,7 @@ from reeltune.cluster.report.words import member_weights
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.architectures import ENSEMBLE
 
-# What `run.json` of earlier versions keeps only in the command itself.
+# Options that earlier versions kept in `run.json` only as part of the command.
 CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column")
 
 
@@ -20,7 +20,7 @@ class Command:
 
 
 def checking(run: Run) -> list[Command]:
-    """For the winner, where the run's folder is at hand."""
+    """The command that replays the winner from the run's folder; none without a winner."""
     if run.winner is None:
         return []
     line = shlex.join(["reeltune", "replay", str(run.folder.path)])
@@ -28,7 +28,7 @@ def checking(run: Run) -> list[Command]:
 
 
 def reproducing(run: Run) -> list[Command]:
-    """For the winner; where that is the ensemble, for the run that makes it and for each member with a say."""
+    """Commands that make the winner again. If it is the ensemble: the search, and each member of nonzero weight."""
     winner = run.winner
     again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record.command)))
     if winner is None or run.answer is None:
@@ -57,7 +57,7 @@ def reproducing(run: Run) -> list[Command]:
 
 
 def _again(words: list[str]) -> str:
-    """The run's own command, but as a new run."""
+    """The run's own command, without its name and `--resume`, so that it starts a new run."""
     kept = [word for word in words if word not in ("--resume", "--json") and not word.startswith("--name=")]
     if "--name" in kept:
         place = kept.index("--name")

@@ -6,7 +6,7 @@ from reeltune.cluster.runs.finished import Run
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Pairs of what and how; those that an older run did not keep are left out."""
+    """Pairs of heading and text. What an older run did not record is left out."""
     asked, record = run.asked, run.record
     found = {
         "Run": run.folder.name,
@@ -55,7 +55,7 @@ def _refits(run: Run) -> str | None:
 
 
 def _cost(run: Run) -> str:
-    """Core-seconds: a trial is one core's work, a refit that of all its workers."""
+    """Core-seconds: a trial counts as one core, a refit as all its workers."""
     search, again, answer = run.seconds_of("search"), run.seconds_of("confirm"), run.answer
     known = answer is not None and answer.refit_seconds is not None
     refits = answer.refit_seconds * answer.refit_workers if answer and answer.refit_seconds is not None else 0.0

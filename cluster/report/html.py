@@ -1,4 +1,4 @@
-"""`report.html`: one file that needs no network, whatever the data's names and titles hold."""
+"""`report.html`: one file that needs no network. Names and titles of the data may hold anything."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from reeltune.trainables.scoring.decoder_table import DECODERS
 
 
 def html(run: Run) -> str:
-    """The page. Every text is escaped by the template, figures and plotly lie in it as data."""
+    """The page. The template escapes every text; figures and plotly are embedded as data."""
     shown = view(run, facts(run))
     figures = {id: figure for section in shown.sections for id, figure in section.figures.items()}
     script, style = (_file(name) for name in ("page.js", "page.css"))
@@ -52,5 +52,5 @@ def _environment() -> Environment:
 
 @cache
 def _packed_plotly() -> str:
-    """Plotly's script, a third of its size: the browser unpacks it when a figure is first seen."""
+    """Plotly's script, compressed to a third: the browser unpacks it when a figure first comes into view."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()

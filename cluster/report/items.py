@@ -1,6 +1,6 @@
 """The items that the winner rates worst and best, from the run's own `predictions.parquet`.
 
-That file is what came of the run's look at the test rows: reading it opens nothing, and decides nothing.
+The run's look at the test rows wrote that file: reading it is no further look, and decides nothing.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ import pyarrow.parquet as parquet
 from reeltune.cluster.runs.finished import Run
 
 SHOWN = 8
-ENOUGH = 10  # ratings that say something of an item
-CANDIDATES = 50  # items at least, of fewer ratings where there is no more
+ENOUGH = 10  # test ratings that an item needs to be ranked
+CANDIDATES = 50  # items to rank at least: if fewer have ENOUGH ratings, items with fewer ratings are ranked too
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
     title: str
     count: int
-    rating: float  # mean of the true ones
+    rating: float  # mean true rating
     predicted: float
     error: float
     baseline: float | None
@@ -29,11 +29,11 @@ class Item:
 class Items:
     worst: list[Item]
     best: list[Item]
-    fewest: int  # ratings of each
+    fewest: int  # test ratings that each item has at least
 
 
 def items(run: Run) -> Items | None:
-    """None where the run left no predictions of its winner."""
+    """The winner's worst and best items; None if the run has no predictions of its winner."""
     path = run.folder.predictions
     if run.winner is None or not path.exists():
         return None
@@ -63,5 +63,5 @@ def _ranked(frame: pd.DataFrame, winner: str) -> Items:
         )
         for title, row in ranked.iterrows()
     ]
-    half = min(SHOWN, (len(taken) + 1) // 2)  # no item is among both
+    half = min(SHOWN, (len(taken) + 1) // 2)  # so that no item is in both lists
     return Items(worst=taken[:half], best=taken[half:][::-1][:SHOWN], fewest=fewest)

@@ -11,7 +11,7 @@ SHOWN = ("", "test MSE", "gain", "95% CI", "over tuned pmf", "verdict")
 
 
 def markdown(run: Run) -> str:
-    """The same answer as `report.html`."""
+    """The page, with the same answer as `report.html`."""
     lines = [f"# {_plain(run.folder.name)}: which architecture predicts these ratings best?", ""]
     if run.answer is None:
         return "\n".join([*lines, f"{unfinished(run)}.", "", *_notes(run)]) + "\n"
@@ -29,7 +29,7 @@ def unfinished(run: Run) -> str:
 
 
 def about_gain(run: Run) -> str:
-    """What a gain is, and what of it is sure."""
+    """What a gain is, and how its interval and its verdict are computed."""
     answer = run.answer
     against = (
         "A gain is a published figure minus the architecture's error; the interval is a one-sample one and knows "
@@ -39,7 +39,7 @@ def about_gain(run: Run) -> str:
         f"over {(answer and answer.refit_seeds) or 'all'} refits on training and validation rows. "
     )
     judged = answer.architectures.values() if answer else ()
-    # Runs before this rule was made lack the field that came with it.
+    # Runs older than this rule lack the field that came with it.
     slight = (
         f"; a difference under {NOTHING:.1%} of the baseline's error counts for none"
         if any("needed_ratings" in found.model_fields_set for found in judged)
@@ -52,7 +52,7 @@ def about_gain(run: Run) -> str:
 
 
 def about_pmf(run: Run) -> str:
-    """Why a second gain stands beside the first; nothing where there is none."""
+    """Why there is a second gain beside the first; "" if there is none."""
     found = run.answer.architectures.values() if run.answer else ()
     if all(each.gain_over_tuned_pmf is None for each in found):
         return ""
@@ -91,7 +91,7 @@ def _command(run: Run) -> Iterable[str]:
 
 
 def _plain(text: str) -> str:
-    """Somebody's own text, without what Markdown or HTML would make of it."""
+    """A text from the data, with the characters escaped that mean something to Markdown or HTML."""
     return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in text.replace("\n", " "))
 
 

@@ -1,4 +1,4 @@
-"""How the search of an architecture went: Optuna's own plots, as plotly's JSON, and what a template draws itself."""
+"""How the search of an architecture went: Optuna's own plots as plotly's JSON, and charts for the template."""
 
 import json
 import warnings
@@ -17,7 +17,7 @@ from reeltune.search_spaces.study import journal
 
 TARGET = "validation MSE"
 BEST = 5  # trials whose curves are drawn
-FEWEST = 4  # finished trials that say something of importance
+FEWEST = 4  # finished trials that the plot of importances needs
 LOOK = {
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"},
     "paper_bgcolor": "white",
@@ -32,7 +32,7 @@ LOOK = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One of Optuna's plots: what it shows, and how wide it has to be."""
+    """One of Optuna's plots: what it shows, and its size in pixels."""
 
     id: str
     title: str
@@ -42,7 +42,7 @@ class Plot:
 
 
 def studies(run: Run) -> dict[str, optuna.Study]:
-    """Optuna's record of each architecture's search, its own trials alone; none where the journal is gone."""
+    """Each architecture's Optuna study, without trials taken from an earlier run; empty if the journal is gone."""
     if not run.folder.journal.exists():
         return {}
     storage = journal(str(run.folder.journal))
@@ -51,7 +51,7 @@ def studies(run: Run) -> dict[str, optuna.Study]:
 
 
 def _own(study: optuna.Study) -> optuna.Study:
-    """The study without the trials of another run that it began with: the page tells of this one."""
+    """The study without the trials that `--from` took from another run: the page is about this one."""
     trials = study.get_trials(deepcopy=False)
     own = [trial for trial in trials if "from" not in trial.user_attrs]
     if len(own) == len(trials):
@@ -62,7 +62,7 @@ def _own(study: optuna.Study) -> optuna.Study:
 
 
 def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:
-    """Each plot with its figure; those that need more finished trials than there are are left out."""
+    """Each plot with its figure, except plots that need more finished trials than there are."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     parameters = len({parameter for trial in done for parameter in trial.params})
     if len(done) < 2 or parameters == 0:
@@ -107,24 +107,24 @@ def _slices(name: str, parameters: int) -> Plot:
 
 def _importances(study: optuna.Study) -> Any:
     figure = visualization.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    figure.layout.yaxis.title = None  # the names say it, and it would lie over them on a phone
+    figure.layout.yaxis.title = None  # the names suffice, and on a phone the title would cover them
     return figure
 
 
 def _figure(draw: Callable[[], Any]) -> dict[str, Any]:
-    """A figure in the page's look, as plain data."""
+    """A figure in the page's style, as plain data."""
     with warnings.catch_warnings():
-        # Of few trials PED-ANOVA warns for each hyperparameter; the page says how many there were.
+        # With few trials PED-ANOVA warns for each hyperparameter; the page shows how many trials there were.
         warnings.simplefilter("ignore", UserWarning)
         figure = draw()
     plain = json.loads(figure.to_json())
-    own = ("template", "title", "width", "height")  # Optuna's, in whose place the page has its own
+    own = ("template", "title", "width", "height")  # the page has its own instead of Optuna's
     layout = {key: value for key, value in plain["layout"].items() if key not in own}
     return {"data": plain["data"], "layout": {**layout, "template": {"layout": LOOK}}}
 
 
 def curves(run: Run, name: str) -> Chart | None:
-    """The learning curves of an architecture's best trials; None where no fit reported on its way."""
+    """The learning curves of an architecture's best trials; None if no trial reported intermediate values."""
     trials = [e for e in run.ledger if e.architecture == name and e.stage == "search" and e.state == "done"]
     finished = [(e.value, e.trial, e.curve) for e in trials if e.value is not None]
     best = sorted(finished, key=lambda each: each[0])[:BEST]
@@ -145,6 +145,6 @@ def _points(curve: dict[int, float]) -> list[tuple[float, float]]:
 
 
 def failures(run: Run, name: str) -> list[tuple[str, int]]:
-    """Why fits of an architecture failed, with how often."""
+    """The reasons why fits of an architecture failed, each with its count."""
     reasons = [e.error or "no reason given" for e in run.ledger if e.architecture == name and e.state == "failed"]
     return [(reason, reasons.count(reason)) for reason in dict.fromkeys(reasons)]

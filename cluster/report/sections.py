@@ -1,4 +1,4 @@
-"""What the page shows of one architecture alone."""
+"""The page's sections, one for each architecture."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from reeltune.cluster.runs.finished import Run
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     count: int
-    share: float  # of its row
+    share: float  # of its row's total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,13 @@ class Section:
     confusion: Confusion | None
     curves: Chart | None
     plots: list[Plot]
-    figures: dict[str, Any]  # plotly's, by plot
+    figures: dict[str, Any]  # plotly's figures, by the plot's id
     trials: str
     failures: list[tuple[str, int]]
 
 
 def sections(run: Run) -> list[Section]:
-    """The winner first, then the others from the lowest error on, and the baseline."""
+    """The winner's section, then the others from the lowest error up, then the baseline's."""
     known = studies(run)
     found = run.answer.architectures if run.answer else {}
     made = [_section(run, name, found.get(name, ArchitectureResult()), known.get(name)) for name in run.architectures]

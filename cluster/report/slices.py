@@ -1,4 +1,4 @@
-"""Where the fits are good or bad: the error on groups of test rows, the winner's beside the baseline's."""
+"""The error on groups of test rows: the winner's beside the baseline's."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ SLICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows of a kind, and each predictor's error on them."""
+    """A group of test rows, and each predictor's error on it."""
 
     label: str
     count: int
     errors: dict[str, float | None]
     least: float | None
-    places: dict[str, float]  # of the baseline and the winner on the axis, in percent
+    places: dict[str, float]  # positions of the baseline and the winner on the axis, in percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Slice:
 
 
 def slices(run: Run) -> list[Slice]:
-    """Each kind of groups that the run has."""
+    """The run's slices, one for each kind of groups."""
     found = run.answer.slices if run.answer else {}
     kinds = [kind for kind in SLICES if any(found[name].get(kind) for name in found)]
     return [_slice(kind, found, run.winner) for kind in kinds]

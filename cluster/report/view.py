@@ -1,4 +1,4 @@
-"""What the page shows of a run, in the order in which it stands there: words, tables and charts, no markup."""
+"""The content of the page, in its order: texts, tables and charts, without markup."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from reeltune.trainables.scoring.decoder_table import DECODERS
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A row of the forest plot; places are percents of its width."""
+    """A row of the forest plot; positions are in percent of its width."""
 
     name: str
     word: str
@@ -94,7 +94,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
 
 
 def _notes(run: Run) -> list[str]:
-    """What a reader has to know before believing the table."""
+    """What a reader must know to judge the table."""
     if run.answer is None or run.winner is None:
         return []
     found = run.answer.architectures
@@ -104,7 +104,7 @@ def _notes(run: Run) -> list[str]:
 
 
 def _unusual(test: JudgedRows | None) -> str:
-    """Test rows that are not like the fitted ones."""
+    """How many test rows are unlike the fitted ones, in words; "" if none is."""
     if test is None:
         return ""
     kinds = {
@@ -147,7 +147,7 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
 
 
 def _decoders(run: Run) -> dict[str, dict[str, dict[str, float]]]:
-    """Errors by decoder. An older run's are of its metrics: mean absolute errors of the searched decoder alone."""
+    """Errors by predictor and decoder. An older run has them in its metrics, with MAE for the searched decoder only."""
     if run.answer is None or run.answer.decoders:
         return run.answer.decoders if run.answer else {}
     tested = {"baseline": run.answer.baseline.test}
@@ -165,7 +165,7 @@ def _errors(test: Metrics, judged_by: str) -> dict[str, dict[str, float]]:
 
 
 def _reliability(name: str, bins: list[ReliabilityBin]) -> Chart:
-    """How often predictions of a confidence are right; on the diagonal they are as sure as they should be."""
+    """The reliability curve: how often predictions are right, by confidence; a calibrated one is on the diagonal."""
     whole = Axis(low=0, high=1, ticks=(0, 0.25, 0.5, 0.75, 1))
     points = [(b.confidence, b.frequency) for b in bins if b.confidence is not None and b.frequency is not None]
     title = f"Calibration of {name}"

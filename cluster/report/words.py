@@ -53,13 +53,13 @@ def _had_time(name: str, architectures: dict[str, ArchitectureResult]) -> bool:
 
 
 def member_weights(config: dict[str, JsonValue]) -> dict[str, float]:
-    """The weights of an ensemble's configuration, by architecture; none of any other configuration."""
+    """The weights in an ensemble's configuration, by architecture; empty for any other configuration."""
     weights = config.get("weights")
     return {name: float(str(weight)) for name, weight in weights.items()} if isinstance(weights, dict) else {}
 
 
 def error_of(metrics: Metrics, decoder: str) -> float:
-    """The error that is judged; a scalar head has one value for decoders that it lacks."""
+    """The error that is judged; a scalar head without this decoder has a single value, which counts."""
     value = metrics[f"{decoder}_mse"]
     value = metrics["mean_mse"] if value is None else value
     assert value is not None
@@ -67,7 +67,7 @@ def error_of(metrics: Metrics, decoder: str) -> float:
 
 
 def baseline_error(baseline: BaselineResult, decoder: str) -> float | None:
-    """What architectures are compared with: the refitted baseline's error, or a published figure."""
+    """The error to compare with: the refitted baseline's, or a published figure."""
     return baseline.published if baseline.test is None else error_of(baseline.test, decoder)
 
 
@@ -107,12 +107,12 @@ def numbers(found: ArchitectureResult, baseline: BaselineResult, decoder: str, *
     over, needed = found.gain_over_tuned_pmf, found.needed_ratings
     if found.verdict == "undecided" and needed is not None:
         said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
-    # The baseline is not tuned, and a tuned model is easily better than that: say the fairer gain as well.
+    # A tuned model easily beats an untuned baseline: the gain over a tuned one is fairer.
     return f"{said}; over the tuned pmf {over:+.4f}" if over is not None and pmf else said
 
 
 def headline(result: Result, decoder: str) -> list[str]:
-    """The lines that answer the question, one for each architecture."""
+    """The lines that answer the question: one for each architecture, then the winner."""
     timed = with_time(result)
     lines = [
         verdict_line(f"{name} WITH TIME" if name in timed else name, found, result.baseline, decoder)
@@ -124,13 +124,13 @@ def headline(result: Result, decoder: str) -> list[str]:
 
 
 def answer(result: Result, decoder: str) -> str:
-    """One sentence: which architecture wins, by how much, and whether that is sure."""
+    """One sentence: which architecture wins, by how much, and how certain that is."""
     opening, said = answer_parts(result, decoder)
     return f"{opening}: {said}." if said else f"{opening}."
 
 
 def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
-    """The sentence's beginning, and its numbers; no numbers where there is nothing to compare."""
+    """The sentence's beginning, and its numbers; "" for these if there is nothing to compare."""
     winner = result.winner
     if winner is None:
         return "No architecture finished: there is no winner", ""
@@ -147,7 +147,7 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
 
 
 def also(result: Result, decoder: str) -> list[str]:
-    """What became of those that did not win, a line for each word; of each alone where none did."""
+    """The other architectures' verdicts, a line for each verdict. Without a winner: a line for each architecture."""
     if result.winner is None:
         return headline(result, decoder)[:-1]
     others = {name: found.verdict for name, found in result.architectures.items() if name != result.winner}

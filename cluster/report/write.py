@@ -1,4 +1,4 @@
-"""Writes `report.html` and `report.md` from a run's folder alone."""
+"""Writes `report.html` and `report.md`, reading only the run's folder."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ NAME = "report.html"
 
 
 def write_reports(folder: RunFolder) -> Path:
-    """Write both, and say where the page is. No test row is opened: what came of them is in the run's files."""
+    """Write both, and return the path of `report.html`. Opens no test row: the run's files have the results."""
     run = read_run(folder)
     write_text(folder.report, markdown(run))
     write_text(folder.path / NAME, html(run))
