@@ -1,15 +1,22 @@
-# Everything runs in .venv, with the exact versions of constraints.txt.
+# Everything runs in .venv, with the exact versions of constraints.txt. After `make clean`,
+#   make test CONSTRAINTS=              takes the newest versions that pyproject.toml allows,
+#   make test CONSTRAINTS=lowest.txt    the lowest ones (needs uv).
 PYTHON ?= python3
 BIN := .venv/bin
+CONSTRAINTS ?= constraints.txt
 
 .PHONY: install tune test test-slow lint clean
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[dev]'
 	@touch $@
+
+# The lowest versions of what pyproject.toml names, and the newest of what those depend on.
+lowest.txt: pyproject.toml
+	uv pip compile --quiet --upgrade --python $(PYTHON) --resolution lowest-direct --extra dev --output-file $@ $<
 
 tune: install
 	$(BIN)/reeltune tune
@@ -24,6 +31,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/actionlint
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

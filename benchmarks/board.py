@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder, write_json
-from reeltune.cluster.search.experiment import search, studies
-from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.machine import description
 from reeltune.cluster.session.session import session
@@ -102,9 +101,9 @@ def searched(folder: RunFolder, trials: int) -> tuple[float, float]:
         setattr(Board, name, clock.timed(getattr(Board, name)))
     with session(None, data_bytes=prepared.bytes) as resources:
         made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
-        dealer = Dealer(made, ledger, trials=trials // len(spaces), seed=1, unfinished={})
+        plan = Plan(trials=trials // len(spaces), seed=1)
         start = time.monotonic()
-        search(dealer, data, folder, slots(resources), halve=True)
+        search(plan, made, ledger, data, folder, slots(resources))
         seconds = time.monotonic() - start
     write_json(folder.record, {"verb": "tune"})
     return clock.seconds, seconds

@@ -87,8 +87,7 @@ def main() -> None:
 def show(label: str, each: list[tuple[Metrics, float]], base: float) -> float:
     """Print the means over splits; the argmax-MSE where there is none to compare with yet."""
     argmax, mean, grid = (
-        float(np.mean([getattr(metrics, name) for metrics, _ in each]))
-        for name in ("argmax_mse", "mean_mse", "grid_mse")
+        float(np.mean([metrics.of(decoder) for metrics, _ in each])) for decoder in ("argmax", "mean", "grid")
     )
     seconds, base = np.mean([seconds for _, seconds in each]), base or argmax
     print(f"| {label:26} | {argmax:.4f} | {base - argmax:+.4f} | {mean:.4f} | {grid:.4f} | {seconds:.2f} |", flush=True)

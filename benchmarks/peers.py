@@ -156,9 +156,9 @@ def own(name: str, data: Data, seed: int, *, side_tables: bool) -> Measured:
     fitted = time.perf_counter()
     metrics = evaluate(fit, on_device(data.held_out, fit.device), decoder="argmax")
     return Measured(
-        mse=metrics.mean_mse,
-        rounded_mse=metrics.rounded_mse,
-        argmax_mse=np.nan if fit.model.grid is None else metrics.argmax_mse,
+        mse=metrics.of("mean"),
+        rounded_mse=metrics.of("rounded"),
+        argmax_mse=np.nan if fit.model.grid is None else metrics.of("argmax"),
         fit_seconds=fitted - start,
         predict_seconds=time.perf_counter() - fitted,
     )

@@ -3,7 +3,7 @@
     python benchmarks/rungs.py RUN    # a run of `reeltune tune --no-asha`
 
 Spearman's rank correlation, over an architecture's finished trials, of the validation error at each share with
-that at the end. This is what the place of the rung in cluster/search/scheduler.py was chosen by.
+that at the end. This is what the place of the rung in cluster/search/schedulers.py was chosen by.
 """
 
 import argparse

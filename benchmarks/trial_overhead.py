@@ -26,9 +26,8 @@ from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import TRIAL_CPUS, trial_lanes
-from reeltune.cluster.search.searcher import Dealer
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.machine import description
 from reeltune.cluster.session.resources import Resources
@@ -84,7 +83,7 @@ def ours(prepared: Prepared, path: Path, ended: Ended, lane: Resources | None, *
     spaces = read_spaces(path / "space.toml", {"pmf": ARCHITECTURES["pmf"]})
     ledger = Ledger(folder.ledger)
     made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
-    dealer = Dealer(made, ledger, trials=trials, seed=1, unfinished={}, ended=lambda entry: ended(entry.seconds))
+    plan = Plan(trials=trials, seed=1, scheduler="none")
     parts = prepared.split
     data = TrialData(
         train=parts.train,
@@ -96,7 +95,7 @@ def ours(prepared: Prepared, path: Path, ended: Ended, lane: Resources | None, *
     )
     taken = Slots(count=1, workers=workers)
     with trial_lanes(data, 1, workers=workers, resources=lane) if lane else nullcontext([]) as lanes:
-        search(dealer, data, folder, taken, halve=False, lanes=lanes)
+        search(plan, made, ledger, data, folder, taken, ended=lambda entry: ended(entry.seconds), lanes=lanes)
 
 
 def nested(prepared: Prepared, path: Path, ended: Ended, *, workers: int, trials: int) -> None:

@@ -11,9 +11,11 @@ import torch
 
 from reeltune.cluster.judging.baseline import REFERENCE
 from reeltune.cluster.judging.refits import refits
+from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice, choose
-from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.recorder import Recorder
+from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.search_spaces import Study, read_spaces
@@ -141,7 +143,9 @@ def searched(made: Made, seed: int, folder: Path) -> dict[str, Choice]:
     spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in SEARCHED})
     studies = {name: Study(name, ARCHITECTURES[name], spaces[name].on(shape), shape, seed=seed) for name in SEARCHED}
     ledger = Ledger(RunFolder(folder).ledger)
-    dealer = Dealer(studies, ledger, trials=TRIALS, seed=seed, unfinished={})
+    disk = Disk()
+    recorder = Recorder(ledger, studies, disk)
+    searcher = TrialSearcher(studies, ledger, recorder, disk, trials=TRIALS, seed=seed, unfinished={})
     data = TrialData(
         train=parts.train,
         validation=parts.validation,
@@ -151,14 +155,14 @@ def searched(made: Made, seed: int, folder: Path) -> dict[str, Choice]:
         store=RunFolder(folder).store,
     )
     for key in map(str, itertools.count()):
-        order = dealer.suggest(key)
-        if not isinstance(order, dict):
+        config = searcher.suggest(key)
+        if not isinstance(config, dict):
             break
         trial = object.__new__(Trial)  # as Ray's constructor would ask for a session
-        trial.setup(order, data)
+        trial.setup(config, data)
         while not (result := trial.step())["done"]:
-            dealer.on_trial_result(key, result)
-        dealer.on_trial_complete(key, result)
+            searcher.on_trial_result(key, result)
+        searcher.on_trial_complete(key, result)
     chosen = {name: choose(ledger, name) for name in SEARCHED}
     return {name: choice for name, choice in chosen.items() if choice is not None}
 

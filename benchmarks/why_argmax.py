@@ -117,7 +117,7 @@ def looked_at(fit: Fit, held_out: Tensors) -> Fitted:
     output = predict(fit.model, held_out.users, held_out.items)
     if fit.model.grid is not None:
         output = torch.softmax(output / temperature, 1)
-    return Fitted(argmax_mse=errors.argmax_mse, mean_mse=errors.mean_mse, output=output.numpy())
+    return Fitted(argmax_mse=errors.of("argmax"), mean_mse=errors.of("mean"), output=output.numpy())
 
 
 def table(fits: list[Fits]) -> list[str]:

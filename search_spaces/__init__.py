@@ -1,20 +1,24 @@
-"""What may vary: search spaces as data, and one Optuna study for each architecture.
+"""What may vary: search spaces as data, samplers, and one Optuna study for each architecture.
 
-- `space.py`: reads them: a TOML file for each architecture
+- `space.py`: reads search spaces: a TOML file for each architecture
+- `samplers.py`: the table of samplers: TPE, random, grid and others
 - `study.py`: an Optuna study for each architecture
-- `carried.py`: a configuration that another search found, for data of another size
+- `carried.py`: takes a configuration from an earlier search, also for data of another size
 """
 
 from reeltune.search_spaces.carried import Size, carried, holds
-from reeltune.search_spaces.space import Parameter, Space, has_space, read_spaces, shipped
+from reeltune.search_spaces.samplers import SAMPLERS
+from reeltune.search_spaces.space import Parameter, Space, Value, has_space, read_spaces, shipped
 from reeltune.search_spaces.study import Outcome, Study, journal, unfinished
 
 __all__ = [
+    "SAMPLERS",
     "Outcome",
     "Parameter",
     "Size",
     "Space",
     "Study",
+    "Value",
     "carried",
     "has_space",
     "holds",

@@ -125,6 +125,26 @@ class Parameter(BaseModel):
         sizes = {batch_of(ratings, steps=int(steps)): None for steps in self.choices}
         return self.model_copy(update={"choices": list(sizes), "per_epoch": False})
 
+    def at(self, share: float) -> Value:
+        """The value at a share (0 to 1) of the way from low to high; of choices, the one whose equal part it is in."""
+        if self.choices is not None:
+            return self.choices[min(int(share * len(self.choices)), len(self.choices) - 1)]
+        assert self.low is not None
+        assert self.high is not None
+        step = self.step or (1 if self._whole_numbers else 0)
+        low, high = self.low - step / 2, self.high + step / 2  # so that both ends are as likely as what is between
+        value = low * (high / low) ** share if self.log else low + share * (high - low)
+        if step:
+            value = self.low + step * round((value - self.low) / step)
+        bounded = min(max(value, self.low), self.high)
+        return int(bounded) if self._whole_numbers else float(bounded)
+
+    def grid(self, count: int) -> list[Value]:
+        """Every choice; of a range, this many values from low to high, fewer where it has fewer."""
+        if self.choices is not None:
+            return self.choices
+        return list(dict.fromkeys(self.at(place / (count - 1)) for place in range(count)))
+
     def samples(self) -> list[Value]:
         """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
         if self.per_epoch:

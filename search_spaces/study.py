@@ -1,26 +1,25 @@
-"""One Optuna study for each architecture: asks for configurations and is told what became of them."""
+"""One Optuna study for each architecture: it is asked for configurations, and told how their trials ended."""
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from reeltune.search_spaces.samplers import Draw, MakeSampler, tpe
 from reeltune.search_spaces.space import Space, Value
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import Architecture
 
 State = Literal["done", "stopped", "failed"]
 STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
-STARTUP = 8  # trials drawn at random before TPE models them; chosen on validation parts, see docs/defaults.md
 
 
 def journal(path: str) -> BaseStorage:
@@ -30,7 +29,7 @@ def journal(path: str) -> BaseStorage:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a trial: its value is the last measured one, None where there was none."""
+    """How a trial ended. Its value is the last measured one, None where there was none."""
 
     state: State
     value: float | None
@@ -38,7 +37,7 @@ class Outcome:
 
 
 class Study:
-    """The search over one architecture. The same seed, history and versions ask for the same trials."""
+    """The search over one architecture. The same seed, history and versions give the same configurations."""
 
     def __init__(
         self,
@@ -48,12 +47,14 @@ class Study:
         shape: Shape,
         *,
         seed: int,
+        sampler: MakeSampler = tpe,
         storage: BaseStorage | None = None,
         first: Sequence[dict[str, Value]] = (),  # configurations of this space, to be tried after the reference
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.name, self.architecture, self.space, self.seed = name, architecture, space, seed
         self.reference = architecture.reference(shape)
+        self._sampler = sampler
         self._first = [self.reference.model_dump(), *first]
         self._study = optuna.create_study(study_name=name, storage=storage or InMemoryStorage(), direction="minimize")
         self._running: dict[str, optuna.Trial] = {}
@@ -61,8 +62,8 @@ class Study:
     def ask(self, trial: str, number: int, *, config: dict[str, Value] | None = None) -> dict[str, Value]:
         """The whole configuration of the trial of this name and number (from 0).
 
-        The first is the reference, whether or not the space holds it; then come those to be tried first. `config` asks
-        for just that one: a trial that was running when a search was cut off.
+        The first is the reference, whether or not the space holds it; then come those to be tried first. Where
+        `config` is given, this very configuration: that of a trial that was running when a search was cut off.
         """
         if number < len(self._first) and config is None:
             config = self._first[number]
@@ -71,16 +72,10 @@ class Study:
             self._study.enqueue_trial(point)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # A sampler of its own for each trial: a resumed search draws what an undisturbed one would have.
-            self._study.sampler = TPESampler(
-                seed=self._seed(number),
-                multivariate=True,
-                group=True,
-                n_startup_trials=STARTUP,
-            )
+            self._study.sampler = self._sampler(self._draw(number))
         asked = self._study.ask()
         if config is not None and point is None:
-            full = config  # outside the space: run and recorded, and nothing for TPE to learn from
+            full = config  # outside the space: run and recorded, and nothing for the sampler to learn from
         else:
             drawn = self.space.suggest(asked)
             full = self.architecture.Config.model_validate({**self.reference.model_dump(), **drawn}).model_dump()
@@ -89,8 +84,8 @@ class Study:
         self._running[trial] = asked
         return full
 
-    def tell(self, trial: str, outcome: Outcome, attributes: dict[str, Any]) -> None:
-        """Say what became of a trial; the attributes go to Optuna's record of it."""
+    def tell(self, trial: str, outcome: Outcome, attributes: Mapping[str, Value | None]) -> None:
+        """Say how a trial ended; the attributes go into Optuna's record of it."""
         asked = self._running.pop(trial)
         for key, value in attributes.items():
             asked.set_user_attr(key, value)
@@ -99,8 +94,10 @@ class Study:
         value = outcome.value if outcome.state == "done" else None
         self._study.tell(asked, value, state=STATES[outcome.state])
 
-    def add(self, trial: str, config: dict[str, Value], outcome: Outcome, attributes: dict[str, Any]) -> None:
-        """Add a trial of an earlier session of this search, as its ledger has it."""
+    def add(
+        self, trial: str, config: dict[str, Value], outcome: Outcome, attributes: Mapping[str, Value | None]
+    ) -> None:
+        """Add a trial that ended in an earlier session of this search, as the ledger has it."""
         point = self.space.point(config) or {}
         distributions: dict[str, BaseDistribution] = {
             name: self.space.parameters[name].distribution() for name in point
@@ -116,8 +113,14 @@ class Study:
             )
         )
 
-    def _seed(self, number: int) -> int:
-        mixed = np.random.SeedSequence((self.seed, zlib.crc32(self.name.encode()), number))
+    def _draw(self, number: int) -> Draw:
+        """What the sampler of the trial of this number is made for."""
+        place = max(0, number - len(self._first))
+        return Draw(space=self.space, place=place, seed=self._seed(number), study_seed=self._seed())
+
+    def _seed(self, *number: int) -> int:
+        """A seed of this study, or of its trial of this number: studies of one search share `seed`."""
+        mixed = np.random.SeedSequence((self.seed, zlib.crc32(self.name.encode()), *number))
         return int(mixed.generate_state(1)[0])
 
 

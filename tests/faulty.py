@@ -16,7 +16,7 @@ def faulty(faults, of=Trial):
     class Faulty(of):
         def _start(self, train):
             fit = super()._start(train)
-            faults.get(self.order["trial"], lambda fit: None)(fit)
+            faults.get(self.order.trial, lambda fit: None)(fit)
             return fit
 
     return Faulty
@@ -61,12 +61,12 @@ def both(*faults):
 
 
 def dying_within(trial, mark, of):
-    """A class of trials whose process dies after this one's first word, the first time."""
+    """A class of trials whose process dies after this one's first update, the first time."""
 
     class Dying(of):
         def step(self):
             said = super().step()
-            if self.order["trial"] == trial and not mark.exists():
+            if self.order.trial == trial and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return said

@@ -1,18 +1,46 @@
 """A real search on a small world: what `reeltune tune` does, less the refits and the verdict. And a made-up one."""
 
-import dataclasses
 import time
 from contextlib import ExitStack
 
+from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
-from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.messages import Point, Update, tune_result
+from reeltune.cluster.search.recorder import Recorder
+from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.scoring.decoder_table import DECODERS
 from reeltune.trainables.scoring.metrics import Metrics
+
+# With 12 trials, halving surely stops some; a learning rate of 10 makes the loss no number.
+EVERY_END = """
+[pmf]
+only = true
+factors = 8
+[pmf.batch_size]
+choices = [32, 48]
+[pmf.epochs]
+low = 3
+high = 9
+
+[classifier]
+only = true
+batch_size = 32
+weight_decay = 100.0
+[classifier.learning_rate]
+choices = [0.0001, 10.0]
+[classifier.loss]
+choices = ["cross_entropy", "spread_cross_entropy"]
+[classifier.label_width]
+low = 0.5
+high = 1.0
+when = { loss = "spread_cross_entropy" }
+"""
 
 
 def searched(
@@ -22,7 +50,8 @@ def searched(
     space,
     trials,
     taken=None,
-    halve=True,
+    sampler="tpe",
+    scheduler="asha",
     before=lambda: None,
     limit=None,
     seconds=None,
@@ -35,9 +64,9 @@ def searched(
     names = [name for name in ARCHITECTURES if f"[{name}]" in space]
     spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in names})
     ledger = Ledger(run.ledger)
-    made, cut_off = studies(run, ledger, spaces, shape, seed=3)
+    made, cut_off = studies(run, ledger, spaces, shape, seed=3, sampler=sampler)
     deadline = None if seconds is None else time.monotonic() + seconds
-    dealer = Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off, deadline=deadline)
+    plan = Plan(trials=trials, seed=3, scheduler=scheduler, deadline=deadline, limit=limit, unfinished=cut_off)
     data = TrialData(
         train=parts.train,
         validation=parts.validation,
@@ -52,24 +81,49 @@ def searched(
         started = []
         if lanes is not None:
             started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
-        search(dealer, data, run, taken, halve=halve, limit=limit, lanes=started)
+        search(plan, made, ledger, data, run, taken, lanes=started)
     return Ledger(run.ledger)
 
 
+def new_searcher(made, ledger, *, seed, **options):
+    """The searcher of these studies and this ledger, without Ray Tune around it."""
+    disk = Disk()
+    return TrialSearcher(made, ledger, Recorder(ledger, made, disk), disk, seed=seed, **options)
+
+
 def metrics(value):
-    return Metrics(**{field.name: value for field in dataclasses.fields(Metrics)})
+    return Metrics(mse=dict.fromkeys(DECODERS, value), rmse=value, mae=value, accuracy=value, log_loss=value)
 
 
-def end(dealer, key, value):
-    dealer.on_trial_complete(
-        key, {"state": "done", "progress": 1.0, "value": value, "metrics": metrics(value), "epochs": 3, "seconds": 0.1}
+def point(progress, value):
+    """A point of a trial's curve, at the end of an epoch."""
+    return Point(
+        value=value,
+        epoch=1,
+        whole=True,
+        progress=progress,
+        learning_rate=0.1,
+        train_loss=1.0,
+        mse=value,
+        argmax_mse=value,
     )
 
 
-def drain(dealer, value=lambda config: config["learning_rate"]):
-    """Run every trial that is dealt, one at a time, as a worker whose error is a formula."""
-    dealt = []
-    while (order := dealer.suggest(str(len(dealt)))) != "FINISHED":
-        end(dealer, str(len(dealt)), value(order["config"]))
-        dealt.append(order)
-    return dealt
+def done(value):
+    """The last update of a trial of this value, as Tune passes it on."""
+    return tune_result(
+        Update(done=True, state="done", progress=1.0, epochs=3, value=value, metrics=metrics(value), seconds=0.1)
+    )
+
+
+def end(searcher, key, value):
+    searcher.on_trial_complete(key, done(value))
+
+
+def drain(searcher, value=lambda config: config["learning_rate"]):
+    """Run every trial that is suggested, one at a time, as a worker whose error is a formula."""
+    suggested = []
+    while (order := searcher.suggest(str(len(suggested)))) != "FINISHED":
+        end(searcher, str(len(suggested)), value(order["config"]))
+        suggested.append(order)
+    return suggested

@@ -43,6 +43,18 @@ FORBIDDEN = {
     "trainables": {"ray", "optuna"},
     "search_spaces": {"ray"},
 }
+# Only these files may use what is private of Ray: see `test_nothing_private_of_ray_stands_elsewhere`.
+RAY_PRIVATE = ("reeltune.cluster.session.ray_private", "reeltune.cluster.session.ray_private_libraries")
+INTERNAL_MODULES = ("ray.air", "ray.core", "ray.dashboard", "ray.train.v2", "ray.tune.execution")  # without a `_`
+INTERNAL_NAMES = ("__internal_head__", "__ray_ready__", "temporary_state", "autoscaling-config")
+# Documented variables. The user sets them; we read or print them, and give RAY_ADDRESS to a `reeltune` that we start.
+PUBLIC_VARIABLES = {
+    "RAY_ADDRESS",
+    "RAY_API_SERVER_ADDRESS",
+    "RAY_AUTH_MODE",
+    "RAY_AUTH_TOKEN",
+    "RAY_AUTH_TOKEN_PATH",
+}
 FOLDERS = sorted({path.parent for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")})
 
 
@@ -100,6 +112,26 @@ def test_imports_go_one_way_and_have_one_name(module):
     top = {name.split(".")[0] for name in imported(FILES[module])}
     assert top.isdisjoint(FORBIDDEN.get(FILES[module].relative_to(ROOT).parts[0], ()))
     assert top.isdisjoint(PACKAGES), "the code imports itself as reeltune"
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if module not in RAY_PRIVATE])
+def test_nothing_private_of_ray_stands_elsewhere(module):
+    tree = ast.parse(FILES[module].read_text())
+    names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    of_ray = [name for name in imported(FILES[module]) | names if name.split(".")[0] == "ray"]
+    assert [name for name in of_ray if "._" in name or name.startswith(INTERNAL_MODULES)] == []
+    assert [text for text in names | texts if any(name in text for name in INTERNAL_NAMES)] == []
+    variables = {name for text in texts for name in re.findall(r"\b(?:RAY|TUNE)_[A-Z0-9_]+", text)}
+    assert variables - PUBLIC_VARIABLES == set()
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if module not in RAY_PRIVATE])
+def test_no_logger_of_ray_is_changed_elsewhere(module):
+    """Nor one of a name that is not written there, which may be one of Ray's."""
+    calls = [node for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, ast.Call)]
+    named = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith("getLogger")]
+    assert [call for call in named if not re.search(r"getLogger\('(?!ray\b)", call)] == []
 
 
 @pytest.mark.parametrize(("package", "absent"), [("trainables", ["ray", "optuna"]), ("search_spaces", ["ray"])])

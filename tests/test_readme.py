@@ -8,6 +8,7 @@ import pytest
 from tests import commands
 
 ROOT = Path(__file__).parent.parent
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 README = (ROOT / "README.md").read_text()
 DOCS = ("cluster", "defaults", "faults", "how-it-works", "lanes", "security", "tensorboard", "verdict")
 PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)]
@@ -58,3 +59,8 @@ def test_links_between_pages_lead_somewhere(page):
     path = next(path for path in [ROOT / page, ROOT / "docs" / page] if path.exists())
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", CONTRIBUTING))))
+def test_every_file_that_contributing_names_exists(path):
+    assert (ROOT / path).is_file()

@@ -2,29 +2,26 @@
 
 import numpy as np
 
-from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data import Ids, Ratings, Rows, load_data, split
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
+from tests.models import EXPECTED, MODELS
 
 STARS = Scale.of(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
-TRAINED = [name for name, architecture in ARCHITECTURES.items() if issubclass(architecture.Config, TrainingConfig)]
-SMALL = {"factors": 8, "user_width": 8, "item_width": 8, "hidden": 16, "batch_size": 64, "epochs": 5}
 
 
 def config_of(name, **settings):
     """A configuration with those of these settings that the architecture has: a solved one has no `epochs`."""
-    every = {field for architecture in ARCHITECTURES.values() for field in architecture.Config.model_fields}
+    every = {field for architecture in MODELS.values() for field in architecture.Config.model_fields}
     assert settings.keys() <= every, "no architecture has one of these"
-    known = ARCHITECTURES[name].Config.model_fields
-    return ARCHITECTURES[name].Config(**{key: value for key, value in settings.items() if key in known})
+    known = MODELS[name].Config.model_fields
+    return MODELS[name].Config(**{key: value for key, value in settings.items() if key in known})
 
 
 def small_config(name, **changes):
     """A configuration that fits in a moment."""
-    return config_of(name, **{**SMALL, **changes})
+    return config_of(name, **{"batch_size": 64, "epochs": 5, **EXPECTED[name].small, **changes})
 
 
 def small_parts():

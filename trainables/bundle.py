@@ -24,7 +24,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
-from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder, decode
 from reeltune.trainables.scoring.metrics import predict as predict_raw
 from reeltune.trainables.version import __version__
 
@@ -52,7 +52,7 @@ class Description(BaseModel):
     values: list[float] = Field(min_length=2)  # the observed ratings that the scale is read off
     step: float
     lattice: bool
-    decoder: Decoder
+    decoder: KnownDecoder
     temperature: float
     seed: int
     data: str

@@ -11,6 +11,14 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
+    @property
+    def timed(self) -> bool:
+        """Whether a prediction with this configuration may look at when its pair was rated.
+
+        Such a fit needs timestamps, and every line about it says WITH TIME: a rating's time is known only after it.
+        """
+        return False
+
 
 class TrainingConfig(FitConfig):
     """Fields that all architectures share which are trained step by step."""

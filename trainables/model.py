@@ -14,9 +14,23 @@ from reeltune.trainables.errors import InputError
 
 
 class RatingModel(nn.Module):
-    """A model with a scalar head (`grid` is None) or a class head (`grid` holds the classes' ratings)."""
+    """A model with a scalar head (`grid` is None) or a class head (`grid` holds the classes' ratings).
 
-    grid: Tensor | None
+    What every model must do (tests/trainables/architectures/test_architectures.py holds it to that):
+
+    - It is made as `Model(config, shape)`. Index 0 of users and of items is 'unknown': it is rated like a stranger,
+      near the mean.
+    - It rates any scale. A class head's `grid` ascends from the scale's lowest rating to its highest. A scalar head
+      may rate beyond the scale: decoding clips.
+    - In evaluation a pair's output depends on that pair alone, as pairs are rated in chunks, and no random numbers are
+      drawn.
+    - Its whole state is in parameters and buffers, and its random numbers are torch's: the same seed gives the same fit
+      bit for bit, also when it was stopped and resumed.
+    - It knows nothing of workers, devices, Ray or files. On several workers each sees its share of a batch: a layer
+      that needs the whole batch sums over workers (see `parts/batch_norm.py`).
+    """
+
+    grid: Tensor | None  # shape (classes,)
     recipe: ClassVar[Recipe] = Recipe()
 
     def __init__(self, grid: Tensor | None = None) -> None:
@@ -25,11 +39,11 @@ class RatingModel(nn.Module):
 
     @property
     def timed(self) -> bool:
-        """Whether a prediction takes the pair's time too, as a third input of shape (batch,), in seconds."""
+        """Whether `forward` takes the pairs' times too, shape (batch,), in seconds: what the configuration's says."""
         return False
 
     def inputs(self, users: Tensor, items: Tensor, times: Tensor | None) -> tuple[Tensor, ...]:
-        """What `forward` takes of these columns. Raises InputError where it needs times and there are none."""
+        """What `forward` takes of these columns. Raises InputError if it needs times and there are none."""
         if not self.timed:
             return users, items
         if times is None:
@@ -41,29 +55,46 @@ class RatingModel(nn.Module):
         raise NotImplementedError
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
-        """The mean loss of what `forward` gave for rows of these ratings, shape (batch,)."""
+        """The loss of what `forward` gave for rows of these ratings, shape (batch,): any, but the mean over rows.
+
+        The mean, because the workers' losses are averaged, each weighted by its number of rows.
+        """
         raise NotImplementedError
 
     def see(self, rows: Tensors) -> None:
-        """Take in the rows to fit on, before the first step: for models that look at more than a batch."""
+        """Take in the rows to fit on, before the first step: for models that look at more than a batch.
+
+        A model whose `Config` is no `TrainingConfig` is solved: this is its whole fit. Raises InputError if the rows
+        lack something that the configuration needs.
+        """
 
     def groups(self, config: Any) -> list[dict[str, Any]]:
-        """Parameter groups for AdamW."""
+        """Parameter groups for AdamW; every parameter is in exactly one of them.
+
+        Beside AdamW's keys a group may have a `share`: its learning rate as a share of the schedule's.
+        """
         return decay_groups(self.parameters(), config.weight_decay)
 
     def shrink(self, rate: float) -> None:
-        """Weight decay that a parameter group cannot express, at this step's learning rate."""
+        """Weight decay that a parameter group cannot express, at this step's learning rate. Called before each step."""
 
     def finish(self, rows: Tensors, again: "Again", *, seed: int) -> None:
-        """What there is to do after the last step, on the rows that were fitted, on every worker alike."""
+        """Called once after the last step, with the fitted rows, on every worker alike."""
+
+    def item_vectors(self) -> Tensor | None:
+        """A vector for each item, shape (items, width), near each other for items that are alike; None without any.
+
+        TensorBoard's projector shows them.
+        """
+        return None
 
     def served(self) -> "RatingModel":
-        """This model as it is kept and used: without what only a fit needs."""
+        """This model as a bundle keeps it, without what only a fit needs. It rates all pairs as this one does."""
         return self
 
     @classmethod
     def serving(cls, config: Any, shape: Shape, weights: dict[str, Tensor]) -> "RatingModel":
-        """An empty model of the shapes of these weights of a `served` one."""
+        """A model that can load these weights of a `served` one. Their values are not read, only names and shapes."""
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
 
 
@@ -82,22 +113,33 @@ Again = Callable[[FitConfig, Tensor], RatingModel]
 
 
 class Architecture(Protocol):
-    """A module such as `reeltune.trainables.architectures.pmf`: one file of this shape for each architecture."""
+    """A module such as `reeltune.trainables.architectures.pmf`: one file of this shape for each architecture.
+
+    The first line of its docstring is its formula, which `reeltune architectures` prints.
+    """
 
     __name__: str
 
     @property
-    def Config(self) -> type[FitConfig]: ...
+    def Config(self) -> type[FitConfig]:
+        """Its hyperparameters, by any names, each with a default, a description and, if it is a number, bounds.
+
+        It derives from `TrainingConfig` if the model is trained step by step, else from `FitConfig` itself.
+        """
 
     @property
-    def Model(self) -> type[Any]: ...
+    def Model(self) -> type[Any]:
+        """A `RatingModel`."""
 
     def reference(self, shape: Shape) -> FitConfig:
-        """The configuration to start from on data of this shape: the reference notebook's own where it has one."""
+        """The configuration to start from, valid for data of any shape.
+
+        It is the reference notebook's own where that has one, and may grow with the data: see `batch_for`.
+        """
 
 
 def batch_for(shape: Shape, *, steps: int) -> int:
-    """The batch of about so many steps an epoch; where the ratings are not counted yet, of MovieLens-100k's 72,000."""
+    """The batch that makes about so many steps an epoch; without a count of ratings, of MovieLens-100k's 72,000."""
     return batch_of(72_000 if shape.ratings is None else shape.ratings, steps=steps)
 
 

@@ -4,8 +4,18 @@ import re
 from typing import Any, TypeGuard
 
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
 
-DECODERS = ("argmax", "mean", "median", "rounded", "grid")
+
+class SentFile:
+    """Marks an option of a small file, which `submit` sends along with the job."""
+
+
+class SeenData:
+    """Marks an option of data, which a job reads where it runs: `submit` sends none of it."""
+
+
+DECODERS = tuple(TABLE)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 
@@ -13,8 +23,28 @@ DUPLICATES = ("keep", "last", "error")
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     """The value, if it is allowed. Raises InputError that lists the allowed ones."""
     if value not in allowed:
-        raise InputError(f"{option} {value!r}: expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise InputError(f"{option} {value!r}: expected {either(allowed)}")
     return value
+
+
+def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:
+    """The scheduler that is asked for by its name, or by --asha or --no-asha. Raises InputError where they differ."""
+    if scheduler is not None:
+        from reeltune.cluster.search.schedulers import SCHEDULERS
+
+        one_of("--scheduler", scheduler, tuple(SCHEDULERS))
+    if asha is None:
+        return scheduler or "asha"
+    meant = "asha" if asha else "none"
+    if scheduler not in (None, meant):
+        flag = "--asha" if asha else "--no-asha"
+        raise InputError(f"{flag} means --scheduler {meant}, and --scheduler is {scheduler}: give one of them")
+    return meant
+
+
+def either(names: tuple[str, ...]) -> str:
+    """`a, b or c`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def seconds(option: str, text: str) -> float:

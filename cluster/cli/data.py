@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import SeenData
 
 
 def data(
-    data: Annotated[str, typer.Argument(help="Name, file, folder or URI of the ratings.")],
+    data: Annotated[str, typer.Argument(help="Name, file, folder or URI of the ratings."), SeenData()],
     users: opt.Users = None,
     items: opt.Items = None,
     duplicates: opt.Duplicates = None,

@@ -1,12 +1,22 @@
 """The command line that a Ray job runs, parsed here first, so that a typo is found before anything is sent."""
 
+import inspect
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of, seconds
+from reeltune.cluster.cli.checks import (
+    DECODERS,
+    DUPLICATES,
+    SPLITS,
+    SeenData,
+    SentFile,
+    one_of,
+    scheduler_of,
+    seconds,
+)
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import FILES
 from reeltune.cluster.runs.find import new_name
@@ -15,7 +25,6 @@ from reeltune.cluster.runs.storage import Store, refuse_credentials
 from reeltune.trainables.data import has_known_columns
 from reeltune.trainables.errors import InputError
 
-SENT, DATA = ("space", "config"), ("data", "test", "users", "items", "pairs", "model", "seen")
 REFUSED = {
     "submit": "a job cannot submit itself; leave the second submit out",
     "board": "board shows a run on the machine that it runs on; start it on the head node",
@@ -34,7 +43,8 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if verb in REFUSED:
         raise InputError(f"submit -- {verb}: {REFUSED[verb]}")
     values, typed = _read(group, verb, rest)
-    _check(values)
+    sent, seen = (_marked(group, verb, kind) for kind in (SentFile, SeenData))
+    _check(values, sent=sent, seen=seen)
     if "address" in typed:
         raise InputError(f"submit -- {verb} --address: leave it out; a job runs on the cluster that it is submitted to")
     given = _one_name(name, values["name"] if "name" in typed else None)
@@ -45,7 +55,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if "resume" in values and "resume" not in typed and given:
         # A new name ignores it; a run of this name goes on, even on another cluster that has its folder.
         added.append("--resume")
-    files = tuple(path for key in SENT if (path := values.get(key)) is not None and not path.is_absolute())
+    files = tuple(path for key in sent if (path := values.get(key)) is not None and not path.is_absolute())
     # The added options come first, since what the user typed may end with -- and arguments.
     command = " ".join(_in_shell(word, files) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
     return JobCommand(
@@ -78,9 +88,16 @@ def _read(group: Any, verb: str, words: list[str]) -> tuple[dict[str, Any], set[
             return inner.params, {key for key, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
-def _check(values: dict[str, Any]) -> None:
+def _marked(group: Any, verb: str, kind: type) -> set[str]:
+    """The parameters of a verb whose annotation has a mark of this kind."""
+    function = inspect.unwrap(group.commands[verb].callback)
+    hints = inspect.get_annotations(function)
+    return {name for name, hint in hints.items() if any(isinstance(each, kind) for each in get_args(hint))}
+
+
+def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
     """Raise InputError at values that the verb would refuse, and at files that the cluster cannot see."""
-    from reeltune.search_spaces import has_space
+    from reeltune.search_spaces import SAMPLERS, has_space
     from reeltune.trainables.architectures.table import ARCHITECTURES
 
     searchable = tuple(name for name in ARCHITECTURES if has_space(name))
@@ -90,11 +107,13 @@ def _check(values: dict[str, Any]) -> None:
         "time": lambda value: seconds("--time", value),
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
         "split": lambda value: one_of("--split", value, SPLITS),
+        "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
+        "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),
         "decoder": lambda value: one_of("--decoder", value, DECODERS),
         "duplicates": lambda value: one_of("--duplicates", value, DUPLICATES),
         "storage": _check_storage,
-        **dict.fromkeys(SENT, _check_sent),
-        **dict.fromkeys(DATA, _check_seen),
+        **dict.fromkeys(sent, _check_sent),
+        **dict.fromkeys(seen, _check_seen),
     }
     for key, value in values.items():
         if key in checks and value is not None:

@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, one_of
+from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, either, one_of
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.train_options import TrainOptions
     from reeltune.trainables.data.prepared import DataOptions
 
-Data = Annotated[str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings.")]
-Test = Annotated[str | None, typer.Option(help="Your own test file; then no test part is split off the data.")]
+Data = Annotated[
+    str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings."), SeenData()
+]
+Test = Annotated[
+    str | None, typer.Option(help="Your own test file; then no test part is split off the data."), SeenData()
+]
 Split = Annotated[
     str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")
 ]
@@ -22,17 +26,16 @@ Duplicates = Annotated[
     str | None, typer.Option(help="A pair that is rated twice: keep, last or error. [default: last; keep for ml-100k]")
 ]
 Users = Annotated[
-    str | None, typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out.")
+    str | None,
+    typer.Option(help="Side table of users: more columns by user id. 'none' leaves MovieLens' own out."),
+    SeenData(),
 ]
-Items = Annotated[str | None, typer.Option(help="Side table of items.")]
+Items = Annotated[str | None, typer.Option(help="Side table of items."), SeenData()]
 UserColumn = Annotated[str | None, typer.Option(help="The user column, if its name is not a usual one.")]
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
-Decoder = Annotated[
-    str,
-    typer.Option("--decoder", help="What turns a prediction into a rating: argmax, mean, median, rounded or grid."),
-]
+Decoder = Annotated[str, typer.Option("--decoder", help=f"What turns a prediction into a rating: {either(DECODERS)}.")]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit, each with a GPU if there are any.")]
 Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: start Ray here]")
@@ -44,7 +47,9 @@ Storage = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
-Config = Annotated[Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder.")]
+Config = Annotated[
+    Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder."), SentFile()
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; can be repeated.")
 ]

@@ -73,7 +73,7 @@ def _how_alike(result: "Replayed") -> str:
 def trained(result: "Trained") -> None:
     print(f"{result.architecture}: {result.epochs} epochs in {result.fit_seconds:.2f} s")
     print_table(metrics_table(result.validation, result.test))
-    if result.config.get("time", "none") != "none":
+    if result.timed:
         print(ABOUT_TIME)
     if result.by_value is not None:
         print_table(confusion_table(result.by_value))

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import SeenData
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
-    pairs: Annotated[str, typer.Argument(help="A table with user and item columns.")],
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI."), SeenData()],
+    pairs: Annotated[str, typer.Argument(help="A table with user and item columns."), SeenData()],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write.")],
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,

@@ -6,19 +6,23 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import SeenData
 
 
 def recommend(
-    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI.")],
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI."), SeenData()],
     seen: Annotated[
         str | None,
         typer.Option(
             help="The pairs to leave out: a table of pairs, or a data set by name; 'none' leaves out nothing. "
             "Required, since a model does not hold the pairs it was fitted on."
         ),
+        SeenData(),
     ] = None,
     users: Annotated[
-        str | None, typer.Option(help="Ids separated by commas, or a table of users. [default: all of the model]")
+        str | None,
+        typer.Option(help="Ids separated by commas, or a table of users. [default: all of the model]"),
+        SeenData(),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Items for each user.")] = 10,
     at: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import DECODERS, one_of, seconds, through_client
+from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, scheduler_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 
 if TYPE_CHECKING:
@@ -39,14 +39,23 @@ def tune(
         float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")
     ] = None,
     decoder: opt.Decoder = "argmax",
-    asha: Annotated[bool, typer.Option("--asha/--no-asha", help="Stop the worse trials early.")] = True,
+    sampler: Annotated[
+        str, typer.Option(help="What proposes configurations: tpe, gp (Gaussian process), random, qmc (Sobol), grid.")
+    ] = "tpe",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="What stops the worse trials early: asha, median, none.", show_default="asha"),
+    ] = None,
+    asha: Annotated[bool | None, typer.Option("--asha/--no-asha", help="Short for --scheduler asha, or none.")] = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble/--no-ensemble", help="Judge the architectures' weighted average too.")
     ] = True,
     baseline: Annotated[
         str, typer.Option(help="What to beat: an architecture at its reference configuration, or a published MSE.")
     ] = "pmf",
-    space: Annotated[Path | None, typer.Option(help="TOML file that replaces or narrows search spaces.")] = None,
+    space: Annotated[
+        Path | None, typer.Option(help="TOML file that replaces or narrows search spaces."), SentFile()
+    ] = None,
     earlier: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from what an earlier run learnt.")
     ] = None,
@@ -72,6 +81,7 @@ def tune(
     from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
+    from reeltune.search_spaces import SAMPLERS
 
     rows = opt.data_options(
         data,
@@ -99,7 +109,8 @@ def tune(
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         decoder=one_of("--decoder", decoder, DECODERS),
-        halve=asha,
+        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
+        scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
         space=space,
         seed=seed,

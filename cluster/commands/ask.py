@@ -1,6 +1,7 @@
 """The first step of `reeltune tune`: read and check what was asked for, and plan it. Nothing runs or is written."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
 from reeltune.cluster.search.warm_start import named, source_of
 from reeltune.search_spaces import Size, Space, has_space, read_spaces, shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.config import TrainingConfig
-from reeltune.trainables.data.prepared import DataOptions, Prepared, check_time, prepare
+from reeltune.trainables.config import FitConfig, TrainingConfig
+from reeltune.trainables.data.prepared import DataOptions, Prepared, prepare
+from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.timestamps import check_times
 from reeltune.trainables.scoring.decoders import Decoder
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,6 @@ class TuneOptions:
     workers: int  # for each refit
     concurrent: int | None
     decoder: Decoder
-    halve: bool
     ensemble: bool
     space: Path | None
     seed: int
@@ -37,6 +39,8 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
+    sampler: str = "tpe"
+    scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
     earlier: str | None = None  # the run of `--from`
@@ -79,6 +83,8 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         baseline=options.baseline.name,
         ensemble=options.ensemble,
         trials=options.trials,
+        sampler=options.sampler,
+        scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
         source=named(options.earlier),
         space={name: space.model_dump(mode="json") for name, space in spaces.items()},
@@ -108,7 +114,7 @@ def ask(options: TuneOptions) -> TunePlan:
     source = source_of(options.earlier, folder, options.architectures)
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
-    check_time([value for space in spaces.values() for value in space.values("time")], prepared)
+    check_times(_possible(spaces, prepared.shape), prepared)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline), prepared.split.train, workers=most)
     log.info("%s", prepared.summary())
@@ -124,3 +130,12 @@ def ask(options: TuneOptions) -> TunePlan:
         asked=asked_for(options, prepared, spaces),
         size=SizeRecord(ratings=size.ratings, span=size.span),
     )
+
+
+def _possible(spaces: dict[str, Space], shape: Shape) -> Iterator[FitConfig]:
+    """Each architecture's reference, and the reference with one setting at a time as its space has it."""
+    for name, space in spaces.items():
+        reference = ARCHITECTURES[name].reference(shape)
+        yield reference
+        for key in (*space.fixed, *space.parameters):
+            yield from (reference.model_copy(update={**space.fixed, key: value}) for value in space.values(key))

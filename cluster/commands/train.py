@@ -1,7 +1,5 @@
 """`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
 
-from dataclasses import asdict
-
 from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
@@ -21,8 +19,9 @@ from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import Prepared, check_time, looks, prepare
+from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.errors import FitFailed
+from reeltune.trainables.fitting.timestamps import check_times
 
 
 class Trained(Stored):
@@ -30,6 +29,7 @@ class Trained(Stored):
 
     architecture: str
     config: dict[str, JsonValue]
+    timed: bool  # predictions use when a pair was rated
     fit_seconds: float
     epochs: int
     validation: Metrics | None
@@ -45,7 +45,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         folder.home.check()
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
-    check_time([config.model_dump().get("time", "none")], prepared)
+    check_times([config], prepared)
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
@@ -114,7 +114,7 @@ def _scored(
             decoder=options.decoder,
             temperature=fitted.temperature,
         )
-        test, table = asdict(scored.metrics), by_value(scored, rows, prepared.shape)
+        test, table = scored.metrics.by_name(), by_value(scored, rows, prepared.shape)
     path = folder.model(options.architecture)
     description = describe(
         options.architecture,
@@ -131,6 +131,7 @@ def _scored(
     return Trained(
         architecture=options.architecture,
         config=config.model_dump(mode="json"),
+        timed=config.timed,
         fit_seconds=round(fitted.seconds, 3),
         epochs=fitted.epochs,
         validation=fitted.metrics,

@@ -22,9 +22,8 @@ from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.search.choice import Choice, choose
-from reeltune.cluster.search.experiment import search, studies
+from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
-from reeltune.cluster.search.searcher import Dealer
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
 from reeltune.cluster.session.interrupt import interruptible
@@ -84,7 +83,9 @@ def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resourc
         gpus_per_trial=options.gpus_per_trial,
         architectures=len(spaces),
     )
-    made, cut_off = studies(folder, ledger, spaces, prepared.shape, seed=options.seed, earlier=earlier)
+    made, cut_off = studies(
+        folder, ledger, spaces, prepared.shape, seed=options.seed, sampler=options.sampler, earlier=earlier
+    )
     data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
         watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
@@ -93,18 +94,16 @@ def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resourc
         watch.status(
             f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time{grown}"
         )
-        dealer = Dealer(
-            made,
-            ledger,
+        search_plan = Plan(
             trials=options.trials,
             seed=options.seed,
-            unfinished=cut_off,
+            scheduler=options.scheduler,
             deadline=None if options.seconds is None else time.monotonic() + options.seconds,
-            ended=watch.ended,
+            # Without a limit of its own, a trial may take as long as the search; a hanging one must not outlast it.
+            limit=options.trial_seconds or options.seconds,
+            unfinished=cut_off,
         )
-        # Without a limit of its own, a trial may take as long as the search; a hanging one must not outlast it.
-        limit = options.trial_seconds or options.seconds
-        search(dealer, data, folder, taken, halve=options.halve, limit=limit, lanes=lanes)
+        search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes)
     watch.search_ended()
     found = {name: choose(ledger, name) for name in spaces}
     return {name: choice for name, choice in found.items() if choice is not None}

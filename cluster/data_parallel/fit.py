@@ -91,7 +91,7 @@ class Refit:
         rows = on_device(held_out, self.fit.device)
         temperature = calibrate(self.fit, rows)
         metrics = evaluate(self.fit, rows, decoder=self.data.decoder, temperature=temperature)
-        return temperature, asdict(metrics)
+        return temperature, metrics.by_name()
 
     def _fitted(self, temperature: float, metrics: dict[str, float | None] | None) -> Fitted:
         weights = self.fit.model.served().state_dict()

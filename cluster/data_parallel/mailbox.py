@@ -15,6 +15,8 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
 
+from reeltune.cluster.session.ray_private import ping
+
 TRIES = 3  # of a group of workers, until the fit that it dies of is given up
 GRACE = 5.0  # seconds after one worker's failure in which the others say theirs
 PING = 2.0  # seconds in which a living process answers
@@ -224,7 +226,7 @@ async def _dead(actors: list[ActorHandle]) -> bool:
     """Whether one of them has died. One that is busy does not answer, and lives."""
     for actor in actors:
         try:
-            await asyncio.wait_for(actor.__ray_ready__.remote(), PING)
+            await asyncio.wait_for(ping(actor), PING)
         except RayActorError:
             return True
         except TimeoutError:

@@ -23,6 +23,7 @@ from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import stage
 from reeltune.cluster.runs.folder import RUNS, RunFolder
 from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
+from reeltune.cluster.session.ray_private import ON_HEAD
 from reeltune.cluster.session.session import join
 
 END_SECONDS = 20.0  # that an interrupted command has to end cleanly
@@ -36,7 +37,7 @@ def run(address: str, command: JobCommand) -> int:
     with tempfile.TemporaryDirectory() as folder:
         join(address, runtime_env={"py_modules": stage(Path(folder), command.files)})
     try:
-        remote = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(Remote)
+        remote = ray.remote(num_cpus=0, resources=ON_HEAD)(Remote)
         return _follow(remote.remote(command.entrypoint), command)
     finally:
         ray.shutdown()

@@ -1,7 +1,6 @@
 """`submit`: starts a verb as a Ray job, with Ray's job client, which also sends Ray's token."""
 
 import asyncio
-import logging
 import os
 import re
 import sys
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-CHATTY = tuple(
-    f"ray.{name}"
-    for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
-)
 INSTALL_SECONDS = 1800  # limit of pip's installation: torch alone is gigabytes
 
 
@@ -133,16 +128,13 @@ def _url(address: str | None) -> str:
 def _connect(url: str) -> "JobSubmissionClient":
     if find_spec("aiohttp") is None:
         raise InputError("submit: needs Ray's job client, which is not installed: pip install 'reeltune[cluster]'")
-    if _asks_for_token(url):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported, below
+    token = _asks_for_token(url)
     from ray.exceptions import AuthenticationError
-    from ray.job_submission import JobSubmissionClient
 
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ[VARIABLES[0]] = url  # the client prefers this variable to its argument
+    from reeltune.cluster.session.ray_private import job_client
+
     try:
-        return JobSubmissionClient(url)
+        return job_client(url, token=token)
     except AuthenticationError:
         raise InputError(f"--address {url}: the cluster did not take the token; {TOKEN}") from None
     except (OSError, RuntimeError, LookupError) as error:

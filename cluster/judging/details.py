@@ -27,7 +27,7 @@ def details(scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, 
         split=SplitKind(kind=asked.split, seed=asked.split_seed),
         test_rows=_test_rows(rows, prepared),
         seeds={
-            name: Seeds(metrics=[asdict(scored.metrics) for scored in each], spread=spread(errors[name]))
+            name: Seeds(metrics=[scored.metrics.by_name() for scored in each], spread=spread(errors[name]))
             for name, each in scores.items()
         },
         by_value={name: by_value(each[0], rows, shape) for name, each in scores.items()},

@@ -1,6 +1,6 @@
 """The ensemble of the chosen architectures: weights, ratings and bundle. It is judged like an architecture."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -59,7 +59,7 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},
         value=metrics.of(searched.decoder),
-        metrics=asdict(metrics),
+        metrics=metrics.by_name(),
         temperature=1.0,
     )
 

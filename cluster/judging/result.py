@@ -1,5 +1,8 @@
 """Scores and verdicts on the test rows, and the winner."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
@@ -54,9 +57,7 @@ def judged_result(
         trials=_counts(searched.ledger),
         baseline=_baseline(scores, searched, prepared),
         architectures={
-            name: judged(
-                _architecture(name, searched.choices.get(name), scores), verdicts.get(name), over_pmf.get(name)
-            )
+            name: judged(_architecture(name, searched.choices, scores), verdicts.get(name), over_pmf.get(name))
             for name in searched.architectures
         },
         winner=_winner(searched.choices, scores),
@@ -93,12 +94,21 @@ def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Pre
     )
 
 
-def _architecture(name: str, choice: Choice | None, scores: dict[str, list[Scored]]) -> ArchitectureResult:
+def _architecture(name: str, choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> ArchitectureResult:
+    choice = choices.get(name)
     return ArchitectureResult(
         config=choice.config if choice else None,
+        timed=choice is not None and _timed(name, choice.config, choices),
         validation=choice.metrics if choice else None,
         test=mean_metrics(scores[name]) if name in scores else None,
     )
+
+
+def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> bool:
+    """Whether predictions with this configuration may look at when a pair was rated."""
+    if name == ENSEMBLE:
+        return any(_timed(each, choices[each].config, choices) for each, weight in config["weights"].items() if weight)
+    return ARCHITECTURES[name].Config.model_validate(config).timed
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:

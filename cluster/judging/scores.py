@@ -1,6 +1,6 @@
 """Scores refits on the opened test rows: predictions, errors by seed, decoders, confusion matrix."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ def _scored(
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:
     """Each metric's mean over refit seeds."""
-    each = [asdict(score.metrics) for score in scores]
+    each = [score.metrics.by_name() for score in scores]
     return {name: _mean([metrics[name] for metrics in each]) for name in each[0]}
 
 

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from reeltune.cluster.report.facts import facts
 from reeltune.cluster.report.view import view
 from reeltune.cluster.runs.finished import Run
+from reeltune.trainables.scoring.decoder_table import DECODERS
 
 
 def html(run: Run) -> str:
@@ -26,6 +27,7 @@ def html(run: Run) -> str:
         .get_template("page.html")
         .render(
             view=shown,
+            decoders=list(DECODERS),
             figures=figures,
             plotly=_packed_plotly() if figures else "",
             script=Markup(script),

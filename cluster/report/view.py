@@ -22,7 +22,7 @@ from reeltune.cluster.report.words import (
 from reeltune.cluster.runs.answer import Answer, JudgedRows, Metrics, ProbabilityScores, ReliabilityBin
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.scoring.decoders import DECODERS
+from reeltune.trainables.scoring.decoder_table import DECODERS
 
 
 @dataclass(frozen=True, kw_only=True)

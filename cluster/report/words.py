@@ -4,6 +4,7 @@ from pydantic import JsonValue
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.scoring.decoder_table import DECODERS
 
 SIGN = {
     "beats": "beats the baseline",
@@ -26,22 +27,29 @@ HEADINGS = (
     "p (Holm)",
     "over tuned pmf",
     "verdict",
-    "mean",
-    "median",
-    "rounded",
-    "grid",
+    *(decoder for decoder in DECODERS if decoder != "argmax"),
     "MAE",
 )
 NARROW = ("", "test MSE", "gain", "95% CI", "verdict")
-OTHERS = ("mean_mse", "median_mse", "rounded_mse", "grid_mse", "mae")  # the last columns
+OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "mae")  # the last columns
 
 
 def with_time(result: Result) -> set[str]:
-    """The architectures whose chosen configuration uses time, and the ensemble if a member does."""
-    configs = {name: found.config or {} for name, found in result.architectures.items()}
-    timed = {name for name, config in configs.items() if config.get("time", "none") != "none"}
-    weights = member_weights(configs.get(ENSEMBLE, {}))
-    return timed | ({ENSEMBLE} if any(weights.get(name) for name in timed) else set())
+    """The architectures whose chosen configuration uses time, and the ensemble where it has such a member."""
+    return {name for name, found in result.architectures.items() if _timed(name, result.architectures)}
+
+
+def _timed(name: str, architectures: dict[str, ArchitectureResult]) -> bool:
+    found = architectures.get(name, ArchitectureResult())
+    return _had_time(name, architectures) if found.timed is None else found.timed
+
+
+def _had_time(name: str, architectures: dict[str, ArchitectureResult]) -> bool:
+    """The same of a run before records said so, when `time` was the one setting that meant it."""
+    config = (architectures[name].config if name in architectures else None) or {}
+    if name == ENSEMBLE:
+        return any(_had_time(member, architectures) for member, weight in member_weights(config).items() if weight)
+    return config.get("time", "none") != "none"
 
 
 def member_weights(config: dict[str, JsonValue]) -> dict[str, float]:
@@ -159,19 +167,24 @@ def rows(result: Result, decoder: str) -> list[list[str]]:
     baseline, timed = result.baseline, with_time(result)
     table = []
     if is_published(baseline):
-        table.append([baseline_label(baseline), f"{baseline.published:.4f}", *[""] * 10])
+        table.append(_padded(baseline_label(baseline), f"{baseline.published:.4f}"))
     elif baseline.published is not None:
-        table.append([f"published {baseline.architecture}", f"{baseline.published:.3f}", *[""] * 10])
+        table.append(_padded(f"published {baseline.architecture}", f"{baseline.published:.3f}"))
     if baseline.test is not None:
         table.append([baseline_label(baseline), *_first(baseline.test, decoder), *[""] * 5, *_others(baseline.test)])
     for name, found in result.architectures.items():
         if found.test is None:
-            table.append([name, *[""] * 11])
+            table.append(_padded(name))
             continue
         label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
         label += " WITH TIME" if name in timed else ""
         table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
     return table
+
+
+def _padded(*cells: str) -> list[str]:
+    """A row of which only the first cells are filled."""
+    return [*cells, *[""] * (len(HEADINGS) - len(cells))]
 
 
 def _first(metrics: Metrics, decoder: str) -> list[str]:
@@ -194,7 +207,7 @@ def _judged(found: ArchitectureResult) -> list[str]:
 
 
 def _others(metrics: Metrics) -> list[str]:
-    return [figure(metrics[name]) for name in OTHERS]
+    return [figure(metrics.get(name)) for name in OTHERS]
 
 
 def figure(value: float | None) -> str:

@@ -14,6 +14,7 @@ class ArchitectureResult(Stored):
     """The result of an architecture, or of the ensemble. Without `test`, it has no complete set of refits."""
 
     config: dict[str, JsonValue] | None = None
+    timed: bool | None = None  # predictions use when a pair was rated; None: an older run does not say
     validation: Metrics | None = None  # mean over the confirmations
     test: Metrics | None = None  # mean over the refits
     gain: float | None = None  # the baseline's squared error minus its own

@@ -3,10 +3,11 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from reeltune.trainables.errors import StorageFailed
 
-UNSTORED = "unstored"  # state of a trial that could not use the run's storage: it has not ended
+UNSTORED: Final = "unstored"  # state of a trial that could not use the run's storage: it has not ended
 BROKEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 

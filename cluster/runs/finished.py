@@ -1,7 +1,7 @@
 """Reads a run's files (the answer, the ledger, Optuna's journal) for a report, and changes none of them."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.folder import Entry, RunFolder, Stage, read_entries
@@ -24,7 +24,7 @@ class Run:
 
     @property
     def decoder(self) -> "Decoder":
-        return cast("Decoder", self.asked.decoder)
+        return self.asked.decoder
 
     @property
     def architectures(self) -> list[str]:

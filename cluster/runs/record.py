@@ -1,9 +1,10 @@
 """`run.json`: what was asked for, and the versions, the commit and the machine that ran it."""
 
+import shlex
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.data import Columns, Duplicates, SplitKind
@@ -77,6 +78,8 @@ class AskedToTune(AskedOfData):
     baseline: str = "pmf"
     ensemble: bool = True
     trials: int
+    sampler: str = "tpe"
+    scheduler: str = "asha"
     workers_per_trial: int = 1
     source: str | None = Field(None, alias="from")  # the run of `--from`
     space: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
@@ -105,3 +108,13 @@ class RunRecord(Stored):
     storage: str | None = None
     started: str | None = None
     finished: str | None = None  # None: a command is working on it, or was cut off
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scheduler_of_schema_1(cls, content: Any) -> Any:
+        """Before it had a name, only the command said that there was no scheduler."""
+        asked = content.get("asked") if isinstance(content, dict) else None
+        if not isinstance(asked, dict) or "scheduler" in asked or asked.get("verb") != "tune":
+            return content
+        halving = "--no-asha" not in shlex.split(content.get("command", ""))
+        return {**content, "asked": {**asked, "scheduler": "asha" if halving else "none"}}

@@ -2,8 +2,11 @@
 
 - `experiment.py`: sets up Ray Tune and runs it to the last trial
 - `searcher.py`: the Searcher that Ray Tune asks for the next configuration
-- `scheduler.py`: successive halving, for each architecture apart
-- `choice.py`: which configurations are tried again, and which is chosen
+- `confirmation.py`: the second stage: the best configurations are tried again
+- `choice.py`: which configurations these are, and which of them is chosen
+- `recorder.py`: records how a trial ended: in the ledger, then in Optuna's study
+- `schedulers.py`: the table of schedulers, and one of them for each architecture
+- `messages.py`: what goes between the driver and a trial: orders and progress updates
 - `trial.py`: a trial of one worker: a Ray Tune Trainable
 - `lane_trial.py`: a trial of several workers, in a lane
 - `trial_fit.py`: the fit inside either of them

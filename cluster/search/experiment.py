@@ -1,29 +1,44 @@
 """The search: one Ray Tune experiment over all architectures, whose trials run in reused actors."""
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 from ray.actor import ActorHandle
 
-from reeltune.cluster.runs.folder import Ledger, RunFolder, write_json
+from reeltune.cluster.runs.disk import Disk
+from reeltune.cluster.runs.folder import Entry, Ledger, RunFolder, write_json
 from reeltune.cluster.search.faults import Faults
 from reeltune.cluster.search.lane_trial import TRIAL_CPUS, LaneTrial
-from reeltune.cluster.search.scheduler import Halving
-from reeltune.cluster.search.searcher import Dealer, attributes, outcome
+from reeltune.cluster.search.messages import Config, order_of
+from reeltune.cluster.search.recorder import Recorder, attributes, outcome
+from reeltune.cluster.search.schedulers import SCHEDULERS, PerArchitecture
+from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier
-from reeltune.cluster.session.ray_private import RETRIES, survive_deaths
+from reeltune.cluster.session.ray_private_libraries import RETRIES, allow_pending, survive_deaths
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.cluster.tensorboard.trials import Board
-from reeltune.search_spaces import Space, Study, journal, unfinished
+from reeltune.search_spaces import SAMPLERS, Space, Study, journal, unfinished
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a search is to do."""
+
+    trials: int  # search trials of each architecture
+    seed: int
+    scheduler: str = "asha"  # a key of SCHEDULERS
+    deadline: float | None = None  # by time.monotonic(), for the search trials
+    limit: float | None = None  # seconds that each trial may work
+    unfinished: dict[str, Config] = field(default_factory=dict)  # by trial, those that were running at the last end
 
 
 def studies(
@@ -33,11 +48,12 @@ def studies(
     shape: Shape,
     *,
     seed: int,
+    sampler: str = "tpe",
     earlier: Earlier | None = None,
-) -> tuple[dict[str, Study], dict[str, dict[str, Any]]]:
+) -> tuple[dict[str, Study], dict[str, Config]]:
     """A study for each architecture, rebuilt from the ledger, and the trials that were running at the last end.
 
-    It begins with what an earlier run learnt, the same at each rebuilding.
+    Each begins with what an earlier run learnt, if one is given.
     """
     earlier = earlier or Earlier()
     cut_off = _cut_off(folder, ledger)
@@ -45,23 +61,32 @@ def studies(
         file.unlink()
     storage = journal(str(folder.journal))
     made = {
-        name: Study(name, ARCHITECTURES[name], space, shape, seed=seed, storage=storage, first=earlier.first(name))
+        name: Study(
+            name,
+            ARCHITECTURES[name],
+            space,
+            shape,
+            seed=seed,
+            sampler=SAMPLERS[sampler],
+            storage=storage,
+            first=earlier.first(name),
+        )
         for name, space in spaces.items()
     }
     for entry in earlier.known:
-        made[entry.architecture].add(
-            entry.trial, entry.config, outcome(entry), {**attributes(entry), "from": earlier.run}
-        )
+        about = {**attributes(entry), "from": earlier.run}
+        made[entry.architecture].add(entry.trial, entry.config, outcome(entry), about)
     for entry in ledger.entries:
         if entry.stage == "search":
             made[entry.architecture].add(entry.trial, entry.config, outcome(entry), attributes(entry))
     return made, cut_off
 
 
-def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, dict[str, Any]]:
+def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, Config]:
     """The configurations of the trials that were running at the last end, or at an end before it.
 
-    They are put down: a search may be cut off again before it has dealt them anew, its journal being a new one.
+    They are kept in a file: the journal is about to be made anew, and the search may be cut off again before it has
+    begun them again.
     """
     cut_off = json.loads(folder.unfinished.read_text()) if folder.unfinished.exists() else {}
     if folder.journal.exists():
@@ -74,30 +99,41 @@ def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 
 def search(
-    dealer: Dealer,
+    plan: Plan,
+    studies: dict[str, Study],
+    ledger: Ledger,
     data: TrialData,
     folder: RunFolder,
     taken: Slots,
     *,
-    halve: bool,
-    limit: float | None = None,
+    ended: Callable[[Entry], None] = lambda entry: None,
     lanes: Sequence[ActorHandle] = (),
 ) -> None:
-    """Run the dealer's trials to the last one, in the lanes if there are any; each trial has `limit` seconds."""
+    """Run all trials, in the lanes if there are any. `ended` is called with each entry of the ledger."""
     # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, taken.growing))
-    drawn = {name: Drawn.by(study) for name, study in dealer.studies.items()}
-    board = Board(folder.tensorboard, dealer.ledger, drawn, disk=dealer.disk)
+    allow_pending(max(1, taken.growing))
     survive_deaths()
-    hang = None if lanes else limit  # a lane ends its own trials that hang
-    faults = Faults(hang, deadline=dealer.deadline, states=data.states, disk=dealer.disk)
-    dealer.why = faults.why
+    disk = Disk()
+    hang = None if lanes else plan.limit  # a lane ends its own trials that hang
+    faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk)
+    searcher = TrialSearcher(
+        studies,
+        ledger,
+        Recorder(ledger, studies, disk, ended=ended),
+        disk,
+        trials=plan.trials,
+        seed=plan.seed,
+        unfinished=plan.unfinished,
+        deadline=plan.deadline,
+        reason=faults.why,
+    )
+    drawn = {name: Drawn.by(study) for name, study in studies.items()}
     tuner = tune.Tuner(
-        _trainable(data, taken, limit, lanes),
+        _trainable(data, taken, plan.limit, lanes),
         tune_config=tune.TuneConfig(
-            search_alg=dealer,
-            scheduler=Halving(halve=halve, deadline=dealer.deadline, ended=dealer.ledger.entries),
-            num_samples=-1,
+            search_alg=searcher,
+            scheduler=PerArchitecture(SCHEDULERS[plan.scheduler], deadline=plan.deadline, ended=ledger.entries),
+            num_samples=-1,  # until the searcher is FINISHED
             max_concurrent_trials=taken.count,
             reuse_actors=True,
             trial_name_creator=_name,
@@ -108,13 +144,13 @@ def search(
             storage_path=str(Path(folder.path).absolute()),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
-            callbacks=[faults, board],
+            callbacks=[faults, Board(folder.tensorboard, ledger, drawn, disk=disk)],
             verbose=0,
         ),
     )
     tuner.fit()
-    if dealer.disk.failed is not None:  # at the very last
-        raise dealer.disk.failed
+    if disk.failed is not None:  # at the very last
+        raise disk.failed
     data.states.clear()
     folder.unfinished.unlink(missing_ok=True)
 
@@ -129,4 +165,4 @@ def _trainable(data: TrialData, taken: Slots, limit: float | None, lanes: Sequen
 
 
 def _name(trial: Any) -> str:
-    return trial.config["trial"]
+    return order_of(trial.config).trial

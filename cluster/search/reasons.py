@@ -5,7 +5,7 @@ import re
 from reeltune.trainables.errors import one_line
 
 DIED = "the trial's process died"
-GRACE = 5.0  # seconds beyond the limit after which a trial that has not ended itself hangs
+GRACE = 5.0  # seconds beyond --trial-timeout after which a trial that has not ended itself hangs
 
 
 def too_long(limit: float) -> str:
@@ -14,8 +14,12 @@ def too_long(limit: float) -> str:
     return f"took longer than {limit / size:g}{unit} (--trial-timeout)"
 
 
+def silent(seconds: float) -> str:
+    return f"gave no word for {seconds:g} s after the end of --time"
+
+
 def of_death(text: str) -> str:
-    """A reason from Tune's file of a trial's errors, which has Ray's account of each try."""
+    """Why a trial's process died, from Tune's error file of the trial, which has Ray's message for each try."""
     times, _, last = text.rpartition("Failure # ")[2].partition(" ")
     died = DIED if times == "1" else f"{DIED} {times} times"
     if "low on memory" in last:

@@ -1,7 +1,8 @@
 """One Ray for one command: started here, or a running cluster that is joined.
 
 - `session.py`: starts or joins Ray, and ends it
-- `ray_private.py`: everything of Ray's that is private, with the reason for each
+- `ray_private.py`: everything private of Ray itself that we use, with the reason for each
+- `ray_private_libraries.py`: the same of Ray Tune and Ray Train, which take seconds to load
 - `watchdog.py`: ends a command whose cluster is gone
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
 - `resources.py`: what a cluster has, and what it may grow to

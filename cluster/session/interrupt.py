@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """The command was asked to end. Of the one kind that a call of Ray's which waits for something lets through."""
+    """SIGINT or SIGTERM has asked the command to end. A KeyboardInterrupt: Ray lets through no other while it waits."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -19,12 +19,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Receiver:
-    """What is called at a signal. Ray raises a KeyboardInterrupt of its own for ours: the number is kept here."""
+    """The signal handler. It keeps the signal's number, as Ray may replace our exception by a KeyboardInterrupt."""
 
     number: int | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        # Once: a second Ctrl-C must not cut off the tidying up that the first one began.
+        # Ignore further signals: a second Ctrl-C must not cut short the clean-up that the first one began.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.number = number
@@ -32,7 +32,7 @@ class _Receiver:
 
 
 def interrupt() -> bool:
-    """From another thread: have the main one raise Interrupted. False where it would not do so now."""
+    """Called in another thread: raise Interrupted in the main one. False if that is not within `interruptible`."""
     main = threading.main_thread().ident
     if main is None or not isinstance(signal.getsignal(signal.SIGTERM), _Receiver):
         return False
@@ -42,13 +42,13 @@ def interrupt() -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into Interrupted within. Ray sets handlers of its own when it starts: once more then."""
+    """Turn SIGINT and SIGTERM into Interrupted. Use it again after Ray has started: Ray replaces the handlers."""
     receive = _Receiver()
     earlier = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except Interrupted:
-        raise  # and the signals stay ignored: the process is on its way out
+        raise  # leave the signals ignored: the process is about to exit
     except KeyboardInterrupt:
         if receive.number is not None:
             raise Interrupted(receive.number) from None
@@ -66,7 +66,7 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
 
 
 def how_to_go_on(name: str) -> str:
-    """The same command, to be taken up again."""
+    """The command line that resumes this run."""
     words = ["reeltune", *sys.argv[1:]]
     if "--name" not in words:
         words += ["--name", name]

@@ -1,4 +1,4 @@
-"""What this machine can give: CPUs and memory by its real limits, and what is written down about it."""
+"""The CPUs and memory that this machine really gives us, and the facts about it that a run records."""
 
 import os
 import platform
@@ -12,14 +12,14 @@ PACKAGES = ("ray", "torch", "optuna", "pandas", "numpy", "scipy")
 
 
 def usable_cpus() -> int:
-    """The smaller of the CPUs this process may run on and the container's quota; at least 1."""
+    """The CPUs this process may run on, or the container's quota if that is less; at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_cpus()
     return max(1, min(allowed, int(quota)) if quota else allowed)
 
 
 def usable_memory() -> int:
-    """Bytes that new processes may take: what the system has available, within the container's limit."""
+    """Bytes that new processes may take: what the system has available, or the container's rest if that is less."""
     available = _meminfo().get("MemAvailable", 8 << 30)
     limit = _read_number("/sys/fs/cgroup/memory.max")
     used = _read_number("/sys/fs/cgroup/memory.current")
@@ -27,7 +27,7 @@ def usable_memory() -> int:
 
 
 def description() -> dict[str, object]:
-    """The machine in a few words, for a run's record."""
+    """The machine in a few facts, for the run's record."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that this code runs from, None where it is no checkout."""
+    """The git commit of this code; None if it does not run from a checkout."""
     folder = Path(__file__).parent
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
@@ -69,7 +69,7 @@ def _read_number(path: str) -> int | None:
 
 
 def _processor() -> str:
-    """The CPU's model: other ones may round otherwise."""
+    """The CPU's model, as another one may round differently."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

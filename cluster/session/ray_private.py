@@ -1,53 +1,179 @@
-"""Everything of Ray's that is private, with the reason for each."""
+"""What we use of Ray itself that is private, and what we set to make it behave; each with the reason.
 
-from ray.air.execution._internal import RayActorManager
-from ray.air.execution._internal.tracked_actor import TrackedActor
-from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
-from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune.execution import tune_controller
+No other file of `cluster` touches anything private of Ray: `tests/test_house.py` holds that. Ray Tune and Ray Train are
+in `ray_private_libraries.py`, as they take seconds to load. `tests/cluster/session/test_ray_private.py` fails when a
+new Ray has changed one of these, or behaves without it. What is said of Ray is true of 2.60; #N is an issue or a pull
+request of github.com/ray-project/ray.
+"""
 
-RETRIES = 2  # of a trial whose process died
-MOVES = 10  # of a trial whose node died, which are not counted
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import ray
+import yaml
+from ray._private import ray_constants, worker
+from ray._private.authentication import authentication_token_setup
+from ray._private.services import canonicalize_bootstrap_address
+from ray._private.state import state
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.actor import ActorHandle
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData
+from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+# Variables that Ray reads in the driver and in the processes it starts. A value that the user has set is left alone.
+ENVIRONMENT = {
+    # Ray Train's controller looks at its workers every 2 s: that late it would see that one of them has died.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+    # Ray Train starts a process for each group of workers that waits for the notice of a spot machine. A lane starts
+    # its workers again when they are gone, and needs no notice.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # Ray Train measures its workers for a Prometheus that we do not run.
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    # Ray Train's controller blocks in an async actor, and Ray warns of it. Ray Train sets this variable in a method
+    # that `ray_private_libraries.Trainer` overrides.
+    "RAY_WARN_BLOCKING_GET_INSIDE_ASYNC": "0",
+    # When one worker has died or hangs, Ray Train waits 30 s for the others to leave the torch process group.
+    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "5",
+    # Tune writes each result to CSV, JSON and TensorBoard files. We write the ledger and TensorBoard ourselves.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Tune ends the search when a result lacks the metric. That of a trial that failed has none.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Tune saves the state of the whole search as often as it finds time for. --resume reads the ledger instead.
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # Tune catches Ctrl-C. We do, and say how to go on.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Tune logs the traceback of each failed trial. The ledger has the reason in one line.
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # Tune's new console output prints a table of the search even with verbose=0; its old one prints nothing.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Tune and Ray Train change to a folder for each trial or run: relative paths would point elsewhere.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # A nightly build of Ray reports its use to Anyscale.
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+TOKEN = "RAY_AUTH_TOKEN"
+TOKEN_MODE = "RAY_AUTH_MODE"
+DASHBOARD = "RAY_API_SERVER_ADDRESS"
+KUBERAY = "RAY_USAGE_STATS_KUBERAY_IN_USE"  # set by KubeRay in its pods
+
+# These log at INFO whatever the level of "ray" is, or before `ray.init` could set that.
+JOB_LOGGERS = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
+
+# What a task or an actor asks for to run on the head node. Ray has no public way to say so (#15930).
+ON_HEAD = {"node:__internal_head__": 0.001}
+
+SETTINGS = ("available_node_types", "head_node_type", "max_workers")
 
 
-def survive_deaths() -> None:
-    """Have Tune retry a trial whose process Ray killed for memory, and one whose process died between two trials."""
-    tune_controller.RayActorManager = _Actors  # in Ray 2.60 any error but that of a task or a dead actor ends it
+def set_environment() -> None:
+    """Set the variables of ENVIRONMENT that the user has not set, before Ray starts."""
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
 
 
-class _Actors(RayActorManager):
-    def _actor_start_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
-        _spare(tracked_actor, exception)
-        super()._actor_start_failed(tracked_actor, exception)
-
-    def _actor_task_failed(self, tracked_actor_task: TrackedActorTask, exception: Exception) -> None:
-        if isinstance(exception, OutOfMemoryError):
-            exception = RayActorError(error_msg=str(exception))
-        if isinstance(exception, RayActorError):
-            _spare(tracked_actor_task._tracked_actor, exception)
-            _count_once(tracked_actor_task)
-        super()._actor_task_failed(tracked_actor_task, exception)
+def silence() -> None:
+    """Have Ray print errors alone in this process, and no log of another one."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # lists failed trials at the end, as the ledger does
+    # `log_to_driver=False` leaves one thing: when a node dies, the end of its log is printed on standard output.
+    worker._worker_logs_enabled = False
 
 
-def _spare(actor: TrackedActor, exception: Exception) -> None:
-    """The death of a node is not counted as the trial's, but for a trial that nodes always die of."""
-    controller = _controller(actor)
-    trial = controller and controller._actor_to_trial.get(actor)
-    if trial and "node has died" in str(exception) and 0 < trial.max_failures < RETRIES + MOVES:
-        trial.max_failures += 1
+@contextmanager
+def loopback() -> Iterator[None]:
+    """Have a Ray that is started within listen on the loopback address alone.
+
+    On Linux it listens on the machine's network address, where others can reach it, and `ray.init` has no public
+    parameter for that. On macOS it takes the loopback address (#18730): we have it believe that it is there.
+    """
+    os.environ[LOOPBACK] = "0"  # for the processes that Ray starts
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False  # this process has read it
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(LOOPBACK, None)
 
 
-def _count_once(task: TrackedActorTask) -> None:
-    """A death while the next trial takes over an actor is told to Tune twice, and the second ends what is retried."""
-    controller = _controller(task._tracked_actor)
-    if controller is None:
-        return
-    trial = controller._actor_to_trial.get(task._tracked_actor)
-    if trial in controller._resetting_trials:
-        controller._resetting_trials.discard(trial)  # else Tune waits for this actor for ever
-        task._on_error = None
+def make_own_token() -> None:
+    """Give a Ray that we start a token of its own, unless the user has set one.
+
+    Without one, Ray writes a new token to the user's home folder (#64755), where it stays for other clusters.
+    """
+    os.environ.setdefault(TOKEN, secrets.token_hex(32))
 
 
-def _controller(actor: TrackedActor) -> tune_controller.TuneController | None:
-    told = getattr(actor._on_error, "__self__", None)
-    return told if isinstance(told, tune_controller.TuneController) else None
+def use_known_token() -> None:
+    """Send the user's token, if there is one, to the cluster that is about to be joined, as `ray start` does.
+
+    `ray.init` does so for `address="auto"` alone (#64755).
+    """
+    authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def check_token(address: str) -> None:
+    """Raise AuthenticationError where the cluster does not take our token: `ray.init` needs half a minute for it."""
+    if (found := canonicalize_bootstrap_address(address)) is not None:
+        GcsClient(address=found)
+
+
+def job_client(url: str, *, token: bool) -> "JobSubmissionClient":
+    """Ray's client for jobs at this dashboard, silent; `token`: whether the dashboard has asked for one."""
+    from ray.job_submission import JobSubmissionClient  # needs the packages of the extra `cluster`
+
+    if token and TOKEN_MODE not in os.environ:
+        authentication_token_setup._enable_token_auth()  # Ray reads the variable once, when it is imported
+    for name in JOB_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ[DASHBOARD] = url  # the client prefers this variable, and RAY_ADDRESS, to its own argument (#41590)
+    return JobSubmissionClient(url)
+
+
+def autoscaler_settings(gcs_address: str) -> tuple[dict[str, Any] | None, bool]:
+    """The node types and limits of the cluster's autoscaler, if it has one, and whether it is in Kubernetes.
+
+    Runs on the head node, where the autoscaler's process is; its command line names the file of its settings. Ray has
+    no public way to ask for the most that a cluster may grow to (#49501).
+    """
+    kubernetes = os.environ.get(KUBERAY) == "1"
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        files = [word.partition("=")[2] for word in words if word.startswith("--autoscaling-config=")]
+        if files and f"--gcs-address={gcs_address}" in words:
+            settings = yaml.safe_load(Path(files[0]).expanduser().read_text())
+            return {name: settings.get(name) for name in SETTINGS}, kubernetes
+    return None, kubernetes
+
+
+def ping(actor: ActorHandle) -> ray.ObjectRef:
+    """A reference that is there as soon as the actor answers, and raises RayActorError if its process has died.
+
+    Ray gives each actor this method; of a class that is not our own it is the only one we can call.
+    """
+    return actor.__ray_ready__.remote()
+
+
+def remove_orphans() -> None:
+    """Remove the placement groups whose actor was killed: Ray keeps their CPUs until the driver ends (#65881).
+
+    Such an actor is Ray Train's controller. The public `placement_group_table` does not say who made a group.
+    """
+    job = ray.get_runtime_context().get_job_id()
+    for content in state._connect_and_get_accessor().get_placement_group_table():
+        group = PlacementGroupTableData.FromString(content)
+        removed = group.state == PlacementGroupTableData.REMOVED
+        if group.creator_job_id.hex() == job and group.creator_actor_dead and not removed:
+            remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))

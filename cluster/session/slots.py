@@ -1,4 +1,4 @@
-"""How many trials run at once, and what each of them takes."""
+"""How many trials run at once, and the CPUs and GPUs that each of them takes."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from reeltune.cluster.session.resources import Node, Resources, check
 from reeltune.trainables.errors import InputError
 
 TRIAL_BYTES = 500 << 20  # a process with torch in it
-GROW = 4  # trials of each architecture at once for which a cluster is made to grow: Optuna learns nothing from them
+# Trials of each architecture at once for which a cluster is made to grow. Optuna proposes those that run at the same
+# time without knowing each other's results.
+GROW = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """How many trials run at once, what each of their workers takes, and how many of them wait for nodes to come."""
+    """How many trials run at once, what each of their workers takes, and how many of the trials wait for new nodes."""
 
     count: int
     cpus: float = 1
@@ -30,11 +32,11 @@ def slots(
     gpus_per_trial: float | None = None,
     architectures: int = 1,
 ) -> Slots:
-    """A CPU for each worker of a trial, and an equal share of the GPUs where there are any.
+    """How many trials run at once: each worker of a trial takes a CPU and, if there are GPUs, an equal share of them.
 
-    As many trials as there is room for, fewer where memory is short unless `concurrent` says how many; a cluster
-    that can grow does so for GROW trials of each architecture, or for as many as are asked for. Raises InputError
-    where the cluster can never hold one trial.
+    As many as there is room for. If memory is short, fewer, unless `concurrent` says how many. A cluster that can grow
+    does so for `concurrent` trials, or for GROW of each architecture. Raises InputError if the cluster can never hold
+    one trial.
     """
     gpus = _share(resources, concurrent, gpus_per_trial) if workers == 1 else float(resources.on_gpus)
     if workers > 1 or gpus == 0:
@@ -51,14 +53,14 @@ def slots(
 
 
 def at_once(resources: Resources, *, workers: int, data_bytes: int = 0) -> int:
-    """How many fits of so many workers, each with a CPU and, where there are GPUs, one of them, run at once here."""
+    """How many fits of `workers` workers run at once, each worker with a CPU and, if there are GPUs, a whole GPU."""
     gpus = float(resources.on_gpus)
     room = sum(_room(node, gpus, TRIAL_BYTES + 3 * data_bytes) for node in resources.nodes)
     return max(1, int(room // workers))
 
 
 def _share(resources: Resources, concurrent: int | None, asked: float | None) -> float:
-    """Of a GPU for each trial of one worker: such that all trials that GPU nodes have CPUs for run at once."""
+    """The share of a GPU for each trial of one worker: such that a trial runs on each CPU of the nodes with GPUs."""
     if asked is not None:
         if asked and not max(resources.gpus, resources.most.gpus):
             raise InputError(f"--gpus-per-trial {asked:g}: the cluster has no GPU; leave it out, or add one")

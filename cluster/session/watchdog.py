@@ -1,4 +1,4 @@
-"""Whether the cluster is still there. Ray itself waits a minute for a lost head, and then ends the process."""
+"""Ends a command whose cluster no longer answers. Ray itself waits a minute for a lost head, then kills the process."""
 
 import os
 import signal
@@ -12,22 +12,22 @@ from types import FrameType
 
 import ray
 
-LOST_AFTER = 40.0  # seconds without an answer: a head that is started again may take some
-EVERY = 2.0  # seconds between two looks
-LEAVE = 10.0  # seconds to end in order: Ray may wait for the head's answer, deaf to signals
+LOST_AFTER = 40.0  # seconds without an answer: a head that restarts needs some
+EVERY = 2.0  # seconds between two checks
+LEAVE = 10.0  # seconds to end in order: Ray may be waiting for the head, and then it heeds no signal
 SIGNAL = signal.SIGUSR1
 GONE = "Ray is gone: its head, or its node on this machine, no longer answers"
 
 
 class ClusterLost(KeyboardInterrupt):
-    """Ray is gone. Of the one kind that a call of Ray's which waits for something lets through."""
+    """Ray no longer answers. A KeyboardInterrupt: Ray lets through no other while it waits."""
 
 
 @contextmanager
 def lifeline() -> Iterator[None]:
-    """Raise ClusterLost within, in the main thread, when the head or this machine's node no longer answers.
+    """Raise ClusterLost in the main thread when the head, or the node on this machine, no longer answers.
 
-    A process that has not ended soon afterwards is ended with a line and code 1.
+    If the process has not ended LEAVE seconds later, print an error and exit with code 1.
     """
     left, lost = threading.Event(), threading.Event()
 
@@ -40,7 +40,7 @@ def lifeline() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if lost.is_set():  # Ray raises a KeyboardInterrupt of its own for it
+        if lost.is_set():  # Ray may have replaced ClusterLost by a KeyboardInterrupt of its own
             raise ClusterLost from error
         raise
     finally:
@@ -49,7 +49,7 @@ def lifeline() -> Iterator[None]:
 
 
 def _addresses() -> list[tuple[str, int]]:
-    """Where the head and the node listen through which this process is in the cluster."""
+    """Where the head listens, and the node through which this process is in the cluster."""
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())

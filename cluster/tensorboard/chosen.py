@@ -15,7 +15,6 @@ from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.bundle import Predictor, load
 
 CHOSEN = "chosen"  # the folder below the run's event files
-ITEM_VECTORS = ("items.weight", "codes", "trunk.items")  # the architectures' names for their table of item vectors
 MOST_ITEMS = 10_000  # in the projector: a browser cannot take more
 
 
@@ -46,11 +45,11 @@ def _write_weights(writer: SummaryWriter, predictor: Predictor) -> None:
     for name, tensor in weights.items():
         if tensor.is_floating_point() and tensor.dim() > 0 and name != "grid":
             writer.add_histogram(f"weights/{name}", tensor, 0)
-    vectors = next((weights[name] for name in ITEM_VECTORS if name in weights), None)
+    vectors = predictor.model.item_vectors()
     if vectors is not None:
         titles = labels(predictor.items.text)
         rows = most_rated(predictor.item_ratings[1:])  # index 0 is 'unknown'
-        shown = vectors[1 + rows].double().numpy().round(4)  # written as text
+        shown = vectors.detach()[1 + rows].double().numpy().round(4)  # written as text
         writer.add_embedding(shown, metadata=[titles[row] for row in rows], tag="items")
 
 

@@ -26,7 +26,8 @@ TAGS = {
 class Board(Callback):
     """A Tune callback that writes what trials report to event files on the driver's disk (stores cannot append).
 
-    It reads from the ledger how a trial ended: Tune calls the searcher, which writes the ledger, before callbacks.
+    It reads from the ledger how a trial ended: Tune calls the searcher, which has the end written there, before
+    callbacks.
     """
 
     def __init__(self, folder: Path, ledger: Ledger, searched: Mapping[str, Drawn], *, disk: Disk) -> None:
@@ -44,7 +45,7 @@ class Board(Callback):
         with self.disk.writing():
             self._close(trial)
             folder = self.folder / trial.config["trial"]
-            if folder.exists():  # the trial restarts after a cut-off or a crash: its first report repeats all points
+            if folder.exists():  # the trial restarts after a cut-off or a crash: its first update repeats all points
                 shutil.rmtree(folder)
             writer = self._writers[trial.trial_id] = FileWriter(folder)
             writer.add_summary(start(trial.config, self.searched[trial.config["architecture"]]))
@@ -54,11 +55,11 @@ class Board(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         writer = self._writers[trial.trial_id]
-        whole = {point["epoch"]: point for point in result.get("points", ()) if point["whole"]}
+        whole = {point.epoch: point for point in result.get("points", ()) if point.whole}
         with self.disk.writing():
             for epoch, point in whole.items():
                 for tag, name in TAGS.items():
-                    writer.add_summary(scalar(tag, point[name]), epoch)
+                    writer.add_summary(scalar(tag, getattr(point, name)), epoch)
             if whole:
                 writer.flush()
 

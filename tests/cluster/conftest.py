@@ -1,20 +1,61 @@
 import re
 import signal
 import uuid
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 from reeltune.cluster.session.session import session
-from tests import s3
+from tests import inside, s3
+from tests.searches import EVERY_END, searched
 from tests.worlds import small_parts
 
 
+class OneRay:
+    """A real Ray on this machine, with its CPUs, for all tests that need one: each start takes seconds."""
+
+    def __init__(self):
+        self.session = ExitStack()
+        self.resources = None
+
+    def start(self):
+        if self.resources is None:
+            self.resources = self.session.enter_context(session(None))
+        return self.resources
+
+    def end(self):
+        """Before a test that has a Ray of another kind in this process."""
+        self.resources = None
+        self.session.close()
+
+
+@pytest.fixture(scope="session")
+def one_ray():
+    ray = OneRay()
+    yield ray
+    ray.end()
+
+
 @pytest.fixture(scope="module")
-def resources():
-    """A real Ray on this machine, with two CPUs, gone after the module."""
-    with session(None) as resources:
-        yield resources
+def resources(one_ray):
+    """What the one Ray has."""
+    return one_ray.start()
+
+
+@pytest.fixture
+def ray_stays(resources):
+    """A command that is run in this process takes the one Ray, and leaves it up."""
+    with inside.ray_stays():
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished_search(one_ray, small, tmp_path_factory):
+    """The folder and the ledger of a search in which every way for a trial to end has come up, for all to read."""
+    one_ray.start()
+    folder = tmp_path_factory.mktemp("search")
+    return folder, searched(small, folder, space=EVERY_END, trials=12)
 
 
 @pytest.fixture(scope="session")

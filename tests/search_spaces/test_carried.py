@@ -6,11 +6,12 @@ from reeltune.search_spaces.space import Parameter
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
+from tests.models import SEARCHED
 from tests.worlds import STARS
 
 SMALL = Shape(users=41, items=31, scale=STARS, ratings=72_000)
 LARGE = Shape(users=944, items=1665, scale=Scale.of(np.arange(1.0, 11.0)), ratings=7_200_000)
-EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+EVERY = pytest.mark.parametrize("name", SEARCHED)
 
 
 def reference(name, shape):

@@ -243,6 +243,7 @@ def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, conte
     [
         ({"config": {"width": 3}}, "config: no option 'width'"),
         ({"format": 1}, "format: must be 2; found 1"),
+        ({"decoder": "mode"}, "decoder: must be one of argmax, mean, .*; found 'mode'"),
         ({"values": []}, "values: List should have at least 2 items"),
     ],
 )

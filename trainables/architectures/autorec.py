@@ -80,17 +80,19 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        codes = self._codes() if self.codes is None else self.codes
-        code = F.dropout(codes.index_select(0, items), self.config.dropout, self.training)
+        code = F.dropout(self.item_vectors().index_select(0, items), self.config.dropout, self.training)
         match = (code * self.decoder.index_select(0, users)).sum(1)
         return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
+
+    def item_vectors(self) -> Tensor:
+        """The codes of all items, shape (items, hidden)."""
+        return self._codes() if self.codes is None else self.codes
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)
 
     def _codes(self) -> Tensor:
-        """The codes of all items, shape (items, hidden)."""
         code = product(self.by_item, self.by_user, self.encoder) + self.hidden_bias
         return torch.sigmoid(code) if self.config.activation == "sigmoid" else code
 

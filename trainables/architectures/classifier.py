@@ -66,6 +66,10 @@ class Model(RatingModel):
             return logits
         return logits + self.product(user[:, : self.common] * item[:, : self.common])
 
+    def item_vectors(self) -> Tensor:
+        """The items' table."""
+        return self.items.weight
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The mean of the configured loss."""
         assert self.grid is not None

@@ -39,6 +39,10 @@ class Model(RatingModel):
         vectors = torch.cat([self.users(users), self.items(items)], 1)
         return into_range(self.layers(vectors)[:, 0], self.scale)
 
+    def item_vectors(self) -> Tensor:
+        """The items' table."""
+        return self.items.weight
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)

@@ -18,7 +18,7 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
-from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.decoders import KnownDecoder, decode
 
 FOLDS = 5
 RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
@@ -60,7 +60,7 @@ class Member(BaseModel):
     weight: float = Field(ge=0, le=1)
     config: dict[str, Any]
     fits: int = Field(1, ge=1, le=1000)  # with other seeds, averaged
-    decoder: Decoder = "mean"  # of its class head, if it has one
+    decoder: KnownDecoder = "mean"  # of its class head, if it has one
     temperature: float = Field(gt=0)  # of its class head, if it has one
 
 
@@ -68,6 +68,12 @@ class Config(FitConfig):
     """What the ensemble's bundle says of it: its members by architecture."""
 
     members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
+
+    @property
+    def timed(self) -> bool:
+        """Whether a member is."""
+        members = self.members.items()
+        return any(ARCHITECTURES[name].Config.model_validate(member.config).timed for name, member in members)
 
     @model_validator(mode="after")
     def _of_known_members(self) -> Self:

@@ -32,6 +32,10 @@ class Model(RatingModel):
         match = (vectors * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1]
         return into_range(match, self.scale)
 
+    def item_vectors(self) -> Tensor:
+        """The items' table, with their biases in the last column."""
+        return self.items.weight
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)

@@ -33,6 +33,10 @@ class Config(TrunkConfig):
     time: Literal["none", "day", "residual"] = Field("none", description="how a pair's time is used")
     day_decay: float = Field(5.0, ge=0, le=100, description="decay of the vectors of a user's days, if time is day")
 
+    @property
+    def timed(self) -> bool:
+        return self.time != "none"
+
 
 class Model(TrunkModel):
     def __init__(self, config: Config, shape: Shape, *, trunk: Trunk | Tables | None = None) -> None:
@@ -42,7 +46,7 @@ class Model(TrunkModel):
 
     @property
     def timed(self) -> bool:
-        return self.config.time != "none"
+        return self.config.timed
 
     def see(self, rows: Tensors) -> None:
         """Take in who rated what and when. Raises InputError where time is asked for and rows have none."""
@@ -71,7 +75,7 @@ class Model(TrunkModel):
         ratings = self.mean + self.unit * match(user, item, self.mask(users))
         if self.residuals is None or times is None or self.training or not self.residuals.noise:
             return ratings
-        return ratings + self.residuals.correction(users, items, times, ratings, self._item_vectors())
+        return ratings + self.residuals.correction(users, items, times, ratings, self._liking())
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
@@ -94,10 +98,11 @@ class Model(TrunkModel):
             model = again(without, (~out).nonzero()[:, 0])
             held_out[out] = predict(model, rows.users[out], rows.items[out])
         torch.manual_seed(seed)  # the same on every worker
-        self.residuals.learn(rows.users, rows.items, rows.times, rows.ratings, held_out, self._item_vectors())
+        self.residuals.learn(rows.users, rows.items, rows.times, rows.ratings, held_out, self._liking())
 
-    def _item_vectors(self) -> Tensor:
-        return self.trunk.folded().items[:, :-1]
+    def _liking(self) -> Tensor:
+        """The items' vectors without their biases, shape (items, factors): alike for items that the same users like."""
+        return self.item_vectors()[:, :-1]
 
 
 def reference(shape: Shape) -> Config:

@@ -1,6 +1,5 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,15 +108,6 @@ def prepare(options: DataOptions) -> Prepared:
         item_features=ratings.item_features,
     )
     return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap)
-
-
-def check_time(values: Iterable[object], prepared: Prepared) -> None:
-    """Refuse `time` as an option where a pair has no timestamp. Raises InputError."""
-    asked = [value for value in values if value != "none"]
-    timed = prepared.ratings.rows.timestamps is not None, prepared.split.test.timed
-    if asked and not all(timed):
-        place = f"the test rows of {prepared.ratings.name}" if timed[0] else prepared.ratings.name
-        raise InputError(f"time = {asked[0]!r} needs timestamps, and {place} have none; use time = 'none'")
 
 
 def looks() -> Path:

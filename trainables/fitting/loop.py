@@ -77,8 +77,8 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
     if not math.isfinite(loss):
         raise FitFailed(f"the training loss is {loss} in epoch {epoch}")
     validation = None if held_out is None else evaluate(fit, held_out, decoder=decoder)
-    if validation is not None and not math.isfinite(validation.mean_mse + validation.argmax_mse):
-        raise FitFailed(f"the validation error is {validation.mean_mse} in epoch {epoch}")
+    if validation is not None and not math.isfinite(validation.of("mean") + validation.of("argmax")):
+        raise FitFailed(f"the validation error is {validation.of('mean')} in epoch {epoch}")
     return Report(
         step=fit.step,
         epoch=fit.epoch,
@@ -95,7 +95,7 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
 def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: float = 1.0) -> Metrics:
     """Metrics over all of the rows, each worker taking its share of them."""
     share = held_out.take(slice(fit.rank, None, fit.world))
-    total = torch.zeros(SUMS, dtype=torch.float64, device=fit.device)
+    total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
     if len(share):
         output = predict(fit.model, share.users, share.items, share.times)
         grid = fit.model.grid

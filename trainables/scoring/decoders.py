@@ -1,55 +1,50 @@
-"""From class probabilities to one rating, and the temperature that makes logits probabilities."""
+"""Ratings from a model's output by any decoder of the table, and the temperature that makes logits probabilities."""
 
 import math
-from collections.abc import Callable
-from typing import Literal
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.scoring.decoder_table import DECODERS, FINEST, Decoder, argmax, mean, median
 
-Decoder = Literal["argmax", "mean", "median", "rounded", "grid"]
-DECODERS: tuple[Decoder, ...] = ("argmax", "mean", "median", "rounded", "grid")
-FINEST = 8  # subdivisions of the grid that `grid` reads a value out on: 33 classes from 1 to 5
-
-
-def argmax(probabilities: Tensor, grid: Tensor) -> Tensor:
-    """The class of largest probability: the best guess for the share of exact hits."""
-    return grid[probabilities.argmax(1)]
-
-
-def mean(probabilities: Tensor, grid: Tensor) -> Tensor:
-    """The expected rating: the best guess for squared error."""
-    return probabilities @ grid
-
-
-def median(probabilities: Tensor, grid: Tensor) -> Tensor:
-    """The lowest class at which half of the probability is reached: the best guess for absolute error."""
-    # A whisker under one half: sums of float32 shares of exactly one half may fall just short of it.
-    reached = probabilities.cumsum(1) >= 0.5 - 1e-6
-    return grid[reached.int().argmax(1)]
+__all__ = [
+    "DECODERS",
+    "FINEST",
+    "Decoder",
+    "KnownDecoder",
+    "argmax",
+    "decode",
+    "fit_temperature",
+    "mean",
+    "median",
+    "nearest",
+    "observed_log_probabilities",
+    "round_to_scale",
+]
 
 
-_BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"argmax": argmax, "mean": mean, "median": median}
+def _known(name: str) -> str:
+    if name not in DECODERS:
+        raise ValueError(f"must be one of {', '.join(DECODERS)}")
+    return name
+
+
+KnownDecoder = Annotated[Decoder, AfterValidator(_known)]  # for files that name one
 
 
 def decode(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decoder, temperature: float) -> Tensor:
     """Ratings of shape (rows,) from ratings (rows,) or logits (rows, classes), clipped to the training range.
 
-    A scalar head has one value, which every decoder leaves but two: `rounded` takes it to the nearest observed value,
-    `grid` to the nearest class of the finest grid, which is the argmax of logits -(g - value)² ("distance logits").
+    A scalar head (`grid` is None) has one value, which `rounded` and `grid` move and the other decoders leave.
     """
-    if grid is None:
-        values = output
-    else:
-        probabilities = torch.softmax(output / temperature, 1)
-        values = _BY_NAME.get(decoder, mean)(probabilities, grid)
+    rule = DECODERS[decoder]
+    values = output if grid is None else rule.read(torch.softmax(output / temperature, 1), grid)
     values = values.clamp(scale.low, scale.high)
-    if decoder == "grid":
-        return _to_nearest(values, torch.from_numpy(scale.grid(FINEST)))
-    return round_to_scale(values, scale) if decoder == "rounded" else values
+    return values if rule.onto is None else _to_nearest(values, torch.tensor(rule.onto(scale), dtype=torch.float64))
 
 
 def round_to_scale(ratings: Tensor, scale: Scale) -> Tensor:

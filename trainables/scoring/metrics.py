@@ -18,28 +18,32 @@ from reeltune.trainables.scoring.decoders import (
     round_to_scale,
 )
 
-SUMS = 10  # what `sums` gives
 CHUNK = 65_536  # rows predicted at once: bounds the memory of the logits
+# What `sums` gives, in this order: of each decoder the squared error, and of the chosen one three sums more.
+SUMS = ("rows", *(f"{decoder}_squared" for decoder in DECODERS), "squared", "absolute", "hits", "log_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """Errors in rating units (squared ones for MSE). `median_mse` and `log_loss` are None for a scalar head."""
+    """How good ratings are, in rating units; the mean squared errors in squared ones."""
 
-    argmax_mse: float
-    mean_mse: float
-    median_mse: float | None
-    rounded_mse: float
-    grid_mse: float  # of the mean, or a scalar head's value, read out on the finest class grid
-    rmse: float  # of the chosen decoder, as mae
+    mse: dict[Decoder, float | None]  # of every decoder; None where the head has no such decoder
+    rmse: float  # of the chosen decoder, as `mae` and `accuracy`
     mae: float
-    accuracy: float  # share of rows whose decoded rating is nearest to the true value
-    log_loss: float | None
+    accuracy: float  # share of rows whose rating is nearer to the true observed value than to any other
+    log_loss: float | None  # None for a scalar head
 
     def of(self, decoder: Decoder) -> float:
-        """The mean squared error of a decoder; a scalar head's value where it has no such decoder."""
-        value = getattr(self, f"{decoder}_mse")
-        return self.mean_mse if value is None else value
+        """The mean squared error of a decoder; that of a scalar head's value where the head has no such decoder."""
+        found = self.mse[decoder]
+        found = self.mse["mean"] if found is None else found
+        assert found is not None
+        return found
+
+    def by_name(self) -> dict[str, float | None]:
+        """The metrics by their keys in files: `argmax_mse`, `mean_mse` …, `rmse`, `mae`, `accuracy`, `log_loss`."""
+        errors = {f"{decoder}_mse": error for decoder, error in self.mse.items()}
+        return {**errors, "rmse": self.rmse, "mae": self.mae, "accuracy": self.accuracy, "log_loss": self.log_loss}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,60 +73,52 @@ def sums(
     decoder: Decoder,
     temperature: float,
 ) -> Tensor:
-    """Sums over rows, which add up over workers: count, five squared errors, absolute error, hits, log-loss."""
+    """The sums over rows that SUMS names, shape (len(SUMS),). Those of several parts of the rows add up."""
     ratings = ratings.double()
 
-    def squared(kind: Decoder) -> Tensor:
-        return (decode(output, grid, scale, decoder=kind, temperature=temperature).double() - ratings).square().sum()
+    def errors(kind: Decoder) -> Tensor:
+        return decode(output, grid, scale, decoder=kind, temperature=temperature).double() - ratings
 
-    chosen = decode(output, grid, scale, decoder=decoder, temperature=temperature).double()
-    hits = round_to_scale(chosen, scale) == round_to_scale(ratings, scale)
-    log_loss = torch.zeros((), dtype=torch.float64, device=output.device)
+    rated = decode(output, grid, scale, decoder=decoder, temperature=temperature).double()
+    chosen = rated - ratings
+    found = {
+        "rows": torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device),
+        **{f"{kind}_squared": errors(kind).square().sum() for kind in DECODERS},
+        "squared": chosen.square().sum(),
+        "absolute": chosen.abs().sum(),
+        "hits": (round_to_scale(rated, scale) == round_to_scale(ratings, scale)).sum(),
+        "log_loss": torch.zeros((), dtype=torch.float64, device=output.device),
+    }
     if grid is not None:
         logs = observed_log_probabilities(output, grid, scale, temperature=temperature)
-        log_loss = -logs.gather(1, nearest(ratings, scale)[:, None]).double().sum()
-    count = torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device)
-    errors = [squared("argmax"), squared("mean"), squared("median"), squared("rounded"), squared("grid")]
-    return torch.stack(
-        [
-            count,
-            *errors,
-            (chosen - ratings).square().sum(),
-            (chosen - ratings).abs().sum(),
-            hits.sum(),
-            log_loss,
-        ]
-    )
+        found["log_loss"] = -logs.gather(1, nearest(ratings, scale)[:, None]).double().sum()
+    return torch.stack([found[name] for name in SUMS])
 
 
 def from_sums(total: Tensor, *, scalar: bool) -> Metrics:
-    """Divide the sums of all workers."""
-    values = (total[1:] / total[0]).tolist()
-    argmax_mse, mean_mse, median_mse, rounded_mse, grid_mse, mse, mae, accuracy, log_loss = values
+    """Divide the sums of all workers by their rows. `scalar` says that the model has a scalar head."""
+    means = dict(zip(SUMS, (total / total[0]).tolist(), strict=True))
+    lacking = {decoder for decoder, rule in DECODERS.items() if scalar and not rule.scalar}
     return Metrics(
-        argmax_mse=argmax_mse,
-        mean_mse=mean_mse,
-        median_mse=None if scalar else median_mse,
-        rounded_mse=rounded_mse,
-        grid_mse=grid_mse,
-        rmse=math.sqrt(mse),
-        mae=mae,
-        accuracy=accuracy,
-        log_loss=None if scalar else log_loss,
+        mse={decoder: None if decoder in lacking else means[f"{decoder}_squared"] for decoder in DECODERS},
+        rmse=math.sqrt(means["squared"]),
+        mae=means["absolute"],
+        accuracy=means["hits"],
+        log_loss=None if scalar else means["log_loss"],
     )
 
 
 def decoder_errors(
     output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float
 ) -> dict[Decoder, DecoderErrors]:
-    """Every decoder's errors on the same rows. A scalar head has no median; its argmax and mean are its value."""
+    """The errors of every decoder that the head has, on the same rows."""
 
     def errors(decoder: Decoder) -> DecoderErrors:
         decoded = decode(output, grid, scale, decoder=decoder, temperature=temperature)
         off = decoded.double() - ratings.double()
         return DecoderErrors(mse=float(off.square().mean()), mae=float(off.abs().mean()))
 
-    return {decoder: errors(decoder) for decoder in DECODERS if grid is not None or decoder != "median"}
+    return {decoder: errors(decoder) for decoder, rule in DECODERS.items() if grid is not None or rule.scalar}
 
 
 def add_up(total: Tensor) -> Tensor:

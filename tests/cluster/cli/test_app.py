@@ -1,4 +1,4 @@
-"""The command line as a person meets it: a process of its own, its output, its exit code."""
+"""The command line as a person meets it, its output and exit code: in a process of its own once for each verb."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from reeltune import load
-from reeltune.cluster.cli.app import main
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from tests import inside
 
 
 def reeltune(*words, stdin=None):
@@ -33,6 +33,9 @@ WRONG = [
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
     (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
+    (["tune", "--sampler", "best"], "--sampler 'best': expected tpe, gp, random, qmc or grid"),
+    (["tune", "--scheduler", "best"], "--scheduler 'best': expected asha, median or none"),
+    (["tune", "--no-asha", "--scheduler", "asha"], "--no-asha means --scheduler none, and --scheduler is asha"),
     (["tune", "--smoke-test", "--workers-per-trial", "900"], "900 workers need batches of 1800 rows at least"),
     (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
     (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
@@ -79,22 +82,19 @@ WRONG = [
 @pytest.mark.parametrize(
     ("words", "message"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_a_wrong_input_is_one_line_with_exit_code_2(words, message, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["reeltune", *words])  # in this process: a new one takes seconds to import torch
-    with pytest.raises(SystemExit) as end:
-        main()
-    printed = capsys.readouterr()
-    assert end.value.code == 2
-    assert printed.out == ""
-    assert message in printed.err
-    errors = [line for line in printed.err.splitlines() if line.startswith("error:")]
+def test_a_wrong_input_is_one_line_with_exit_code_2(words, message, ray_stays):
+    done = inside.reeltune(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert printed.err.splitlines()[-1] == errors[0]
+    assert done.stderr.splitlines()[-1] == errors[0]
 
 
 def test_a_bad_row_is_named_by_file_and_line(tmp_path):
     (tmp_path / "a.csv").write_text("user,item,rating\nann,heat,4\nbob,heat,six\n")
-    done = reeltune("data", "a.csv")
+    done = inside.reeltune("data", "a.csv")
     assert done.returncode == 2
     assert done.stderr == "error: a.csv:3: the rating in column 'rating' must be a finite number; found 'six'\n"
 
@@ -108,15 +108,15 @@ def test_every_hyperparameter_can_be_set_on_the_command_line():
 
 def test_a_test_file_of_pairs_that_are_trained_on_is_no_test(films):
     columns = ["--user-column", "reader", "--item-column", "film"]
-    done = reeltune("train", "pmf", "--data", "a.csv", "--test", "a.csv", *columns)
+    done = inside.reeltune("train", "pmf", "--data", "a.csv", "--test", "a.csv", *columns)
     assert done.returncode == 2
     assert "--test a.csv: every pair of it is in a.csv too" in done.stderr
 
 
-def test_predict_leaves_ones_own_columns_as_they_are(tmp_path):
-    result = json.loads(reeltune("train", "pmf", "--data", "synthetic", "--set", "epochs=1", "--json").stdout)
+def test_predict_leaves_ones_own_columns_as_they_are(tmp_path, ray_stays):
+    result = json.loads(inside.reeltune("train", "pmf", "--data", "synthetic", "--set", "epochs=1", "--json").stdout)
     pd.DataFrame({"user": ["u1"], "item": ["i1"], "time": [1512345678.0]}).to_parquet("pairs.parquet")
-    assert reeltune("predict", result["model"], "pairs.parquet", "-o", "out.csv").returncode == 0
+    assert inside.reeltune("predict", result["model"], "pairs.parquet", "-o", "out.csv").returncode == 0
     assert pd.read_csv("out.csv")["time"].tolist() == [1512345678.0]
 
 
@@ -142,7 +142,7 @@ def test_architectures_are_listed_with_their_defaults_and_spaces():
     assert list(listed) == list(ARCHITECTURES)
     assert listed["pmf"]["hyperparameters"]["factors"]["default"] == 50
     assert listed["classifier"]["hyperparameters"]["learning_rate"]["space"].endswith(", log")
-    assert "Salakhutdinov" in reeltune("architectures").stdout
+    assert "Salakhutdinov" in inside.reeltune("architectures").stdout
 
 
 def test_data_describes_somebodys_own_file(films):
@@ -155,7 +155,7 @@ def test_data_describes_somebodys_own_file(films):
     assert described["scale"]["high"] <= 10
     assert sum(described["histogram"].values()) == 600
     assert described["first"][0]["user"] == "käthe-0"
-    assert "30 users" in reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film").stdout
+    assert "30 users" in inside.reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film").stdout
 
 
 @pytest.fixture
@@ -167,15 +167,13 @@ def readers(films):
 
 
 @pytest.fixture
-def printed(monkeypatch, capsys):
-    """What a command prints, run in this process: a new one takes seconds to import torch."""
+def printed():
+    """What a command prints."""
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["reeltune", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        assert end.value.code == 0
-        return capsys.readouterr().out
+        done = inside.reeltune(*words)
+        assert done.returncode == 0
+        return done.stdout
 
     return run
 
@@ -197,7 +195,9 @@ def test_a_plan_says_how_many_features_there_are(readers, printed):
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
-    planned = json.loads(reeltune("tune", "pmf", "classifier", "--data", "synthetic", "--dry-run", "--json").stdout)
+    planned = json.loads(
+        inside.reeltune("tune", "pmf", "classifier", "--data", "synthetic", "--dry-run", "--json").stdout
+    )
     assert [line["architecture"] for line in planned["plan"]] == ["pmf", "classifier"]
     assert planned["plan"][0]["fits"] == 20 + 9
     assert planned["slots"] >= 1
@@ -218,7 +218,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     done = reeltune(*words)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"architecture", "config", "fit_seconds", "epochs", "validation", "test", "model"}
+    assert set(result) == {"architecture", "config", "timed", "fit_seconds", "epochs", "validation", "test", "model"}
     metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
     assert set(result["validation"]) == set(result["test"]) == metrics
     assert result["config"]["epochs"] == 2
@@ -230,7 +230,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     assert predictions[0] == pytest.approx(load(result["model"]).predict(["käthe-1"], ["film, the 3"])[0])
 
 
-def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path):
+def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, ray_stays):
     (tmp_path / "c.toml").write_text("factors = 4\nepochs = 1\n")
     words = [
         "train",
@@ -245,14 +245,14 @@ def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path):
         "mine",
         "--json",
     ]
-    result = json.loads(reeltune(*words).stdout)
+    result = json.loads(inside.reeltune(*words).stdout)
     assert (result["config"]["factors"], result["config"]["epochs"], result["test"]) == (4, 2, None)
     assert result["model"] == "runs/mine/models/pmf"
-    assert reeltune(*words).returncode == 2, "the name is taken"
+    assert inside.reeltune(*words).returncode == 2, "the name is taken"
 
 
-def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path):
-    done = reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
+def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path, ray_stays):
+    done = inside.reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
     assert done.returncode == 3
     result = json.loads(done.stdout)
     assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)

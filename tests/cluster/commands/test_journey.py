@@ -1,6 +1,7 @@
 """The main job from one end to the other, as `reeltune tune --smoke-test` runs it."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import load_data, split
+from tests import inside
 
 TRIALS = 2 * len(ARCHITECTURES)
 SMOKE = [sys.executable, "-m", "reeltune", "tune", "--smoke-test"]
@@ -46,7 +48,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
     judged = {"gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "needed_ratings", "verdict"}
-    promised = {"config", "validation", "test", *judged}
+    promised = {"config", "timed", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
         assert found["verdict"] in {"beats", "worse", "undecided"}
@@ -133,22 +135,23 @@ def test_the_one_look_at_the_test_rows_is_written_down(run):
     assert json.loads(looks[0])["rows"] == parts.test._rows.fingerprint()
 
 
-def test_the_verdict_of_the_run_again_is_the_same_and_one_look_more(run):
+def test_the_verdict_of_the_run_again_is_the_same_and_one_look_more(run, tmp_path):
     folder, _, result = run
-    words = [sys.executable, "-m", "reeltune", "verdict", str(folder), "--json"]
-    done = subprocess.run(words, env=environment(folder.parents[1]), capture_output=True, text=True, check=True)
+    shutil.copytree(folder.parents[1], tmp_path, dirs_exist_ok=True)
+    words = [sys.executable, "-m", "reeltune", "verdict", "smoke", "--json"]
+    done = subprocess.run(words, env=environment(tmp_path), capture_output=True, text=True, check=True)
     again = json.loads(done.stdout)
-    assert again["look"] > 1
+    assert again["look"] == 2
     assert again["architectures"].keys() == result["architectures"].keys()
     for name, found in result["architectures"].items():
         for key in ("gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf"):
             assert again["architectures"][name][key] == pytest.approx(found[key], abs=1e-6)
 
 
-def test_a_run_is_not_resumed_with_another_baseline(run):
+def test_a_run_is_not_resumed_with_another_baseline(run, monkeypatch):
     folder, _, _ = run
-    words, home = [*SMOKE, "--name", "smoke", "--resume", "--baseline", "0.829"], folder.parents[1]
-    done = subprocess.run(words, cwd=home, env=environment(home), capture_output=True, text=True, check=False)
+    monkeypatch.chdir(folder.parents[1])
+    done = inside.reeltune("tune", "--smoke-test", "--name", "smoke", "--resume", "--baseline", "0.829")
     assert done.returncode == 2
     assert "--resume: baseline was 'pmf' in run smoke and is '0.829' now" in done.stderr
 

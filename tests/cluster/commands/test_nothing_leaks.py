@@ -21,6 +21,7 @@ from reeltune.cluster.search import experiment as search
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.cluster.search.trial import Trial
 from reeltune.trainables.data.prepared import DataOptions
+from tests.inside import ray_stays
 
 pytestmark = pytest.mark.slow
 
@@ -105,10 +106,10 @@ def watch_processes(patch, patterns, seen):
         (seen / f"{who}.json").write_text(json.dumps(held(patterns)))
 
     class Watched(Trial):
-        def _end(self):
-            ended = super()._end()
-            if self.order["fold"] == SEEDS:  # one process has had all trials by then
-                look(self.order["trial"])
+        def _end(self, update):
+            ended = super()._end(update)
+            if self.order.fold == SEEDS:  # one process has had all trials by then
+                look(self.order.trial)
             return ended
 
     class WatchedRefit(Refit):
@@ -143,7 +144,6 @@ def tuned(folder, ratings, test=None):
         workers=1,
         concurrent=1,
         decoder="argmax",
-        halve=True,
         ensemble=True,
         space=Path("space.toml"),
         seed=SEED,
@@ -151,7 +151,7 @@ def tuned(folder, ratings, test=None):
         name="run",
         resume=False,
     )
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ray_stays():
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         with Watch() as watch:
@@ -187,7 +187,7 @@ def order_of(rows):
 
 
 @pytest.fixture(scope="module", params=["split off", "of a file"])
-def runs(request, tmp_path_factory):
+def runs(request, resources, tmp_path_factory):
     """An honest run and one whose test rows give all away, and what the processes of the latter held."""
     honest, telling = (tmp_path_factory.mktemp(name) for name in ("honest", "telling"))
     ratings, _, _ = world()

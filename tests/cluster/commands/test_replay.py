@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reeltune.cluster.cli.app import main
 from reeltune.cluster.commands.replay import compared, reported_by
 from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import write_json
 from reeltune.trainables.data.prepared import looks, prepare
+from tests import inside
 
 SPACE = """
 [bias]
@@ -36,17 +34,17 @@ TUNE += ["--trials", "1", "--space", "space.toml"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(resources, tmp_path_factory):
     """A folder with ratings, and a finished run on them."""
     folder, draw = tmp_path_factory.mktemp("replay"), np.random.default_rng(5)
     pairs = pd.DataFrame({"whose": draw.integers(0, 40, 800), "item": draw.integers(0, 30, 800)})
     liked = 2.0 + 2 * ((pairs["whose"] + pairs["item"]) % 2)
     pairs.assign(score=liked + draw.integers(0, 2, 800)).to_csv(folder / "films.csv", index=False)
     (folder / "space.toml").write_text(SPACE)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+        patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
-        command = [sys.executable, "-m", "reeltune", *TUNE]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = inside.reeltune(*TUNE)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -59,12 +57,10 @@ def run(home, tmp_path):
 
 
 @pytest.fixture
-def replay(run, monkeypatch, capsys):
+def replay(run, ray_stays):
     def replay(*words):
-        monkeypatch.setattr(sys, "argv", ["reeltune", "replay", "known", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, *capsys.readouterr()
+        done = inside.reeltune("replay", "known", *words)
+        return done.returncode, done.stdout, done.stderr
 
     return replay
 
@@ -175,7 +171,10 @@ def shifted(scores, by):
     """The same ratings but for one, and all metrics changed by so much."""
     ratings = scores[0].ratings.copy()
     ratings[3] += 0.5
-    moved = [replace(each, metrics=replace(each.metrics, argmax_mse=each.metrics.argmax_mse + by)) for each in scores]
+    moved = [
+        replace(each, metrics=replace(each.metrics, mse={**each.metrics.mse, "argmax": each.metrics.of("argmax") + by}))
+        for each in scores
+    ]
     return [replace(moved[0], ratings=ratings), *moved[1:]]
 
 

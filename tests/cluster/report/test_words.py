@@ -110,5 +110,11 @@ def test_an_ensemble_uses_time_where_a_member_with_a_say_does(weight, said):
     assert ("ensemble" in with_time(changed)) == said
 
 
+def test_what_a_record_says_of_time_counts_whatever_its_settings_are_called():
+    """Older runs' records do not say; theirs is told by the setting `time`, as in the tests above."""
+    two = {"towers": found(config={"clock": True}, timed=True), "svdpp": found(config={"time": "day"}, timed=False)}
+    assert with_time(result(architectures=two)) == {"towers"}
+
+
 def test_without_time_nothing_is_said_of_it():
     assert "TIME" not in " ".join(headline(result(), "argmax"))

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from reeltune.cluster.report.write import write_reports
+from tests import inside
 from tests.reported import write_run
 
 
@@ -45,6 +46,6 @@ def test_the_verb_compare_prints_one_object(tmp_path):
 
 
 def test_a_run_that_is_not_there_is_an_error_of_one_line():
-    done = reeltune("report", "gone")
+    done = inside.reeltune("report", "gone")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == ["error: gone: no run of this name or path"]

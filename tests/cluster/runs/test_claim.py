@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -55,6 +56,19 @@ def test_an_unfinished_name_asks_for_resume():
         finish()
     resume(ASKED)
     assert folder_of("run").read_record().finished is not None
+
+
+def test_a_setting_that_an_earlier_version_did_not_name_is_what_it_meant():
+    interrupt()
+    path = folder_of("run").record
+    record = json.loads(path.read_text())
+    del record["asked"]["sampler"], record["asked"]["scheduler"]
+    path.write_text(json.dumps({**record, "command": "reeltune tune pmf --no-asha"}))
+    with pytest.raises(InputError, match="sampler was 'tpe' in run run and is 'grid' now"):
+        resume(ASKED.model_copy(update={"sampler": "grid", "scheduler": "none"}))
+    with pytest.raises(InputError, match="scheduler was 'none' in run run and is 'asha' now"):
+        resume(ASKED)
+    resume(ASKED.model_copy(update={"scheduler": "none"}))
 
 
 @pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}])

@@ -181,8 +181,10 @@ def test_the_lease_of_a_process_that_died_here_is_taken_without_waiting(folder, 
     cut_off(folder)
     home.write(lease.NAME, json.dumps({"owner": "dead", "host": "here", "process": 1}).encode())
     (folder.path / ".lock").write_text("dead")
-    with working(folder, resume=True):
-        pass
+    said = []
+    with claim(folder, ASKED, resume=True, growing="trials", say=said.append):
+        assert json.loads(home.read(lease.NAME))["owner"] != "dead"
+    assert said == [], "nobody is waited for"
 
 
 @pytest.mark.parametrize("fault", ["down", "read-only"])

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def cluster(s3_port):
+def cluster(s3_port, one_ray):
     """Three nodes on this machine; the driver has joined."""
+    one_ray.end()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         for _ in range(2):

@@ -7,46 +7,29 @@ import time
 
 import numpy as np
 import optuna
-import psutil
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, choose
+from reeltune.cluster.search.confirmation import AGAIN
 from reeltune.cluster.search.experiment import studies
-from reeltune.cluster.search.searcher import AGAIN, attributes
+from reeltune.cluster.search.recorder import attributes
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.cluster.session.slots import Slots
 from reeltune.search_spaces import shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import fold
+from tests.leftovers import pids
 from tests.searches import searched
 
-TRIALS = 12  # of which halving surely stops some
-SPACE = """
-[pmf]
-only = true
-factors = 8
-[pmf.batch_size]
-choices = [32, 64]
-[pmf.epochs]
-low = 3
-high = 9
-
-[classifier]
-only = true
-batch_size = 32
-weight_decay = 100.0
-[classifier.learning_rate]
-choices = [0.0001, 10.0]
-"""
+TRIALS = 12
 
 
 @pytest.fixture(scope="module")
-def done(resources, small, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    return folder, searched(small, folder, space=SPACE, trials=TRIALS)
+def done(finished_search):
+    return finished_search
 
 
 def test_every_architecture_gets_its_trials_and_each_is_in_the_ledger_once(done):
@@ -132,17 +115,24 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
     assert first == second
 
 
+def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path):
+    space = "[pmf]\nonly = true\nepochs = 6\n[pmf.learning_rate]\nlow = 1e-6\nhigh = 1e-1\nlog = true"
+    ledger = searched(small, tmp_path, space=space, trials=8, sampler="qmc", scheduler="median")
+    assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(8))
+    assert {entry.state for entry in ledger.of("search", "pmf")} == {"done", "stopped"}
+    assert choose(ledger, "pmf") is not None
+
+
 @pytest.mark.slow
 def test_a_killed_trial_is_tried_once_more_and_nothing_is_lost(resources, small, tmp_path):
     killed = []
 
     def kill_one():
         while not killed:
-            for process in psutil.process_iter(["name"]):
-                if process.info["name"] == "ray::ResourceTrainable.train":
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
+            for pid in pids("ResourceTrainable.train"):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
             time.sleep(0.01)
 
     space = "[pmf]\nonly = true\nbatch_size = 2\n[pmf.epochs]\nlow = 8\nhigh = 9"

@@ -11,7 +11,8 @@ LEFT = 2 << 30  # bytes that there are until the monitor kills
 
 
 @pytest.fixture
-def little_memory(monkeypatch, pytestconfig):
+def little_memory(one_ray, monkeypatch, pytestconfig):
+    one_ray.end()
     memory = psutil.virtual_memory()
     if memory.available < 3 * LEFT:
         pytest.skip(f"needs {3 * LEFT >> 30} GiB of memory; there are {memory.available >> 30}")

@@ -1,15 +1,16 @@
 import dataclasses
+import time
 
 import pytest
 
-from reeltune.cluster.runs.disk import UNSTORED
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import FINALISTS, SEEDS, choose, finalists
+from reeltune.cluster.search.confirmation import AGAIN
 from reeltune.cluster.search.experiment import studies
-from reeltune.cluster.search.searcher import AGAIN, Dealer
+from reeltune.cluster.search.messages import Update, failed, tune_result, unstored
 from reeltune.search_spaces import shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from tests.searches import drain, end
+from tests.searches import drain, end, new_searcher, point
 
 NAMES = ["pmf", "classifier"]
 
@@ -21,7 +22,7 @@ def make(tmp_path, small):
         ledger = Ledger(folder.ledger)
         spaces = {name: shipped(name, ARCHITECTURES[name]) for name in names}
         made, cut_off = studies(folder, ledger, spaces, small[2], seed=seed)
-        return Dealer(made, ledger, trials=trials, seed=seed, unfinished=cut_off, deadline=deadline)
+        return new_searcher(made, ledger, trials=trials, seed=seed, unfinished=cut_off, deadline=deadline)
 
     return make
 
@@ -40,153 +41,152 @@ def test_the_reference_is_the_first_trial_of_each(make, small):
 
 
 def test_the_best_are_tried_again_on_each_fold_and_the_best_mean_is_chosen(make):
-    dealer = make(trials=5)
-    again = [order for order in drain(dealer) if order["stage"] == "confirm"]
+    searcher = make(trials=5)
+    again = [order for order in drain(searcher) if order["stage"] == "confirm"]
     assert len(again) == len(NAMES) * FINALISTS * SEEDS
     for name in NAMES:
-        best = [entry.config for entry in finalists(dealer.ledger, name)]
+        best = [entry.config for entry in finalists(searcher.recorder.ledger, name)]
         mine = [order for order in again if order["architecture"] == name]
         assert [order["config"] for order in mine] == [config for config in best for _ in range(SEEDS)]
         assert [order["seed"] for order in mine[:SEEDS]] == [AGAIN + 42, AGAIN + 43, AGAIN + 44]
         assert [order["fold"] for order in mine] == [1, 2, 3] * FINALISTS
-        choice = choose(dealer.ledger, name)
+        choice = choose(searcher.recorder.ledger, name)
         assert choice.value == pytest.approx(min(config["learning_rate"] for config in best))
         assert choice.metrics["mae"] == pytest.approx(choice.value)
-        assert choice.config == dealer.ledger.of("search", name)[int(choice.trials[0][-10:-7])].config
+        assert choice.config == searcher.recorder.ledger.of("search", name)[int(choice.trials[0][-10:-7])].config
         assert [trial[-6:] for trial in choice.trials] == ["again1", "again2", "again3"]
 
 
 def test_an_architecture_is_tried_again_while_another_still_searches(make):
-    dealer = make(trials=1)
-    first, second = dealer.suggest("a"), dealer.suggest("b")
-    end(dealer, "a", 1.0)
-    third = dealer.suggest("c")
+    searcher = make(trials=1)
+    first, second = searcher.suggest("a"), searcher.suggest("b")
+    end(searcher, "a", 1.0)
+    third = searcher.suggest("c")
     assert (third["stage"], third["architecture"]) == ("confirm", first["architecture"])
-    end(dealer, "b", 1.0)
-    stages = [dealer.suggest(str(n)) for n in range(5)]
+    end(searcher, "b", 1.0)
+    stages = [searcher.suggest(str(n)) for n in range(5)]
     assert {order["architecture"] for order in stages} == {first["architecture"], second["architecture"]}
 
 
 def test_it_waits_for_what_runs_and_then_ends(make):
-    dealer = make(trials=1, names=["pmf"])
-    dealer.suggest("a")
-    assert dealer.suggest("b") is None
-    end(dealer, "a", 1.0)
+    searcher = make(trials=1, names=["pmf"])
+    searcher.suggest("a")
+    assert searcher.suggest("b") is None
+    end(searcher, "a", 1.0)
     for number in range(SEEDS):
-        assert dealer.suggest(f"again{number}")["stage"] == "confirm"
-    assert dealer.suggest("c") is None
+        assert searcher.suggest(f"again{number}")["stage"] == "confirm"
+    assert searcher.suggest("c") is None
     for number in range(SEEDS):
-        end(dealer, f"again{number}", 1.0)
-    assert dealer.suggest("d") == "FINISHED"
+        end(searcher, f"again{number}", 1.0)
+    assert searcher.suggest("d") == "FINISHED"
 
 
 def test_a_failed_trial_is_recorded_with_its_reason_and_the_search_goes_on(make):
-    dealer = make(trials=2, names=["pmf"])
-    dealer.suggest("a")
-    dealer.on_trial_complete("a", {"state": "failed", "error": "FitFailed: the training loss is nan", "seconds": 1.0})
-    dealer.suggest("b")
-    dealer.on_trial_complete("b", None, error=True)
-    assert [(e.state, e.value, e.error) for e in dealer.ledger.entries] == [
+    searcher = make(trials=2, names=["pmf"])
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", tune_result(failed("FitFailed: the training loss is nan")))
+    searcher.suggest("b")
+    searcher.on_trial_complete("b", None, error=True)
+    assert [(e.state, e.value, e.error) for e in searcher.recorder.ledger.entries] == [
         ("failed", None, "FitFailed: the training loss is nan"),
         ("failed", None, "the trial's process died"),
     ]
-    assert dealer.suggest("c") == "FINISHED"
-    assert choose(dealer.ledger, "pmf") is None
+    assert searcher.suggest("c") == "FINISHED"
+    assert choose(searcher.recorder.ledger, "pmf") is None
 
 
 def test_seconds_are_those_of_every_try_and_of_earlier_sessions(make):
-    dealer = make(trials=1, names=["pmf"])
-    dealer.suggest("a")
+    searcher = make(trials=1, names=["pmf"])
+    searcher.suggest("a")
     for pid, earlier, seconds in [(7, 20.0, 24.0), (7, 20.0, 31.0), (8, 30.0, 30.5), (8, 30.0, 42.0)]:
-        dealer.on_trial_result("a", {"earlier": earlier, "seconds": seconds, "node_ip": "127.0.0.1", "pid": pid})
-    dealer.on_trial_complete("a", error=True)
-    assert dealer.ledger.entries[0].seconds == 20 + 11 + 12
+        result = tune_result(Update(earlier=earlier, seconds=seconds))
+        searcher.on_trial_result("a", {**result, "node_ip": "127.0.0.1", "pid": pid})
+    searcher.on_trial_complete("a", error=True)
+    assert searcher.recorder.ledger.entries[0].seconds == 20 + 11 + 12
 
 
 def test_a_trial_that_could_not_use_the_storage_has_not_ended_and_nothing_more_is_written(make):
-    dealer = make(trials=2, names=["pmf"])
-    order, _ = dealer.suggest("a"), dealer.suggest("b")
-    dealer.on_trial_complete("a", {"state": UNSTORED, "error": "storage /nowhere: gone", "seconds": 1.0})
-    end(dealer, "b", 1.0)
-    assert dealer.ledger.entries == []
-    assert str(dealer.disk.failed) == "storage /nowhere: gone"
+    searcher = make(trials=2, names=["pmf"])
+    order, _ = searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("a", tune_result(unstored("storage /nowhere: gone")))
+    end(searcher, "b", 1.0)
+    assert searcher.recorder.ledger.entries == []
+    assert str(searcher.disk.failed) == "storage /nowhere: gone"
     assert order in [make(trials=2, names=["pmf"]).suggest("again")]
 
 
 def test_a_stopped_trial_keeps_its_last_value_and_is_never_chosen(make):
-    dealer = make(trials=2, names=["pmf"])
-    dealer.suggest("a")
-    dealer.on_trial_complete(
-        "a", {"progress": 0.67, "epochs": 3, "seconds": 0.1, "points": [{"progress": 0.67, "value": 0.1}]}
-    )
-    order = dealer.suggest("b")
-    end(dealer, "b", 0.9)
-    stopped = dealer.ledger.entries[0]
+    searcher = make(trials=2, names=["pmf"])
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", tune_result(Update(progress=0.67, epochs=3, points=(point(0.67, 0.1),))))
+    order = searcher.suggest("b")
+    end(searcher, "b", 0.9)
+    stopped = searcher.recorder.ledger.entries[0]
     assert (stopped.state, stopped.value, stopped.error) == ("stopped", 0.1, "stopped at 67% of its schedule")
-    assert [entry.config for entry in finalists(dealer.ledger, "pmf")] == [order["config"]]
+    assert [entry.config for entry in finalists(searcher.recorder.ledger, "pmf")] == [order["config"]]
 
 
 def test_a_configuration_that_fails_with_one_seed_does_not_win_by_the_others(make):
-    dealer = make(trials=2, names=["pmf"])
+    searcher = make(trials=2, names=["pmf"])
     for key, value in (("a", 0.1), ("b", 0.5)):
-        dealer.suggest(key)
-        end(dealer, key, value)
+        searcher.suggest(key)
+        end(searcher, key, value)
     for number in range(2 * SEEDS):
-        order = dealer.suggest(str(number))
-        if order["config"] == dealer.ledger.entries[0].config and order["number"] == 0:
-            dealer.on_trial_complete(str(number), {"state": "failed", "error": "FitFailed: nan"})
+        order = searcher.suggest(str(number))
+        if order["config"] == searcher.recorder.ledger.entries[0].config and order["number"] == 0:
+            searcher.on_trial_complete(str(number), tune_result(failed("FitFailed: nan")))
         else:
-            end(dealer, str(number), 0.1 if order["config"] == dealer.ledger.entries[0].config else 0.5)
-    assert choose(dealer.ledger, "pmf").value == 0.5
+            end(searcher, str(number), 0.1 if order["config"] == searcher.recorder.ledger.entries[0].config else 0.5)
+    assert choose(searcher.recorder.ledger, "pmf").value == 0.5
 
 
 def test_the_same_configuration_is_a_finalist_once(make):
-    dealer = make(trials=4, names=["pmf"])
+    searcher = make(trials=4, names=["pmf"])
     for number in range(4):
-        dealer.suggest(str(number))
+        searcher.suggest(str(number))
     for number in range(4):
-        order = dealer._running[str(number)]
-        dealer._running[str(number)] = dataclasses.replace(order, config={"factors": number // 2})
-        end(dealer, str(number), 1.0 + number)
-    assert [entry.number for entry in finalists(dealer.ledger, "pmf")] == [0, 2]
+        order = searcher._running[str(number)]
+        searcher._running[str(number)] = dataclasses.replace(order, config={"factors": number // 2})
+        end(searcher, str(number), 1.0 + number)
+    assert [entry.number for entry in finalists(searcher.recorder.ledger, "pmf")] == [0, 2]
 
 
 def test_the_reference_is_tried_again_though_others_were_better(make, small):
-    dealer, reference = make(trials=6, names=["pmf"]), ARCHITECTURES["pmf"].reference(small[2]).model_dump()
-    drain(dealer, value=lambda config: 1.0 if config == reference else 0.5 * config["learning_rate"])
-    again = {entry.trial[:-7] for entry in dealer.ledger.of("confirm", "pmf")}
+    searcher, reference = make(trials=6, names=["pmf"]), ARCHITECTURES["pmf"].reference(small[2]).model_dump()
+    drain(searcher, value=lambda config: 1.0 if config == reference else 0.5 * config["learning_rate"])
+    again = {entry.trial[:-7] for entry in searcher.recorder.ledger.of("confirm", "pmf")}
     assert "pmf-000" in again
     assert len(again) == FINALISTS
 
 
 def test_the_reference_drawn_anew_is_the_reference_still(make):
-    dealer = make(trials=5, names=["pmf"])
+    searcher = make(trials=5, names=["pmf"])
     for number in range(5):
-        dealer.suggest(str(number))
+        searcher.suggest(str(number))
     for number, (factors, value) in enumerate([(1, 1.0), (2, 0.70), (3, 0.71), (4, 0.72), (1, 0.95)]):
-        order = dealer._running[str(number)]
-        dealer._running[str(number)] = dataclasses.replace(order, config={"factors": factors})
-        end(dealer, str(number), value)
-    assert [entry.config["factors"] for entry in finalists(dealer.ledger, "pmf")] == [2, 3, 1]
+        order = searcher._running[str(number)]
+        searcher._running[str(number)] = dataclasses.replace(order, config={"factors": factors})
+        end(searcher, str(number), value)
+    assert [entry.config["factors"] for entry in finalists(searcher.recorder.ledger, "pmf")] == [2, 3, 1]
 
 
-def test_a_deadline_ends_the_search_and_not_the_trying_again(make):
-    dealer = make(trials=3, names=["pmf"], deadline=float("inf"))
-    dealer.suggest("a")
-    end(dealer, "a", 1.0)
-    dealer.deadline = 0.0
-    assert dealer.suggest("b")["stage"] == "confirm"
+def test_a_deadline_ends_the_search_and_not_the_trying_again(make, monkeypatch):
+    searcher = make(trials=3, names=["pmf"], deadline=time.monotonic() + 1000)
+    searcher.suggest("a")
+    end(searcher, "a", 1.0)
+    monkeypatch.setattr(time, "monotonic", lambda: float("inf"))
+    assert searcher.suggest("b")["stage"] == "confirm"
 
 
-def test_a_resumed_search_deals_what_an_undisturbed_one_would_have(make, tmp_path):
+def test_a_resumed_search_suggests_what_an_undisturbed_one_would_have(make, tmp_path):
     undisturbed = drain(make(trials=6))
     for file in tmp_path.glob("*"):
         file.unlink()
-    dealer, before = make(trials=6), []
+    searcher, before = make(trials=6), []
     for number in range(5):
-        before.append(dealer.suggest(str(number)))
-        end(dealer, str(number), before[-1]["config"]["learning_rate"])
-    cut_off = dealer.suggest("never ends")
+        before.append(searcher.suggest(str(number)))
+        end(searcher, str(number), before[-1]["config"]["learning_rate"])
+    cut_off = searcher.suggest("never ends")
     resumed = drain(make(trials=6))
     assert cut_off in resumed
     assert sorted(before + resumed, key=lambda o: o["trial"]) == sorted(undisturbed, key=lambda o: o["trial"])
@@ -197,10 +197,10 @@ def test_optunas_journal_holds_what_the_ledger_holds(make, tmp_path):
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    dealer = make(trials=3, names=["pmf"])
-    drain(dealer)
+    searcher = make(trials=3, names=["pmf"])
+    drain(searcher)
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
     study = optuna.load_study(study_name="pmf", storage=storage)
-    ledger = {entry.trial: entry for entry in dealer.ledger.of("search", "pmf")}
+    ledger = {entry.trial: entry for entry in searcher.recorder.ledger.of("search", "pmf")}
     assert {trial.user_attrs["trial"]: trial.value for trial in study.trials} == {n: e.value for n, e in ledger.items()}
     assert all(trial.user_attrs["config"] == ledger[trial.user_attrs["trial"]].config for trial in study.trials)

@@ -14,12 +14,12 @@ import pytest
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder, read_entries, write_json
 from reeltune.cluster.search.experiment import studies
-from reeltune.cluster.search.searcher import Dealer
+from reeltune.cluster.search.messages import failed, tune_result
 from reeltune.cluster.search.warm_start import begin, best, named, source_of
 from reeltune.search_spaces import Size, journal, read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
-from tests.searches import drain, end
+from tests.searches import drain, end, new_searcher
 
 ASKED = {
     "data": "films.csv",
@@ -58,7 +58,7 @@ def shape(small):
 
 @pytest.fixture
 def start(shape, tmp_path):
-    """Begins a search, or takes it up again: its dealer, and what it said of the run that it starts from."""
+    """Begins a search, or takes it up again: its searcher, and what it said of the run that it starts from."""
 
     def start(name, *, source=None, spaces=SPACES, asked=ASKED, ratings=72_000, trials=12):
         folder, data = RunFolder(Path("runs") / name), replace(shape, ratings=ratings)
@@ -78,7 +78,7 @@ def start(shape, tmp_path):
         earlier = begin(folder, found, declared, data, say=said.append)
         ledger = Ledger(folder.ledger)
         made, cut_off = studies(folder, ledger, turned, data, seed=3, earlier=earlier)
-        return Dealer(made, ledger, trials=trials, seed=3, unfinished=cut_off), said
+        return new_searcher(made, ledger, trials=trials, seed=3, unfinished=cut_off), said
 
     return start
 
@@ -86,10 +86,10 @@ def start(shape, tmp_path):
 @pytest.fixture
 def first(start):
     """A finished run: 12 trials of each of two architectures, and the best of them again."""
-    dealer, said = start("first")
-    drain(dealer)
+    searcher, said = start("first")
+    drain(searcher)
     assert said == []
-    return dealer.ledger
+    return searcher.recorder.ledger
 
 
 def configs(orders, name):
@@ -102,8 +102,8 @@ def in_journal(run, name):
 
 
 def test_on_the_same_data_optuna_knows_the_earlier_trials_and_the_best_is_tried_again(start, first):
-    dealer, said = start("second", source="first", trials=3)
-    orders = drain(dealer)
+    searcher, said = start("second", source="first", trials=3)
+    orders = drain(searcher)
     for name in SPACES:
         found, known = configs(orders, name), best(first.entries, name)
         assert len(found) == 3
@@ -111,7 +111,7 @@ def test_on_the_same_data_optuna_knows_the_earlier_trials_and_the_best_is_tried_
         assert found[1] == known[0].config
         earlier = [f"first/{entry.trial}" for entry in first.of("search", name)[1:]]
         assert in_journal("second", name) == [*earlier, *(f"{name}-{number:03}" for number in range(3))]
-    assert len(dealer.ledger.of("search", "pmf")) == 3
+    assert len(searcher.recorder.ledger.of("search", "pmf")) == 3
     (line,) = said
     assert line == (
         "from first (same data): 1 of pmf, 1 of classifier tried right after the reference; "
@@ -129,8 +129,8 @@ def test_what_it_draws_next_is_learnt_and_not_random(start, first):
 
 
 def test_on_other_data_the_best_three_are_tried_first_with_the_same_steps_per_epoch(start, first):
-    dealer, said = start("second", source="first", asked=OTHER, ratings=7_200_000, trials=6)
-    orders = drain(dealer)
+    searcher, said = start("second", source="first", asked=OTHER, ratings=7_200_000, trials=6)
+    orders = drain(searcher)
     for name in SPACES:
         found, ranked = configs(orders, name), best(first.entries, name)[:3]
         for config, entry in zip(found[1:4], ranked, strict=True):
@@ -151,9 +151,9 @@ def test_on_other_data_the_best_three_are_tried_first_with_the_same_steps_per_ep
     ],
 )
 def test_values_by_another_measure_are_not_taken(start, first, asked, words):
-    dealer, said = start("second", source="first", asked=asked)
+    searcher, said = start("second", source="first", asked=asked)
     assert said[0].startswith(f"from first ({words}): 3 of pmf")
-    assert all(not study._study.trials for study in dealer.studies.values())
+    assert all(not study._study.trials for study in searcher.studies.values())
 
 
 def test_those_tried_again_come_before_those_that_only_seemed_better(first):
@@ -175,12 +175,12 @@ def test_those_tried_again_come_before_those_that_only_seemed_better(first):
 def test_a_resumed_search_deals_what_an_undisturbed_one_would_have_though_the_run_is_gone(start, first, asked):
     undisturbed = drain(start("second", source="first", asked=asked)[0])
     shutil.copytree("runs/first", "runs/elsewhere/first")
-    dealer, said = start("cut", source="runs/elsewhere/first", asked=asked)
+    searcher, said = start("cut", source="runs/elsewhere/first", asked=asked)
     before = []
     for number in range(9):
-        before.append(dealer.suggest(str(number)))
-        end(dealer, str(number), before[-1]["config"]["learning_rate"])
-    cut_off = dealer.suggest("never ends")
+        before.append(searcher.suggest(str(number)))
+        end(searcher, str(number), before[-1]["config"]["learning_rate"])
+    cut_off = searcher.suggest("never ends")
     shutil.rmtree("runs/elsewhere")
     again, said_again = start("cut", source="runs/elsewhere/first", asked=asked)
     assert said_again == said
@@ -192,8 +192,8 @@ def test_a_resumed_search_deals_what_an_undisturbed_one_would_have_though_the_ru
 def test_of_a_narrower_space_the_rest_is_left_out_and_said(start, first):
     held = [e for e in first.of("search", "classifier")[1:] if e.config["loss"] == "reverse_kl"]
     assert 0 < len(held) < 11
-    dealer, said = start("second", source="first", spaces=LESS)
-    assert [t.user_attrs["trial"] for t in dealer.studies["classifier"]._study.trials] == [
+    searcher, said = start("second", source="first", spaces=LESS)
+    assert [t.user_attrs["trial"] for t in searcher.studies["classifier"]._study.trials] == [
         f"first/{entry.trial}" for entry in held
     ]
     assert f"Optuna knows {len(held)} of classifier trials" in said[0]
@@ -203,8 +203,8 @@ def test_of_a_narrower_space_the_rest_is_left_out_and_said(start, first):
 @pytest.mark.parametrize(("asked", "count"), [(ASKED, 11), (OTHER, 3)])
 def test_of_a_space_that_holds_none_of_it_the_search_starts_as_if_alone(start, first, asked, count):
     alone = configs(drain(start("alone", spaces=NEVER, trials=3)[0]), "pmf")
-    dealer, said = start("second", source="first", spaces=NEVER, asked=asked, trials=3)
-    assert configs(drain(dealer), "pmf") == alone
+    searcher, said = start("second", source="first", spaces=NEVER, asked=asked, trials=3)
+    assert configs(drain(searcher), "pmf") == alone
     assert said[0].endswith(f": nothing to try; outside of this search's space: {count} of pmf")
 
 
@@ -224,12 +224,12 @@ def test_a_third_search_knows_the_trials_of_the_first_too(start, first):
 
 
 def test_failed_trials_are_not_taken(start):
-    dealer, _ = start("first", trials=2)
+    searcher, _ = start("first", trials=2)
     for key in "abcd":
-        dealer.suggest(key)
+        searcher.suggest(key)
     for key in "abd":
-        end(dealer, key, 1.0)
-    dealer.on_trial_complete("c", {"state": "failed", "error": "FitFailed: the training loss is nan"})
+        end(searcher, key, 1.0)
+    searcher.on_trial_complete("c", tune_result(failed("FitFailed: the training loss is nan")))
     assert start("second", source="first")[1][0].endswith("Optuna knows 1 of classifier trials")
 
 
@@ -247,8 +247,8 @@ def test_a_run_from_before_sizes_were_recorded_gives_its_batches_as_they_are(sta
     record = json.loads(Path("runs/first/run.json").read_text())
     del record["size"]
     write_json(Path("runs/first/run.json"), record)
-    dealer, _ = start("second", source="first", asked=OTHER)
-    assert configs(drain(dealer), "pmf")[1:4] == [entry.config for entry in best(first.entries, "pmf")[:3]]
+    searcher, _ = start("second", source="first", asked=OTHER)
+    assert configs(drain(searcher), "pmf")[1:4] == [entry.config for entry in best(first.entries, "pmf")[:3]]
 
 
 def test_a_search_cannot_start_from_itself(start, first):

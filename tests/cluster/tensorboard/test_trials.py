@@ -19,36 +19,13 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from tests.boards import Server
 from tests.searches import searched
 
-SPACE = """
-[pmf]
-only = true
-factors = 8
-[pmf.batch_size]
-choices = [32, 48]
-[pmf.epochs]
-low = 3
-high = 9
-
-[classifier]
-only = true
-batch_size = 32
-weight_decay = 100.0
-[classifier.learning_rate]
-choices = [0.0001, 10.0]
-[classifier.loss]
-choices = ["cross_entropy", "spread_cross_entropy"]
-[classifier.label_width]
-low = 0.5
-high = 1.0
-when = { loss = "spread_cross_entropy" }
-"""
 STATUSES = {"done": "STATUS_SUCCESS", "stopped": "STATUS_UNKNOWN", "failed": "STATUS_FAILURE"}
 
 
 @pytest.fixture(scope="module")
-def done(resources, small, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    return RunFolder(folder), searched(small, folder, space=SPACE, trials=12)
+def done(finished_search):
+    folder, ledger = finished_search
+    return RunFolder(folder), ledger
 
 
 def events_of(run, trial):

@@ -1,4 +1,9 @@
-"""The contract of every architecture; each test states what holds for all, or what is expected of one."""
+"""The contract of every architecture: what `RatingModel` and `Architecture` say of all, and EXPECTED of one.
+
+One of the models is a stranger (tests/two_towers.py), so that nothing is asked for that the contract does not say.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import split
 from reeltune.trainables.data.scale import Scale
@@ -15,7 +19,9 @@ from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.scoring.decoders import DECODERS, decode
 from reeltune.trainables.scoring.metrics import predict
-from tests.worlds import STARS, TRAINED, config_of, rows_of, shape_of, small_config
+from tests import two_towers
+from tests.models import EXPECTED, MODELS, TRAINED, dropping
+from tests.worlds import STARS, config_of, rows_of, shape_of, small_config
 
 MOVIELENS_100K = Shape(users=944, items=1665, scale=STARS)
 SCALES = {
@@ -42,20 +48,42 @@ WEIGHTS = {
     "svdpp": 2 * (944 + 1665) * 64,
     "svdpp_classifier": 2 * (944 + 1665) * 64 + 3 * 64 * 32 + 32 + (1 + 32) * 33 + 33,
 }
+DEFAULTS = ("bias", "autorec", "svdpp", "svdpp_classifier")  # which docs/defaults.md tells of
+SQUARED, CROSS_ENTROPY = ("bias", "pmf", "embedding_nn", "autorec", "svdpp"), ("classifier", "svdpp_classifier")
+WIDTHS_OF = {
+    "pmf": ["factors"],
+    "embedding_nn": ["user_width", "item_width", "hidden"],
+    "classifier": ["user_width", "item_width", "hidden"],
+    "autorec": ["hidden"],
+    "svdpp": ["factors"],
+    "svdpp_classifier": ["factors", "hidden"],
+}
 SQUASHED = {"pmf", "embedding_nn"}  # into the scale's sigmoid range; others are clipped when they are decoded
 
-EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+PAIRS = torch.arange(9).repeat_interleave(7), torch.arange(7).repeat(9)
+
+EVERY = pytest.mark.parametrize("name", MODELS)
 EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
+DROPPING = pytest.mark.parametrize("name", [name for name in MODELS if EXPECTED[name].drops])
 OF_THE_NOTEBOOK = pytest.mark.parametrize("name", REFERENCES)
 
 
 def fresh(name, scale=STARS, *, seed=0, **changes):
     """A model that has seen every pair of 9 users and 7 items rated once, and is not trained."""
     torch.manual_seed(seed)
-    model = ARCHITECTURES[name].Model(config_of(name, **changes), Shape(users=9, items=7, scale=scale))
+    model = MODELS[name].Model(config_of(name, **changes), Shape(users=9, items=7, scale=scale))
     ratings = np.random.default_rng(seed).uniform(scale.low, scale.high, 63)
     model.see(on_device(rows_of(np.arange(9).repeat(7), np.tile(np.arange(7), 9), ratings), torch.device("cpu")))
     return model
+
+
+def briefly_fitted(name, **changes):
+    """A model of a few steps on every pair of 9 users and 7 items."""
+    rows = rows_of(*(index.numpy() for index in PAIRS), np.random.default_rng(0).uniform(1, 5, 63))
+    config = config_of(name, **{"batch_size": 16, "epochs": 3, **changes})
+    fit = Fit(MODELS[name], config, Shape(users=9, items=7, scale=STARS), rows, seed=1)
+    list(loop.run(fit))
+    return fit.model
 
 
 def batch(scale=STARS, *, count=32, seed=0):
@@ -64,63 +92,112 @@ def batch(scale=STARS, *, count=32, seed=0):
     return users, items, torch.from_numpy(draw.choice(scale.values, count)).float()
 
 
-@EVERY_TRAINED
-def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
-    parts, shape = split(two_tastes.rows, seed=1), shape_of(two_tastes)
+def learnt(name, data):
+    """The last report of a fit with more epochs and a higher rate than a small one has."""
+    parts = split(data.rows, seed=1)
     config = config_of(name, batch_size=32, epochs=10, learning_rate=2e-2, weight_decay=0.05)
-    fit = Fit(ARCHITECTURES[name], config, shape, parts.train, seed=1)
-    *_, last = loop.run(fit, validation=parts.validation)
+    *_, last = loop.run(Fit(MODELS[name], config, shape_of(data), parts.train, seed=1), validation=parts.validation)
     mean = np.square(parts.validation.ratings - parts.train.ratings.mean()).mean()
     assert mean > 2.3
-    assert last.validation.argmax_mse < 0.25 * mean
-    assert last.validation.mean_mse < 0.2 * mean
-    assert last.validation.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
+    return last.validation, mean
 
 
 @EVERY
+def test_its_error_on_a_pattern_that_no_mean_can_learn_is_the_expected_one(name, two_tastes):
+    found, _ = learnt(name, two_tastes)
+    assert found.of("mean") == pytest.approx(EXPECTED[name].error, rel=0.2)
+
+
+@EVERY_TRAINED
+def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
+    found, mean = learnt(name, two_tastes)
+    assert found.of("argmax") < 0.25 * mean
+    assert found.of("mean") < 0.2 * mean
+    assert found.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
+
+
+@OF_THE_NOTEBOOK
 def test_the_reference_is_the_notebooks_where_it_has_one(name):
-    if name not in REFERENCES:
-        assert ARCHITECTURES[name].reference(MOVIELENS_100K) == ARCHITECTURES[name].Config()
-        return
-    assert ARCHITECTURES[name].reference(MOVIELENS_100K).model_dump() == REFERENCES[name]
+    assert MODELS[name].reference(MOVIELENS_100K).model_dump() == REFERENCES[name]
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_defaults_of_ours_are_the_reference_on_movielens_100k(name):
+    assert MODELS[name].reference(MOVIELENS_100K) == MODELS[name].Config()
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_the_reference_has_as_many_weights_as_its_formula_says(name):
-    architecture = ARCHITECTURES[name]
+    architecture = MODELS[name]
     model = architecture.Model(architecture.reference(MOVIELENS_100K), MOVIELENS_100K)
     assert sum(weight.numel() for weight in model.parameters()) == WEIGHTS[name]
 
 
 @EVERY
-def test_the_reference_grows_with_the_data_and_stays_valid(name):
+def test_the_reference_is_a_valid_configuration_whatever_the_datas_size(name):
     for rows in (2, 10, 10_000_000):
-        ARCHITECTURES[name].reference(Shape(users=rows, items=rows, scale=STARS))
+        config = MODELS[name].reference(Shape(users=rows, items=rows, scale=STARS, ratings=10 * rows))
+        assert MODELS[name].Config.model_validate(config.model_dump()) == config
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if EXPECTED[name].steps])
+def test_the_references_batch_grows_with_the_ratings_so_that_an_epoch_keeps_its_steps(name):
+    counts = (72_000, 720_000, 7_200_000)
+    batches = [MODELS[name].reference(replace(MOVIELENS_100K, ratings=count)).batch_size for count in counts]
+    assert batches[0] < batches[1] < batches[2]
+    for count, size in zip(counts, batches, strict=True):  # batches are powers of two: within a factor of √2
+        assert EXPECTED[name].steps / 1.42 < count / size < EXPECTED[name].steps * 1.42
+
+
+@pytest.mark.parametrize("name", ["embedding_nn", "classifier"])
+def test_the_references_tables_widen_with_the_ids_as_fastais(name):
+    few, many = (MODELS[name].reference(Shape(users=n, items=n, scale=STARS)) for n in (100, 1000))
+    assert (few.user_width, few.item_width) == (21, 21)
+    assert (many.user_width, many.item_width) == (77, 77)
 
 
 @EVERY
-@pytest.mark.parametrize(
-    "fault",
-    [{"momentum": 1}, {"dropout": 1.0}, {"dropout": -0.1}, {"learning_rate": 0}, {"epochs": 0}, {"batch_size": 1}],
-)
-def test_a_configuration_refuses_what_it_does_not_know_or_cannot_be(name, fault):
+def test_a_configuration_refuses_what_it_does_not_know(name):
+    with pytest.raises(ValidationError, match="no_such_field"):
+        MODELS[name].Config(no_such_field=1)
+
+
+@EVERY_TRAINED
+@pytest.mark.parametrize("fault", [{"learning_rate": 0}, {"epochs": 0}, {"batch_size": 1}])
+def test_a_configuration_refuses_what_nothing_can_be_trained_with(name, fault):
     with pytest.raises(ValidationError, match=next(iter(fault))):
-        ARCHITECTURES[name].Config(**fault)
+        MODELS[name].Config(**fault)
+
+
+@DROPPING
+@pytest.mark.parametrize("share", [1.0, -0.1])
+def test_what_is_dropped_is_a_share_below_1(name, share):
+    for field in EXPECTED[name].drops:
+        with pytest.raises(ValidationError, match=field):
+            MODELS[name].Config(**{field: share})
 
 
 @EVERY
+def test_every_number_has_bounds(name):
+    numbers = [key for key, field in MODELS[name].Config.model_fields.items() if field.annotation in (int, float)]
+    for key in numbers:
+        for value in (-1e30, 1e30, float("nan")):
+            with pytest.raises(ValidationError, match=key):
+                MODELS[name].Config(**{key: value})
+
+
+@pytest.mark.parametrize("name", WIDTHS_OF)
 def test_every_width_has_a_floor(name):
-    fields = ARCHITECTURES[name].Config.model_fields
-    widths = [key for key, field in fields.items() if field.description.startswith("width of the ")]
-    assert bool(widths) == (name in TRAINED)
-    for width in widths:
+    fields = MODELS[name].Config.model_fields
+    assert [key for key, field in fields.items() if field.description.startswith("width of the ")] == WIDTHS_OF[name]
+    for width in WIDTHS_OF[name]:
         with pytest.raises(ValidationError, match=width):
-            ARCHITECTURES[name].Config(**{width: 0})
+            MODELS[name].Config(**{width: 0})
 
 
 @EVERY
 def test_every_field_is_described(name):
-    assert all(field.description for field in ARCHITECTURES[name].Config.model_fields.values())
+    assert all(field.description for field in MODELS[name].Config.model_fields.values())
 
 
 @EVERY
@@ -132,7 +209,8 @@ def test_the_output_is_a_rating_or_a_logit_for_each_class(name, scale):
     if model.grid is None:
         assert output.shape == (32,)
     else:
-        assert model.grid.tolist() == pytest.approx(scale.grid(model.config.subdivisions).tolist())
+        assert (model.grid.diff() > 0).all()
+        assert model.grid[[0, -1]].tolist() == pytest.approx([scale.low, scale.high])
         assert output.shape == (32, len(model.grid))
     if name in SQUASHED:
         low, high = scale.sigmoid_range
@@ -164,14 +242,28 @@ def test_the_loss_is_the_mean_over_rows(name):
     assert model.loss(output, ratings).item() == pytest.approx(np.mean(rows), rel=1e-5)
 
 
-@EVERY
-def test_the_loss_is_squared_error_or_cross_entropy(name):
+@pytest.mark.parametrize("name", SQUARED)
+def test_the_loss_of_ours_with_a_scalar_head_is_squared_error(name):
+    model = fresh(name).eval()
+    users, items, ratings = batch()
+    output = model(users, items)
+    assert model.loss(output, ratings).item() == pytest.approx(F.mse_loss(output, ratings).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+def test_the_loss_of_ours_with_a_class_head_may_be_cross_entropy(name):
     model = fresh(name, loss="cross_entropy", subdivisions=1).eval()
     users, items, ratings = batch()
     output = model(users, items)
-    scalar = model.grid is None
-    expected = F.mse_loss(output, ratings) if scalar else F.cross_entropy(output, ratings.long() - 1)
+    expected = F.cross_entropy(output, ratings.long() - 1)
     assert model.loss(output, ratings).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+@pytest.mark.parametrize("subdivisions", [1, 8])
+def test_the_classes_of_ours_cut_each_step_of_the_scale(name, subdivisions):
+    grid = fresh(name, subdivisions=subdivisions).grid
+    assert grid.tolist() == pytest.approx(STARS.grid(subdivisions).tolist())
 
 
 @EVERY
@@ -184,18 +276,38 @@ def test_the_same_pair_is_rated_alike_whatever_is_beside_it(name):
 
 
 @EVERY
-def test_every_user_and_item_changes_the_prediction(name):
-    model = fresh(name)
-    every = predict(model, torch.arange(9).repeat_interleave(7), torch.arange(7).repeat(9))
-    assert len(every.reshape(63, -1).unique(dim=0)) == 63
+def test_every_user_and_item_changes_what_a_fit_predicts(name):
+    every = predict(briefly_fitted(name), *PAIRS).reshape(9, 7, -1)
+    assert len(every.flatten(1).unique(dim=0)) == 9
+    assert len(every.transpose(0, 1).flatten(1).unique(dim=0)) == 7
 
 
-@EVERY_TRAINED
-def test_dropout_is_for_training_alone(name):
-    model = fresh(name, dropout=0.5)
+@EVERY
+def test_a_prediction_draws_no_random_numbers(name):
+    model = fresh(name, **dropping(name, 0.5))
     users, items, _ = batch()
-    assert not torch.equal(model(users, items), model(users, items))
+    before = torch.get_rng_state()
     assert torch.equal(predict(model, users, items), predict(model, users, items))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@DROPPING
+def test_what_is_dropped_is_dropped_in_training_alone(name):
+    model = briefly_fitted(name, **dropping(name, 0.5)).train()
+    assert not torch.equal(model(*PAIRS), model(*PAIRS))
+    assert torch.equal(predict(model, *PAIRS), predict(model, *PAIRS))
+
+
+@EVERY
+def test_a_model_takes_times_where_its_configuration_is_timed(name):
+    assert fresh(name).timed == config_of(name).timed
+
+
+@EVERY
+def test_item_vectors_are_a_row_for_each_item_or_none(name):
+    vectors = fresh(name).served().item_vectors()
+    assert (vectors is None) == (name in ("bias", "two_towers"))
+    assert vectors is None or (vectors.shape[0], vectors.dim()) == (7, 2)
 
 
 @OF_THE_NOTEBOOK
@@ -209,7 +321,7 @@ def test_tables_start_small(name):
 @EVERY
 def test_the_unknown_pair_is_rated_too(name, two_tastes):
     parts, shape = split(two_tastes.rows, seed=1), shape_of(two_tastes)
-    fit = Fit(ARCHITECTURES[name], config_of(name, epochs=3), shape, parts.train, seed=1)
+    fit = Fit(MODELS[name], config_of(name, epochs=3), shape, parts.train, seed=1)
     list(loop.run(fit))
     strangers = on_device(parts.validation.take(np.arange(1)), fit.device)
     output = predict(fit.model, torch.zeros_like(strangers.users), torch.zeros_like(strangers.items))
@@ -219,12 +331,24 @@ def test_the_unknown_pair_is_rated_too(name, two_tastes):
 
 @EVERY
 def test_a_served_model_rates_as_the_fitted_one_and_needs_nothing_else(name, small_world, small_shape):
-    fit = Fit(ARCHITECTURES[name], small_config(name), small_shape, small_world.rows, seed=1)
+    fit = Fit(MODELS[name], small_config(name), small_shape, small_world.rows, seed=1)
     list(loop.run(fit))
     users, items = torch.arange(41).repeat_interleave(31), torch.arange(31).repeat(41)
     expected = fit.model.eval()(users, items)
     weights = fit.model.served().state_dict()
-    served = restored(ARCHITECTURES[name], fit.config, small_shape, weights)
+    served = restored(MODELS[name], fit.config, small_shape, weights)
     assert torch.equal(served(users, items), expected)
     assert torch.equal(predict(fit.model, users, items), expected)
     assert served.served().state_dict().keys() == weights.keys()
+
+
+def test_a_model_may_have_settings_a_loss_and_a_start_that_no_other_has():
+    """Else the stranger among the models shows nothing."""
+    ours = {field for name in MODELS if name != "two_towers" for field in MODELS[name].Config.model_fields}
+    assert {"breadth", "forget", "patience", "clock"}.isdisjoint(ours)
+    assert two_towers.reference(MOVIELENS_100K) != two_towers.Config()
+    model = fresh("two_towers").eval()
+    users, items, ratings = batch()
+    output = model(users, items)
+    assert len(output.unique()) == 1
+    assert model.loss(output, ratings) < 0.9 * F.mse_loss(output, ratings)

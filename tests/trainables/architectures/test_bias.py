@@ -77,14 +77,14 @@ def test_it_learns_a_world_of_biases():
     fit = Fit(bias, bias.Config(user_damping=0.1, item_damping=0.1), shape, parts.train, seed=1)
     (report,) = loop.run(fit, validation=parts.validation)
     assert parts.validation.ratings.var() > 0.7
-    assert report.validation.mean_mse < 0.03
+    assert report.validation.of("mean") < 0.03
 
 
 def test_it_does_not_learn_a_pattern_that_no_mean_can(two_tastes):
     parts = split(two_tastes.rows, seed=1)
     fit = Fit(bias, bias.Config(), shape_of(two_tastes), parts.train, seed=1)
     (report,) = loop.run(fit, validation=parts.validation)
-    assert report.validation.mean_mse > 0.95 * parts.validation.ratings.var()
+    assert report.validation.of("mean") > 0.95 * parts.validation.ratings.var()
 
 
 @pytest.mark.parametrize("fault", [{"user_damping": -1}, {"item_damping": float("nan")}, {"damping": 5}])

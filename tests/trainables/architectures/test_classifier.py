@@ -77,7 +77,7 @@ def test_with_the_product_a_few_epochs_of_a_slow_head_learn_the_pattern(loss, tw
         product=True, loss=loss, subdivisions=4, batch_size=64, epochs=8, learning_rate=0.05, head_rate=0.1
     )
     *_, last = loop.run(Fit(classifier, config, shape, parts.train, seed=1), validation=parts.validation)
-    assert last.validation.argmax_mse < 0.45  # 0.25 is noise, and no mean is below 2.3
+    assert last.validation.of("argmax") < 0.45  # 0.25 is noise, and no mean is below 2.3
 
 
 @pytest.mark.parametrize("product", [False, True])

@@ -114,4 +114,4 @@ def test_dropout_of_the_hidden_layer_is_its_own(new_fit):
 def test_every_loss_lowers_the_error(new_fit, small_world, loss):
     fit = new_fit(loss=loss, epochs=8)
     *_, last = loop.run(fit, validation=small_world.rows)
-    assert last.validation.argmax_mse < small_world.rows.ratings.var()
+    assert last.validation.of("argmax") < small_world.rows.ratings.var()

@@ -50,7 +50,7 @@ def fitted(rows, **changes):
 
 
 def error(fit, rows):
-    return loop.evaluate(fit, on_device(rows, fit.device), decoder="mean").mean_mse
+    return loop.evaluate(fit, on_device(rows, fit.device), decoder="mean").of("mean")
 
 
 @pytest.mark.parametrize("time", TIMED)

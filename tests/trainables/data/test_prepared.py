@@ -2,7 +2,7 @@ import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns
-from reeltune.trainables.data.prepared import DataOptions, check_time, prepare
+from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.errors import InputError
 
 WORLD = "synthetic:users=9,items=8,ratings=60"
@@ -43,17 +43,3 @@ def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):
     assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns)).split.test) == 3
     with pytest.raises(InputError, match="--user-column who: does not apply"):
         prepare(DataOptions(data=WORLD, columns=columns))
-
-
-def test_time_is_refused_where_a_pair_has_no_timestamp(tmp_path):
-    bare = tmp_path / "bare.csv"
-    bare.write_text("user,item,rating\n" + "\n".join(f"u{n % 7},i{n % 5},{n % 3 + 1}" for n in range(60)))
-    without = prepare(DataOptions(data=str(bare)))
-    check_time(["none"], without)
-    with pytest.raises(InputError, match="time = 'day' needs timestamps"):
-        check_time(["none", "day"], without)
-    check_time(["day"], prepare(DataOptions(data=WORLD)))
-    later = tmp_path / "later.csv"
-    later.write_text("user,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
-    with pytest.raises(InputError, match="time = 'residual' needs timestamps, and the test rows of"):
-        check_time(["residual"], prepare(DataOptions(data=WORLD, test=str(later))))

@@ -7,17 +7,19 @@ import torch
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
-from tests.worlds import TRAINED, small_config
+from tests.models import EXPECTED, MODELS, SOLVED, TRAINED, dropping
+from tests.worlds import small_config
 
-EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+EVERY = pytest.mark.parametrize("name", MODELS)
 EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
-OWN_DECAY = {"svdpp", "svdpp_classifier"}  # told in test_trunk.py
+DROPPING = pytest.mark.parametrize("name", [name for name in TRAINED if EXPECTED[name].drops])
+BY_DIMENSION = ("pmf", "embedding_nn", "classifier", "autorec")  # how these decay; svdpp's is told in test_trunk.py
 
 
 @pytest.fixture
 def new_fit(small_world, small_shape):
     def start(name, *, seed=7, rows=small_world.rows, **changes):
-        return Fit(ARCHITECTURES[name], small_config(name, **changes), small_shape, rows, seed=seed)
+        return Fit(MODELS[name], small_config(name, **changes), small_shape, rows, seed=seed)
 
     return start
 
@@ -46,12 +48,12 @@ def through_a_file(state):
 
 @EVERY_TRAINED
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(new_fit, name):
-    first, again, other = (advanced(new_fit(name, seed=seed, dropout=0.3), 20) for seed in (1, 1, 2))
+    first, again, other = (advanced(new_fit(name, seed=seed, **dropping(name, 0.3)), 20) for seed in (1, 1, 2))
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+@pytest.mark.parametrize("name", SOLVED)
 def test_what_is_solved_takes_one_step_on_all_rows_and_has_one_answer(new_fit, name, small_world):
     fit, other = new_fit(name, seed=1), new_fit(name, seed=2)
     assert (fit.steps, fit.batch_size, fit.epochs) == (1, 600, 1)
@@ -64,7 +66,7 @@ def test_what_is_solved_takes_one_step_on_all_rows_and_has_one_answer(new_fit, n
     assert (fit.rate, fit.progress, fit.epoch) == (0, 1, 1)
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+@pytest.mark.parametrize("name", SOLVED)
 def test_what_is_solved_is_taken_up_again_as_it_was(new_fit, name, small_world):
     solved = advanced(new_fit(name), 1)
     resumed = new_fit(name, rows=small_world.rows.take(np.arange(60)))
@@ -76,15 +78,15 @@ def test_what_is_solved_is_taken_up_again_as_it_was(new_fit, name, small_world):
 
 @EVERY_TRAINED
 def test_nothing_that_the_caller_draws_changes_a_fit(new_fit, name):
-    fit = advanced(new_fit(name, dropout=0.3), 20)
+    fit = advanced(new_fit(name, **dropping(name, 0.3)), 20)
     torch.manual_seed(12345)
     np.random.seed(12345)
-    assert same(weights(fit), weights(advanced(new_fit(name, dropout=0.3), 20)))
+    assert same(weights(fit), weights(advanced(new_fit(name, **dropping(name, 0.3)), 20)))
 
 
 @EVERY_TRAINED
 def test_random_numbers_drawn_between_epochs_change_nothing(new_fit, name):
-    quiet, busy = new_fit(name, dropout=0.3), new_fit(name, dropout=0.3)
+    quiet, busy = new_fit(name, **dropping(name, 0.3)), new_fit(name, **dropping(name, 0.3))
     for _ in range(3):
         advanced(quiet, quiet.steps_per_epoch)
         torch.rand(17)
@@ -97,27 +99,27 @@ def test_random_numbers_drawn_between_epochs_change_nothing(new_fit, name):
 @pytest.mark.parametrize("epochs_done", [3, 2.5], ids=["between epochs", "in an epoch"])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_a_fit_taken_up_again_ends_as_one_that_ran_through(new_fit, name, epochs_done, dropout):
-    through = new_fit(name, dropout=dropout)
+    through = new_fit(name, **dropping(name, dropout))
     advanced(through, through.steps)
-    stopped = new_fit(name, dropout=dropout)
+    stopped = new_fit(name, **dropping(name, dropout))
     advanced(stopped, int(stopped.steps_per_epoch * epochs_done))
     state = through_a_file(stopped.state())
     torch.manual_seed(999)
-    resumed = new_fit(name, dropout=dropout)
+    resumed = new_fit(name, **dropping(name, dropout))
     resumed.load_state(state)
     advanced(resumed, resumed.steps - resumed.step)
     assert same(weights(resumed), weights(through))
     assert resumed.progress == 1
 
 
-@EVERY_TRAINED
+@DROPPING
 def test_dropout_is_what_the_random_state_is_kept_for(new_fit, name):
     """Else the test above could pass without it."""
-    stopped = advanced(new_fit(name, dropout=0.4), 4)
+    stopped = advanced(new_fit(name, **dropping(name, 0.4)), 4)
     state = through_a_file(stopped.state())
     ends = []
     for random in (state["random"], torch.Generator().manual_seed(5).get_state()):
-        fit = new_fit(name, dropout=0.4)
+        fit = new_fit(name, **dropping(name, 0.4))
         fit.load_state({**state, "random": random})
         ends.append(weights(advanced(fit, 2)))
     assert not same(*ends)
@@ -159,7 +161,7 @@ def test_bfloat16_without_a_gpu_is_an_error(small_world, small_shape):
         Fit(ARCHITECTURES["pmf"], small_config("pmf"), small_shape, small_world.rows, seed=0, bfloat16=True)
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if name not in OWN_DECAY])
+@pytest.mark.parametrize("name", BY_DIMENSION)
 def test_biases_and_norms_do_not_decay(new_fit, name):
     fit = new_fit(name, weight_decay=0.3, head_decay=0.3)
     decay = {id(p): group["weight_decay"] for group in fit.optimizer.param_groups for p in group["params"]}

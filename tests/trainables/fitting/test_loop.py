@@ -10,9 +10,10 @@ from reeltune.trainables.data import split
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit, on_device
-from tests.worlds import TRAINED, config_of, rows_of
+from tests.models import MODELS, SOLVED, TRAINED, dropping
+from tests.worlds import config_of, rows_of
 
-EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+EVERY = pytest.mark.parametrize("name", MODELS)
 EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
 
 
@@ -25,7 +26,7 @@ def parts(small_world):
 def new_fit(parts, small_shape):
     def start(name="pmf", *, seed=1, **changes):
         config = config_of(name, **{"batch_size": 43, "epochs": 3, **changes})
-        return Fit(ARCHITECTURES[name], config, small_shape, parts.train, seed=seed)
+        return Fit(MODELS[name], config, small_shape, parts.train, seed=seed)
 
     return start
 
@@ -37,7 +38,7 @@ def test_there_is_a_report_at_each_epochs_end(new_fit, parts):
         (20, 2, True, 20 / 30),
         (30, 3, True, 1),
     ]
-    assert all(r.validation.argmax_mse > 0 for r in reports)
+    assert all(r.validation.of("argmax") > 0 for r in reports)
     assert [r.marked for r in reports] == [False] * 3
 
 
@@ -74,12 +75,12 @@ def test_the_last_report_holds_the_metrics_of_the_fitted_model(new_fit, parts, n
     *_, last = loop.run(fit, validation=parts.validation, decoder="mean")
     held_out = on_device(parts.validation, fit.device)
     assert loop.evaluate(fit, held_out, decoder="mean") == last.validation
-    assert last.validation.rmse == pytest.approx(math.sqrt(last.validation.mean_mse))
+    assert last.validation.rmse == pytest.approx(math.sqrt(last.validation.of("mean")))
 
 
 @EVERY
 def test_looking_changes_nothing(new_fit, parts, name):
-    looked, blind = new_fit(name, dropout=0.3), new_fit(name, dropout=0.3)
+    looked, blind = new_fit(name, **dropping(name, 0.3)), new_fit(name, **dropping(name, 0.3))
     list(loop.run(looked, validation=parts.validation, marks=(0.1, 0.37, 0.9)))
     list(loop.run(blind))
     ends = [fit.model.state_dict() for fit in (looked, blind)]
@@ -112,25 +113,25 @@ def test_a_long_epoch_is_saved_within(new_fit):
     assert [r.whole for r in reports] == [False, False, False, True]
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - set(TRAINED)))
+@pytest.mark.parametrize("name", SOLVED)
 def test_what_is_solved_is_reported_once(new_fit, parts, name):
     (report,) = loop.run(new_fit(name), validation=parts.validation, marks=(0.25, 0.5))
     assert (report.step, report.epoch, report.whole, report.progress, report.save) == (1, 1, True, 1, True)
     assert report.learning_rate == 0
-    assert report.validation.mean_mse < parts.validation.ratings.var()
+    assert report.validation.of("mean") < parts.validation.ratings.var()
 
 
 @EVERY_TRAINED
 def test_a_loop_taken_up_in_mid_epoch_reports_as_one_that_ran_through(new_fit, parts, name):
-    through = list(loop.run(new_fit(name, dropout=0.2), validation=parts.validation, marks=(0.5,)))
-    stopped = new_fit(name, dropout=0.2)
+    through = list(loop.run(new_fit(name, **dropping(name, 0.2)), validation=parts.validation, marks=(0.5,)))
+    stopped = new_fit(name, **dropping(name, 0.2))
     for report in loop.run(stopped, validation=parts.validation, marks=(0.5,)):
         if report.marked:
             break
     file = io.BytesIO()
     torch.save(stopped.state(), file)
     file.seek(0)
-    resumed = new_fit(name, dropout=0.2)
+    resumed = new_fit(name, **dropping(name, 0.2))
     resumed.load_state(torch.load(file, weights_only=True))
     rest = list(loop.run(resumed, validation=parts.validation, marks=(0.5,)))
     assert rest == [report for report in through if report.step > 15]

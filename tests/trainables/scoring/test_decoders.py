@@ -1,4 +1,7 @@
+import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,3 +135,29 @@ def test_logits_that_know_nothing_get_a_temperature_within_bounds():
     fitted = fit_temperature(output, ratings, GRID, STARS)
     assert 15 < fitted <= 20.0001
     assert math.isfinite(fitted)
+
+
+ADDED = """if True:
+    import json, sys
+    from reeltune.trainables.scoring.decoder_table import DECODERS, Rule
+    assert "torch" not in sys.modules, "the command line names decoders"
+    DECODERS["lowest"] = Rule(read=lambda probabilities, grid: grid[:1].expand(len(probabilities)))
+    import torch
+    from reeltune.cluster.cli import checks
+    from reeltune.cluster.report import words
+    from reeltune.trainables.scoring.metrics import from_sums, sums
+    from tests.worlds import STARS
+    ratings = torch.tensor([1.0, 3.0])
+    total = sums(torch.zeros(2, 5), ratings, torch.arange(1.0, 6.0), STARS, decoder="lowest", temperature=1.0)
+    found = from_sums(total, scalar=False).by_name()
+    print(json.dumps([found, checks.one_of("--decoder", "lowest", checks.DECODERS), words.HEADINGS]))
+"""
+
+
+def test_a_decoder_more_in_the_table_is_an_option_a_metric_and_a_column_of_the_report():
+    done = subprocess.run([sys.executable, "-c", ADDED], capture_output=True, text=True, check=True)
+    found, option, headings = json.loads(done.stdout)
+    assert found["lowest_mse"] == (0 + 4) / 2
+    assert found["rmse"] == pytest.approx(math.sqrt(2))
+    assert option == "lowest"
+    assert "lowest" in headings

@@ -19,24 +19,31 @@ def measured(output, ratings, *, grid=None, decoder="argmax", temperature=1.0):
 
 def test_a_scalar_head_by_hand():
     found = measured(torch.tensor([2.0, 4.6, 3.5]), [1.0, 5.0, 3.0])
-    assert found.argmax_mse == pytest.approx((1 + 0.16 + 0.25) / 3)
-    assert found.mean_mse == found.argmax_mse
-    assert found.rounded_mse == pytest.approx((1 + 0 + 1) / 3)
-    assert found.rmse == pytest.approx(math.sqrt(found.argmax_mse))
+    assert found.of("argmax") == pytest.approx((1 + 0.16 + 0.25) / 3)
+    assert found.of("mean") == found.of("argmax")
+    assert found.of("rounded") == pytest.approx((1 + 0 + 1) / 3)
+    assert found.rmse == pytest.approx(math.sqrt(found.of("argmax")))
     assert found.mae == pytest.approx((1 + 0.4 + 0.5) / 3)
     assert found.accuracy == pytest.approx(1 / 3)
-    assert found.median_mse is None
+    assert found.mse["median"] is None
     assert found.log_loss is None
+
+
+def test_metrics_have_in_files_the_keys_that_they_always_had():
+    assert list(measured(torch.tensor([2.0]), [1.0]).by_name()) == [
+        *("argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse"),
+        *("rmse", "mae", "accuracy", "log_loss"),
+    ]
 
 
 def test_a_class_head_by_hand():
     output = torch.tensor([[0.4, 0.05, 0.1, 0.25, 0.2], [0.1, 0.1, 0.1, 0.1, 0.6]]).log()
     found = measured(output, [2.0, 5.0], grid=GRID, decoder="mean")
-    assert found.argmax_mse == pytest.approx((1 + 0) / 2)
-    assert found.mean_mse == pytest.approx((0.8**2 + 1) / 2)
-    assert found.median_mse == pytest.approx((1 + 0) / 2)
-    assert found.rounded_mse == pytest.approx((1 + 1) / 2)
-    assert found.rmse == pytest.approx(math.sqrt(found.mean_mse))
+    assert found.of("argmax") == pytest.approx((1 + 0) / 2)
+    assert found.of("mean") == pytest.approx((0.8**2 + 1) / 2)
+    assert found.of("median") == pytest.approx((1 + 0) / 2)
+    assert found.of("rounded") == pytest.approx((1 + 1) / 2)
+    assert found.rmse == pytest.approx(math.sqrt(found.of("mean")))
     assert found.mae == pytest.approx((0.8 + 1) / 2)
     assert found.accuracy == 0
     assert found.log_loss == pytest.approx(-(math.log(0.05) + math.log(0.6)) / 2)
@@ -46,14 +53,13 @@ def test_the_chosen_decoder_decides_rmse_mae_and_accuracy_alone():
     output = torch.randn(50, 5, generator=torch.Generator().manual_seed(0))
     ratings = [1.0, 3.0, 4.0, 5.0, 2.0] * 10
     by_argmax, by_median = (measured(output, ratings, grid=GRID, decoder=name) for name in ("argmax", "median"))
-    assert by_argmax.rmse == pytest.approx(math.sqrt(by_argmax.argmax_mse))
-    assert by_median.rmse == pytest.approx(math.sqrt(by_median.median_mse))
-    for name in ("argmax_mse", "mean_mse", "median_mse", "rounded_mse", "log_loss"):
-        assert getattr(by_argmax, name) == getattr(by_median, name)
+    assert by_argmax.rmse == pytest.approx(math.sqrt(by_argmax.of("argmax")))
+    assert by_median.rmse == pytest.approx(math.sqrt(by_median.of("median")))
+    assert (by_argmax.mse, by_argmax.log_loss) == (by_median.mse, by_median.log_loss)
 
 
 def test_a_test_rating_outside_the_scale_is_scored_as_it_is():
-    assert measured(torch.tensor([5.4, 1.0]), [7.0, 0.0]).argmax_mse == (4 + 1) / 2
+    assert measured(torch.tensor([5.4, 1.0]), [7.0, 0.0]).of("argmax") == (4 + 1) / 2
 
 
 def test_sums_of_uneven_parts_are_exactly_those_of_the_whole():
@@ -66,8 +72,8 @@ def test_sums_of_uneven_parts_are_exactly_those_of_the_whole():
 
     whole = from_sums(part(0, 101), scalar=True)
     assert from_sums(part(0, 7) + part(7, 8) + part(8, 101), scalar=True) == whole
-    averaged = (from_sums(part(0, 7), scalar=True).argmax_mse + from_sums(part(7, 101), scalar=True).argmax_mse) / 2
-    assert averaged != whole.argmax_mse
+    averaged = (from_sums(part(0, 7), scalar=True).of("argmax") + from_sums(part(7, 101), scalar=True).of("argmax")) / 2
+    assert averaged != whole.of("argmax")
 
 
 def test_sums_of_uneven_parts_of_a_class_head_give_the_metrics_of_the_whole():

@@ -198,6 +198,10 @@ class TrunkModel(RatingModel):
         if isinstance(self.trunk, Trunk):
             self.trunk.shrink(rate)
 
+    def item_vectors(self) -> Tensor:
+        """The vectors of all items, with their biases in the last column."""
+        return self.trunk.folded().items
+
     def vectors(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """User and item vectors, shape (batch, factors + 1), with dropout on the users' in training."""
         user, item = self.trunk(users, items)

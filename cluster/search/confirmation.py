@@ -1,0 +1,48 @@
+"""The confirmation stage: each architecture's best configurations are tried again, on other rows with other seeds.
+
+The best of many noisy values is partly luck, with the seed and with the validation rows. Trying the best again
+measures the luck away; `choice.py` then takes the best mean.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.search.choice import SEEDS, finalists
+from reeltune.cluster.search.messages import Order
+
+AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the draw that made its trial look good
+
+
+class Confirmation:
+    """Orders confirmations: SEEDS for each finalist of an architecture, each with its own seed and fold."""
+
+    def __init__(self, ledger: Ledger, architectures: Iterable[str], *, seed: int) -> None:
+        self.ledger, self.architectures, self.seed = ledger, list(architectures), seed
+
+    def next(self, running: Collection[Order], *, waiting: Collection[str]) -> Order | None:
+        """The next confirmation that has not been ordered yet; None where there is none, for now.
+
+        An architecture's confirmations begin when its last search trial has ended: it has none among those that run,
+        and is not one of those that have trials `waiting`.
+        """
+        ordered = {order.trial for order in running} | {entry.trial for entry in self.ledger.entries}
+        searching = {*waiting, *(order.architecture for order in running if order.stage == "search")}
+        for architecture in self.architectures:
+            if architecture not in searching:
+                for order in self._all(architecture):
+                    if order.trial not in ordered:
+                        return order
+        return None
+
+    def _all(self, architecture: str) -> Iterator[Order]:
+        for place, entry in enumerate(finalists(self.ledger, architecture)):
+            for number in range(SEEDS):
+                yield Order(
+                    trial=f"{entry.trial}-again{number + 1}",
+                    architecture=architecture,
+                    number=place * SEEDS + number,
+                    stage="confirm",
+                    config=entry.config,
+                    seed=self.seed + AGAIN + number,
+                    fold=1 + number,
+                )

@@ -1,0 +1,121 @@
+"""What we use of Ray Tune and Ray Train that is private, each with the reason. As `ray_private.py`, which see."""
+
+import os
+from typing import Any
+
+import ray
+from ray._raylet import RAY_NODE_ID_KEY  # type: ignore[attr-defined]
+from ray.actor import ActorHandle
+from ray.air.execution._internal import RayActorManager
+from ray.air.execution._internal.tracked_actor import TrackedActor
+from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.train import Result
+from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.constants import get_env_vars_to_propagate
+from ray.train.v2._internal.execution.controller import TrainController
+from ray.tune.execution import tune_controller
+from ray.tune.experiment import Trial
+
+RETRIES = 2  # of a trial whose process died
+MOVES = 10  # of a trial whose node died, which are not counted among RETRIES
+PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
+
+
+def allow_pending(count: int) -> None:
+    """How many trials Tune may ask the searcher for before there is room to run them.
+
+    With `max_concurrent_trials` Tune takes as many as may run at once. Each of them is proposed without the result of
+    the one before it.
+    """
+    os.environ[PENDING] = str(count)
+
+
+def actor_of(trial: Trial) -> ActorHandle:
+    """The actor that runs a trial. Tune's public way to stop a trial waits for the end of its step, which may hang."""
+    return trial.temporary_state.ray_actor
+
+
+def survive_deaths() -> None:
+    """Have Tune retry a trial whose process died, whatever it died of and whenever."""
+    tune_controller.RayActorManager = _Actors
+
+
+class _Actors(RayActorManager):
+    """Three of Tune's reactions to a dead actor are corrected before Tune gets to see its error.
+
+    - Killed by Ray's memory monitor: the error is an OutOfMemoryError, which Tune does not expect, so the whole search
+      ends. It becomes a RayActorError, which Tune retries.
+    - The whole node died: Tune counts that as a failure of the trial, unless the node said beforehand that it would be
+      preempted (#41609). Each raises the trial's limit by one, up to MOVES, as a trial may be what kills its nodes.
+    - Died while it was being reset for its next trial: Tune gets two errors, of the actor and of its task. The second
+      one ends the trial that the first one has put up for a retry, so it is dropped.
+    """
+
+    def _actor_start_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
+        _spare(tracked_actor, exception)
+        super()._actor_start_failed(tracked_actor, exception)
+
+    def _actor_task_failed(self, tracked_actor_task: TrackedActorTask, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=str(exception))
+        if isinstance(exception, RayActorError):
+            _spare(tracked_actor_task._tracked_actor, exception)
+            _drop_second_error(tracked_actor_task)
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+def _spare(actor: TrackedActor, exception: Exception) -> None:
+    """Do not count the death of a node as the trial's failure."""
+    controller = _controller(actor)
+    trial = controller and controller._actor_to_trial.get(actor)
+    if trial and "node has died" in str(exception) and 0 < trial.max_failures < RETRIES + MOVES:
+        trial.max_failures += 1
+
+
+def _drop_second_error(task: TrackedActorTask) -> None:
+    """If the actor dies while being reset for its next trial, let Tune have the actor's error and not the task's."""
+    controller = _controller(task._tracked_actor)
+    if controller is None:
+        return
+    trial = controller._actor_to_trial.get(task._tracked_actor)
+    if trial in controller._resetting_trials:
+        controller._resetting_trials.discard(trial)  # else Tune waits for ever for the reset to end
+        task._on_error = None
+
+
+def _controller(actor: TrackedActor) -> tune_controller.TuneController | None:
+    """Who is told of the actor's errors; None where that is not Tune, or nobody any more."""
+    told = getattr(actor._on_error, "__self__", None)
+    return told if isinstance(told, tune_controller.TuneController) else None
+
+
+class Trainer(TorchTrainer):
+    """A TorchTrainer that can be stopped from another thread, without two processes of Ray Train's that no fit needs.
+
+    `DatasetsCallback` starts one for Ray Data, which we do not use. `PlacementGroupCleanerCallback` starts one that
+    asks the dashboard whether the controller lives: without a dashboard it learns nothing and stays for ever, and it
+    takes memory for each run (#65443). `ray_private.remove_orphans` does its work.
+    """
+
+    UNUSED = ("DatasetsCallback", "PlacementGroupCleanerCallback")
+    controller: ActorHandle | None = None
+
+    def cut_off(self) -> None:
+        """Have `fit` raise RayActorError at once, whatever its workers are doing.
+
+        A TorchTrainer can be ended by Ctrl-C in the main thread and by nothing else.
+        """
+        if self.controller is not None:
+            ray.kill(self.controller)
+
+    def _create_default_callbacks(self) -> list[Any]:
+        return [c for c in super()._create_default_callbacks() if type(c).__name__ not in self.UNUSED]
+
+    def _initialize_and_run_controller(self, **parts: Any) -> Result:
+        """A copy of Ray Train's own, without its Ctrl-C; it keeps the controller, which is local there."""
+        here = {RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
+        actor = ray.remote(num_cpus=0, label_selector=here, runtime_env={"env_vars": get_env_vars_to_propagate()})
+        self.controller = actor(TrainController).remote(**parts)
+        ray.get(self.controller.run.remote())
+        return ray.get(self.controller.get_result.remote())

@@ -1,0 +1,28 @@
+"""Options that mean something together."""
+
+import pytest
+
+from reeltune.cluster.cli.checks import scheduler_of
+from reeltune.cluster.search.schedulers import SCHEDULERS
+from reeltune.trainables.errors import InputError
+
+
+def test_without_a_word_trials_are_halved():
+    assert scheduler_of(None, asha=None) == "asha"
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_is_taken_by_its_name(name):
+    assert scheduler_of(name, asha=None) == name
+
+
+@pytest.mark.parametrize(("asha", "name"), [(True, "asha"), (False, "none")])
+def test_the_older_flags_mean_a_scheduler_and_may_stand_beside_its_name(asha, name):
+    assert scheduler_of(None, asha=asha) == name
+    assert scheduler_of(name, asha=asha) == name
+
+
+@pytest.mark.parametrize(("asha", "name"), [(True, "none"), (True, "median"), (False, "asha"), (False, "median")])
+def test_a_flag_and_a_name_that_differ_are_refused(asha, name):
+    with pytest.raises(InputError, match="give one of them"):
+        scheduler_of(name, asha=asha)

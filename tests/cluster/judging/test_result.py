@@ -1,0 +1,20 @@
+"""What a result says of each architecture, of choices that no Ray is needed for."""
+
+import pytest
+
+from reeltune.cluster.judging import result
+from reeltune.cluster.search.choice import Choice
+from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from tests import two_towers
+
+
+@pytest.mark.parametrize(("clock", "weight", "timed"), [(True, 0.5, True), (True, 0.0, False), (False, 0.5, False)])
+def test_what_looks_at_times_is_what_the_architecture_says_does(monkeypatch, clock, weight, timed):
+    """The setting is not called `time`; an ensemble looks at them where a member with a say does."""
+    monkeypatch.setitem(ARCHITECTURES, "two_towers", two_towers)
+    weights = {"two_towers": weight, "pmf": 1 - weight}
+    configs = {"two_towers": {"clock": clock}, "pmf": {}, ENSEMBLE: {"weights": weights}}
+    choices = {name: Choice(config=each, value=1.0, metrics={}, temperature=1.0) for name, each in configs.items()}
+    found = {name: result._architecture(name, choices, {}, {}, {})["timed"] for name in choices}
+    assert found == {"two_towers": clock, "pmf": False, ENSEMBLE: timed}
