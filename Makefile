@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CONSTRAINTS ?= constraints.txt
+# Two processes share the tests, a file at a time: each starts Ray once.
+AT_ONCE := -n 2 --dist loadfile
 
 .PHONY: install tune test test-slow lint clean
 
@@ -22,10 +24,10 @@ tune: install
 	$(BIN)/reeltune tune
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest $(AT_ONCE)
 
 test-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(AT_ONCE) -m slow
 
 lint: install
 	$(BIN)/ruff check .
