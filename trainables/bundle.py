@@ -1,4 +1,7 @@
-"""The model bundle: a folder that rates pairs by anybody's own ids. Safetensors, JSON and Parquet; no pickle."""
+"""The model bundle: a folder from which a fitted model rates pairs by their own ids.
+
+It holds safetensors, JSON and Parquet and no pickle, so that loading a bundle runs no code of its author's.
+"""
 
 import json
 import os
@@ -32,7 +35,7 @@ WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.
 
 
 class Kept(Protocol):
-    """What a bundle can hold: an architecture, or the ensemble of some."""
+    """What a bundle can hold the model of: an architecture, or the ensemble."""
 
     @property
     def Config(self) -> type[FitConfig]: ...
@@ -42,14 +45,14 @@ class Kept(Protocol):
 
 
 class Description(BaseModel):
-    """What `config.json` holds."""
+    """The content of `config.json`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     format: Literal[2] = 2
     architecture: str
     config: dict[str, Any]
-    values: list[float] = Field(min_length=2)  # the observed ratings that the scale is read off
+    values: list[float] = Field(min_length=2)  # the rating values of the training data, ascending
     step: float
     lattice: bool
     decoder: KnownDecoder
@@ -103,12 +106,15 @@ def save(
     *,
     fitted: Rows,
 ) -> None:
-    """Write a bundle of what was fitted on these rows; it is there as a whole or, if writing fails, not at all."""
+    """Write the bundle of a model that was fitted on the rows `fitted`, in place of any bundle at `path`.
+
+    If writing fails, what was at `path` stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
-        (unfinished / WEIGHTS).chmod(0o644)  # safetensors keeps files to their owner
+        (unfinished / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read its files
         (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
         for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
             counts = np.bincount(rated, minlength=ids.rows)[1:]
@@ -122,7 +128,10 @@ def save(
 
 
 class Predictor:
-    """A loaded bundle. `user_ratings` and `item_ratings` count, by index, the ratings that were fitted."""
+    """A loaded bundle.
+
+    `user_ratings` and `item_ratings` hold, by index, how many ratings of each user and item were fitted.
+    """
 
     def __init__(
         self,
@@ -142,16 +151,16 @@ class Predictor:
 
     @property
     def timed(self) -> bool:
-        """Whether a prediction needs the pair's time too."""
+        """Whether `predict` needs the pairs' times."""
         return self.model.timed
 
     def predict(
         self, users: Any, items: Any, times: np.ndarray | None = None, *, decoder: Decoder | None = None
     ) -> np.ndarray:
-        """Ratings of shape (n,) for n users and n items, by their own ids (text or whole numbers).
+        """Rate n pairs, given as n users and n items by their own ids (text or whole numbers): shape (n,).
 
-        An id that was not in the training data is rated by the 'unknown' vector: see `unknown`. A model fitted with
-        time needs the pairs' times, in seconds, and raises InputError without.
+        An id that the training data lacks is rated as 'unknown'; `unknown` counts them. `times` are in seconds since
+        1970; a `timed` model raises InputError without them. `decoder` replaces the bundle's own.
         """
         return self.predict_indices(self.users.encode(users), self.items.encode(items), times, decoder=decoder)
 
@@ -163,15 +172,15 @@ class Predictor:
         *,
         decoder: Decoder | None = None,
     ) -> np.ndarray:
-        """The same by index, 0 for unknown."""
+        """As `predict`, by index: 0 is unknown."""
         return self._decoded(self._output(users, items, times), decoder or self.description.decoder).numpy()
 
     def rank_indices(
         self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ratings by index, and what tells apart pairs of the same rating, both of shape (n,).
+        """Ratings by index, and a second value that ranks pairs of equal rating, both of shape (n,).
 
-        Of a class head that is the mean, of a scalar head the value before it is clipped to the scale.
+        The second is a class head's mean, or a scalar head's value before it is clipped to the scale.
         """
         output = self._output(users, items, times)
         finer = output if self.model.grid is None else self._decoded(output, "mean")
@@ -187,16 +196,16 @@ class Predictor:
         return decode(output, self.model.grid, self.scale, decoder=decoder, temperature=self.description.temperature)
 
     def unknown(self, users: Any, items: Any) -> tuple[int, int]:
-        """How many of the users, and of the items, the model knows no rating of."""
+        """How many of these users, and of these items, have no fitted rating."""
         return self.unknown_indices(self.users.encode(users), self.items.encode(items))
 
     def unknown_indices(self, users: np.ndarray, items: np.ndarray) -> tuple[int, int]:
-        """The same by index."""
+        """As `unknown`, by index."""
         return int((self.user_ratings[users] == 0).sum()), int((self.item_ratings[items] == 0).sum())
 
 
 def load(path: str | Path) -> Predictor:
-    """Load a bundle from its folder. Raises InputError where the folder holds none."""
+    """Load a bundle from its folder. Raises InputError, naming the file, if it is missing or broken."""
     description = read_description(Path(path))
     architecture = _kept(description.architecture)
     if architecture is None:
@@ -232,7 +241,7 @@ def read_description(path: Path) -> Description:
 
 
 def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]) -> RatingModel:
-    """A model with these weights, drawing no random numbers of the caller's."""
+    """The model with these weights, in evaluation. The caller's random numbers are not drawn from."""
     with torch.random.fork_rng(devices=[]):
         model = architecture.Model.serving(config, shape, weights)
     model.load_state_dict(weights)
@@ -240,7 +249,7 @@ def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[
 
 
 def _ids(file: Path) -> tuple[Ids, np.ndarray]:
-    """The ids, and how many fitted ratings each index has: 0, 'unknown', has none."""
+    """The ids, and by index how many ratings were fitted, shape (1 + ids,); index 0, 'unknown', has none."""
     try:
         frame = pd.read_parquet(file, columns=["id", "ratings"])
         return Ids(frame["id"].to_numpy()), np.concatenate([[0], frame["ratings"].to_numpy()])
@@ -249,7 +258,7 @@ def _ids(file: Path) -> tuple[Ids, np.ndarray]:
 
 
 def config_of(path: Path) -> dict[str, Any]:
-    """The configuration in a bundle, a JSON or a TOML file, as plain values. Raises InputError where there is none."""
+    """The configuration in a bundle's folder, a JSON file or a TOML file, not validated. Raises InputError."""
     file = path / DESCRIPTION if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{path}: no such file")

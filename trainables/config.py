@@ -1,4 +1,4 @@
-"""What every architecture's configuration says of training, and the schedule of rates that it leads to."""
+"""The fields that every architecture's configuration has, and what else a fit is told."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FitConfig(BaseModel):
-    """What one fit of an architecture is told; each adds its own fields. Unknown fields are an error."""
+    """The configuration of one fit. Each architecture adds its own fields; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -21,7 +21,7 @@ class FitConfig(BaseModel):
 
 
 class TrainingConfig(FitConfig):
-    """Fields that all architectures share which are trained step by step."""
+    """Fields that every architecture has that is trained step by step."""
 
     learning_rate: float = Field(5e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
     weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW); none on biases and norms")
@@ -30,14 +30,14 @@ class TrainingConfig(FitConfig):
 
 
 def batch_of(ratings: int, *, steps: int) -> int:
-    """The batch that makes about so many steps an epoch: a power of two from 64 to a million."""
+    """The batch size, a power of two from 64 to 2^20, with which an epoch of `ratings` has about `steps` steps."""
     return int(2 ** min(20, max(6, round(math.log2(ratings / steps)))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """AdamW's constants, which are not searched: as fastai's unless an architecture says otherwise."""
+    """AdamW's constants, which are not searched: fastai's unless an architecture sets its own."""
 
-    momenta: tuple[float, float] = (0.95, 0.85)  # at the start and end of a cycle, and at its highest rate
-    second: float = 0.99
+    momenta: tuple[float, float] = (0.95, 0.85)  # β₁ at the start and end of the cycle, and at its highest rate
+    second: float = 0.99  # β₂
     epsilon: float = 1e-5

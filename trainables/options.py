@@ -1,4 +1,4 @@
-"""Options that people type, checked by pydantic, and errors about them in one line."""
+"""What pydantic finds wrong with a person's options, in one line."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -6,10 +6,10 @@ TYPES = ("int", "float", "str", "bool")
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first fault of a validation in one line: the field, the value found, and what is allowed."""
+    """The first error of a validation in one line: the field, what is allowed, and the value found."""
     fault = error.errors()[0]
     place = list(fault["loc"])
-    # Of a field that takes several types, pydantic names the type as well: `low.int`.
+    # For a field that takes several types, pydantic adds the type to the path: `low.int`.
     if len(place) > 1 and place[-1] in TYPES:
         place.pop()
     field = ".".join(str(part) for part in place)

@@ -1,8 +1,8 @@
 """Item-based AutoRec: rating = mean + unit · (w_u · σ(V e_i + c) + b_u + b_i)  (Sedhain, Menon, Sanner & Xie 2015).
 
-e_i are the item's fitted ratings: an item is encoded by who rated it how, and each user decodes it. Beyond the paper:
-ratings enter as distances to the mean, over a power of their number; both sides have biases; batches are of ratings,
-not of items.
+e_i holds the item's fitted ratings: the encoder V turns them into a code, and each user's w_u decodes it. Unlike in the
+paper, ratings enter as their distance to the mean, scaled by a power of their number, users and items both have biases,
+and a batch holds ratings, not items.
 """
 
 import copy
@@ -20,11 +20,11 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import RatingModel, batch_for
 
-STEPS = 18  # per epoch, with which the defaults were chosen
+STEPS = 18  # of an epoch, when the defaults were chosen
 
 
 class Config(TrainingConfig):
-    """Chosen on validation parts: see docs/defaults.md."""
+    """The defaults were chosen on validation parts: see docs/defaults.md."""
 
     learning_rate: float = Field(7e-3, gt=0, le=10, description="highest rate of the one-cycle schedule")
     weight_decay: float = Field(1.2, ge=0, le=100, description="decoupled (AdamW); none on biases")
@@ -52,10 +52,10 @@ class Model(RatingModel):
         self.user_bias = nn.Parameter(torch.zeros(shape.users))
         self.item_bias = nn.Parameter(torch.zeros(shape.items))
         self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("codes", None)  # of all items, once it is served
+        self.register_buffer("codes", None)  # of all items; set in a served model alone
 
     def see(self, rows: Tensors) -> None:
-        """Take in how each item was rated."""
+        """Take in who rated each item how, and the mean rating."""
         self.mean.fill_(rows.ratings.mean())
         scale = torch.bincount(rows.items, minlength=self.shape.items).clamp(min=1) ** -self.config.exponent
         distances = (rows.ratings - self.mean) / self.unit * scale[rows.items]
@@ -70,7 +70,7 @@ class Model(RatingModel):
         return cls(config, shape)._keeping(torch.zeros(shape.items, config.hidden))
 
     def _keeping(self, codes: Tensor) -> "Model":
-        """The same model with its items' codes in place of what makes them."""
+        """This model with its items' codes in place of the encoder that makes them."""
         kept = copy.copy(self)
         kept._parameters = {
             name: weight for name, weight in self._parameters.items() if name not in ("encoder", "hidden_bias")

@@ -15,7 +15,7 @@ from reeltune.trainables.model import RatingModel
 
 
 class Config(FitConfig):
-    """The dampings are as many ratings at the mean, given to each."""
+    """A damping of n adds n ratings at the mean to those of each user, or item."""
 
     user_damping: float = Field(5.0, ge=0, le=1e6, description="ratings at the mean added to each user's")
     item_damping: float = Field(5.0, ge=0, le=1e6, description="ratings at the mean added to each item's")
@@ -34,7 +34,7 @@ class Model(RatingModel):
         self.register_buffer("mean", torch.zeros(()))
 
     def see(self, rows: Tensors) -> None:
-        """The whole fit."""
+        """Take in the rows, which is the whole fit: the mean, the items' biases, and the users' from what is left."""
         self.mean.copy_(rows.ratings.mean())
         above = rows.ratings - self.mean
         self.items.copy_(_damped_means(rows.items, above, self.items, self.config.item_damping))
@@ -56,5 +56,6 @@ def reference(shape: Shape) -> Config:
 
 
 def _damped_means(ids: Tensor, values: Tensor, like: Tensor, damping: float) -> Tensor:
+    """The sum of each id's values over their number plus the damping, shape (ids,); 0 for an id without values."""
     sums = torch.zeros_like(like).index_add_(0, ids, values)
     return sums / (torch.bincount(ids, minlength=len(like)) + damping).clamp(min=1e-9)

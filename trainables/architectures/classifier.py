@@ -1,7 +1,7 @@
 """Classifier over a grid of ratings: logits = W₂ ReLU(W₁ [u, i] + b₁) + b₂, trained by a loss of `parts/losses.py`.
 
-With `product`, W₃ (u∘i) is added, which a layer on [u, i] learns with difficulty (He et al. 2017; Rendle et al. 2020).
-Each logit is free: nothing tells the network that 4 lies between 3 and 5, except the loss.
+`product` adds W₃ (u∘i), which a layer on [u, i] is slow to learn (He et al. 2017; Rendle et al. 2020). Each logit is
+free: only the loss tells the network that 4 lies between 3 and 5.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from reeltune.trainables.model import RatingModel, decay_groups, embedding, embe
 
 
 class Config(ClassHeadConfig):
-    """The reference notebook's classifier; a finer grid, other losses and the product of the vectors are options."""
+    """The reference notebook's classifier, with options for a finer grid, other losses and the vectors' product."""
 
     weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW), of the vectors")
     user_width: int = Field(74, ge=1, le=4096, description="width of the user vectors")
@@ -41,14 +41,14 @@ class Model(RatingModel):
             nn.ReLU(),
             nn.Linear(config.hidden, len(grid)),
         )
-        self.common = min(config.user_width, config.item_width)  # columns that both vectors have
+        self.common = min(config.user_width, config.item_width)  # columns that are in both vectors
         self.product = self._product(grid) if config.product else None
 
     @torch.no_grad()
     def _product(self, grid: Tensor) -> nn.Module:
-        """W₃, with W₃, W₂ and b₂ set so that a logit is at first minus the squared distance of its class to u·i.
+        """W₃, with W₃, W₂ and b₂ set so that logits start at -(class - u·i)², less (u·i)², which all classes share.
 
-        But for (u·i)², which all classes share. From there every weight is trained.
+        All of these weights are then trained.
         """
         linear, last = nn.Linear(self.common, len(grid), bias=False), self.layers[-1]
         assert isinstance(last, nn.Linear)
@@ -76,7 +76,7 @@ class Model(RatingModel):
         return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
 
     def groups(self, config: Any) -> list[dict[str, Any]]:
-        """The vectors; and the head, which may decay less and learn more slowly."""
+        """The vectors, and the head, which has a decay and a share of the learning rate of its own."""
         tables = [*self.users.parameters(), *self.items.parameters()]
         head = [weight for name, weight in self.named_parameters() if not name.startswith(("users.", "items."))]
         slower = [{**group, "share": config.head_rate} for group in decay_groups(head, config.head_decay)]

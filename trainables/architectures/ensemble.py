@@ -1,7 +1,7 @@
 """Ensemble: rating = Σ w_a f_a with w ≥ 0 and Σ w = 1: stacked regressions (Breiman 1996).
 
-f_a is the rating by an architecture a (of a class head its mean or its argmax); w is fitted on rows that no f_a was
-trained on. An architecture's fits with several seeds are averaged first.
+f_a is the rating by architecture a (a class head's mean or argmax), averaged over the fits of its seeds. The weights w
+are fitted on rows that no f_a was trained on.
 """
 
 from typing import Any, Self, cast
@@ -21,14 +21,14 @@ from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import KnownDecoder, decode
 
 FOLDS = 5
-RIDGE = 1e-4  # of the errors' norm: equal predictors share alike, and where there are no rows all do
+RIDGE = 1e-4  # relative to the errors' norm: equal predictors get equal weights, and without rows all do
 
 
 def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     """The weights, shape (models,), of least squared error for predictions of shape (models, rows).
 
-    With E the errors, w minimises |Ew|² on the simplex: it is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²,
-    as both have the same conditions of optimality. The latter is solved exactly (NNLS: Lawson & Hanson 1974).
+    With errors E, w minimises |Ew|² on the simplex. It is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²: both
+    have the same conditions of optimality, and the second has an exact solver (NNLS: Lawson & Hanson 1974).
     """
     errors = (np.asarray(predictions, dtype=np.float64) - ratings).T
     models = errors.shape[1]
@@ -39,9 +39,10 @@ def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
 
 
 def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarray, *, seed: int) -> np.ndarray:
-    """The ensemble's ratings of these rows, shape (rows,): each by weights fitted on the folds that it is not in.
+    """The ensemble's ratings of these rows, shape (rows,), each by weights that were fitted on the other folds.
 
-    Rows of the same number, shape (rows,), are the same row, predicted by other fits, and share a fold.
+    `predictions` has shape (models, rows). Rows of equal `numbers` are one row of the data that several fits predicted:
+    they share a fold, or a row's own rating would have a part in its weights.
     """
     _, places = np.unique(numbers, return_inverse=True)
     fold = (np.random.default_rng(seed).permutation(places.max() + 1) % FOLDS)[places]
@@ -53,7 +54,7 @@ def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarr
 
 
 class Member(BaseModel):
-    """An architecture in the ensemble."""
+    """An architecture in the ensemble, with its weight."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,7 +66,7 @@ class Member(BaseModel):
 
 
 class Config(FitConfig):
-    """What the ensemble's bundle says of it: its members by architecture."""
+    """The configuration in the ensemble's bundle: its members, by architecture."""
 
     members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
 
@@ -91,7 +92,7 @@ class Config(FitConfig):
 
 
 class Model(RatingModel):
-    """A scalar head on fitted models, which has no weights of its own to train."""
+    """A scalar head on fitted models. It has no parameters of its own and is not trained."""
 
     def __init__(self, config: Config, members: dict[str, list[RatingModel]], scale: Scale) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class Model(RatingModel):
         return ratings.float()
 
     def _rating(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
-        """The mean over the member's fits."""
+        """A member's rating, mean over its fits."""
         member, ratings = self.config.members[name], []
         for model in self._fits(name):
             output = model(*model.inputs(users, items, times))
@@ -134,7 +135,7 @@ class Model(RatingModel):
 
 
 def packed(members: dict[str, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
-    """The weights of the ensemble's model, of those of its members' served ones: a list of fits for each."""
+    """The state of the ensemble's model, put together from its members' served states: a list of fits for each."""
     return {
         f"members.{name}.{place}.{key}": tensor
         for name, fits in members.items()

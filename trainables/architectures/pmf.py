@@ -17,7 +17,7 @@ class Config(TrainingConfig):
 
 
 class Model(RatingModel):
-    """Each table holds a vector and, in its last column, a bias: one look-up in place of two."""
+    """Each table holds a vector and, in its last column, a bias: that saves a second look-up."""
 
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()

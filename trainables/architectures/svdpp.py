@@ -1,11 +1,10 @@
 """SVD++ both ways with side information: rating = mean + unit · (p·q + b_p + b_q)  (Koren 2008; Rendle 2010).
 
-p and q are the vectors of `parts/trunk.py`: of the ids, of what else the user rated and who else rated the item,
-and of side tables where there are any. There is no sigmoid: predictions are clipped to the scale.
+p and q are the vectors of `parts/trunk.py`: sums over the ids, over what else the user rated and who else rated the
+item, and over the features of side tables. There is no sigmoid: decoding clips predictions to the scale.
 
-Where pairs have times, `time` may be "day" (a vector for each user and day is added to p) or "residual" (a Gaussian
-process of what is left of the user's ratings, `parts/residual.py`). Under a random split both know later ratings
-of the same user.
+With timestamps, `time` may be "day" (p gets a vector for each user and day) or "residual" (a Gaussian process in time
+of the user's residuals, `parts/residual.py`). Under a random split both have seen later ratings of the same user.
 """
 
 from typing import Literal
@@ -24,11 +23,11 @@ from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import Again, batch_for
 from reeltune.trainables.scoring.metrics import predict
 
-FOLDS = 5  # of which each is predicted by a fit on the others, to learn residuals
+FOLDS = 5  # to learn residuals, a fit on the other folds predicts each
 
 
 class Config(TrunkConfig):
-    """What the regression adds."""
+    """The trunk's fields, and how a pair's time is used."""
 
     time: Literal["none", "day", "residual"] = Field("none", description="how a pair's time is used")
     day_decay: float = Field(5.0, ge=0, le=100, description="decay of the vectors of a user's days, if time is day")
@@ -49,7 +48,7 @@ class Model(TrunkModel):
         return self.config.timed
 
     def see(self, rows: Tensors) -> None:
-        """Take in who rated what and when. Raises InputError where time is asked for and rows have none."""
+        """Take in who rated what and when. Raises InputError if `time` is asked for and the rows have none."""
         super().see(rows)
         if self.timed and rows.times is None:
             raise InputError(f"time = {self.config.time!r} needs timestamps, and the ratings have none")
@@ -68,7 +67,7 @@ class Model(TrunkModel):
         return model
 
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
-        """Map indices, and times where the model is timed, of shape (batch,) to ratings of shape (batch,)."""
+        """Map indices, and times if the model is timed, of shape (batch,) to ratings of shape (batch,)."""
         user, item = self.trunk(users, items)
         if self.days is not None and times is not None:
             user = user + self.days(users, times)
@@ -86,7 +85,7 @@ class Model(TrunkModel):
         return [*super().groups(config), *days]
 
     def finish(self, rows: Tensors, again: Again, *, seed: int) -> None:
-        """Learn the residuals of fits on four fifths of the rows each."""
+        """With `time` "residual", fit once for each fold on the others, and learn from what these fits leave of it."""
         if self.residuals is None:
             return
         assert rows.times is not None

@@ -1,9 +1,8 @@
 """Classifier on the vectors of SVD++: logits = W₂ [m, Dropout(ReLU(W₁ [p, q, p∘q] + b₁))] + b₂, m = p·q + b_p + b_q.
 
-p and q are the vectors of `parts/trunk.py`. Each logit is free: W₂ weighs the match m and the hidden layer for
-every class apart, and only the loss says that 4 lies between 3 and 5. At the start W₂ and b₂ make a logit minus the
-squared distance of its class to m (but for m²), which is what cost regression is to learn; from there all of them are
-trained, at a lower rate than the vectors.
+p and q are the vectors of `parts/trunk.py`. Each logit is free: every class has its own row of W₂, and only the loss
+says that 4 lies between 3 and 5. W₂ and b₂ start so that a logit is minus the squared distance of its class to m, less
+m², which is near what cost regression learns. They are then trained, at a lower rate than the vectors.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ from reeltune.trainables.model import batch_for, decay_groups
 
 
 class Config(TrunkConfig, ClassHeadConfig):
-    """What the head adds."""
+    """The trunk's fields and a class head's, with a finer grid and another loss as defaults."""
 
     hidden: int = Field(32, ge=1, le=16384, description="width of the hidden layer")
     head_dropout: float = Field(0.2, ge=0, lt=1, description="share of the hidden layer dropped in training")
@@ -43,6 +42,7 @@ class Model(TrunkModel):
 
     @torch.no_grad()
     def _start_at_distances(self, grid: Tensor) -> None:
+        """Set W₂ and b₂ so that logits are 2xm - x², x being the class and m the match, in quarters of the scale."""
         x = (grid - self.middle) / self.unit
         self.classes.weight.zero_()
         self.classes.weight[:, 0] = 2 * x

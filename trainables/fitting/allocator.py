@@ -1,4 +1,4 @@
-"""The C library's memory: keep what is freed for the next step."""
+"""Has the C library keep freed memory for the next step."""
 
 import ctypes
 import platform
@@ -9,10 +9,10 @@ MOST = 2**31 - 1
 
 
 def keep_memory() -> None:
-    """Have glibc keep freed memory in this process; elsewhere nothing is done.
+    """Have glibc keep the memory that this process frees. With another C library this does nothing.
 
-    It otherwise gives tensors of 32 MiB and more back to the system at once, and each step of a large fit waits for
-    the same pages to be cleared anew: a rating of ten million then takes up to twice as long (benchmarks/scale.py).
+    By default glibc returns tensors of 32 MiB and more to the system at once, and each step of a large fit waits while
+    the system clears the same pages again: with ten million ratings it takes up to twice as long (benchmarks/scale.py).
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,4 +1,4 @@
-"""One fit: a model, its optimiser, and where it stands. It can be saved and taken up again."""
+"""One fit: a model, its optimiser, and how far it is. It can be saved and resumed."""
 
 from typing import Any
 
@@ -18,10 +18,11 @@ from reeltune.trainables.model import Architecture, RatingModel
 
 
 class Fit:
-    """The state of a fit: `step` of `steps`, each on `batch_size` rows over all workers.
+    """A fit that is at `step` of `steps`, each on `batch_size` rows over all workers.
 
-    The last rows of an epoch that fill no batch are left out, other ones each epoch (as fastai does).
-    An architecture without a `TrainingConfig` is solved, not trained: its one step only takes the loss.
+    The rows at the end of an epoch that fill no batch are left out; they are others in each epoch (as in fastai).
+    An architecture without a `TrainingConfig` is solved by its `see`: its one step only measures the loss.
+    Raises InputError if there are fewer than two rows, or `bfloat16` is asked for without a GPU.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Fit:
         self.model: RatingModel = architecture.Model(config, shape).to(self.device)
         self.model.see(self.rows)
         self.optimizer = None if trained is None else self._optimizer(trained)
-        # Buffers are the same on every worker already.
+        # Workers compute the same buffers, so that nothing needs to be sent.
         parallel = self.world > 1 and self.optimizer is not None
         self.trained: nn.Module = (
             DistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
@@ -75,7 +76,7 @@ class Fit:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the last step; 0 where nothing is trained."""
+        """The learning rate of the last step; 0 if nothing is trained."""
         return self.optimizer.param_groups[0]["lr"] if self.optimizer else 0.0
 
     @property
@@ -85,12 +86,13 @@ class Fit:
 
     @property
     def progress(self) -> float:
+        """The share of all steps that are done, 0 to 1."""
         return self.step / self.steps
 
     def advance(self, *, rate: float | None = None) -> Tensor:
-        """Take one optimiser step on this worker's share of the next batch, and give its loss.
+        """Take one optimiser step on this worker's share of the next batch, and return its loss, without dimensions.
 
-        `rate` replaces the schedule's learning rate.
+        `rate` replaces the schedule's learning rate. After the last step the model's `finish` is called.
         """
         epoch, number = divmod(self.step, self.steps_per_epoch)
         if number == 0:
@@ -102,7 +104,7 @@ class Fit:
                 self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch.ratings
             )
         if self.world > 1:
-            # DDP averages over workers; shares that differ by a row must still weigh each row alike.
+            # DDP averages over workers, whose shares may differ by a row: weight them so that rows weigh alike.
             loss = loss * (len(batch) * self.world / self.batch_size)
         if self.optimizer is not None:
             self.optimizer.zero_grad(set_to_none=True)
@@ -116,6 +118,7 @@ class Fit:
         return loss.detach()
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
+        """A model of the same architecture, fitted with this configuration on these of the rows: see `Again`."""
         fit = Fit(
             self.architecture,
             config,
@@ -130,7 +133,7 @@ class Fit:
         return fit.model
 
     def _schedule(self, rate: float | None) -> float:
-        """Set the optimiser for this step, and give the learning rate."""
+        """Set the optimiser's rate and momentum for this step, and return the learning rate."""
         if self.optimizer is None:
             return 0.0
         recipe, highest = self.model.recipe, self.optimizer.defaults["lr"]
@@ -141,20 +144,21 @@ class Fit:
         return rate
 
     def _batch(self, epoch: int, number: int) -> Tensors:
+        """This worker's share of a batch: every `world`-th row."""
         if self._epoch_rows is None or self._epoch_rows[0] != epoch:
             self._epoch_rows = epoch, self.rows.take(self._shuffled(epoch))
         start = number * self.batch_size
         return self._epoch_rows[1].take(slice(start + self.rank, start + self.batch_size, self.world))
 
     def _shuffled(self, epoch: int) -> Tensor:
-        """The epoch's order: the same on every worker, and again after a restart."""
+        """The order of the rows in an epoch: the same on every worker, and again when the fit is resumed."""
         generator = torch.Generator(device=self.device).manual_seed(_mix(self.seed, epoch))
         if epoch * self.steps_per_epoch == self.step:
             torch.manual_seed(_mix(self.seed, epoch, self.rank))  # dropout
         return torch.randperm(len(self.rows), generator=generator, device=self.device)
 
     def state(self) -> dict[str, Any]:
-        """All that a later `load_state` needs; on one worker it goes on as if nothing had happened."""
+        """What `load_state` needs to go on. On one worker the fit then ends with the same weights bit for bit."""
         return {
             "step": self.step,
             "loss_sum": self.loss_sum,
@@ -165,7 +169,7 @@ class Fit:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up a state. On several workers dropout goes on with other masks than it would have drawn."""
+        """Go on from a state. On several workers dropout draws other masks than it would have drawn."""
         self.step = state["step"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.model.load_state_dict(state["model"])
@@ -174,7 +178,7 @@ class Fit:
         self._epoch_rows = None
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
-        if self.rank > 0:  # the state is the first worker's: the others must not drop what it drops
+        if self.rank > 0:  # the state is the first worker's: the others must draw other dropout masks
             torch.manual_seed(_mix(self.seed, self.step, self.rank))
             return
         torch.set_rng_state(state["random"].cpu())
@@ -183,9 +187,10 @@ class Fit:
 
 
 def _world() -> tuple[int, int]:
+    """The number of workers, and which of them this is."""
     return (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
 
 
 def _mix(*numbers: int) -> int:
-    """One well-spread seed out of several numbers."""
+    """One seed from several numbers, well spread even if they are small."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -1,4 +1,4 @@
-"""The worker's loop: a generator of reports, which knows nothing of Ray."""
+"""The training loop of a worker: a generator of reports, which knows nothing of Ray."""
 
 import math
 import time
@@ -13,21 +13,21 @@ from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
 from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
 from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, sums
 
-LOOK_EVERY = 64  # steps between two looks at the clock
+LOOK_EVERY = 64  # steps between readings of the clock
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Where a fit stands. `validation` is None between the points at which it is measured."""
+    """How far a fit is. `validation` is None if only a checkpoint is due."""
 
     step: int
     epoch: int
     whole: bool  # an epoch ends here
-    progress: float  # share of the whole schedule, 0 to 1
+    progress: float  # share of all steps that are done, 0 to 1
     learning_rate: float
     train_loss: float  # mean over the epoch so far
     validation: Metrics | None
-    marked: bool  # this is one of the asked-for marks
+    marked: bool  # this is one of the `marks`
     save: bool  # a checkpoint is due
 
 
@@ -40,10 +40,10 @@ def run(
     save_every: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Report]:
-    """Train to the end, reporting at each epoch's end and at `marks` (shares of the schedule, 0 to 1).
+    """Train to the end, and report at each epoch's end and at `marks` (shares of all steps, 0 to 1).
 
-    A report with `save` comes when `save_every` seconds have passed, and at the end, on every worker alike.
-    Raises FitFailed when the training loss is no finite number.
+    A report with `save` comes every `save_every` seconds, and at the end; reports are the same on all workers.
+    Raises FitFailed if the training loss or the validation error is no finite number.
     """
     held_out = None if validation is None else on_device(validation, fit.device)
     marked = {math.ceil(mark * fit.steps) for mark in marks}
@@ -63,7 +63,7 @@ def run(
 
 
 def _agreed(fit: Fit, due: bool) -> bool:
-    """Whether a checkpoint is due by the first worker's clock: reports must come on every worker or on none."""
+    """Whether a checkpoint is due by the first worker's clock, as clocks differ and workers must report together."""
     if fit.world == 1:
         return due
     vote = torch.tensor(float(due and fit.rank == 0), device=fit.device)
@@ -93,7 +93,7 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
 
 
 def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: float = 1.0) -> Metrics:
-    """Metrics over all of the rows, each worker taking its share of them."""
+    """Metrics over all of these rows, of which each worker predicts its share. The same on every worker."""
     share = held_out.take(slice(fit.rank, None, fit.world))
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
     if len(share):

@@ -12,10 +12,11 @@ from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.model import Architecture
 
+# fastai's constants.
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
-WARM_UP, LAST = STEPS // 10, 5
+WARM_UP, LAST = STEPS // 10, 5  # steps at the start and at the end that the suggestion leaves out
 SMOOTHING = 0.98
-DIVERGED = 4.0  # times the best loss so far
+DIVERGED = 4.0  # times the lowest loss so far, at which the test ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,9 @@ class RangeTest:
 
 
 def range_test(architecture: Architecture, config: FitConfig, shape: Shape, rows: Rows, *, seed: int) -> RangeTest:
-    """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss runs away.
+    """Train for up to 100 steps while the rate grows from 1e-7 to 10, and stop when the loss diverges.
 
-    Raises InputError where the architecture has no learning rate.
+    Raises InputError if the architecture has no learning rate, and FitFailed if the loss diverges at once.
     """
     if not isinstance(config, TrainingConfig):
         raise InputError(f"{architecture.__name__.rpartition('.')[2]} is solved, not trained: it has no learning rate")
@@ -48,14 +49,14 @@ def range_test(architecture: Architecture, config: FitConfig, shape: Shape, rows
         best = min(best, smoothed)
     if len(losses) <= WARM_UP + LAST:
         raise FitFailed(f"the loss is no finite number after {len(losses)} steps of the range test")
-    # As fastai: the first tenth is warm-up and the last five steps are already running away.
+    # As fastai: the first tenth is warm-up, and in the last five steps the loss diverges already.
     kept = slice(WARM_UP, len(losses) - LAST)
     kept_rates, kept_losses = rates[: len(losses)][kept], np.array(losses)[kept]
     return RangeTest(rates=kept_rates, losses=kept_losses, valley=valley(kept_rates, kept_losses))
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> float:
-    """The rate half-way down the longest valley: the longest (not contiguous) falling run of losses."""
+    """The rate half-way down the longest run of falling losses, which need not follow each other at once."""
     count = len(losses)
     length = np.ones(count, dtype=int)
     for i in range(1, count):

@@ -10,9 +10,8 @@ END_DIVISOR = 1e5
 def one_cycle(done: float, highest: float, *, momenta: tuple[float, float]) -> tuple[float, float]:
     """Learning rate and first momentum at a share `done` (0 to 1) of all steps (Smith 2018).
 
-    As fastai's `fit_one_cycle`: cosine from highest/25 up to the highest rate over the first quarter, and
-    down to highest/100000 over the rest, while momentum goes from the first of
-    `momenta` to the second and back.
+    As fastai's `fit_one_cycle`: the rate rises as a cosine from highest/25 over the first quarter and falls to
+    highest/100000 over the rest, while momentum goes from the first of `momenta` to the second and back.
     """
     if done < WARM_UP:
         share = done / WARM_UP

@@ -48,7 +48,7 @@ def decode(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decode
 
 
 def round_to_scale(ratings: Tensor, scale: Scale) -> Tensor:
-    """The nearest observed value of each rating."""
+    """The observed value nearest to each rating, in any shape; the higher one of two."""
     return _to_nearest(ratings, torch.tensor(scale.values, dtype=torch.float64))
 
 
@@ -58,13 +58,13 @@ def _to_nearest(ratings: Tensor, values: Tensor) -> Tensor:
 
 
 def nearest(ratings: Tensor, scale: Scale) -> Tensor:
-    """The position, among the observed values, of the one nearest to each rating."""
+    """The index, among the observed values, of the one nearest to each rating."""
     values = torch.tensor(scale.values, dtype=ratings.dtype, device=ratings.device)
     return torch.bucketize(ratings, (values[1:] + values[:-1]) / 2, right=True)
 
 
 def observed_log_probabilities(logits: Tensor, grid: Tensor, scale: Scale, *, temperature: float) -> Tensor:
-    """The grid's mass folded onto observed values: log-probabilities of shape (rows, values)."""
+    """Log-probabilities of the observed values, shape (rows, values): each class counts for the value nearest to it."""
     probabilities = torch.softmax(logits / temperature, 1)
     folded = probabilities.new_zeros(len(logits), len(scale.values))
     folded.index_add_(1, nearest(grid, scale), probabilities)
@@ -74,7 +74,7 @@ def observed_log_probabilities(logits: Tensor, grid: Tensor, scale: Scale, *, te
 def fit_temperature(logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale) -> float:
     """The temperature of least log-loss on these rows (Guo et al. 2017), between 0.05 and 20.
 
-    A loss other than cross-entropy leaves logits on a scale of their own, whose softmax is no probability.
+    The softmax of logits that were trained by another loss than cross-entropy is no probability without it.
     """
     truth = nearest(ratings, scale)[:, None]
 

@@ -1,4 +1,4 @@
-"""How good predictions are. Sums first, then one division: exact over any number of workers and rows."""
+"""How good predictions are, from sums over rows and one division: exact however rows are spread over workers."""
 
 import math
 from dataclasses import dataclass
@@ -53,7 +53,10 @@ class DecoderErrors:
 
 
 def predict(model: RatingModel, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
-    """What the model gives for indices and, if it is a timed one, times of shape (rows,); in chunks, no gradients."""
+    """The model's output for indices and, if it is timed, times in seconds, all of shape (rows,).
+
+    It is computed in evaluation mode, in chunks and without gradients. Raises InputError if times are missing.
+    """
     was_training = model.training
     model.eval()
     with torch.no_grad():
@@ -122,7 +125,7 @@ def decoder_errors(
 
 
 def add_up(total: Tensor) -> Tensor:
-    """The sum of every worker's tensor; a single worker's own."""
+    """The sum of this tensor over all workers, in place; itself on a single worker."""
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.all_reduce(total)
     return total

@@ -1,16 +1,16 @@
 """How good a class head's probabilities are: log-loss, ranked probability score and calibration.
 
-A row has a share p_1 … p_K of each of the K observed values: the grid's mass at the temperature, folded onto the
-nearest one (`decoders.observed_log_probabilities`). Its true rating is nearest to value y.
+A row has probabilities p_1 … p_K of the K observed values: those of the grid's classes at the temperature, each counted
+for the value nearest to it (`decoders.observed_log_probabilities`). Its true rating is nearest to value y.
 
     log-loss = mean of -log p_y
     RPS = mean of 1/(K-1) Σ_{k<K} (p_1 + … + p_k - [y <= k])²      (Epstein 1969; Gneiting & Raftery 2007)
     ECE = Σ_bins (rows in the bin / rows) |frequency - confidence|  (Guo et al. 2017)
 
-RPS is 0 for a sure and right forecast, 1 for a sure one at the other end of the scale; every threshold between
-neighbouring values weighs alike, however far they are apart. For calibration a row's forecast is the observed value
-of the largest share, that share is its confidence, and the event is that the true rating is nearest to it; bins are
-of equal width in confidence.
+RPS is 0 for a forecast that is certain and right, 1 for one that is certain of the other end of the scale. Thresholds
+between neighbouring values have equal weight, however far apart the values are. For calibration, a row's forecast is
+its most probable value, its confidence that value's probability, and the event that the true rating is nearest to it.
+Bins have equal width in confidence.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ BINS = 15  # as Guo et al.
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Rows of a confidence above `low` and up to `high`: how sure they were, and how often right."""
+    """Rows whose confidence is above `low` and at most `high`: their mean confidence, and how often they were right."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Probabilities:
-    """The reliability curve's bins are in order of confidence; those without rows are left out."""
+    """`reliability` holds the bins that have rows, in order of confidence."""
 
     log_loss: float
     rps: float
@@ -50,7 +50,7 @@ class Probabilities:
 def judge_probabilities(
     logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale, *, temperature: float
 ) -> Probabilities:
-    """Judge logits of shape (rows, classes) by the true ratings of shape (rows,)."""
+    """Scores of logits of shape (rows, classes), given the true ratings of shape (rows,)."""
     logs = observed_log_probabilities(logits, grid, scale, temperature=temperature).double()
     truth = nearest(ratings, scale)
     confidence, guess = logs.exp().max(1)
@@ -65,7 +65,7 @@ def judge_probabilities(
 
 
 def ranked_probability_score(probabilities: Tensor, truth: Tensor) -> float:
-    """The mean RPS of shares of shape (rows, values), of which those at `truth`, shape (rows,), came."""
+    """The mean RPS of probabilities of shape (rows, values); `truth`, shape (rows,), is the index of the true value."""
     values = probabilities.shape[1]
     reached = truth[:, None] <= torch.arange(values, device=truth.device)
     misses = (probabilities.cumsum(1) - reached.double())[:, :-1]  # the last of both is always 1
@@ -73,7 +73,7 @@ def ranked_probability_score(probabilities: Tensor, truth: Tensor) -> float:
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> list[Bin]:
-    """The reliability curve of forecasts of shape (rows,), held with a confidence in (0, 1] and right or not."""
+    """The reliability curve of forecasts: their confidence in (0, 1] and whether they were right, shape (rows,)."""
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     counts = np.bincount(place, minlength=BINS)
     sums = [np.bincount(place, weights=values, minlength=BINS) for values in (confidence, right)]

@@ -1,7 +1,8 @@
 """Where a predictor is good or bad: the squared error by group of rows.
 
-By true rating, by how many ratings of the user and of the item were fitted (fifths of the rows; those without any
-apart), and by whether there was any. Groups of fewer than FEWEST rows are merged with a neighbour, but for the last.
+Rows are grouped by true rating, by how many fitted ratings the user has and the item has (rows without any, and fifths
+of the others), and by which of the two has none. Groups of fewer than FEWEST rows are merged with a neighbour, except
+in the last grouping.
 """
 
 from dataclasses import dataclass
@@ -11,20 +12,20 @@ import numpy as np
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
 
-FEWEST = 30  # rows; the error of fewer says little
+FEWEST = 30  # rows of a group: the mean error of fewer is mostly noise
 PARTS = 5
 MOST_VALUES = 10  # observed ratings that are a group each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:
-    """Disjoint groups that together hold all rows: each row's place among the labels, shape (rows,)."""
+    """Groups of which every row is in one: `member`, shape (rows,), is the index of its label."""
 
     labels: tuple[str, ...]
     member: np.ndarray
 
     def errors(self, squared: np.ndarray) -> list[dict[str, str | int | float | None]]:
-        """Label, count and mean of squared errors of shape (rows,); None for a group without rows."""
+        """Each group's label, count and mean of these squared errors, shape (rows,); None for a group without rows."""
         counts = np.bincount(self.member, minlength=len(self.labels)).tolist()
         sums = np.bincount(self.member, weights=squared, minlength=len(self.labels)).tolist()
         return [
@@ -34,7 +35,7 @@ class Groups:
 
 
 def slices(rows: Rows, fitting: Rows, scale: Scale) -> dict[str, Groups]:
-    """The groups of rows to be predicted, by what they are told by. The same for all predictors."""
+    """The groupings of `rows`, by name; `fitting` are the fitted rows. They are the same for all predictors."""
     of_user, of_item = _known(rows.users, fitting.users), _known(rows.items, fitting.items)
     return {
         "rating": by_rating(rows.ratings, scale),
@@ -45,7 +46,7 @@ def slices(rows: Rows, fitting: Rows, scale: Scale) -> dict[str, Groups]:
 
 
 def by_rating(ratings: np.ndarray, scale: Scale) -> Groups:
-    """By the nearest observed rating; by ranges where there are many."""
+    """By the nearest observed rating; by fifths if there are more than MOST_VALUES."""
     if len(scale.values) > MOST_VALUES:
         return _merged(ratings, _fifths(ratings))
     stars = np.asarray(scale.values)[scale.nearest(ratings)]
@@ -53,7 +54,7 @@ def by_rating(ratings: np.ndarray, scale: Scale) -> Groups:
 
 
 def by_number(numbers: np.ndarray) -> Groups:
-    """By how many fitted ratings there are: rows without any, and fifths of the others."""
+    """By how many fitted ratings there are, shape (rows,): rows without any, and fifths of the others."""
     some = numbers[numbers > 0]
     groups = _merged(numbers, np.concatenate([[0], _fifths(some)]))
     return Groups(
@@ -62,27 +63,27 @@ def by_number(numbers: np.ndarray) -> Groups:
 
 
 def by_cold(user: np.ndarray, item: np.ndarray) -> Groups:
-    """By whether the user, the item or both had no fitted rating; not merged, as they are of different kinds."""
+    """By which of user and item has no fitted rating. These groups differ in kind and are not merged."""
     labels = ("warm user and item", "cold user, warm item", "warm user, cold item", "cold user and item")
     return Groups(labels=labels, member=user + 2 * item)
 
 
 def _known(ids: np.ndarray, fitting: np.ndarray) -> np.ndarray:
-    """How many of the fitting rows have each row's id; the 'unknown' one is nobody's."""
+    """How many fitted rows have each row's id, shape (rows,); 0 for 'unknown'."""
     counts = np.bincount(fitting, minlength=1 + ids.max(initial=0))
     counts[0] = 0
     return counts[ids]
 
 
 def _fifths(numbers: np.ndarray) -> np.ndarray:
-    """The highest number of each fifth, ascending; fewer where numbers repeat."""
+    """The highest number of each fifth, ascending; fewer than five if numbers repeat."""
     if len(numbers) == 0:
         return np.empty(0)
     return np.unique(np.quantile(numbers, np.arange(1, PARTS + 1) / PARTS, method="inverted_cdf"))
 
 
 def _merged(numbers: np.ndarray, highest: np.ndarray) -> Groups:
-    """Groups that end at each of `highest`, joined in order until they have rows enough; the rest joins the last."""
+    """Groups that end at each of `highest`, joined in order until each has FEWEST rows; what is left joins the last."""
     counts = np.bincount(np.searchsorted(highest, numbers), minlength=len(highest))
     ends, gathered = [], 0
     for end, count in zip(highest, counts, strict=True):

@@ -1,8 +1,8 @@
 """Does an architecture beat the baseline? A paired bootstrap over users, and one of three words.
 
-One architecture's ratings of the same user hang together, so users are resampled and not rows. The interval
-is the bias-corrected and accelerated one (BCa; Efron 1987), and p comes from inverting it: the level at which
-its nearer end is a gain that counts for none. p is adjusted over all judged architectures by Holm's method (1979).
+Errors on one user's rows are correlated, so users are resampled, not rows. The interval is the bias-corrected and
+accelerated one (BCa; Efron 1987). p is found by inverting it: p is twice the level at which the interval's nearer end
+is a gain that counts as none. Holm's method (1979) adjusts p for the number of judged architectures.
 """
 
 import math
@@ -16,21 +16,21 @@ Word = Literal["beats", "worse", "undecided"]
 RESAMPLES = 10_000
 LEVEL = 0.05
 POWER = 0.8
-FEWEST = 20  # users that tell two predictors apart
-NOTHING = 0.001  # a gain below this share of the baseline's error counts for none
-BLOCK = 4_000_000  # resampled users held at once: bounds memory
+FEWEST = 20  # users on whose rows two predictors differ: with fewer nothing is sure
+NOTHING = 0.001  # a gain up to this share of the baseline's error counts as none
+BLOCK = 4_000_000  # resampled users in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A gain in mean squared error (baseline − architecture; positive is better) and what is sure of it."""
+    """A gain in mean squared error (baseline − architecture; positive is better) and its uncertainty."""
 
     gain: float
     ci95: tuple[float, float]
     p: float
     standard_error: float | None  # rows clustered by user; None with fewer than FEWEST that differ
-    ratings: int  # test rows it was seen on
-    nothing: float  # gains up to this count for none
+    ratings: int  # test rows
+    nothing: float  # gains up to this count as none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +38,18 @@ class Verdict:
     comparison: Comparison
     p_holm: float
     word: Word
-    needed_ratings: int | None  # for "undecided": see `needed`
+    needed_ratings: int | None  # see `needed`; None unless the word is "undecided"
 
 
 def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray, *, seed: int) -> Comparison:
-    """Compare the squared errors, shape (rows,), of two predictors on the same rows of these users."""
+    """Compare the squared errors of two predictors on the same rows, of these users; all of shape (rows,)."""
     return compare_all(baseline, {"other": other}, users, seed=seed)["other"]
 
 
 def compare_with_number(published: float, errors: np.ndarray, users: np.ndarray, *, seed: int) -> Comparison:
-    """Compare with a published mean squared error whose predictions nobody has: a one-sample comparison.
+    """Compare with a published mean squared error, of which there are no predictions: a one-sample comparison.
 
-    The number counts as exact, and its own sample is another one: the interval holds this predictor's luck alone.
+    The number is taken as exact, so the interval has the uncertainty of this predictor's error only.
     """
     return compare(np.full(errors.shape, published), errors, users, seed=seed)
 
@@ -59,8 +59,8 @@ def compare_all(
 ) -> dict[str, Comparison]:
     """Compare the squared errors of several with the baseline's, all on the same resampled users.
 
-    With fewer than FEWEST users p is 1, as so few cannot show how much users differ; the interval is then over
-    rows. Nor can fewer on whose rows the two differ at all: what is rare and was not seen is in no resample.
+    With fewer than FEWEST users, p is 1 and the interval is over rows: so few do not show how much users differ. p is
+    also 1 if the two differ on the rows of fewer than FEWEST users: a difference that is rare is in too few resamples.
     """
     if not others:
         return {}
@@ -101,7 +101,7 @@ def _comparison(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray, *, fe
 
 
 def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:
-    """The verdicts of all judged architectures together."""
+    """The verdict of each of the architectures that are judged together."""
     adjusted = holm({name: comparison.p for name, comparison in comparisons.items()})
     words = {name: _word(comparison.gain, adjusted[name]) for name, comparison in comparisons.items()}
     return {
@@ -116,11 +116,10 @@ def judge(comparisons: dict[str, Comparison]) -> dict[str, Verdict]:
 
 
 def needed(comparison: Comparison, *, judged: int = 1) -> int | None:
-    """How many test ratings would show the gain that was found, if it is the true one, in POWER of all samples.
+    """How many test ratings would show this gain, if it is the true one, in a share POWER of samples; None: none would.
 
-    n · ((z(1 − LEVEL / 2m) + z(POWER)) · standard error / (|gain| − nothing))², with n the ratings there are and m
-    those judged: the normal sample size (Miller 2024) at the strictest of Holm's levels. Each user gives as many
-    ratings as now.
+    n · ((z(1 − LEVEL / 2m) + z(POWER)) · standard error / (|gain| − nothing))², for n ratings now and m judged: the
+    normal sample size (Miller 2024) at the strictest of Holm's levels, if users have as many ratings each as now.
     """
     beyond = abs(comparison.gain) - comparison.nothing
     if beyond <= 0 or comparison.standard_error is None:
@@ -131,7 +130,7 @@ def needed(comparison: Comparison, *, judged: int = 1) -> int | None:
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment: never smaller than p, and never out of order."""
+    """p-values by Holm's step-down adjustment, which keeps their order and makes none smaller."""
     adjusted, highest = {}, 0.0
     for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
@@ -146,7 +145,10 @@ def _word(gain: float, p: float) -> Word:
 
 
 def _resampled(totals: np.ndarray, counts: np.ndarray, *, seed: int) -> np.ndarray:
-    """The mean gains in each of RESAMPLES draws of as many users as there are, shape (resamples, compared)."""
+    """Mean gains in RESAMPLES draws, with replacement, of as many users as there are: shape (resamples, compared).
+
+    `totals`, shape (users, compared), are the users' summed gains; `counts`, shape (users,), their rows.
+    """
     draw = np.random.default_rng(seed)
     users = len(totals)
     both = np.column_stack([totals, counts])
@@ -157,7 +159,7 @@ def _resampled(totals: np.ndarray, counts: np.ndarray, *, seed: int) -> np.ndarr
         chosen = (
             draw.integers(0, users, (size, users), dtype=np.int32) + users * np.arange(size, dtype=np.int32)[:, None]
         )
-        # How often each user was drawn, and one matrix product for all that are compared.
+        # One matrix product of how often each user was drawn gives the sums of all that are compared.
         times = np.bincount(chosen.ravel(), minlength=size * users).reshape(size, users)
         sums = times.astype(np.float64) @ both
         means.append(sums[:, :-1] / sums[:, -1:])
@@ -165,7 +167,7 @@ def _resampled(totals: np.ndarray, counts: np.ndarray, *, seed: int) -> np.ndarr
 
 
 def _standard_error(totals: np.ndarray, counts: np.ndarray) -> float:
-    """Of a ratio of sums over users (Liang & Zeger 1986): what a user's rows are off the mean, together."""
+    """The standard error of the mean gain, with the rows of a user as one cluster (Liang & Zeger 1986)."""
     users, ratings = len(totals), counts.sum()
     if users == 1:
         return 0.0
@@ -174,7 +176,7 @@ def _standard_error(totals: np.ndarray, counts: np.ndarray) -> float:
 
 
 def _corrections(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """BCa's bias and acceleration; the latter from leaving out one user at a time."""
+    """BCa's bias and its acceleration, which is found by leaving out one user at a time."""
     observed = totals.sum() / counts.sum()
     below = (np.count_nonzero(draws < observed) + np.count_nonzero(draws <= observed)) / 2
     bias = float(norm.ppf(np.clip(below / len(draws), 1 / len(draws), 1 - 1 / len(draws))))
@@ -185,13 +187,13 @@ def _corrections(draws: np.ndarray, totals: np.ndarray, counts: np.ndarray) -> t
 
 
 def _adjusted(level: float, bias: float, acceleration: float) -> float:
-    """The quantile of the draws at which BCa's end of this level lies."""
+    """The quantile of the draws that is BCa's limit for this level."""
     shifted = bias + norm.ppf(level)
     return float(norm.cdf(bias + shifted / (1 - acceleration * shifted)))
 
 
 def _p_value(draws: np.ndarray, bias: float, acceleration: float) -> float:
-    """Twice the level at which an end of the draws' interval is 0: `_adjusted`, solved for its level."""
+    """Twice the level at which a limit of the interval of these draws is 0: the inverse of `_adjusted`."""
     share = np.count_nonzero(draws < 0) / len(draws) + np.count_nonzero(draws == 0) / len(draws) / 2
     shifted = float(norm.ppf(np.clip(share, 1 / len(draws), 1 - 1 / len(draws)))) - bias
     level = norm.cdf(shifted / (1 + acceleration * shifted) - bias)
@@ -199,5 +201,5 @@ def _p_value(draws: np.ndarray, bias: float, acceleration: float) -> float:
 
 
 def spread(errors_by_seed: np.ndarray) -> float:
-    """The standard deviation over refit seeds of the mean squared error; errors of shape (seeds, rows)."""
+    """The standard deviation over seeds of the mean squared error, from squared errors of shape (seeds, rows)."""
     return float(errors_by_seed.mean(1).std(ddof=1)) if len(errors_by_seed) > 1 else 0.0

@@ -16,5 +16,5 @@ def test_what_looks_at_times_is_what_the_architecture_says_does(monkeypatch, clo
     weights = {"two_towers": weight, "pmf": 1 - weight}
     configs = {"two_towers": {"clock": clock}, "pmf": {}, ENSEMBLE: {"weights": weights}}
     choices = {name: Choice(config=each, value=1.0, metrics={}, temperature=1.0) for name, each in configs.items()}
-    found = {name: result._architecture(name, choices, {}, {}, {})["timed"] for name in choices}
+    found = {name: result._architecture(name, choices, {}).timed for name in choices}
     assert found == {"two_towers": clock, "pmf": False, ENSEMBLE: timed}

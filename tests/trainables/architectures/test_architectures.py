@@ -48,6 +48,16 @@ WEIGHTS = {
     "svdpp": 2 * (944 + 1665) * 64,
     "svdpp_classifier": 2 * (944 + 1665) * 64 + 3 * 64 * 32 + 32 + (1 + 32) * 33 + 33,
 }
+WIDER, LONGER = {"user_width", "item_width"}, {"batch_size"}  # what grows: with the ids, and with the ratings
+GROWING = {
+    "bias": set(),
+    "pmf": set(),
+    "embedding_nn": WIDER,
+    "classifier": WIDER,
+    "autorec": LONGER,
+    "svdpp": LONGER,
+    "svdpp_classifier": LONGER,
+}
 DEFAULTS = ("bias", "autorec", "svdpp", "svdpp_classifier")  # which docs/defaults.md tells of
 SQUARED, CROSS_ENTROPY = ("bias", "pmf", "embedding_nn", "autorec", "svdpp"), ("classifier", "svdpp_classifier")
 WIDTHS_OF = {
@@ -131,6 +141,16 @@ def test_the_reference_has_as_many_weights_as_its_formula_says(name):
     architecture = MODELS[name]
     model = architecture.Model(architecture.reference(MOVIELENS_100K), MOVIELENS_100K)
     assert sum(weight.numel() for weight in model.parameters()) == WEIGHTS[name]
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_of_the_reference_of_ours_grows_with_the_data_what_should_and_nothing_else(name):
+    small, middle, large = (
+        MODELS[name].reference(Shape(users=rows, items=rows, ratings=20 * rows, scale=STARS)).model_dump()
+        for rows in (2, 1_000, 10_000_000)
+    )
+    assert {key for key in small if small[key] != large[key]} == GROWING[name]
+    assert all(small[key] < middle[key] < large[key] for key in GROWING[name])
 
 
 @EVERY

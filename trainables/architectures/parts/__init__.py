@@ -1,4 +1,4 @@
-"""What models are built of.
+"""Parts that several models share, or that would make a model's file too long.
 
 - `trunk.py`: vectors of users and items from ids, implicit feedback and side information
 - `implicit.py`: implicit feedback one way, with its gradients

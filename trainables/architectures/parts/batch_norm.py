@@ -1,4 +1,4 @@
-"""Batch normalisation over the whole batch, whichever workers its rows are on (Ioffe & Szegedy 2015)."""
+"""Batch normalisation over the rows of all workers (Ioffe & Szegedy 2015)."""
 
 import torch
 import torch.distributed as dist
@@ -7,9 +7,9 @@ from torch.distributed.nn.functional import all_reduce
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """As torch's, with statistics summed over workers in training, so that two workers fit what one would.
+    """torch's, with statistics summed over workers in training, so that two workers fit what one would.
 
-    torch's own `SyncBatchNorm` runs on GPUs alone.
+    torch's own `SyncBatchNorm` runs on GPUs only.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -17,7 +17,7 @@ class BatchNorm(nn.BatchNorm1d):
         if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(values)
         count = values.new_full((1,), len(values))
-        # all_reduce of torch.distributed.nn lets gradients flow back to every worker's rows.
+        # Unlike dist.all_reduce, this one passes gradients back to every worker's rows.
         total = all_reduce(torch.cat([values.sum(0), values.square().sum(0), count]))
         rows, width = total[-1], values.shape[1]
         mean = total[:width] / rows
@@ -26,6 +26,7 @@ class BatchNorm(nn.BatchNorm1d):
         return (values - mean) / (variance + self.eps).sqrt() * self.weight + self.bias
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics, both of shape (width,), which evaluation uses."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None

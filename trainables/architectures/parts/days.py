@@ -1,15 +1,17 @@
-"""A vector for each user on each day of theirs: people and what they use an account for differ from day to day
-(timeSVD++, Koren 2009)."""
+"""A vector for each user and day: moods, and who uses an account, change from day to day (timeSVD++, Koren 2009)."""
 
 import torch
 from torch import Tensor, nn
 
 DAY = 86_400  # seconds
-MOST_DAYS = 1 << 24  # days that keys can tell apart
+MOST_DAYS = 1 << 24  # days that a key can tell apart
 
 
 class Days(nn.Module):
-    """Row 0 of the table, for days on which a user rated nothing that was fitted, is zero and is not trained."""
+    """`keys`, ascending, are the users' days; row 1 + n of the table is the vector of key n.
+
+    Row 0 stays zero: it is for days on which the user has no fitted rating.
+    """
 
     keys: Tensor
 
@@ -20,7 +22,7 @@ class Days(nn.Module):
 
     @classmethod
     def of(cls, users: Tensor, times: Tensor, width: int) -> "Days":
-        """A row for each user and day of rated pairs, whose times are in seconds."""
+        """A table with a row for each user and day of these pairs, shape (pairs,); times are in seconds since 1970."""
         keys = _keys(users, times).unique()
         days = cls(len(keys), width).to(users.device)
         days.keys.copy_(keys)
@@ -35,4 +37,5 @@ class Days(nn.Module):
 
 
 def _keys(users: Tensor, times: Tensor) -> Tensor:
+    """One number for a user and a day. The middle of a user's range is 1970, so that earlier days fit too."""
     return users * MOST_DAYS + (times.div(DAY, rounding_mode="floor") + MOST_DAYS // 2)

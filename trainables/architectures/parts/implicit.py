@@ -1,6 +1,6 @@
-"""Implicit feedback one way, with side information: known + n^-a (A Y) + S C, and its gradients by hand.
+"""Implicit feedback one way, with side information: own + n^-a (A Y) + S C, and its gradients by hand.
 
-Where there are more than a million ratings, a step multiplies the rows of its own batch alone, if they are few enough.
+With more than a million ratings, a step multiplies only the rows of A that are in its batch, if these are few enough.
 """
 
 from collections.abc import Iterator
@@ -14,25 +14,25 @@ from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.data.features import Features
 
 WHOLE = 1_000_000  # ratings up to which every step multiplies the whole incidence
-# The share of all ratings that a batch's rows may hold for that. To pick rows costs a third of multiplying them, to
-# transpose them for the gradient three times as much.
+# A step picks its batch's rows if they hold less than this share of all ratings. Picking a row costs a third of
+# multiplying it; transposing it for the gradient costs three times as much as multiplying it.
 FORWARD, BACKWARD = 1 / 2, 1 / 4
-PIECE = 4096  # rows of a batch
+PIECE = 4096  # rows of a batch that are worked on at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Half:
-    """One of the two formulas: the users' (whose partners are items) or the items' (whose partners are users)."""
+    """The formula for one side: for users, whose partners are items, or for items, whose partners are users."""
 
     partners_of: Bags  # rows of this half, columns of partners
     rated_by: Bags  # its transpose
     scale: Tensor  # n^-exponent, 0 where there is no rating; shape (rows, 1)
-    features: tuple[Bags, Bags] | None  # and their transpose
+    features: tuple[Bags, Bags] | None  # the side tables' matrix S and its transpose
 
     def folded(self, own: Tensor, implicit: Tensor, sides: Tensor, *, learnt: bool) -> Tensor:
         """The vectors of all ids, shape (rows, width).
 
-        Before features are added, those without a rating share one vector: that of 'unknown' if it was `learnt`,
+        Ids without a rating share one vector, to which their features are added: that of 'unknown' if it was `learnt`,
         else the mean of the rated ids' vectors.
         """
         rated = self.scale > 0
@@ -44,7 +44,10 @@ class Half:
     def vectors(
         self, own: Tensor, implicit: Tensor, sides: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
     ) -> Tensor:
-        """The vectors of a batch, shape (batch, width), without what each pair itself adds."""
+        """The vectors of a batch of `ids`, shape (batch, width), without what each pair itself adds to them.
+
+        `shown` is `ids` with those that are dropped replaced by 0. All three indices have shape (batch,).
+        """
         known, place = self._known(own, implicit, shown)
         if self.features is not None:
             of_sides = self.features[0].times(sides)
@@ -58,7 +61,7 @@ class Half:
         return vectors
 
     def _known(self, own: Tensor, implicit: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors of ids, but for features, and each row of the batch its place among them."""
+        """The vectors of ids without their features, and for each row of the batch its place among them."""
         rows = self._rows_alone(shown, FORWARD)
         if rows is None:
             return self.partners_of.times(implicit).mul_(self.scale).add_(own), shown
@@ -68,7 +71,7 @@ class Half:
     def gradients(
         self, into: tuple[Tensor, Tensor, Tensor], gradient: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
     ) -> None:
-        """Write the gradients of the three tables, given that of a batch's vectors."""
+        """Write the gradients of the three tables into `into`, given that of `vectors`, shape (batch, width)."""
         own, implicit, sides = into
         own.copy_(_sums(gradient, shown, len(own)))
         rows = self._rows_alone(shown, BACKWARD)
@@ -84,7 +87,7 @@ class Half:
             sides.copy_(self.features[1].times(of_ids))
 
     def _rows_alone(self, ids: Tensor, share: float) -> tuple[Tensor, Tensor] | None:
-        """The distinct rows of a batch and each id's place in them, where they hold less than this share of ratings."""
+        """The batch's distinct rows and each id's place in them; None if these hold `share` of the ratings or more."""
         entries = len(self.partners_of.columns)
         if entries <= WHOLE:
             return None
@@ -96,21 +99,22 @@ class Half:
 
 
 def _pieces(batch: Tensor) -> Iterator[slice]:
-    """Slices of a batch whose temporary tensors stay in a CPU's cache, and in memory that it has at hand."""
+    """Slices of a batch, small enough that on a CPU their temporary tensors stay in its cache."""
     size = PIECE if batch.is_cpu else len(batch)
     return (slice(start, start + size) for start in range(0, len(batch), size))
 
 
 def _sums(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
-    """Of the batch's rows, times their weights, for each of `count` ids: shape (count, width)."""
+    """For each of `count` ids, the sum of its rows of the batch, times their weights: shape (count, width)."""
     if len(ids) <= PIECE:
         weighted = batch if weights is None else batch * weights[:, None]
         return batch.new_zeros(count, batch.shape[1]).index_add_(0, ids, weighted)
-    # Sorted first, a large batch is added up in half of the time.
+    # Sorting a large batch by id first halves the time.
     return Bags.of(ids, torch.arange(len(ids), device=ids.device), count, weights).times(batch)
 
 
 def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features | None) -> Half:
+    """One side's formula, from who rated what (a row for each id of this side) and its transpose."""
     counts = partners_of.sizes[:, None].float()
     return Half(
         partners_of=partners_of,

@@ -1,11 +1,11 @@
-"""Class probabilities to train towards, for ratings on an even grid of classes."""
+"""The class probabilities that a class head is trained towards, for ratings on an even grid of classes."""
 
 import torch
 from torch import Tensor
 
 
 def shared_labels(ratings: Tensor, grid: Tensor) -> Tensor:
-    """One class for a rating on the grid; between two classes a share of each, so that their mean is the rating.
+    """All on one class for a rating on the grid; else shared by the two nearest, so that their mean is the rating.
 
     Maps ratings of shape (batch,) and a grid of shape (classes,) to labels of shape (batch, classes).
     """
@@ -14,7 +14,7 @@ def shared_labels(ratings: Tensor, grid: Tensor) -> Tensor:
 
 
 def spread_log_labels(ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
-    """Logarithms of `spread_labels`: finite, however far from the rating a class is."""
+    """The logarithms of `spread_labels`, which stay finite however far a class is from the rating."""
     return torch.log_softmax(-((ratings[:, None] - grid) ** 2) / (2 * width**2), 1)
 
 

@@ -1,8 +1,8 @@
-"""What a class head learns from a rating y: losses of logits z over a grid g of classes, p = softmax(z).
+"""Losses of a class head: of logits z over a grid g of classes for a rating y, with p = softmax(z).
 
-Squared error wants the class nearest to E[y], and these losses differ in what their argmax tends to: the most frequent
-class (`cross_entropy`), a compromise (`spread_cross_entropy`), or that best class itself (`cost_regression`,
-`reverse_kl`).
+The class of least squared error is the one nearest to E[y]. The losses differ in the class to which their argmax tends:
+the most frequent one (`cross_entropy`), one between that and the best (`spread_cross_entropy`), or the best
+(`cost_regression`, `reverse_kl`).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Loss = Literal["cross_entropy", "spread_cross_entropy", "cost_regression", "reve
 
 
 def in_quarters(ratings: Tensor, grid: Tensor) -> Tensor:
-    """Ratings from the middle of the scale, in quarters of its span: stars less 3 where ratings go from 1 to 5.
+    """Ratings as distances from the middle of the scale, in quarters of its span: of 1 to 5 stars, the stars less 3.
 
     Targets in these units have the same size on every scale.
     """
@@ -26,12 +26,12 @@ def in_quarters(ratings: Tensor, grid: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
-    """-log p of the rating's class, shared by the two nearest where the rating is between them."""
+    """-log p of the rating's class, or the two nearest classes' by their shares if the rating lies between them."""
     return -(shared_labels(ratings, grid) * logits.log_softmax(1)).sum(1).mean()
 
 
 def spread_cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
-    """-Σ_k q_k log p_k, with q ∝ exp(-(g - y)² / 2 width²): neighbours of the class are nearly right
+    """-Σ_k q_k log p_k, with q ∝ exp(-(g - y)² / 2 width²), for which neighbouring classes are nearly right
     (Imani & White 2018; Farebrother et al. 2024, "Stop Regressing").
 
     Optimum: p = E[q]. Its peak nears E[y] as the width grows.
@@ -40,12 +40,12 @@ def spread_cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width
 
 
 def cost_regression(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
-    """mean_k (z_k - x_k (2t - x_k))², x and t being g and y from the middle of the scale, in quarters of its span:
-    each logit learns minus the squared cost of its class, plus t² (Tu & Lin 2010, on costs by class).
+    """mean_k (z_k - x_k (2t - x_k))², with x and t being g and y by `in_quarters`: each logit learns minus the squared
+    error of its class, plus t² (Tu & Lin 2010, on costs by class).
 
     Optimum: z_k = x_k (2 E[t] - x_k) = E[t]² - (x_k - E[t])², highest at the class nearest to E[y].
     """
-    # t² is the same for all classes: the argmax doesn't see it and the network needn't learn it.
+    # Adding t², the same for all classes, leaves the argmax as it is, and is less for the network to learn.
     x, t = in_quarters(grid, grid), in_quarters(ratings, grid)[:, None]
     return (logits - x * (2 * t - x)).square().mean()
 
@@ -74,7 +74,7 @@ def class_loss(name: Loss, logits: Tensor, ratings: Tensor, grid: Tensor, *, wid
 
 
 def _number(value: object) -> object:
-    """A number typed on the command line is text, which pydantic compares with no literal number."""
+    """Text from the command line as a number: pydantic does not take '4' for the literal 4."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
@@ -82,7 +82,7 @@ Subdivisions = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_number)]
 
 
 class ClassHeadConfig(TrainingConfig):
-    """Fields that all architectures with a class head share."""
+    """Fields that every architecture with a class head has."""
 
     subdivisions: Subdivisions = Field(1, description="classes per step of the scale")
     loss: Loss = Field("cross_entropy", description="what the classes' logits learn from a rating")

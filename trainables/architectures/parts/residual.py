@@ -1,15 +1,15 @@
-"""What is left of a user's ratings as a Gaussian process in time: ratings given within seconds err alike.
+"""A Gaussian process in time for each user's residuals: predictions of ratings given seconds apart err alike.
 
-For each user, residuals of models that were not fitted on them are taken for draws of
+The residuals of models that were not fitted on them are modelled, for each user, as draws from
 
     GP(0, Σ_l [s_l + c_l max(0, cos(q_i, q_j))²] exp(-|t_i - t_j| / l)) + noise of variance v
 
-over a ladder of lengths l (Rasmussen & Williams 2006, chapter 2). The variances s, c >= 0 are those that fit the
-products of each user's residuals best (method of moments, non-negative least squares). A small network of the rating
-predicted without time and of the process's mean and variance then corrects the sum of the first two: a user who gives
-all of a page the same rating is no Gaussian.
+with lengths l from seconds to a season and item vectors q (Rasmussen & Williams 2006, chapter 2). The variances
+s, c >= 0 are fitted to the products of pairs of a user's residuals (method of moments, non-negative least squares).
+Users who give all items of a page the same rating are not Gaussian. So a small network, whose inputs are the rating
+predicted without time and the process's mean and variance, corrects the sum of the first two.
 
-A user's whole fitted history is used: under a random split this holds later ratings than the one predicted.
+All of a user's fitted ratings are used. Under a random split some are later than the rating to predict.
 """
 
 import itertools
@@ -23,13 +23,13 @@ from torch import Tensor, nn
 
 LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
 MOST = 400  # ratings of a user in one process; a longer history is cut up in time
-LEAST_NOISE = 0.05  # of the residuals' variance
-SEEN = 4.0  # standard deviations
+LEAST_NOISE = 0.05  # the least noise, as a share of the residuals' variance
+SEEN = 4.0  # standard deviations, beyond which the network's inputs are clipped
 HIDDEN, EPOCHS, BATCH, RATE = 24, 12, 1024, 1e-2
 
 
 class Residuals(nn.Module):
-    """Fitted by `learn`, and then a correction of ratings by their time."""
+    """Corrects ratings by their time, once `learn` has fitted it."""
 
     times: Tensor
     items: Tensor
@@ -43,7 +43,7 @@ class Residuals(nn.Module):
 
     def __init__(self, users: int, ratings: int) -> None:
         super().__init__()
-        self.register_buffer("offsets", torch.zeros(users + 1, dtype=torch.int64))  # of each user's history
+        self.register_buffer("offsets", torch.zeros(users + 1, dtype=torch.int64))  # where each user's history starts
         self.register_buffer("times", torch.zeros(ratings, dtype=torch.int64))
         self.register_buffer("items", torch.zeros(ratings, dtype=torch.int64))
         self.register_buffer("residuals", torch.zeros(ratings))
@@ -58,9 +58,9 @@ class Residuals(nn.Module):
 
     @torch.no_grad()
     def learn(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, held_out: Tensor, q: Tensor) -> None:
-        """Take in rated pairs of shape (ratings,), what models not fitted on them predict, and item vectors.
+        """Fit to rated pairs, of which models that were not fitted on them predict `held_out`; all of shape (ratings,).
 
-        `q` has shape (items, width). Draws random numbers.
+        `q` are item vectors, shape (items, width). Draws random numbers.
         """
         order = torch.from_numpy(np.lexsort((times.cpu().numpy(), users.cpu().numpy()))).to(users.device)
         self.times.copy_(times[order])
@@ -75,7 +75,7 @@ class Residuals(nn.Module):
 
     @torch.no_grad()
     def correction(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, q: Tensor) -> Tensor:
-        """What to add to ratings predicted without time, all of shape (pairs,); 0 for users without a history."""
+        """What to add to ratings predicted without time, shape (pairs,); 0 for users without fitted ratings."""
         correction = torch.zeros_like(ratings)
         unit = F.normalize(q, dim=1)
         for block, pairs in self._blocks_of(users, times):
@@ -84,7 +84,7 @@ class Residuals(nn.Module):
         return correction
 
     def _find_variances(self, unit: Tensor) -> None:
-        """Least squares of products of two residuals of a user on the kernels of their pair."""
+        """Regress the product of each two residuals of a user on the kernels between them."""
         count = 2 * len(LENGTHS)
         gram, moments = np.zeros((count, count)), np.zeros(count)
         for block in self._blocks():
@@ -94,7 +94,7 @@ class Residuals(nn.Module):
             products = self.residuals[block][upper[0]] * self.residuals[block][upper[1]]
             gram += (pairs @ pairs.T).double().cpu().numpy()
             moments += (pairs @ products).double().cpu().numpy()
-        # Of lengths between which no times lie the kernels are the same: only what tells them apart is solved for.
+        # Lengths between which no time differences lie have the same kernels. Solve in the axes that differ.
         sizes, axes = np.linalg.eigh(gram)
         kept = sizes > 1e-6 * max(sizes[-1], 1e-12)
         root = np.sqrt(sizes[kept])[:, None] * axes[:, kept].T
@@ -114,6 +114,7 @@ class Residuals(nn.Module):
         return mean, variance
 
     def _predict(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance, both of shape (pairs,), at these times given the residuals of a block."""
         cross = self._covariance(block, items, times, unit)
         whitened = torch.linalg.solve_triangular(
             self._root(block, unit), torch.cat([cross.T, self.residuals[block, None]], 1), upper=False
@@ -122,12 +123,13 @@ class Residuals(nn.Module):
         return whitened[:, :-1].T @ whitened[:, -1], prior - whitened[:, :-1].square().sum(0)
 
     def _root(self, block: slice, unit: Tensor) -> Tensor:
+        """The lower Cholesky factor of the covariance of a block's residuals, with noise."""
         covariance = self._covariance(block, self.items[block], self.times[block], unit)
         covariance.diagonal().add_(self.noise)
         return torch.linalg.cholesky(covariance)
 
     def _covariance(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> Tensor:
-        """Of pairs, by row, with the block's ratings, by column."""
+        """The covariance, without noise, of pairs (rows) with the ratings of a block (columns)."""
         apart, alike = self._apart_and_alike(block, items, times, unit)
         total = torch.zeros_like(alike)
         for length, plain, similar in zip(LENGTHS, self.plain.tolist(), self.similar.tolist(), strict=True):
@@ -142,11 +144,12 @@ class Residuals(nn.Module):
         return torch.cat([plain, plain * alike])
 
     def _apart_and_alike(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Seconds between pairs (rows) and a block's ratings (columns), and max(0, cos)² of their items."""
         apart = (times[:, None] - self.times[block]).abs().float()
         return apart, (unit[items] @ unit[self.items[block]].T).clamp(min=0).square()
 
     def _train(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> None:
-        """Fit the network to what the process leaves of the residuals."""
+        """Train the network to predict the residuals less the process's mean."""
         inputs = torch.stack([ratings, mean, variance], 1)
         self.centre.copy_(inputs.mean(0))
         self.spread.copy_(inputs.std(0).clamp(min=1e-6))
@@ -169,21 +172,22 @@ class Residuals(nn.Module):
             self.network.requires_grad_(False)
 
     def _corrected(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """The process's mean with the network's correction, shape (pairs,)."""
         inputs = self._scaled(torch.stack([ratings, mean, variance], 1))
         return mean + self.spread[1] * self.network(inputs)[:, 0]
 
     def _scaled(self, inputs: Tensor) -> Tensor:
-        """In standard deviations, held where the network has seen something."""
+        """The inputs in standard deviations, clipped to where the network was trained."""
         return ((inputs - self.centre) / self.spread).clamp(-SEEN, SEEN)
 
     def _blocks(self) -> Iterator[slice]:
-        """Each user's history, cut up where it is longer than MOST."""
+        """Each user's history, in blocks of at most MOST ratings."""
         for start, end in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):
             if start < end:
                 yield from _cut(start, end)
 
     def _blocks_of(self, users: Tensor, times: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """The block in which each pair lies, with the places of the pairs in it; none for users without a history."""
+        """Blocks of histories, each with the places of the pairs that fall in it by user and time."""
         order = torch.argsort(users, stable=True)
         distinct, counts = users[order].unique_consecutive(return_counts=True)
         for user, places in zip(distinct.tolist(), order.split(counts.tolist()), strict=True):
@@ -200,11 +204,13 @@ class Residuals(nn.Module):
 
 
 def _cut(start: int, end: int) -> Iterator[slice]:
+    """A history in blocks of about the same size, in order of time."""
     pieces = -(-(end - start) // MOST)
     edges = np.linspace(start, end, pieces + 1).round().astype(int).tolist()
     yield from (slice(low, high) for low, high in itertools.pairwise(edges))
 
 
 def _batches(rows: int, batch: int, device: torch.device) -> Iterator[Tensor]:
+    """Batches of row indices for all epochs, shuffled anew in each; the rows that fill no batch are left out."""
     for _ in range(EPOCHS):
         yield from torch.randperm(rows, device=device)[: rows // batch * batch].split(batch)

@@ -1,4 +1,4 @@
-"""Sparse matrices that multiply tables: who rated what, and what side tables say."""
+"""Sparse matrices that multiply tables: who rated what, and the features of side tables."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-BLOCK = 25_000  # rows of a table that a CPU's cache holds: 6 MB where they are 64 wide
-WORTH = 16  # entries of a row in a block, from which cutting pays
+BLOCK = 25_000  # rows of a table that fit in a CPU's cache: 6 MB if they are 64 wide
+WORTH = 16  # entries of a row in a block, from which it pays to cut into blocks
 MOST_COLUMNS = 2**31 - 1
 
 
@@ -25,12 +25,12 @@ class Bags:
     offsets: Tensor
     columns: Tensor
     weights: Tensor | None = None
-    blocks: tuple["Bags", ...] = ()  # the same matrix cut up by columns, where products are faster so
+    blocks: tuple["Bags", ...] = ()  # the same matrix by ranges of columns, if that makes products faster
 
     @classmethod
     def of(cls, rows: Tensor, columns: Tensor, count: int, weights: Tensor | None = None) -> "Bags":
-        """Sort entries, given as (row, column) of shape (entries,), into `count` rows."""
-        # 32 bits: half of the memory that a product reads beside the table.
+        """The matrix of `count` rows with these entries: their row, column and weight, all of shape (entries,)."""
+        # 32-bit indices halve what a product reads beside the table.
         columns = columns.int()
         if _on_cpu(rows):
             return cls._sorted_by_scipy(rows, columns, count, weights)
@@ -43,7 +43,7 @@ class Bags:
 
     @classmethod
     def _sorted_by_scipy(cls, rows: Tensor, columns: Tensor, count: int, weights: Tensor | None) -> "Bags":
-        """Counting takes half of the time of sorting: a matrix with a row for each entry is transposed."""
+        """As `of`, in half of the time: SciPy transposes a matrix with a row for each entry by counting."""
         each = np.arange(len(rows) + 1, dtype=np.int32)
         entries = csr_matrix((columns.numpy(), rows.int().numpy(), each), shape=(len(rows), count)).tocsc()
         return cls(

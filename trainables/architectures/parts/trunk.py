@@ -1,9 +1,9 @@
-"""Vectors of users and items from ids, implicit feedback both ways and side information: the trunk of `svdpp`.
+"""The trunk of `svdpp` and its classifier: user and item vectors from ids, implicit feedback and side information.
 
     P = U + n_u^-a (A Y) + S_u C_u        Q = I + n_i^-a (Aᵀ X) + S_i C_i
 
-A is the incidence of the fitted ratings (who rated what), n_u and n_i count a user's and an item's, S_u and S_i hold
-the features of side tables. SVD++ (Koren 2008) has A Y alone; Aᵀ X is its mirror for items; features enter as in a
+A is 1 where a user has a fitted rating of an item, n_u and n_i count those of a user and of an item, and S_u and S_i
+hold the features of side tables. SVD++ (Koren 2008) has A Y only; Aᵀ X mirrors it for items; features enter as in a
 factorisation machine (Rendle 2010). The last column of every table holds biases.
 """
 
@@ -21,12 +21,12 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import RatingModel
 
-STEPS = 36  # per epoch, with which the defaults were chosen
-UNIT = 4.0  # spans are measured in quarters: settings found on 1 to 5 stars hold on any scale
+STEPS = 36  # of an epoch, when the defaults were chosen
+UNIT = 4.0  # ratings are in quarters of the scale's span, so that settings found on 1 to 5 stars hold on any scale
 
 
 class TrunkConfig(TrainingConfig):
-    """What all architectures on this trunk share. Chosen on validation parts: see docs/defaults.md."""
+    """Fields of every architecture on this trunk. Defaults were chosen on validation parts: see docs/defaults.md."""
 
     learning_rate: float = Field(0.019, gt=0, le=10, description="highest rate of the one-cycle schedule")
     weight_decay: float = Field(3.4, ge=0, le=100, description="decoupled, of the vectors of ids")
@@ -43,7 +43,7 @@ class TrunkConfig(TrainingConfig):
 
 
 class Trunk(nn.Module):
-    """All vectors are rows of one table: one gradient to write, one step of the optimiser."""
+    """All vectors are rows of one table, so that there is one gradient to write and one tensor to step."""
 
     decay: Tensor
 
@@ -67,7 +67,7 @@ class Trunk(nn.Module):
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Map pairs of indices, shape (batch,), to user and item vectors, shape (batch, factors + 1).
 
-        In training the pairs must be rated ones: what a pair itself adds to the implicit feedback is taken out,
+        In training the pairs must be fitted ratings. What a pair itself adds to the implicit feedback is taken out,
         since a pair to be predicted adds nothing.
         """
         if not self.training:
@@ -75,19 +75,21 @@ class Trunk(nn.Module):
         return _Vectors.apply(self.table, users, items, self._shown(users), self._shown(items), self)
 
     def _shown(self, ids: Tensor) -> Tensor:
-        """Ids with some taken for 'unknown', so that what is said of unknown ones is learnt."""
+        """The ids with a share of them replaced by 0, so that the vector of 'unknown' is learnt."""
         share = self.config.id_dropout
         return ids.where(torch.rand(ids.shape, device=ids.device) >= share, 0) if share else ids
 
     @torch.no_grad()
     def shrink(self, rate: float) -> None:
-        """Decoupled weight decay: of another strength in each part of the table, and for biases."""
+        """Decoupled weight decay, whose strength differs between the parts of the table and the biases."""
         self.table.addcmul_(self.table, self.decay, value=-rate)
 
     @torch.no_grad()
     def folded(self) -> "Tables":
-        """The vectors P and Q themselves. Ids without a fitted rating have what 'unknown' and their features give:
-        what ids that were dropped have learnt, or, where none were, the mean of the rated ones.
+        """The vectors P and Q of all ids.
+
+        An id without a fitted rating has its features and the vector of 'unknown': what dropped ids have learnt, or,
+        without `id_dropout`, the mean of the rated ids.
         """
         learnt = self.config.id_dropout > 0
         users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)
@@ -97,10 +99,11 @@ class Trunk(nn.Module):
         )
 
     def parts(self, table: Tensor) -> tuple[Tensor, ...]:
-        """U, I, Y, X, C_u and C_i in the table, or in its gradient."""
+        """Views of U, I, Y, X, C_u and C_i in the table, or in its gradient."""
         return table.split(self.sizes)
 
     def _decay(self) -> Tensor:
+        """The decay of each number in the table."""
         config = self.config
         ids, implicit, sides = config.weight_decay, config.implicit_decay, config.side_decay
         rows = torch.tensor([ids, ids, implicit, implicit, sides, sides]).repeat_interleave(torch.tensor(self.sizes))
@@ -110,12 +113,15 @@ class Trunk(nn.Module):
 
 
 def match(users: Tensor, items: Tensor, mask: Tensor | None = None) -> Tensor:
-    """p·q + b_p + b_q of vectors of shape (batch, factors + 1), the last column biases; p is multiplied by `mask`."""
+    """p·q + b_p + b_q, shape (batch,), of vectors of shape (batch, factors + 1) whose last column holds the biases.
+
+    `mask`, of the same shape, multiplies the user vectors.
+    """
     return _Match.apply(users, items, mask)
 
 
 class _Match(torch.autograd.Function):
-    """With its gradient written out: autograd would write a batch of zeros for every slice."""
+    """`match` with its gradient written out: autograd would write a batch of zeros for every slice."""
 
     @staticmethod
     def forward(ctx, users, items, mask):  # type: ignore[no-untyped-def]
@@ -136,7 +142,7 @@ class _Match(torch.autograd.Function):
 
 
 class Tables(nn.Module):
-    """Vectors of users and of items as a fit left them: what a bundle holds of a trunk."""
+    """The vectors of all users and items after a fit: what a bundle holds of a trunk."""
 
     users: Tensor
     items: Tensor
@@ -148,6 +154,7 @@ class Tables(nn.Module):
 
     @classmethod
     def empty(cls, config: TrunkConfig, shape: Shape) -> "Tables":
+        """Zeros of the shape that a trunk of this configuration folds to."""
         width = config.factors + 1
         return cls(torch.zeros(shape.users, width), torch.zeros(shape.items, width))
 
@@ -160,7 +167,7 @@ class Tables(nn.Module):
 
 
 class TrunkModel(RatingModel):
-    """What the architectures on this trunk have in common: the vectors, the mean, how they are trained."""
+    """What the architectures on this trunk share: the vectors, the mean rating, and how they are trained."""
 
     config: Any
     trunk: Trunk | Tables
@@ -209,9 +216,9 @@ class TrunkModel(RatingModel):
         return (user if mask is None else user * mask, item)
 
     def mask(self, users: Tensor) -> Tensor | None:
-        """What dropout multiplies user vectors by, shape (batch, factors + 1); None where it does not.
+        """What dropout multiplies user vectors by, shape (batch, factors + 1); None where nothing is dropped.
 
-        Drawn once for each user where that is less to draw; 1 for the bias, in the last column.
+        The last column, of biases, is 1. If there are fewer users than rows, a mask is drawn for each user.
         """
         if not (self.training and self.config.dropout):
             return None
