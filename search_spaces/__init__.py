@@ -3,7 +3,7 @@
 - `space.py`: reads search spaces: a TOML file for each architecture
 - `samplers.py`: the table of samplers: TPE, random, grid and others
 - `study.py`: an Optuna study for each architecture
-- `carried.py`: takes a configuration from an earlier search, also for data of another size
+- `carried.py`: adapts a configuration from another search to this one's data
 """
 
 from reeltune.search_spaces.carried import Size, carried, holds

@@ -1,4 +1,4 @@
-"""A configuration that another search found, for this one: as it was, or turned to data of another size."""
+"""Takes over a configuration from another search, adapted to the size of this one's data."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from reeltune.trainables.data.shape import Shape
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What a space is measured by: how many ratings are trained on, and the span of their scale."""
+    """What spaces are relative to: the number of training ratings, and the span of their scale."""
 
     ratings: int
     span: float
@@ -21,8 +21,8 @@ class Size:
 
 
 def holds(space: Space, config: dict[str, Value], reference: dict[str, Value]) -> bool:
-    """Whether a search of this space, on data of this reference, could draw this very configuration."""
-    if config.keys() != reference.keys():  # another version's
+    """Whether a search of this space, with this reference, could draw exactly this configuration."""
+    if config.keys() != reference.keys():  # written by another version, with other parameters
         return False
     point = space.point(config)
     return point is not None and {**reference, **space.fixed, **point} == config
@@ -31,10 +31,10 @@ def holds(space: Space, config: dict[str, Value], reference: dict[str, Value]) -
 def carried(
     config: dict[str, Value], *, searched: Space, space: Space, was: Size, shape: Shape, reference: dict[str, Value]
 ) -> dict[str, Value] | None:
-    """A configuration of the space `searched`, for `space` on data of this shape; None where that lacks it.
+    """Adapt a configuration of the space `searched` to `space` on data of this shape; None if it is not in `space`.
 
-    Steps per epoch and shares of the scale stay what they were on data of the size `was`; what was neither drawn nor
-    fixed there is this data's reference.
+    Steps per epoch and shares of the scale stay what they were on data of the size `was`. Parameters that were neither
+    drawn nor fixed there get this data's reference.
     """
     settled, now = [*searched.fixed, *searched.active(config)], Size.of(shape)
     turned = {name: _turned(config[name], space.parameters.get(name), was=was, now=now) for name in settled}
@@ -51,9 +51,9 @@ def _turned(value: Value, parameter: Parameter | None, *, was: Size, now: Size) 
 
 
 def _batch(size: float, parameter: Parameter, *, was: Size, now: Size) -> int:
-    """The batch of as many steps an epoch; -1, which no space holds, where no choice of steps made such a batch.
+    """The batch size with as many steps per epoch; -1, which is in no space, if no choice of steps gives `size`.
 
-    Batches are rounded and bounded, so that several choices may have made it: the one that is nearest did.
+    Batch sizes are rounded and bounded, so several choices may give it: take the nearest.
     """
     choices = [int(steps) for steps in parameter.choices or ()]
     made = [steps for steps in choices if batch_of(was.ratings, steps=steps) == size]
@@ -62,7 +62,7 @@ def _batch(size: float, parameter: Parameter, *, was: Size, now: Size) -> int:
 
 
 def _share(value: float, turned: Parameter, *, was: Size, now: Size) -> float:
-    """The same share of the scale's span; at a bound it is the bound, whatever rounding says."""
+    """The same share of the scale's span. A value at a bound stays exactly at the bound, despite rounding."""
     assert turned.low is not None
     assert turned.high is not None
     share = value / was.span * now.span

@@ -1,4 +1,4 @@
-"""Search spaces as plain data: what may vary in an architecture, read from TOML and drawn through Optuna."""
+"""Search spaces: which parameters of an architecture vary, and within what. Read from TOML, drawn by Optuna."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from optuna import Trial
 from optuna.distributions import (
@@ -24,12 +24,12 @@ from reeltune.trainables.model import Architecture
 from reeltune.trainables.options import explain
 
 Value = str | int | float | bool
-SAMPLES = 1000
-SAMPLE_RATINGS = 100_000  # for which steps per epoch are checked
+SAMPLES = 1000  # values of a range that are checked against the architecture's Config, at most
+SAMPLE_RATINGS = 100_000  # the size of data for which steps per epoch are checked
 
 
 def _listed(value: object) -> object:
-    """`loss = "reverse_kl"` is short for a list of one."""
+    """`loss = "reverse_kl"` stands for a list with one value."""
     return value if isinstance(value, list) else [value]
 
 
@@ -37,9 +37,9 @@ Values = Annotated[list[Value], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class Parameter(BaseModel):
-    """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have such values."""
+    """One parameter: a range (`low`, `high`, `step` or `log`) or `choices`; only `when` others have these values."""
 
-    # Strict: 1 stays a whole number and 1.0 a fraction, which is how a range says of what kind it is.
+    # Strict, so that 1 stays an int and 1.0 a float: the bounds' type is the type of what is drawn.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     low: int | float | None = None
@@ -49,7 +49,7 @@ class Parameter(BaseModel):
     choices: list[Value] | None = Field(None, min_length=1)
     when: dict[str, Values] = {}
     spans: bool = False  # low and high are shares of the rating scale's span, not rating units
-    per_epoch: bool = False  # choices are steps per epoch, for which a batch is to be found
+    per_epoch: bool = False  # choices are steps per epoch, from which the batch size follows
 
     @model_validator(mode="after")
     def _whole(self) -> "Parameter":
@@ -120,7 +120,7 @@ class Parameter(BaseModel):
         return self.model_copy(update={"low": self.low * span, "high": self.high * span, "spans": False})
 
     def batches(self, ratings: int) -> "Parameter":
-        """Batch sizes of as many steps in an epoch of these ratings."""
+        """The same parameter with batch sizes as choices, for this number of ratings."""
         assert self.choices is not None
         sizes = {batch_of(ratings, steps=int(steps)): None for steps in self.choices}
         return self.model_copy(update={"choices": list(sizes), "per_epoch": False})
@@ -146,7 +146,7 @@ class Parameter(BaseModel):
         return list(dict.fromkeys(self.at(place / (count - 1)) for place in range(count)))
 
     def samples(self) -> list[Value]:
-        """Values that stand for all that can be drawn: every one of a choice or a short range, else a spread."""
+        """Values to check in place of all that can be drawn: every choice, and of a long range a selection."""
         if self.per_epoch:
             return self.batches(SAMPLE_RATINGS).samples()
         if self.choices is not None:
@@ -161,12 +161,12 @@ class Parameter(BaseModel):
                 high,
                 *itertools.islice(itertools.count(low + step, stride), min(SAMPLES, (high - low) // stride)),
             ]
-        # The share is no simple fraction: what is drawn from a range of fractions is no whole number.
+        # 0.38..., so that the value is not a whole number by chance: a drawn float hardly ever is.
         return [self.low, self.high, self.low + 0.381966 * (self.high - self.low)]
 
 
 class Space(BaseModel):
-    """The parameters of one architecture, in the order in which they are drawn; the rest keep their reference."""
+    """The parameters of one architecture that vary, in the order in which they are drawn."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -175,20 +175,20 @@ class Space(BaseModel):
     fixed: dict[str, Value] = {}
 
     def values(self, name: str) -> list[Value]:
-        """The values that a parameter is fixed at or may be drawn from; none where it keeps its reference."""
+        """The values that a parameter may have, or a selection of them; none if it keeps its reference."""
         if name in self.fixed:
             return [self.fixed[name]]
         return self.parameters[name].samples() if name in self.parameters else []
 
     def on(self, shape: Shape) -> "Space":
-        """This space for data of this shape: spans of the scale in rating units, steps per epoch as batch sizes."""
+        """This space for data of this shape: shares of the scale become rating units, steps per epoch batch sizes."""
         span, ratings = shape.scale.high - shape.scale.low, shape.ratings or SAMPLE_RATINGS
         turned = {name: p.times(span) if p.spans else p for name, p in self.parameters.items()}
         turned |= {name: p.batches(ratings) for name, p in turned.items() if p.per_epoch}
         return self.model_copy(update={"parameters": turned})
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """Draw every parameter whose conditions hold; those that do not apply are left out."""
+        """Draw every parameter whose conditions hold, and leave out the others."""
         drawn: dict[str, Value] = dict(self.fixed)
         for name, parameter in self.parameters.items():
             if self._applies(parameter, drawn):
@@ -196,7 +196,7 @@ class Space(BaseModel):
         return drawn
 
     def point(self, config: dict[str, Value]) -> dict[str, Value] | None:
-        """The parameters of this space at a configuration, or None where the space does not hold it."""
+        """The values of this space's parameters in a configuration; None if it is not in the space."""
         if any(config.get(name) != value for name, value in self.fixed.items()):
             return None
         active = self.active(config)
@@ -205,7 +205,7 @@ class Space(BaseModel):
         return {name: config[name] for name in active}
 
     def active(self, config: dict[str, Value]) -> dict[str, Parameter]:
-        """The parameters that are drawn where the others are as in this configuration."""
+        """The parameters whose conditions hold in this configuration."""
         found, settled = {}, dict(self.fixed)
         for name, parameter in self.parameters.items():
             if self._applies(parameter, settled):
@@ -218,7 +218,7 @@ class Space(BaseModel):
 
 
 def shipped(name: str, architecture: Architecture) -> Space:
-    """The space that comes with an architecture: `search_spaces/NAME.toml`."""
+    """The space that is shipped with an architecture: `search_spaces/NAME.toml`."""
     file = resources.files("reeltune.search_spaces") / f"{name}.toml"
     return _space(name, architecture, tomllib.loads(file.read_text()), source=f"search_spaces/{name}.toml")
 
@@ -228,10 +228,10 @@ def has_space(name: str) -> bool:
 
 
 def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str, Space]:
-    """Spaces of these architectures, replaced or narrowed by a TOML file of `[ARCHITECTURE.parameter]` tables.
+    """The shipped spaces of these architectures, changed by a TOML file of `[ARCHITECTURE.parameter]` tables.
 
-    A parameter that the file gives replaces the shipped one, a plain value fixes it, and those it does not
-    name stay, unless `[ARCHITECTURE]` says `only = true`. Raises InputError that names the table at fault.
+    A table replaces the shipped parameter, and a plain value fixes it. Parameters that the file does not name stay,
+    unless `[ARCHITECTURE]` says `only = true`. Raises InputError that names the table at fault.
     """
     try:
         tables = tomllib.loads(file.read_text())
@@ -252,7 +252,7 @@ def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str,
     return spaces
 
 
-def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], *, source: str) -> Space:
+def _changed(space: Space, architecture: Architecture, changes: dict[str, object], *, source: str) -> Space:
     changes = dict(changes)
     only = changes.pop("only", False)
     if not isinstance(only, bool):
@@ -264,12 +264,12 @@ def _changed(space: Space, architecture: Architecture, changes: dict[str, Any], 
         parameters=_ordered({**kept, **parameters}, source=source),
         fixed=fixed,
     )
-    # Only what the file itself gave: fixing a value rightly leaves a shipped parameter that hangs on another undrawn.
+    # Only the file's own conditions: one that fixes a value may leave a shipped parameter that needs another undrawn.
     _check_conditions(merged, parameters, source=source)
     return merged
 
 
-def _space(name: str, architecture: Architecture, table: dict[str, Any], *, source: str) -> Space:
+def _space(name: str, architecture: Architecture, table: dict[str, object], *, source: str) -> Space:
     parameters, fixed = _read(name, architecture, table, source=source)
     space = Space(architecture=name, parameters=_ordered(parameters, source=source), fixed=fixed)
     _check_conditions(space, parameters, source=source)
@@ -277,9 +277,9 @@ def _space(name: str, architecture: Architecture, table: dict[str, Any], *, sour
 
 
 def _read(
-    name: str, architecture: Architecture, table: dict[str, Any], *, source: str
+    name: str, architecture: Architecture, table: dict[str, object], *, source: str
 ) -> tuple[dict[str, Parameter], dict[str, Value]]:
-    """The parameters that vary and those that are fixed. Raises InputError that names the one at fault."""
+    """Read the parameters that vary, and those that are fixed. Raises InputError that names the one at fault."""
     fields = architecture.Config.model_fields
     parameters: dict[str, Parameter] = {}
     fixed: dict[str, Value] = {}
@@ -287,7 +287,7 @@ def _read(
         if key not in fields:
             raise InputError(f"{source}: {name} has no parameter {key!r}; there are {', '.join(fields)}")
         if not isinstance(content, dict):
-            fixed[key] = content
+            fixed[key] = cast(Value, content)  # checked below, as a value of Config
             continue
         try:
             parameters[key] = Parameter.model_validate(content)
@@ -302,7 +302,7 @@ def _read(
 
 
 def _check_conditions(space: Space, keys: Iterable[str], *, source: str) -> None:
-    """A condition must be on something that the space settles, and be able to hold."""
+    """Raise InputError if a condition names a parameter that this space does not set, or a value it never has."""
     for key in keys:
         for name, allowed in space.parameters[key].when.items():
             if name not in space.parameters and name not in space.fixed:
@@ -313,14 +313,14 @@ def _check_conditions(space: Space, keys: Iterable[str], *, source: str) -> None
 
 
 def _never(space: Space, name: str, values: list[Value]) -> list[Value]:
-    """Those of the values that a parameter of this space never has; where it is fixed, one has to be what it is."""
+    """Those of the values that a parameter of this space never has. A fixed one must have one of them."""
     if name in space.parameters:
         return [value for value in values if not space.parameters[name].admits(value)]
     return [] if space.fixed[name] in values else values
 
 
 def _ordered(parameters: dict[str, Parameter], *, source: str) -> dict[str, Parameter]:
-    """Conditions before what hangs on them. Raises InputError where two wait for each other."""
+    """Order parameters so that each comes after those that its conditions name. Raises InputError at a circle."""
     ordered: dict[str, Parameter] = {}
     waiting = dict(parameters)
     while waiting:

@@ -3,7 +3,7 @@
 - `experiment.py`: sets up Ray Tune and runs it to the last trial
 - `searcher.py`: the Searcher that Ray Tune asks for the next configuration
 - `confirmation.py`: the second stage: the best configurations are tried again
-- `choice.py`: which configurations these are, and which of them is chosen
+- `choice.py`: which configurations are tried again, and which one is chosen
 - `recorder.py`: records how a trial ended: in the ledger, then in Optuna's study
 - `schedulers.py`: the table of schedulers, and one of them for each architecture
 - `messages.py`: what goes between the driver and a trial: orders and progress updates
@@ -12,5 +12,5 @@
 - `trial_fit.py`: the fit inside either of them
 - `faults.py`: kills trials that hang, and knows why a trial died
 - `reasons.py`: the reasons that are recorded of failed trials
-- `warm_start.py`: `--from`: what an earlier search learnt
+- `warm_start.py`: `--from`: starts from the trials of an earlier search
 """

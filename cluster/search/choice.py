@@ -1,4 +1,4 @@
-"""What a search chooses: each architecture's configuration, by the trials and their confirmations."""
+"""Which configurations are tried again, and which one is chosen for each architecture."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,15 +7,15 @@ import numpy as np
 
 from reeltune.cluster.runs.folder import Entry, Ledger
 
-FINALISTS = 3
-SEEDS = 3
+FINALISTS = 3  # configurations of each architecture that are tried again
+SEEDS = 3  # how often each of them is
 
 
 def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
-    """The best finished trials of an architecture, best first; of the same configuration the first only.
+    """The best finished trials of an architecture, best first; of equal configurations only the best one.
 
-    The reference, which is trial 0, is one of them if it came to its end: a configuration that only seemed better
-    is then told from it by more rows than it was found by.
+    The reference, trial 0, is always among them if it finished: whether a configuration is really better than the
+    reference is decided on other rows than those it was found by.
     """
     done = [e for e in ledger.of("search", architecture) if e.state == "done" and e.value is not None]
     ranked = sorted(done, key=lambda e: (e.value, e.number))
@@ -29,23 +29,23 @@ def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """An architecture's configuration for the end, and its mean validation metrics over the seeds."""
+    """The configuration that is chosen for an architecture, and its mean metrics over its confirmations."""
 
-    config: dict[str, Any]
+    config: dict[str, Any]  # an architecture's; the ensemble's has its members' in it
     value: float
     metrics: dict[str, float | None]
     temperature: float
-    trials: tuple[str, ...] = ()  # the confirmations, by fold
+    trials: tuple[str, ...] = ()  # names of the confirmations, in order of their folds
 
 
 def choose(ledger: Ledger, architecture: str) -> Choice | None:
-    """The configuration of the lowest mean value over its confirmations; None where nothing finished."""
+    """The configuration with the lowest mean value over its confirmations; None if none finished."""
     groups: dict[str, list[Entry]] = {}
     for entry in ledger.of("confirm", architecture):
         if entry.state == "done":
             groups.setdefault(entry.trial.rpartition("-")[0], []).append(entry)
     most = max(map(len, groups.values()), default=0)
-    # One that fails with some seeds is not to win by the others.
+    # A configuration that failed with some seeds must not win by the others.
     choices = [_mean(entries) for entries in groups.values() if len(entries) == most]
     return min(choices, key=lambda choice: choice.value, default=None)
 

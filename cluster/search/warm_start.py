@@ -1,4 +1,4 @@
-"""`--from RUN`: what an earlier search learnt, for a new one to start from."""
+"""`--from RUN`: a search starts from the trials of an earlier one."""
 
 import json
 from collections import Counter
@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_of, read_entries, write_json
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
+from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 
-BEST = 3  # configurations of an architecture that are tried first on other data
-# What must be the same for one run's values to stand beside another's; in words, where it is not.
+BEST = 3  # on other data, so many configurations of each architecture are tried first
+# Two runs' values can be compared only where these are the same; the text says which one is not.
 COMPARED = {
     "data_hash": "other data",
     "split": "another split",
@@ -31,33 +31,37 @@ COMPARED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What is taken from an earlier run, in a fixed order.
+    """What a search takes from an earlier run.
 
-    Where its data was the same, Optuna knows its trials; and since only a trial of the search itself can be chosen at
-    the end, the best of each architecture is tried once more. Where it was another, the best are tried alone.
+    If both have the same data, the earlier trials are added to Optuna's studies, and the best of each architecture is
+    run once more: only a trial of the search itself can be chosen at the end. If the data differs, values cannot be
+    compared, and the best configurations are only run first.
     """
 
     run: str = ""
-    difference: str | None = None  # between what the two runs were asked; None where their values are comparable
-    known: tuple[Entry, ...] = ()
-    tried: tuple[Entry, ...] = ()  # right after the reference, best first
-    outside: dict[str, int] = field(default_factory=dict)  # by architecture, those that this search's space lacks
+    difference: str | None = None  # why the two runs' values cannot be compared; None where they can
+    known: tuple[Entry, ...] = ()  # added to Optuna's studies
+    tried: tuple[Entry, ...] = ()  # run right after the reference, best first
+    outside: dict[str, int] = field(
+        default_factory=dict
+    )  # by architecture, how many trials are not in this search's space
 
-    def first(self, name: str) -> list[dict[str, Any]]:
-        """The configurations of an architecture to try right after the reference."""
+    def first(self, name: str) -> list[Config]:
+        """The configurations of an architecture to run right after the reference."""
         return [entry.config for entry in self.tried if entry.architecture == name]
 
     def line(self) -> str:
+        """What was taken, in one line for the user."""
         known, tried = _counted(self.known), _counted(self.tried)
-        said = f"from {self.run} ({self.difference or 'same data'}): "
-        said += f"{tried} tried right after the reference" if tried else "nothing to try"
-        said += f"; Optuna knows {known} trials" if known else ""
+        line = f"from {self.run} ({self.difference or 'same data'}): "
+        line += f"{tried} tried right after the reference" if tried else "nothing to try"
+        line += f"; Optuna knows {known} trials" if known else ""
         left_out = ", ".join(f"{count} of {name}" for name, count in self.outside.items() if count)
-        return f"{said}; outside of this search's space: {left_out}" if left_out else said
+        return f"{line}; outside of this search's space: {left_out}" if left_out else line
 
 
 def named(run: str | None) -> str | None:
-    """A run as `run.json` records it: by its name where it is below `runs/`, so that a name and its path are one."""
+    """A run as `run.json` records it. One below `runs/` by its name, so that `mine` and `runs/mine` are the same."""
     if run is None:
         return None
     if "://" in run:
@@ -67,9 +71,9 @@ def named(run: str | None) -> str | None:
 
 
 def source_of(run: str | None, folder: RunFolder, architectures: list[str]) -> RunFolder | None:
-    """The run to start from; None where none is asked for, or this run has what it needs of it already.
+    """The run to start from; None if none is asked for, or this run has copied what it needs already.
 
-    Raises InputError where it is no search of one of these architectures that got anywhere.
+    Raises InputError unless it is a run of `tune` with a finished trial of one of these architectures.
     """
     if run is None or folder.has(folder.earlier.name):
         return None
@@ -91,9 +95,9 @@ def source_of(run: str | None, folder: RunFolder, architectures: list[str]) -> R
 def begin(
     folder: RunFolder, source: RunFolder | None, spaces: dict[str, Space], shape: Shape, *, say: Callable[[str], None]
 ) -> Earlier:
-    """What a search starts from. It is copied to the search's own folder, and a resumed one reads it from there.
+    """What a search starts from. It is copied to the search's own folder, from which a resumed search reads it.
 
-    `spaces` are as they were declared: of steps per epoch and shares of the scale's span.
+    `spaces` are as declared: in steps per epoch and shares of the scale's span.
     """
     record = folder.read_record()
     if source is not None and record is not None and not folder.earlier.exists():
@@ -117,13 +121,13 @@ def _read(path: Path) -> Earlier:
 
 
 def learn(source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shape) -> Earlier:
-    """What a run holds for a search that is asked this."""
+    """Take from the run `source` what a search of these settings can use."""
     record, run = source.read_record(), source.path.resolve().name
     assert record is not None
     then = record.asked
     difference = next((words for key, words in COMPARED.items() if getattr(then, key) != getattr(asked, key)), None)
     ledger = [replace(entry, trial=f"{run}/{entry.trial}") for entry in read_entries(source.ledger)]
-    # What the run itself began with: a third search knows the trials of the first one too.
+    # The run may have started from another one: a third search gets the trials of the first too.
     begun = _read(source.earlier).known if source.earlier.exists() else ()
     known: list[Entry] = []
     tried: list[Entry] = []
@@ -141,8 +145,10 @@ def learn(source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shap
 
 
 def _same(entries: list[Entry], name: str, space: Space, shape: Shape) -> tuple[list[Entry], int]:
-    """The trials of an architecture that this space holds, and how many it does not hold."""
-    reference = ARCHITECTURES[name].reference(shape).model_dump()  # is run again: not to count twice
+    """The trials of an architecture that are in this space, and how many are not."""
+    reference = (
+        ARCHITECTURES[name].reference(shape).model_dump()
+    )  # left out: this search runs it too, and it would count twice
     ended = [e for e in entries if _ended(e) and e.architecture == name and e.config != reference]
     held = [entry for entry in ended if holds(space, entry.config, reference)]
     return held, len(ended) - len(held)
@@ -156,7 +162,7 @@ def _turned(
     space: Space,
     shape: Shape,
 ) -> tuple[list[Entry], int]:
-    """Trials with their configurations turned to data of this shape, and how many this space does not hold."""
+    """Trials with their configurations adapted to data of this shape, and how many are not in this space."""
     try:
         searched = Space.model_validate(searched_space)
     except ValidationError:
@@ -167,7 +173,7 @@ def _turned(
         carried(entry.config, searched=searched, space=space, was=was, shape=shape, reference=reference)
         for entry in entries
     ]
-    # Two batch sizes there may be one here, and a configuration is tried once.
+    # Two batch sizes of the earlier data may become one here: keep one of equal configurations, the better one.
     first = {repr(c): replace(e, config=c) for e, c in reversed(list(zip(entries, turned, strict=True))) if c}
     first.pop(repr(reference), None)
     return list(reversed(first.values())), turned.count(None)
@@ -179,7 +185,7 @@ def _counted(entries: tuple[Entry, ...]) -> str:
 
 
 def best(entries: list[Entry], architecture: str) -> list[Entry]:
-    """The finished trials of an architecture beside its reference, best first: those tried again by their mean."""
+    """The finished trials of an architecture without its reference, best first: those tried again, by their mean."""
     again: dict[str, list[float]] = {}
     for entry in entries:
         if entry.stage == "confirm" and entry.state == "done" and entry.value is not None:
@@ -194,5 +200,5 @@ def best(entries: list[Entry], architecture: str) -> list[Entry]:
 
 
 def _ended(entry: Entry) -> bool:
-    """Whether this is a trial of the search that came to a value."""
+    """Whether this is a search trial that has a value."""
     return entry.stage == "search" and entry.state != "failed" and entry.value is not None

@@ -110,7 +110,7 @@ def test_without_rays_client_it_says_what_to_install(capsys, monkeypatch):
 def test_a_search_joins_its_cluster_and_goes_on_with_its_name():
     command = job_command(["tune", "pmf", "--data", "s3://bucket/a b.csv"], "mine")
     added = "--address auto --name mine --resume"
-    assert command.entrypoint == f"exec python -P -m cluster tune {added} pmf --data 's3://bucket/a b.csv'"
+    assert command.entrypoint == f"exec python -P -m reeltune tune {added} pmf --data 's3://bucket/a b.csv'"
     assert command.results == "runs/mine"
     assert not command.shared
 
@@ -119,7 +119,7 @@ def test_a_name_of_the_verb_is_the_jobs_name_and_nothing_is_added_twice():
     words = ["train", "pmf", "--data", "/shared/a.csv", "--name", "mine", "--resume"]
     command = job_command(words, None)
     assert command.name == "mine"
-    assert command.entrypoint == f"exec python -P -m cluster train --address auto {shlex.join(words[1:])}"
+    assert command.entrypoint == f"exec python -P -m reeltune train --address auto {shlex.join(words[1:])}"
 
 
 def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
@@ -129,7 +129,7 @@ def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
 
 def test_a_replay_of_an_ensemble_joins_its_cluster_and_is_no_new_run():
     command = job_command(["replay", "mine", "--architecture", "ensemble"], None)
-    assert command.entrypoint == "exec python -P -m cluster replay --address auto mine --architecture ensemble"
+    assert command.entrypoint == "exec python -P -m reeltune replay --address auto mine --architecture ensemble"
     assert command.results is None
 
 
@@ -148,7 +148,7 @@ def test_results_are_in_the_storage_of_the_command(storage, results):
 
 def test_verbs_that_make_no_run_are_left_as_they_are():
     command = job_command(["data", "ml-100k"], "look")
-    assert command.entrypoint == "exec python -P -m cluster data ml-100k"
+    assert command.entrypoint == "exec python -P -m reeltune data ml-100k"
     assert command.results is None
 
 
