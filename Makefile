@@ -1,6 +1,8 @@
 # Everything runs in .venv, with the exact versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two processes share the tests, a file at a time: each starts Ray once.
+AT_ONCE := -n 2 --dist loadfile
 
 .PHONY: install tune test test-slow lint clean
 
@@ -15,10 +17,10 @@ tune: install
 	$(BIN)/reeltune tune
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest $(AT_ONCE)
 
 test-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(AT_ONCE) -m slow
 
 lint: install
 	$(BIN)/ruff check .
