@@ -19,6 +19,7 @@ from cluster.lane import DIED, TOO_LONG, Failure
 from cluster.lanes import Keeper, lanes
 from cluster.storage import Store
 from tests import scripted
+from tests.heads import until
 from tests.leftovers import eventually_gone, pids
 from trainables import FitFailed
 
@@ -101,12 +102,18 @@ def test_lanes_serve_as_they_come_up_and_one_for_which_there_is_no_room_is_nobod
     eventually_gone()
 
 
-@pytest.mark.parametrize("after", [0.5, 20.0])
-def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resources, store, signals, after):
-    begin = partial(scripted.Scripted, store=store)
-    threading.Timer(after, interrupt).start()  # while the workers start, and while they work
+@pytest.mark.parametrize("at_work", [False, True], ids=["while the workers start", "while they work"])
+def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resources, store, signals, tmp_path, at_work):
+    begin, mark = partial(scripted.Scripted, store=store), tmp_path / "works"
+    order = {"name": "interrupted", "words": 3, "pause": 600.0, "at": 1, "act": "note", "mark": str(mark)}
+
+    def send():
+        until(mark.exists) if at_work else time.sleep(0.5)
+        interrupt()
+
+    threading.Thread(target=send).start()
     with pytest.raises(Interrupted), interruptible(), lanes(1, begin, workers=1, resources=resources) as (lane,):
-        ray.get(lane.ask.remote("interrupted", {"name": "interrupted", "words": 3, "pause": 600.0}))
+        ray.get(lane.ask.remote("interrupted", order))
     assert not [thread for thread in threading.enumerate() if isinstance(thread, Keeper)]
     eventually_gone()
 
