@@ -1,14 +1,15 @@
 """A small search in a process of its own, which can be killed: `python -m tests.driver FOLDER [ADDRESS]`.
 
-Its trials keep their state often, and those of the search take their time. One that is named in REELTUNE_HANGS hangs.
-With REELTUNE_LANES they run in a lane of one worker.
+Its trials keep their state often. With REELTUNE_SLOWLY those of the search take their time; one that is named in
+REELTUNE_HANGS hangs. With REELTUNE_LANES they run in a lane of one worker. A cluster is lost that gives no answer for
+8 s.
 """
 
 import os
 import sys
 from pathlib import Path
 
-from cluster import lane_trial, search
+from cluster import lane_trial, lifeline, search
 from cluster.cli import _watched
 from cluster.interrupt import interruptible
 from cluster.ray_session import session
@@ -23,11 +24,13 @@ SPACE = "[pmf]\nonly = true\nbatch_size = 32\nepochs = 4\n[pmf.learning_rate]\nl
 
 def main(folder: Path, address: str | None) -> int:
     names = [f"pmf-{number:03}" for number in range(TRIALS)]
-    slow = {name: faulty.both(faulty.noting(folder / name), faulty.sleeping(0.03)) for name in names}
+    pause = faulty.sleeping(0.03 if "REELTUNE_SLOWLY" in os.environ else 0.0)
+    noted = {name: faulty.both(faulty.noting(folder / name), pause) for name in names}
     hangs = {name: faulty.looping(folder / "begun") for name in os.environ.get("REELTUNE_HANGS", "").split()}
+    lifeline.LOST_AFTER = 8.0
     in_lanes = "REELTUNE_LANES" in os.environ
-    search.Trial = faulty.saving(0.2, slow | hangs)
-    lane_trial.LaneFit = faulty.saving(0.2, slow | hangs, of=lane_trial.LaneFit)
+    search.Trial = faulty.saving(0.2, noted | hangs)
+    lane_trial.LaneFit = faulty.saving(0.2, noted | hangs, of=lane_trial.LaneFit)
 
     def job(watch):
         with session(address) as resources, interruptible():

@@ -10,8 +10,11 @@ import psutil
 import pytest
 
 from cluster.run_folder import Ledger
+from cluster.slots import Slots
+from tests.driver import SPACE, TRIALS
 from tests.heads import until
 from tests.nodes import cluster, environment
+from tests.searches import searched
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE = 300  # seconds, on a busy machine
@@ -60,14 +63,17 @@ def tries(folder, trial):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return to_the_end(tmp_path_factory.mktemp("whole"))
+def undisturbed(resources, small, tmp_path_factory):
+    """What the search comes to, in this process."""
+    folder = tmp_path_factory.mktemp("whole")
+    searched(small, folder, space=SPACE, trials=TRIALS, taken=Slots(count=1))
+    return entries(folder)
 
 
 @pytest.mark.parametrize("where", [{}, {"REELTUNE_LANES": "1"}], ids=["in process", "in a lane"])
 def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(undisturbed, tmp_path, where):
     for _ in range(2):
-        with search(tmp_path, **where) as process:
+        with search(tmp_path, REELTUNE_SLOWLY="1", **where) as process:
             trial = until_it_keeps_a_state(tmp_path, process)
             process.kill()
     assert to_the_end(tmp_path, **where) == undisturbed
@@ -89,7 +95,7 @@ def test_a_driver_told_to_end_while_a_trial_hangs_ends_at_once_and_says_how_to_g
 
 
 def test_a_search_outlives_a_node_and_goes_on_in_another_cluster_when_its_head_is_lost(undisturbed, tmp_path):
-    with cluster(nodes=3) as first, search(tmp_path, first.address) as process:
+    with cluster(nodes=2) as first, search(tmp_path, first.address, REELTUNE_SLOWLY="1") as process:
         trial = until_it_keeps_a_state(tmp_path, process)
         node = next(node for node in first.nodes if node.works())
         node.kill()
