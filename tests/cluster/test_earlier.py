@@ -17,6 +17,7 @@ from cluster.earlier import begin, best, named, source_of
 from cluster.run_folder import Ledger, RunFolder, read_entries, write_json
 from cluster.search import studies
 from search_spaces import Size, journal, read_spaces
+from tests import inside
 from tests.searches import drain, end
 from trainables import InputError
 from trainables.architectures import ARCHITECTURES
@@ -271,19 +272,19 @@ def test_a_name_and_its_path_are_the_same_run():
     assert named(None) is None
 
 
-SEARCH = [sys.executable, "-m", "cluster", "tune", "pmf", "classifier", "--data", "synthetic:ratings=2000"]
+SEARCH = ["tune", "pmf", "classifier", "--data", "synthetic:ratings=2000"]
 SEARCH += ["--trials", "3", "--concurrent", "1", "--no-ensemble", "--space", "space.toml", "--json"]
 
 
 def tune(*words):
-    done = subprocess.run([*SEARCH, *words], capture_output=True, text=True, check=False)
+    done = inside.reeltune(*SEARCH, *words)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_searches_in_a_row_and_one_killed_and_resumed_with_the_earlier_run_gone():
+def test_searches_in_a_row_and_one_killed_and_resumed_with_the_earlier_run_gone(ray_stays):
     Path("space.toml").write_text("".join(SPACES.values()))
     tune("--name", "first", "--seed", "7", "--split-seed", "42")
     result, said = tune("--name", "same", "--from", "first")
@@ -295,14 +296,15 @@ def test_searches_in_a_row_and_one_killed_and_resumed_with_the_earlier_run_gone(
     assert "first/pmf-001" in in_journal("same", "pmf")
     _, said = tune("--name", "other", "--from", "runs/first", "--split-seed", "5", "--trials", "2")
     assert "from first (another split): " in said
-    first = subprocess.Popen([*SEARCH, "--name", "cut", "--from", "first"], stdout=subprocess.DEVNULL, stderr=PIPE)
+    command = [sys.executable, "-m", "cluster", *SEARCH, "--name", "cut", "--from", "first"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=PIPE)
     until_lines(Path("runs/cut/trials.jsonl"), 3)
     first.terminate()
     first.communicate(timeout=60)
     shutil.move("runs/first", "gone")
     again, _ = tune("--name", "cut", "--from", "first", "--resume")
     assert again["architectures"] == result["architectures"]
-    refused = subprocess.run([*SEARCH, "--name", "cut", "--resume"], capture_output=True, text=True, check=False)
+    refused = inside.reeltune(*SEARCH, "--name", "cut", "--resume")
     assert refused.returncode == 2
     assert "--resume: from was 'first' in run cut and is None now" in refused.stderr
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -188,46 +189,69 @@ def _until(path, count):
     raise AssertionError(f"{path} never got {count} lines")
 
 
+CUT = ["tune", "bias", "pmf", "svdpp_classifier", "--smoke-test", "--concurrent", "1", "--json"]
+CUT_TRIALS = 2 * 3
+
+
+@pytest.fixture(scope="module")
+def undisturbed(resources, tmp_path_factory):
+    """What a search of a solved architecture, a regression and a class head comes to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+        patch.chdir(folder)
+        patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
+        done = inside.reeltune(*CUT, "--name", "whole")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(run, tmp_path, number, code):
-    command = [*SMOKE, "--name", "cut", "--concurrent", "1", "--json"]
+def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(
+    undisturbed, ray_stays, tmp_path, number, code
+):
+    words = [*CUT, "--name", "cut"]
     first = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
+        [sys.executable, "-m", "cluster", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path),
     )
     ledger = Path("runs/cut/trials.jsonl")
     _until(ledger, 3)
     children = psutil.Process(first.pid).children(recursive=True)
+    agents = [process for process in children if process.name().endswith("Agent")]
     first.send_signal(number)
     _, errors = first.communicate(timeout=60)
     assert first.returncode == code
     kept = Ledger(ledger).entries
     if number != signal.SIGKILL:
-        assert errors.splitlines()[-1].endswith("tune --smoke-test --name cut --concurrent 1 --json --resume")
-    _, alive = psutil.wait_procs(children, timeout=15)
-    if number == signal.SIGKILL:  # Ray's own agents outlive a killed driver by a minute: end them here
-        agents = [process for process in alive if process.name().endswith("Agent")]
-        for process in agents:
+        assert errors.splitlines()[-1].endswith(f"{' '.join(words)} --resume")
+    if number == signal.SIGKILL:  # Ray's own agents outlive a killed driver by a minute
+        children = [process for process in children if process not in agents]
+    _, alive = psutil.wait_procs(children, timeout=60)
+    for process in agents:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        alive = [process for process in alive if process not in agents]
     assert not alive, "Ray's processes are gone with the search"
-    done = subprocess.run(
-        [*command, "--resume"], capture_output=True, text=True, check=False, env=environment(tmp_path)
-    )
+    done = inside.reeltune(*words, "--resume")
     assert done.returncode == 0, done.stderr
     entries = Ledger(ledger).entries
     assert entries[: len(kept)] == kept
     assert len({entry.trial for entry in entries}) == len(entries)
     result = json.loads(done.stdout)
-    assert sum(result["trials"].values()) == TRIALS
-    assert result["architectures"] == run[2]["architectures"]
+    assert sum(result["trials"].values()) == CUT_TRIALS
+    assert result["architectures"] == undisturbed["architectures"]
 
 
 @pytest.mark.slow
-def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(tmp_path):
-    command = [sys.executable, "-m", "cluster", "train", "pmf", "--data", "synthetic", "--set", "epochs=300", "--json"]
-    words = [*command, "--checkpoint-every", "0.5", "--name", "cut"]
-    first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(ray_stays, tmp_path):
+    train = ["train", "pmf", "--data", "synthetic", "--set", "epochs=120", "--json"]
+    words = [*train, "--checkpoint-every", "0.5", "--name", "cut"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "cluster", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     end = time.monotonic() + 120
     while not list(Path("runs/cut/fits").glob("*.state*")) and time.monotonic() < end:
         time.sleep(0.02)
@@ -235,10 +259,10 @@ def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_we
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 143, errors
     assert "go on with: reeltune train pmf" in errors.splitlines()[-1]
-    resumed = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    resumed = inside.reeltune(*words, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "epoch 1 of 300" not in resumed.stderr
-    whole = subprocess.run([*command, "--name", "whole"], capture_output=True, text=True, check=True)
+    assert "epoch 1 of 120" not in resumed.stderr
+    whole = inside.reeltune(*train, "--name", "whole")
     assert json.loads(resumed.stdout)["validation"] == json.loads(whole.stdout)["validation"]
     weights = [Path(f"runs/{name}/models/pmf/model.safetensors").read_bytes() for name in ("cut", "whole")]
     assert weights[0] == weights[1]
