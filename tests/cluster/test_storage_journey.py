@@ -1,6 +1,7 @@
 """Whole searches whose home is a real S3 server, on the real command line: killed, moved, cut off from it."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from cluster.dealer import FINALISTS, SEEDS
 from cluster.run_folder import Ledger
-from tests import heads, s3
+from tests import heads, inside, s3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,7 +26,8 @@ TRIALS = 2 * 2
 
 
 def reeltune(*words, **options):
-    command = [sys.executable, "-m", "cluster", *words]
+    command = [sys.executable, "-m", "tests.hasty", *words]
+    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, **options}
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
 
 
@@ -88,7 +90,7 @@ def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port,
     shutil.rmtree(tmp_path / "here")
     done = reeltune(*words, "--resume", cwd=tmp_path / "there")
     assert done.returncode == 0, done.stderr
-    assert "was working on this run last; waiting up to 60 s" in done.stderr
+    assert "was working on this run last; waiting up to 5 s" in done.stderr
     ledger = tmp_path / "there" / "runs" / "mine" / "trials.jsonl"
     assert ledger.read_bytes().startswith(kept)
     assert home.read("trials.jsonl") == ledger.read_bytes()
@@ -98,7 +100,7 @@ def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port,
     assert json.loads(home.read("run.json"))["finished"]
     assert ".lease.json" not in home.names()
     assert not [name for name in home.names() if name.startswith("tune/")]
-    again = reeltune("verdict", home.where, "--json", cwd=tmp_path)
+    again = inside.reeltune("verdict", home.where, "--json")
     assert json.loads(again.stdout)["architectures"].keys() == result["architectures"].keys()
 
 
