@@ -23,11 +23,13 @@ import numpy as np
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder, write_json
 from reeltune.cluster.search.experiment import Plan, search, studies
+from reeltune.cluster.search.tracking import Tracking
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.machine import description
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import slots
-from reeltune.cluster.tensorboard.trials import Board
+from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import DataOptions, prepare
@@ -55,7 +57,7 @@ log = true
 low = 3
 high = 6
 """
-CALLS = ("setup", "on_trial_start", "on_trial_result", "on_trial_complete", "on_trial_error", "on_experiment_end")
+CALLS = ("on_trial_start", "on_trial_result", "on_trial_complete", "on_trial_error", "on_experiment_end")
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 
 
@@ -98,12 +100,13 @@ def searched(folder: RunFolder, trials: int) -> tuple[float, float]:
     )
     clock = Clock()
     for name in CALLS:
-        setattr(Board, name, clock.timed(getattr(Board, name)))
+        setattr(Tracking, name, clock.timed(getattr(Tracking, name)))
     with session(None, data_bytes=prepared.bytes) as resources:
         made, _ = studies(folder, ledger, spaces, prepared.shape, seed=1)
         plan = Plan(trials=trials // len(spaces), seed=1)
         start = time.monotonic()
-        search(plan, made, ledger, data, folder, slots(resources))
+        board = TensorBoard(folder.tensorboard, {name: Drawn.by(study) for name, study in made.items()})
+        search(plan, made, ledger, data, folder, slots(resources), trackers=[board])
         seconds = time.monotonic() - start
     write_json(folder.record, {"verb": "tune"})
     return clock.seconds, seconds

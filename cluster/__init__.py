@@ -8,6 +8,7 @@ From the top down; each folder imports only those below it.
 - `search/`: runs Optuna's trials in Ray Tune
 - `data_parallel/`: keeps groups of Ray Train workers up, which do one fit after another
 - `report/`: makes the page of a finished run
+- `tracking/`: the protocol by which a program shows fits as they go
 - `tensorboard/`: writes the curves and the HParams tab, and shows them
 - `jobs/`: runs the same command elsewhere: as a Ray job, or through Ray's client
 - `runs/`: keeps what a command writes, in a folder or an object store

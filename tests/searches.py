@@ -12,6 +12,8 @@ from reeltune.cluster.search.recorder import Recorder
 from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.session.slots import Slots
+from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.scoring.decoder_table import DECODERS
@@ -81,7 +83,8 @@ def searched(
         started = []
         if lanes is not None:
             started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
-        search(plan, made, ledger, data, run, taken, lanes=started)
+        board = TensorBoard(run.tensorboard, {name: Drawn.by(study) for name, study in made.items()})
+        search(plan, made, ledger, data, run, taken, lanes=started, trackers=[board])
     return Ledger(run.ledger)
 
 

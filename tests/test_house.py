@@ -30,6 +30,7 @@ FLOORS = [
     "cluster/session",
     "cluster/runs",
     "cluster/jobs",
+    "cluster/tracking",
     "cluster/tensorboard",
     "cluster/report",
     "cluster/data_parallel",

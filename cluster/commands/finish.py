@@ -1,6 +1,6 @@
 """The end of a search: opens the sealed rows once, judges each architecture, and writes the files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.bundles import write_bundles
@@ -10,6 +10,7 @@ from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.result import judged_result, score_all
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.data.prepared import Prepared, looks
 
 
@@ -20,11 +21,12 @@ def finish(
     *,
     seconds: Callable[[], float],
     say: Callable[[str], None],
+    trackers: Sequence[Tracker] = (),
 ) -> Result:
     """Open the sealed rows, judge, and write everything. Returns what `--json` prints."""
     if not searched.choices:  # nothing to judge: the rows stay sealed
         result = judged_result(searched, {}, None, prepared, folder)
-        return _written(folder, Answer(**dict(result), schema_number=SCHEMA), seconds())
+        return _written(folder, Answer(**dict(result), schema_number=SCHEMA), seconds(), trackers)
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
@@ -39,22 +41,18 @@ def finish(
     beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
     answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
-    return _written(folder, answer, took)
+    return _written(folder, answer, took, trackers)
 
 
-def _written(folder: RunFolder, answer: Answer, seconds: float) -> Result:
-    """Write `verdict.json`, the reports and TensorBoard's `chosen/`. Returns the answer without its details."""
-    answer = answer.model_copy(update={"seconds": round(seconds, 1)})
-    write_json(folder.verdict, answer.as_json())
-    _show(folder, judged=answer.test_rows is not None)
-    return Result(**{name: getattr(answer, name) for name in Result.model_fields})
-
-
-def _show(folder: RunFolder, *, judged: bool) -> None:
+def _written(folder: RunFolder, answer: Answer, seconds: float, trackers: Sequence[Tracker]) -> Result:
+    """Write `verdict.json` and the reports, and tell the trackers. Returns the answer without its details."""
     # Imported late, so that the plotting libraries take no memory while fits run.
     from reeltune.cluster.report.write import write_reports
-    from reeltune.cluster.tensorboard import chosen
 
+    answer = answer.model_copy(update={"seconds": round(seconds, 1)})
+    write_json(folder.verdict, answer.as_json())
     write_reports(folder)
-    if judged:
-        chosen.write(folder)
+    if answer.test_rows is not None:
+        for tracker in trackers:
+            tracker.chosen(folder)
+    return Result(**{name: getattr(answer, name) for name in Result.model_fields})

@@ -1,11 +1,14 @@
 """Fits chosen configurations with data-parallel workers and shows the progress, for `train`, `tune` and `replay`."""
 
+from collections.abc import Sequence
+
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.data_parallel.fit_all import fit_all
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, waiting
 from reeltune.cluster.session.slots import at_once
+from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.scoring.decoders import Decoder
 
@@ -24,6 +27,7 @@ def refit(
     save_every: float = 10.0,
     bfloat16: bool = False,
     each_epoch: bool = False,
+    trackers: Sequence[Tracker] = (),
 ) -> dict[str, Fitted | Lost]:
     """Do the fits, as many at once as there is room for and `concurrent` allows. Returns them by their orders' keys.
 
@@ -51,6 +55,7 @@ def refit(
         save_every=save_every,
         bfloat16=bfloat16,
         progress=watch.status if each_epoch else watch.tick,
+        trackers=trackers,
     )
 
 

@@ -17,6 +17,7 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
+from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
@@ -76,6 +77,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
             save_every=options.checkpoint_every,
             bfloat16=options.bfloat16,
             each_epoch=True,
+            trackers=[TensorBoard(folder.tensorboard)],
         )
     watch.tick("")
     result = came[options.architecture]

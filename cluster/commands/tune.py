@@ -5,6 +5,7 @@ was chosen, looks at the test rows once, and judges.
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from ray.actor import ActorHandle
@@ -30,6 +31,10 @@ from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import Slots, slots
+from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.cluster.tensorboard.hparams import Drawn
+from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.architectures.table import ARCHITECTURES
 
 
 def tune(options: TuneOptions, watch: Watch) -> Result:
@@ -38,13 +43,30 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     plan = ask(options)
     watch.say(plan.prepared.summary())
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
-        searched = _run(plan, watch)
+        trackers = _trackers(plan)
+        searched = _run(plan, trackers, watch)
         if options.ensemble:
             searched = with_ensemble(searched, plan.prepared, plan.folder)
-        return finish(searched, plan.prepared, plan.folder, seconds=lambda: time.monotonic() - start, say=watch.say)
+        return finish(
+            searched,
+            plan.prepared,
+            plan.folder,
+            seconds=lambda: time.monotonic() - start,
+            say=watch.say,
+            trackers=trackers,
+        )
 
 
-def _run(plan: TunePlan, watch: Watch) -> Searched:
+def _trackers(plan: TunePlan) -> list[Tracker]:
+    shape = plan.prepared.shape
+    searched = {
+        name: Drawn(space=space, reference=ARCHITECTURES[name].reference(shape).model_dump())
+        for name, space in plan.spaces.items()
+    }
+    return [TensorBoard(plan.folder.tensorboard, searched)]
+
+
+def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     """Search and refit in one Ray session."""
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
@@ -54,9 +76,10 @@ def _run(plan: TunePlan, watch: Watch) -> Searched:
         check(options.workers, resources)
         if options.address is not None:
             check_storage(folder.store)
-        choices = _search(plan, ledger, earlier, resources, watch)
+        choices = _search(plan, ledger, earlier, resources, trackers, watch)
         orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
-        fitted = _refit(plan, [*orders.values(), *calibrations(orders)], resources, watch) if orders else {}
+        wanted = [*orders.values(), *calibrations(orders)]
+        fitted = _refit(plan, wanted, resources, trackers, watch) if orders else {}
     watch.status("")
     return Searched(
         architectures=options.architectures,
@@ -72,7 +95,14 @@ def _run(plan: TunePlan, watch: Watch) -> Searched:
     )
 
 
-def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resources, watch: Watch) -> dict[str, Choice]:
+def _search(
+    plan: TunePlan,
+    ledger: Ledger,
+    earlier: Earlier,
+    resources: Resources,
+    trackers: Sequence[Tracker],
+    watch: Watch,
+) -> dict[str, Choice]:
     """Search, and choose a configuration for each architecture. One without a finished confirmation is left out."""
     options, prepared, spaces, folder = plan.options, plan.prepared, plan.spaces, plan.folder
     taken = slots(
@@ -103,7 +133,7 @@ def _search(plan: TunePlan, ledger: Ledger, earlier: Earlier, resources: Resourc
             limit=options.trial_seconds or options.seconds,
             unfinished=cut_off,
         )
-        search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes)
+        search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes, trackers=trackers)
     watch.search_ended()
     found = {name: choose(ledger, name) for name in spaces}
     return {name: choice for name, choice in found.items() if choice is not None}
@@ -133,7 +163,9 @@ def _lanes(
     return trial_lanes(data, taken.count, workers=taken.workers, resources=resources)
 
 
-def _refit(plan: TunePlan, orders: list[FitOrder], resources: Resources, watch: Watch) -> dict[str, Fitted | Lost]:
+def _refit(
+    plan: TunePlan, orders: list[FitOrder], resources: Resources, trackers: Sequence[Tracker], watch: Watch
+) -> dict[str, Fitted | Lost]:
     options = plan.options
     return refit(
         orders,
@@ -145,4 +177,5 @@ def _refit(plan: TunePlan, orders: list[FitOrder], resources: Resources, watch: 
         store=plan.folder.fits,
         watch=watch,
         concurrent=options.concurrent,
+        trackers=trackers,
     )

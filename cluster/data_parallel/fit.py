@@ -11,6 +11,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, k
 from reeltune.cluster.data_parallel.worker import LONGEST_WORD
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
@@ -42,10 +43,13 @@ class Refit:
             bfloat16=bfloat16,
         )
         self.seconds, self.loss = 0.0, float("nan")
+        self.points: list[EpochPoint] = []
+        self.told = 0  # how many of them the driver knows: of a fit that goes on, none
         self.states = Snapshots(store)
         if (state := self.states.load(order.name, asdict(order))) is not None:
             self.fit.load_state(state["fit"])
             self.seconds, self.loss = state["seconds"], state["loss"]
+            self.points = [EpochPoint(**point) for point in state.get("points", ())]
         self.saved = time.monotonic()
         self.reports = run(
             self.fit,
@@ -60,6 +64,7 @@ class Refit:
             self.loss = report.train_loss
             if report.whole:
                 lines.append(self._line(report))
+                self.points.append(_point(report))
             if report.save:
                 break
         done = self.fit.step == self.fit.steps
@@ -70,10 +75,16 @@ class Refit:
                 keep(self.store, self.order, self._fitted(*ended))
             elif time.monotonic() - self.saved >= self.save_every:
                 self._save()
-        return {"done": done, "lines": lines}
+        new, self.told = self.points[self.told :], len(self.points)
+        return {"done": done, "lines": lines, "points": new}
 
     def _save(self) -> None:
-        state = {"fit": self.fit.state(), "seconds": self.seconds, "loss": self.loss}
+        state = {
+            "fit": self.fit.state(),
+            "seconds": self.seconds,
+            "loss": self.loss,
+            "points": [asdict(point) for point in self.points],
+        }
         self.states.save(self.order.name, asdict(self.order), state)
         self.saved = time.monotonic()
 
@@ -104,3 +115,14 @@ class Refit:
             metrics=metrics,
             temperature=temperature,
         )
+
+
+def _point(report: Report) -> EpochPoint:
+    found = report.validation
+    return EpochPoint(
+        epoch=report.epoch,
+        train_loss=report.train_loss,
+        learning_rate=report.learning_rate,
+        mse=None if found is None else found.of("mean"),
+        argmax_mse=None if found is None else found.of("argmax"),
+    )

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import ray
@@ -15,6 +15,7 @@ from reeltune.cluster.data_parallel.mailbox import DIED, Failure, Word
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
+from reeltune.cluster.tracking.tracker import FitEnd, Tracker
 from reeltune.trainables.data import Rows
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
 
@@ -32,6 +33,7 @@ def fit_all(
     save_every: float = 10.0,
     bfloat16: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    trackers: Sequence[Tracker] = (),
 ) -> dict[str, Fitted | Lost]:
     """Do all of the fits, in order and so many at once, and give what came of each by its key.
 
@@ -48,7 +50,7 @@ def fit_all(
         begin = partial(Refit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
         with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources) as started:
-            came |= _serve(left, started, store, progress)
+            came |= _serve(left, started, store, progress, trackers)
     store.clear()
     return came
 
@@ -61,7 +63,11 @@ def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
 
 
 def _serve(
-    orders: list[FitOrder], lanes: list[ActorHandle], store: Store, progress: Callable[[str], None]
+    orders: list[FitOrder],
+    lanes: list[ActorHandle],
+    store: Store,
+    progress: Callable[[str], None],
+    trackers: Sequence[Tracker],
 ) -> dict[str, Fitted | Lost]:
     """Give each lane a fit as it comes up, and the next one when it is through with that."""
     came: dict[str, Fitted | Lost] = {}
@@ -86,14 +92,25 @@ def _serve(
             else:
                 for line in said["lines"]:
                     progress(line)
+                for tracker in trackers:
+                    tracker.update(order.tracked.name, said["points"])
                 if not said["done"]:
                     asked[lane.ask.remote(order.name, order)] = lane, order
                     continue
                 came[order.key] = _fitted(order, store)
+            _tell_end(came[order.key], order, trackers)
         if left:
             order = left.popleft()
+            for tracker in trackers:
+                tracker.began(order.tracked)
             asked[lane.ask.remote(order.name, order)] = lane, order
     return came
+
+
+def _tell_end(came: Fitted | Lost, order: FitOrder, trackers: Sequence[Tracker]) -> None:
+    end = FitEnd(state="failed", epochs=0) if isinstance(came, Lost) else FitEnd(state="done", epochs=came.epochs)
+    for tracker in trackers:
+        tracker.ended(order.tracked.name, end)
 
 
 def _fitted(order: FitOrder, store: Store) -> Fitted:

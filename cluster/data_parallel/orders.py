@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.tracking.tracker import TrackedFit
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.scoring.decoders import Decoder
@@ -23,6 +25,18 @@ class FitOrder:
     config: dict[str, Any]
     seed: int
     rows: Literal["training", "fitting"] = "training"  # "fitting": validation rows too, and nothing to validate on
+
+    @property
+    def tracked(self) -> TrackedFit:
+        """The fit as trackers know it: `refits/pmf-seed-42`, or the architecture of a `train`."""
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self.key)
+        stage: Literal["refit", "train"] = "train" if self.key == self.architecture else "refit"
+        return TrackedFit(
+            name=name if stage == "train" else f"refits/{name}",
+            architecture=self.architecture,
+            stage=stage,
+            config=self.config,
+        )
 
     @property
     def name(self) -> str:

@@ -17,13 +17,13 @@ from reeltune.cluster.search.messages import Config, order_of
 from reeltune.cluster.search.recorder import Recorder, attributes, outcome
 from reeltune.cluster.search.schedulers import SCHEDULERS, PerArchitecture
 from reeltune.cluster.search.searcher import TrialSearcher
+from reeltune.cluster.search.tracking import Tracking
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier
 from reeltune.cluster.session.ray_private_libraries import RETRIES, allow_pending, survive_deaths
 from reeltune.cluster.session.slots import Slots
-from reeltune.cluster.tensorboard.hparams import Drawn
-from reeltune.cluster.tensorboard.trials import Board
+from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.search_spaces import SAMPLERS, Space, Study, journal, unfinished
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
@@ -108,6 +108,7 @@ def search(
     *,
     ended: Callable[[Entry], None] = lambda entry: None,
     lanes: Sequence[ActorHandle] = (),
+    trackers: Sequence[Tracker] = (),
 ) -> None:
     """Run all trials, in the lanes if there are any. `ended` is called with each entry of the ledger."""
     # Asked one ahead, so that the study knows most; more where an autoscaler is to see what is wanted.
@@ -127,7 +128,6 @@ def search(
         deadline=plan.deadline,
         reason=faults.why,
     )
-    drawn = {name: Drawn.by(study) for name, study in studies.items()}
     tuner = tune.Tuner(
         _trainable(data, taken, plan.limit, lanes),
         tune_config=tune.TuneConfig(
@@ -144,7 +144,7 @@ def search(
             storage_path=str(Path(folder.path).absolute()),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
-            callbacks=[faults, Board(folder.tensorboard, ledger, drawn, disk=disk)],
+            callbacks=[faults, Tracking(trackers, ledger, disk=disk)],
             verbose=0,
         ),
     )

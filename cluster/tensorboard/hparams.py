@@ -16,6 +16,7 @@ from tensorboard.plugins.hparams.api_pb2 import (
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from tensorboard.plugins.hparams.summary_v2 import Discrete, Domain, Metric, RealInterval, hparams_pb
 
+from reeltune.cluster.tracking.tracker import TrackedFit
 from reeltune.search_spaces import Space, Study
 
 VALUE, STATE = "trial/value", "trial/state"
@@ -74,10 +75,10 @@ def experiment(searched: Mapping[str, Drawn]) -> Summary:
     return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
 
 
-def start(trial: Mapping[str, Any], searched: Drawn) -> Summary:
+def start(fit: TrackedFit, searched: Drawn) -> Summary:
     """The start of a trial's session, with its hyperparameters."""
-    about = {"architecture": trial["architecture"], "stage": trial["stage"]}
-    return hparams_pb({**about, **searched.varied(trial["config"])}, trial_id=trial["trial"])
+    about = {"architecture": fit.architecture, "stage": fit.stage}
+    return hparams_pb({**about, **searched.varied(fit.config)}, trial_id=fit.name)
 
 
 def end(state: str, *, at: float) -> Summary:

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from reeltune import load
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from tests import inside
+from tests import boards, inside
 
 
 def reeltune(*words, stdin=None):
@@ -222,6 +223,8 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
     assert set(result["validation"]) == set(result["test"]) == metrics
     assert result["config"]["epochs"] == 2
+    [run] = Path("runs").iterdir()
+    assert [event.step for event in boards.scalars(run, "classifier", "mse/validation")] == [1, 2]
     pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
     rated = reeltune("predict", result["model"], "pairs.csv", "-o", "out.csv", *columns, "--json")
     assert json.loads(rated.stdout) == {"pairs": 2, "unknown_users": 1, "unknown_items": 0, "output": "out.csv"}

@@ -70,8 +70,29 @@ def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
         assert two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
 
 
+class Told:
+    """A tracker that keeps what it is told of each fit."""
+
+    def __init__(self):
+        self.fits, self.epochs, self.ends = {}, {}, {}
+
+    def began(self, fit):
+        self.fits[fit.name], self.epochs[fit.name] = fit, []
+
+    def update(self, name, points):
+        self.epochs[name] += [point.epoch for point in points]
+
+    def ended(self, name, end):
+        self.ends[name] = end.state
+
+
 @pytest.fixture(scope="module")
-def several(resources, data, tmp_path_factory):
+def told():
+    return Told()
+
+
+@pytest.fixture(scope="module")
+def several(resources, data, told, tmp_path_factory):
     """Fits in two lanes, of which one cannot go on; lines of progress, with the workers there; what is on the disk."""
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
@@ -84,6 +105,7 @@ def several(resources, data, tmp_path_factory):
         store=Store(str(folder / "t")),
         at_once=2,
         progress=lambda line: lines.append((line, len(workers_alive()))),
+        trackers=[told],
     )
     return came, lines, list(folder.iterdir())
 
@@ -105,6 +127,13 @@ def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validate
     fit = Fit(ARCHITECTURES["pmf"], config, data.shape, rows, seed=1)
     list(run(fit))
     assert all(torch.equal(more.weights[name], tensor) for name, tensor in fit.model.state_dict().items())
+
+
+@pytest.mark.usefixtures("several")
+def test_trackers_are_told_of_each_fit_its_epochs_and_its_end(told):
+    assert told.ends == {"refits/a": "done", "refits/wild": "failed", "refits/b": "done", "refits/more": "done"}
+    assert told.epochs["refits/a"] == told.epochs["refits/more"] == [1, 2]
+    assert (told.fits["refits/more"].architecture, told.fits["refits/more"].stage) == ("pmf", "refit")
 
 
 def test_progress_tells_each_epoch(several):

@@ -12,8 +12,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.session.slots import Slots
+from reeltune.cluster.tensorboard.event_files import TAGS, TensorBoard
 from reeltune.cluster.tensorboard.hparams import METRICS, STATE, STATES, VALUE, Drawn, experiment, start
-from reeltune.cluster.tensorboard.trials import TAGS
+from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from tests.boards import Server
@@ -195,5 +196,38 @@ def test_the_tab_takes_every_parameter_of_every_architecture(small):
         every[name] = Drawn(space=Space(architecture=name, parameters={}, fixed=reference), reference=reference)
     assert experiment(every).ByteSize() > 0
     for name, one in every.items():
-        order = {"trial": f"{name}-000", "architecture": name, "stage": "search", "config": one.reference}
-        assert start(order, one).ByteSize() > 0
+        fit = TrackedFit(name=f"{name}-000", architecture=name, stage="search", config=one.reference)
+        assert start(fit, one).ByteSize() > 0
+
+
+def points(*epochs):
+    return [EpochPoint(epoch=n, train_loss=1 / n, learning_rate=0.1, mse=None, argmax_mse=None) for n in epochs]
+
+
+def scalars_of(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: [event.step for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_a_fit_that_is_in_no_search_has_its_curves_and_no_session(tmp_path):
+    board = TensorBoard(tmp_path)
+    fit = TrackedFit(name="refits/pmf-seed-42", architecture="pmf", stage="refit", config={})
+    board.began(fit)
+    board.update(fit.name, points(1, 2))
+    board.ended(fit.name, FitEnd(state="done", epochs=2))
+    assert scalars_of(tmp_path / fit.name) == {"loss/train": [1, 2], "learning_rate": [1, 2]}
+
+
+def test_epochs_that_a_crash_repeats_are_written_once_and_a_fit_that_begins_again_starts_its_file_anew(tmp_path):
+    board = TensorBoard(tmp_path)
+    fit = TrackedFit(name="pmf", architecture="pmf", stage="train", config={})
+    board.began(fit)
+    board.update(fit.name, points(1, 2))
+    board.update(fit.name, points(1, 2, 3))
+    board.close()
+    assert scalars_of(tmp_path / "pmf")["loss/train"] == [1, 2, 3]
+    board.began(fit)
+    board.update(fit.name, points(1))
+    board.close()
+    assert scalars_of(tmp_path / "pmf")["loss/train"] == [1]
