@@ -32,6 +32,7 @@ def found(**changes):
     """What a verdict says of an architecture."""
     return {
         "config": {"factors": 3, "rate": 0.12345678},
+        "timed": None,
         "validation": METRICS,
         "test": METRICS,
         "gain": 0.029,

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "cluster" / "deploy" / "slurm" / "tune.sbatch"
-SEARCH = ["pmf", "bias", "--data", "synthetic:ratings=3000", "--trials", "12", "--no-ensemble"]
+SEARCH = ["pmf", "bias", "--data", "synthetic:ratings=3000", "--trials", "6", "--no-ensemble"]
 SRUN = """#!/bin/bash
 while [[ $1 = --* ]]; do shift; done
 exec "$@"

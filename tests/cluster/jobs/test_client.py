@@ -70,7 +70,8 @@ def test_ctrl_c_ends_it_there_with_everything_kept(head):
 def packed(name, **record):
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        content = json.dumps(record).encode()
+        asked = {"verb": "tune", "architectures": ["pmf"], "data": "a.csv", "trials": 5}
+        content = json.dumps({"asked": asked, **record}).encode()
         info = tarfile.TarInfo(f"{name}/run.json")
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))

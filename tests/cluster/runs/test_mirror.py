@@ -14,13 +14,14 @@ from reeltune.cluster.runs import lease, mirror
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.runs.mirror import fetch, stamps
+from reeltune.cluster.runs.record import AskedToTune
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.interrupt import Interrupted, interruptible
 from reeltune.trainables.errors import InputError, StorageFailed
 from tests import s3
 from tests.cluster.runs.test_folder import ENTRY
 
-ASKED = {"data": "a.csv", "trials": 5}
+ASKED = AskedToTune(data="a.csv", trials=5, architectures=["pmf"])
 
 
 @pytest.fixture
