@@ -12,6 +12,8 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import InputError
 
+ParameterGroup = dict[str, Any]  # "params" and their "weight_decay", as AdamW takes them
+
 
 class RatingModel(nn.Module):
     """A model with a scalar head (`grid` is None) or a class head (`grid` holds the classes' ratings).
@@ -68,7 +70,7 @@ class RatingModel(nn.Module):
         lack something that the configuration needs.
         """
 
-    def groups(self, config: Any) -> list[dict[str, Any]]:
+    def groups(self, config: Any) -> list[ParameterGroup]:
         """Parameter groups for AdamW; every parameter is in exactly one of them.
 
         Beside AdamW's keys a group may have a `share`: its learning rate as a share of the schedule's.
@@ -98,7 +100,7 @@ class RatingModel(nn.Module):
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
 
 
-def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[ParameterGroup]:
     """Weights decay; biases and norms (the parameters of one dimension) do not, as in fastai."""
     listed = list(parameters)
     groups = [

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,7 @@ from reeltune.cluster.runs.storage import Store
 
 ZIP = b"PK\x03\x04"  # first bytes of torch's files; its older format, a bare pickle, is refused
 DIGEST = hashlib.sha256().digest_size
+FitState = dict[str, Any]  # tensors and plain values, as torch saves them
 
 
 class Snapshots:
@@ -27,7 +29,7 @@ class Snapshots:
         self.store = store
         self._numbers: dict[str, int] = {}
 
-    def save(self, name: str, order: dict[str, Any], state: dict[str, Any]) -> None:
+    def save(self, name: str, order: Mapping[str, object], state: FitState) -> None:
         """Write a checkpoint of a fit over its last but one. Raises StorageFailed if the store keeps failing."""
         number = self._next(name)
         buffer = io.BytesIO()
@@ -36,7 +38,7 @@ class Snapshots:
         self.store.write(_slot(name, number), hashlib.sha256(content).digest() + content)
         self._numbers[name] = number
 
-    def load(self, name: str, order: dict[str, Any]) -> dict[str, Any] | None:
+    def load(self, name: str, order: Mapping[str, object]) -> FitState | None:
         """The latest whole checkpoint of a fit, its tensors on the CPU; None if there is none of this order."""
         found = [kept for kept in self._kept(name) if kept["order"] == _fingerprint(order)]
         return max(found, key=lambda kept: kept["number"])["state"] if found else None
@@ -58,7 +60,7 @@ class Snapshots:
             self._numbers[name] = max((kept["number"] for kept in self._kept(name)), default=-1)
         return self._numbers[name] + 1
 
-    def _kept(self, name: str) -> list[dict[str, Any]]:
+    def _kept(self, name: str) -> list[FitState]:
         return [kept for number in (0, 1) if (kept := _whole(self.store.read(_slot(name, number)))) is not None]
 
 
@@ -66,7 +68,7 @@ def _slot(name: str, number: int) -> str:
     return f"{name}.state{number % 2}"
 
 
-def _whole(content: bytes | None) -> dict[str, Any] | None:
+def _whole(content: bytes | None) -> FitState | None:
     if content is None or content[DIGEST : DIGEST + len(ZIP)] != ZIP:
         return None
     if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
@@ -77,5 +79,5 @@ def _whole(content: bytes | None) -> dict[str, Any] | None:
         return None
 
 
-def _fingerprint(order: dict[str, Any]) -> str:
+def _fingerprint(order: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()

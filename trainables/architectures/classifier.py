@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import RatingModel, decay_groups, embedding, embedding_width
+from reeltune.trainables.model import ParameterGroup, RatingModel, decay_groups, embedding, embedding_width
 
 
 class Config(ClassHeadConfig):
@@ -75,7 +75,7 @@ class Model(RatingModel):
         assert self.grid is not None
         return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
 
-    def groups(self, config: Any) -> list[dict[str, Any]]:
+    def groups(self, config: Any) -> list[ParameterGroup]:
         """The vectors, and the head, which has a decay and a share of the learning rate of its own."""
         tables = [*self.users.parameters(), *self.items.parameters()]
         head = [weight for name, weight in self.named_parameters() if not name.startswith(("users.", "items."))]

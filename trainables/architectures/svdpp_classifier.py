@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
 from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import batch_for, decay_groups
+from reeltune.trainables.model import ParameterGroup, batch_for, decay_groups
 
 
 class Config(TrunkConfig, ClassHeadConfig):
@@ -61,7 +61,7 @@ class Model(TrunkModel):
         assert self.grid is not None
         return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
 
-    def groups(self, config: Any) -> list[dict[str, Any]]:
+    def groups(self, config: Any) -> list[ParameterGroup]:
         head = [*self.layers.parameters(), *self.classes.parameters()]
         groups = decay_groups(head, config.head_decay)
         return [*super().groups(config), *({**group, "share": config.head_rate} for group in groups)]

@@ -19,7 +19,7 @@ from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import RatingModel
+from reeltune.trainables.model import ParameterGroup, RatingModel
 
 STEPS = 36  # of an epoch, when the defaults were chosen
 UNIT = 4.0  # ratings are in quarters of the scale's span, so that settings found on 1 to 5 stars hold on any scale
@@ -198,7 +198,7 @@ class TrunkModel(RatingModel):
         self.trunk.see(rows.users, rows.items)
         self.mean.fill_(rows.ratings.mean())
 
-    def groups(self, config: Any) -> list[dict[str, Any]]:
+    def groups(self, config: Any) -> list[ParameterGroup]:
         return [{"params": list(self.trunk.parameters()), "weight_decay": 0.0}]  # `shrink` is its decay
 
     def shrink(self, rate: float) -> None:
