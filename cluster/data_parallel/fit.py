@@ -1,4 +1,4 @@
-"""A fit that `train` or the refits after a search order, on a lane's workers."""
+"""A fit of `train`, or a refit, on the workers of a lane."""
 
 import time
 from dataclasses import asdict
@@ -6,9 +6,9 @@ from dataclasses import asdict
 import ray
 import torch
 
-from reeltune.cluster.data_parallel.mailbox import Word
+from reeltune.cluster.data_parallel.mailbox import Progress
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, keep
-from reeltune.cluster.data_parallel.worker import LONGEST_WORD
+from reeltune.cluster.data_parallel.worker import LONGEST_UPDATE
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
@@ -18,14 +18,16 @@ from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 
 
 class Refit:
-    """Its words have a line for each epoch. The first worker writes its states, and what came of it, to storage."""
+    """Its updates have a line and a point for each epoch. Rank 0 writes its checkpoints and its result to storage."""
 
     def __init__(
         self,
         order: FitOrder,
         device: torch.device,
         *,
-        data: list[ray.ObjectRef],  # in a list: by reference, so that workers map it and none copies it
+        data: list[
+            ray.ObjectRef
+        ],  # in a list, so that Ray passes the reference: workers map the object and none copies it
         store: Store,
         save_every: float,
         bfloat16: bool,
@@ -44,7 +46,7 @@ class Refit:
         )
         self.seconds, self.loss = 0.0, float("nan")
         self.points: list[EpochPoint] = []
-        self.told = 0  # how many of them the driver knows: of a fit that goes on, none
+        self.told = 0  # how many of them the driver has: none of a fit that goes on after a crash
         self.states = Snapshots(store)
         if (state := self.states.load(order.name, asdict(order))) is not None:
             self.fit.load_state(state["fit"])
@@ -55,10 +57,10 @@ class Refit:
             self.fit,
             validation=self.data.held_out(order),
             decoder=self.data.decoder,
-            save_every=min(save_every, LONGEST_WORD),
+            save_every=min(save_every, LONGEST_UPDATE),
         )
 
-    def next(self) -> Word:
+    def next(self) -> Progress:
         start, lines = time.monotonic(), []
         for report in self.reports:
             self.loss = report.train_loss

@@ -1,4 +1,4 @@
-"""Data-parallel fits under Ray Train: lanes of workers, started once, do a list of them one after another."""
+"""Data-parallel fits under Ray Train: lanes of workers start once, and do a list of fits one after another."""
 
 import logging
 from collections import deque
@@ -11,7 +11,7 @@ from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, Failure, Word
+from reeltune.cluster.data_parallel.mailbox import DIED, Failure, Progress
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
@@ -35,11 +35,11 @@ def fit_all(
     progress: Callable[[str], None] = lambda line: None,
     trackers: Sequence[Tracker] = (),
 ) -> dict[str, Fitted | Lost]:
-    """Do all of the fits, in order and so many at once, and give what came of each by its key.
+    """Do all fits, in order and `at_once` at a time, and return the result of each by its order's key.
 
-    What is done, and the last states of what is not, are kept in the store: a group that lost a worker goes on from
+    Results and the last checkpoints of running fits are kept in the store. A group that lost a worker goes on from
     them, and so does a call with the same store after this process died. At the end the store is emptied.
-    Raises InputError where the cluster is too small, FitFailed where no group starts, StorageFailed.
+    Raises InputError if the cluster is too small, FitFailed if no group starts, and StorageFailed.
     """
     check(workers, resources, bfloat16=bfloat16)
     check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=workers)
@@ -56,7 +56,7 @@ def fit_all(
 
 
 def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
-    """Refuse batches that leave a worker less than two rows: one has no spread to normalise. Raises InputError."""
+    """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
     smallest = min(len(rows), *sizes)
     if smallest < 2 * workers:
         raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
@@ -69,7 +69,7 @@ def _serve(
     progress: Callable[[str], None],
     trackers: Sequence[Tracker],
 ) -> dict[str, Fitted | Lost]:
-    """Give each lane a fit as it comes up, and the next one when it is through with that."""
+    """Give each lane a fit as the lane comes up, and the next fit when it has finished one."""
     came: dict[str, Fitted | Lost] = {}
     left = deque(orders)
     coming: dict[ObjectRef, ActorHandle] = {lane.ready.remote(): lane for lane in lanes}
@@ -85,7 +85,7 @@ def _serve(
                 continue  # the others do without it
         else:
             lane, order = asked.pop(reference)
-            said: Word | Failure = ray.get(reference)
+            said: Progress | Failure = ray.get(reference)
             if isinstance(said, Failure):
                 log.warning("%s failed: %s", order.key, said)
                 came[order.key] = _lost(order, said)

@@ -1,7 +1,8 @@
-"""A lane's mailbox: between who asks for a fit, word by word, and the workers of one Ray Train run that stay up.
+"""A lane's mailbox: the actor between a caller, who asks for a fit step by step, and the workers that do it.
 
-The workers fetch what is asked of them; nothing is sent. So none of them waits for another while there is nothing to
-do, and a group that was started again, or a fit that was left in the middle, needs no message of its own.
+The workers belong to one Ray Train run that stays up. They fetch commands from the mailbox; the mailbox never calls
+them. So no worker waits for another while there is nothing to do, and neither a restarted group nor a fit that was
+dropped half-way needs a message of its own.
 """
 
 import asyncio
@@ -17,17 +18,17 @@ from ray.exceptions import RayActorError
 
 from reeltune.cluster.session.ray_private import ping
 
-TRIES = 3  # of a group of workers, until the fit that it dies of is given up
-GRACE = 5.0  # seconds after one worker's failure in which the others say theirs
-PING = 2.0  # seconds in which a living process answers
-DIED, TOO_LONG = "Died", "TooLong"  # kinds of failure that are no exception of the fit's
+TRIES = 3  # times that a group of workers may die of a fit before the fit is given up
+GRACE = 5.0  # seconds, after one worker has failed, for the others to report their failures
+PING = 2.0  # seconds in which a living and idle process answers
+DIED, TOO_LONG = "Died", "TooLong"  # kinds of failure that are no exception raised by the fit
 
-Word = dict[str, Any]  # what a fit said last; "done" in it: it was its last
+Progress = dict[str, Any]  # a progress update of a fit; "done" marks the last
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """That a fit is to say its next word. A worker that holds another fit drops that one."""
+    """Asks all workers for the next update of a fit. A worker that holds another fit drops it."""
 
     number: int
     fit: str
@@ -36,7 +37,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a fit will say no more."""
+    """Why a fit cannot go on."""
 
     kind: str  # the exception's class
     message: str
@@ -46,24 +47,24 @@ class Failure:
 
 
 class StaleGroup(RuntimeError):
-    """The worker belongs to a group that was given up: it is to end."""
+    """Raised in a worker whose group was given up: it must end."""
 
 
 class Lane:
-    """Runs as an actor that takes no CPU. It can be killed: what its workers do not know again, they fetch again."""
+    """An actor that takes no CPU. Ray may restart it at any time: its workers then say hello and fetch again."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.group: str | None = None  # names one start of the workers
+        self.group: str | None = None  # a new name for each start of the workers
         self.handles: dict[int, ActorHandle] = {}
-        self.started = False  # it was up once, and comes back if it goes
-        self.ends, self.why = 0, ""  # of groups, since a fit last said a word
+        self.started = False  # it was up once: if its group ends, another starts
+        self.ends, self.why = 0, ""  # groups that have ended since a fit's last update, and why the last one did
         self.holder: ActorHandle | None = None
         self.closed = False
         self.command: Command | None = None
-        self.number = time.time_ns()  # no number of a mailbox that was here before
-        self.said: Word | Failure | None = None
-        self.words: dict[int, Word] = {}  # by rank
+        self.number = time.time_ns()  # larger than any number used before this actor was restarted
+        self.said: Progress | Failure | None = None
+        self.answers: dict[int, Progress] = {}  # by rank
         self.failures: dict[int, Failure] = {}
         self.asking = asyncio.Lock()
         self.news = asyncio.Event()
@@ -71,31 +72,31 @@ class Lane:
     # Called by the driver
 
     async def ready(self) -> str | None:
-        """Wait until the workers are up; why they are not, where several starts have failed."""
+        """Wait until the workers are up. Returns None, or why they are not after several failed starts."""
         await self._until(lambda: self._up() or self.ends >= TRIES)
         return None if self._up() else self.why
 
     async def ended(self, why: str) -> None:
-        """The workers' run has ended, and another one is about to start."""
+        """The workers' Ray Train run has ended, and another is about to start."""
         self._give_up()
-        self.words, self.failures = {}, {}  # a group that is started again says all of it again
+        self.answers, self.failures = {}, {}  # the next group answers the command from its beginning
         self.ends, self.why = self.ends + 1, why
         if self.command is not None and self.ends >= TRIES:
             self._settle(Failure(kind=DIED, message=f"its workers died {TRIES} times: {why}"))
         self._tell()
 
     async def close(self) -> None:
-        """Have the workers end once they have nothing to do."""
+        """Let the workers end once they have nothing to do."""
         self.closed = True
         self._tell()
 
     async def processes(self) -> list[ActorHandle]:
         return list(self.handles.values())
 
-    # Called by who wants fits
+    # Called by callers that want fits
 
     async def claim(self, who: ActorHandle) -> bool:
-        """Whether the lane, once it is up, is now for this actor alone. One that has died holds nothing."""
+        """Whether this actor now has the lane to itself: the lane is up, and no other living actor holds it."""
         if not self.started:
             return False
         if self.holder is None or self.holder == who or await _dead([self.holder]):
@@ -106,13 +107,13 @@ class Lane:
         if self.holder == who:
             self.holder = None
 
-    async def ask(self, fit: str, order: Any, limit: float | None = None) -> Word | Failure:
-        """The next word of a fit, which has `limit` seconds for it; time in which no group is up does not count."""
+    async def ask(self, fit: str, order: Any, limit: float | None = None) -> Progress | Failure:
+        """The next update of a fit, within `limit` seconds. Time in which no group is up does not count."""
         if self.command is not None and self.command.fit != fit:
             await self._abandoned(self.command)
-        async with self.asking:  # what a holder asked that then died comes to its end first
+        async with self.asking:  # a command of a holder that has died ends first
             self.number += 1
-            self.said, self.words, self.failures, self.ends = None, {}, {}, 0
+            self.said, self.answers, self.failures, self.ends = None, {}, {}, 0
             self.command = Command(number=self.number, fit=fit, order=order)
             self._tell()
             while self.command is not None:
@@ -131,7 +132,7 @@ class Lane:
         self._tell()
 
     async def next(self, group: str, seen: int) -> Command | None:
-        """The command after the one of this number; None when the lane has been closed."""
+        """Wait for the command after number `seen`. Returns None when the lane is closed. Raises StaleGroup."""
         await self._until(
             lambda: group != self.group or (self._up() and (self.closed or self._asked_after(seen))),
         )
@@ -139,36 +140,39 @@ class Lane:
             raise StaleGroup
         return self.command
 
-    async def answer(self, number: int, rank: int, word: Word) -> None:
-        """A worker is through with the word. Once all of them are, the first one's is what was asked for."""
+    async def answer(self, number: int, rank: int, update: Progress) -> None:
+        """A worker has done the command. Once all have, the caller gets the update of rank 0."""
         if not self._current(number):
             return
-        self.words[rank] = word
+        self.answers[rank] = update
         self._tell()
-        if len(self.words) == self.workers:
-            self._settle(self.words[0])
+        if len(self.answers) == self.workers:
+            self._settle(self.answers[0])
 
     async def failed(self, number: int, rank: int, failure: Failure) -> bool:
-        """A worker's fit failed. True: on all of them, so that the group can go on; else the worker is to end."""
+        """A worker's fit failed.
+
+        Returns True if it failed on every worker, so that the group goes on; else the worker must end.
+        """
         if not self._current(number):
             return False
-        failures, words, group = self.failures, self.words, self.group
+        failures, answers, group = self.failures, self.answers, self.group
         failures[rank] = failure
         self._tell()
         with suppress(TimeoutError):
-            all_said = self._until(lambda: len(failures) + len(words) >= self.workers or group != self.group)
+            all_said = self._until(lambda: len(failures) + len(answers) >= self.workers or group != self.group)
             await asyncio.wait_for(all_said, GRACE)
         if len(failures) == self.workers:
             if self._current(number):
                 self._settle(failures[min(failures)])
             return True
-        # Another worker has died, and this one failed of that: the fit is tried again. Or it failed on this one alone.
+        # If another worker died, this one failed because of it: the fit is retried. Else it failed on this one alone.
         others = [process for rank, process in self.handles.items() if rank not in failures]
         if group == self.group and not await _dead(others) and self._current(number):
             self._kill_group(failure)
         return False
 
-    # What it knows
+    # Internals
 
     def _up(self) -> bool:
         return len(self.handles) == self.workers
@@ -179,12 +183,12 @@ class Lane:
     def _asked_after(self, number: int) -> bool:
         return self.command is not None and self.command.number > number
 
-    def _settle(self, said: Word | Failure) -> None:
+    def _settle(self, said: Progress | Failure) -> None:
         self.said, self.command = said, None
         self._tell()
 
     async def _settled(self, limit: float | None) -> None:
-        """Wait for the command's end, or the group's. A group that takes too long is killed: it will not end itself."""
+        """Wait until the command or the group has ended. Kill a group that takes too long: it cannot end itself."""
         group = self.group
         try:
             await asyncio.wait_for(self._until(lambda: self.command is None or group != self.group), limit)
@@ -192,7 +196,7 @@ class Lane:
             self._kill_group(Failure(kind=TOO_LONG, message=""))
 
     async def _abandoned(self, command: Command) -> None:
-        """End what a holder asked that has died since, whose fit nobody wants any more."""
+        """End the command of a holder that has died since: nobody wants that fit any more."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._until(lambda: self.command != command), GRACE)
         if self.command == command:
@@ -223,7 +227,7 @@ def kill(processes: Iterable[ActorHandle]) -> None:
 
 
 async def _dead(actors: list[ActorHandle]) -> bool:
-    """Whether one of them has died. One that is busy does not answer, and lives."""
+    """Whether one of them has died. A busy actor does not answer in time, and counts as alive."""
     for actor in actors:
         try:
             await asyncio.wait_for(ping(actor), PING)

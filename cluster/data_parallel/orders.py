@@ -1,4 +1,4 @@
-"""Fits that `train` and the refits after a search order, and what came of each, also as it is kept in storage."""
+"""What a fit of `train` or a refit is asked for, what it sees, and its result, also as kept in storage."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from reeltune.trainables.scoring.decoders import Decoder
 
 @dataclass(frozen=True, kw_only=True)
 class FitOrder:
-    """A fit that workers are asked for; its key tells it from the others."""
+    """A fit that workers are asked for. Its key is unique among the orders of one call."""
 
     key: str
     architecture: str
@@ -40,7 +40,7 @@ class FitOrder:
 
     @property
     def name(self) -> str:
-        """Of its files: another for whatever else is ordered."""
+        """File name: a hash of the order, so different orders never share a file."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 

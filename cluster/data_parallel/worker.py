@@ -1,4 +1,4 @@
-"""What each worker of a lane runs: one fit after another, each asked for one word after another."""
+"""What each worker of a lane runs: one fit after another, each in steps that end with a progress update."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,26 +12,26 @@ from ray.exceptions import RayError
 from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import get_device
 
-from reeltune.cluster.data_parallel.mailbox import Failure, Word
+from reeltune.cluster.data_parallel.mailbox import Failure, Progress
 from reeltune.trainables.errors import one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 
-LONGEST_WORD = 1.0  # seconds between two words of a fit
+LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
 
 class Asked(Protocol):
-    """A fit that is asked for its next word, on every worker alike. The first one's goes to who asked."""
+    """A fit on one worker of a group. All workers step together, and rank 0's update goes to the caller."""
 
-    def next(self) -> Word:
-        """Go on to the next word; with "done" in it, the fit is at its end."""
+    def next(self) -> Progress:
+        """Work until the next update is due. An update with "done" true is the last."""
         ...
 
 
-Begin = Callable[[Any, torch.device], Asked]  # begins a fit that is ordered, or goes on with it, on every worker
+Begin = Callable[[Any, torch.device], Asked]  # begins the fit of an order on one worker, or goes on from its checkpoint
 
 
 def serve(settings: dict[str, Any]) -> None:
-    """Ask the lane what is to be done, and do it, until it is closed."""
+    """Fetch commands from the lane and do them until it is closed. Runs as Ray Train's training function."""
     lane: ActorHandle = settings["lane"]
     device, rank = get_device(), ray.train.get_context().get_world_rank()
     if device.type == "cpu":
@@ -46,11 +46,11 @@ def serve(settings: dict[str, Any]) -> None:
         seen = command.number
         try:
             if fit is None or name != command.fit:
-                fit = None  # before the next one takes its memory
+                fit = None  # freed before the next fit takes memory
                 fit, name = begin(command.order, device), command.fit
-            word = fit.next()
-            ray.get(lane.answer.remote(seen, rank, word if rank == 0 else {}))
-            if word["done"]:
+            update = fit.next()
+            ray.get(lane.answer.remote(seen, rank, update if rank == 0 else {}))
+            if update["done"]:
                 fit = None
         except RayError:
             raise  # the lane is gone
@@ -58,4 +58,4 @@ def serve(settings: dict[str, Any]) -> None:
             fit = None
             failure = Failure(kind=type(error).__name__, message=one_line(str(error)))
             if not ray.get(lane.failed.remote(seen, rank, failure)):
-                raise  # on this worker alone, or on one that has died: the group is to start again
+                raise  # it failed on this worker alone, or because another died: Ray Train restarts the group

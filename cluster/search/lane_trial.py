@@ -14,7 +14,7 @@ from ray import tune
 from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, Word
+from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, Progress
 from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, order_of, tune_result, unstored, update_of
 from reeltune.cluster.search.reasons import GRACE, too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
@@ -39,7 +39,7 @@ class LaneFit(TrialFit):
     def __init__(self, order: Order, device: torch.device, *, data: list[ray.ObjectRef]) -> None:
         self.assign(order, ray.get(data[0]), device)
 
-    def next(self) -> Word:
+    def next(self) -> Progress:
         before = self.seconds
         update = self.advance()
         points, took = tuple(self.points), self.seconds - before
@@ -77,7 +77,7 @@ class LaneTrial(tune.Trainable):
         # A fit that takes too long is ended by `step`, between two updates; one that hangs, with its workers, by the
         # lane after this limit.
         limit = None if self.limit is None else max(0.0, self.limit - self.seconds) + GRACE
-        answer: Word | Failure = ray.get(self.lane.ask.remote(self.order.trial, self.order, limit))
+        answer: Progress | Failure = ray.get(self.lane.ask.remote(self.order.trial, self.order, limit))
         if isinstance(answer, Failure):
             return self._failed(answer)
         update = update_of(answer)
