@@ -85,18 +85,17 @@ class Parameter(BaseModel):
         assert self.low is not None
         assert self.high is not None
         if self._whole_numbers:
-            return IntDistribution(self.low, self.high, log=self.log, step=int(self.step or 1))
+            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def draw(self, trial: Trial, name: str) -> Value:
         if self.choices is not None:
             return trial.suggest_categorical(name, self.choices)
-        distribution = self.distribution()
-        if isinstance(distribution, IntDistribution):
-            return trial.suggest_int(
-                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
-            )
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        found = self.distribution()
+        if isinstance(found, IntDistribution):
+            return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
+        assert isinstance(found, FloatDistribution)
+        return trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
 
     def admits(self, value: Value) -> bool:
         if self.choices is not None:
