@@ -90,7 +90,9 @@ class Parameter(BaseModel):
 
     def draw(self, trial: Trial, name: str) -> Value:
         if self.choices is not None:
-            return trial.suggest_categorical(name, self.choices)
+            chosen = trial.suggest_categorical(name, self.choices)
+            assert chosen is not None  # Optuna's choices may be None, ours are not
+            return chosen
         found = self.distribution()
         if isinstance(found, IntDistribution):
             return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
