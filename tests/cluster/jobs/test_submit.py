@@ -11,7 +11,7 @@ from tests.heads import TOKEN, environment, head_node, until
 
 pytestmark = pytest.mark.slow
 
-LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=400", "--checkpoint-every", "0.5"]
+LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--checkpoint-every", "0.5"]
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
 
 
@@ -117,7 +117,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     resumed = submit(head, "--name", "long", *LONG)
     assert resumed.returncode == 0, resumed.stderr
     assert "submitted reeltune-long:2" in resumed.stderr
-    assert "epoch 1 of 400" not in resumed.stderr
+    assert "epoch 1 of 1000" not in resumed.stderr
     assert (head.home / "runs/long/models/pmf/model.safetensors").exists()
 
 
