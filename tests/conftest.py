@@ -1,5 +1,7 @@
 """What all tests share: one thread, and worlds small enough to fit in a second."""
 
+import signal
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -10,6 +12,13 @@ from tests import worlds
 # A shared machine may stall any one example, and `tmp_path` is the same folder for all of them on purpose.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """A shell starts what it puts in the background with Ctrl-C ignored, and so would be every command of a test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
