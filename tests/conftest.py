@@ -47,3 +47,12 @@ def small_shape(small_world):
 def stars():
     """The scale of whole stars, 1 to 5."""
     return worlds.STARS
+
+
+@pytest.fixture
+def side_tables(tmp_path, monkeypatch):
+    """Two side tables of ten users, below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, teams in {"users": "ab", "others": "abc"}.items():
+        lines = [f"u{number},{teams[number % len(teams)]}" for number in range(10)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,team", *lines]))

@@ -67,6 +67,14 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     )
 
 
+def of_verb(words: list[str]) -> list[str]:
+    """The words of a command from its verb on, without `--verbose` and `--log-file`, which log here."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] == "--log-file" else 1
+    return words[place:]
+
+
 def without_address(words: list[str]) -> list[str]:
     """The words of a command without `--address` and its value."""
     kept, skip = [], False

@@ -16,10 +16,10 @@ Outcome = TypeVar("Outcome")
 
 def on_cluster(context: typer.Context, address: str) -> int:
     """Run the typed command on the cluster's head node, through Ray's client, and return its exit code."""
-    from reeltune.cluster.cli.job_command import job_command, without_address
+    from reeltune.cluster.cli.job_command import job_command, of_verb, without_address
     from reeltune.cluster.jobs.client import run
 
-    return run(address, job_command(context.find_root().command, without_address(sys.argv[1:]), None))
+    return run(address, job_command(context.find_root().command, without_address(of_verb(sys.argv[1:])), None))
 
 
 def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome | None]:

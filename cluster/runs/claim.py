@@ -36,8 +36,7 @@ def claim(
     later searches that start from this run. Raises InputError if the name is taken, if another process holds it, or
     if `resume` finds that the run was asked for something else.
     """
-    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
-        raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
+    _check_folder(folder)
     if folder.home is not None and not resume:
         _check_home(folder, asked)
     with _locked(folder) as lock, mirrored(folder, dead=lock.read(), resume=resume, say=say) as holder:
@@ -61,11 +60,16 @@ def claim(
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
     """Check a claim of this machine's folder, and write nothing. Raises InputError as `claim` does."""
-    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
-        raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
+    _check_folder(folder)
     earlier = folder.read_record()
     if earlier is not None:
         _check(folder, earlier, asked, resume=resume, growing=growing)
+
+
+def _check_folder(folder: RunFolder) -> None:
+    """Refuse a folder of other files."""
+    if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
+        raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
 
 
 @contextmanager

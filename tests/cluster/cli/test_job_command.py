@@ -9,6 +9,7 @@ import typer
 
 from reeltune.cluster.cli.app import app, main
 from reeltune.cluster.cli.job_command import job_command as read
+from reeltune.cluster.cli.job_command import of_verb
 
 WRONG = [
     ([], "submit: expected a command after --, such as"),
@@ -165,3 +166,8 @@ def test_a_space_is_sent_along_and_found_where_the_job_runs(words, own_files):
 def test_a_data_set_by_name_is_no_file_of_this_machine(own_files):
     (own_files / "ml-100k").mkdir()
     assert "ml-100k" in job_command(["tune", "--data", "ml-100k"], None).entrypoint
+
+
+@pytest.mark.parametrize("logged", [[], ["--verbose"], ["--log-file", "tune"], ["--log-file=a.txt", "--verbose"]])
+def test_options_before_the_verb_stay_here(logged):
+    assert of_verb([*logged, "tune", "pmf"]) == ["tune", "pmf"]

@@ -15,14 +15,6 @@ WORLD = "synthetic:users=9,items=8,ratings=60"
 TUNE = {"verb": "tune", "architectures": ["pmf"], "data": "films.csv", "trials": 3}
 
 
-@pytest.fixture
-def side_tables(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name, teams in {"users": "ab", "others": "abc"}.items():
-        lines = [f"u{number},{teams[number % len(teams)]}" for number in range(10)]
-        (tmp_path / f"{name}.csv").write_text("\n".join(["user,team", *lines]))
-
-
 @pytest.mark.usefixtures("side_tables")
 def test_what_was_asked_changes_with_the_side_tables_content():
     hashes = set()

@@ -8,14 +8,6 @@ from reeltune.trainables.errors import InputError
 WORLD = "synthetic:users=9,items=8,ratings=60"
 
 
-@pytest.fixture
-def side_tables(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name, teams in {"users": "ab", "others": "abc"}.items():
-        lines = [f"u{number},{teams[number % len(teams)]}" for number in range(10)]
-        (tmp_path / f"{name}.csv").write_text("\n".join(["user,team", *lines]))
-
-
 @pytest.mark.usefixtures("side_tables")
 def test_a_shape_holds_the_features_and_the_ids_of_side_tables():
     prepared = prepare(DataOptions(data=WORLD, users="users.csv"))
