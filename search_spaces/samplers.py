@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optuna.samplers import BaseSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
-from scipy.stats import qmc
 
 from reeltune.search_spaces.space import Space, Value
 
@@ -52,6 +51,8 @@ def sobol(draw: Draw) -> BaseSampler:
     parameters = draw.space.parameters
     if not parameters:
         return uniform(draw)
+    from scipy.stats import qmc  # takes a second to load
+
     sequence = qmc.Sobol(len(parameters), seed=draw.study_seed)
     if draw.place:
         sequence.fast_forward(draw.place)

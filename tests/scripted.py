@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
 
+from reeltune.cluster.data_parallel.mailbox import Failure
 from reeltune.cluster.runs.fit_states import Snapshots
 
 
@@ -36,7 +38,7 @@ class Scripted:
         done = self.said == self.order["words"]
         if self.rank == 0 and not done:
             self.states.save(self.order["name"], self.order, {"said": self.said, "weights": self.weights})
-        return {"done": done, "said": self.said, "sum": float(self.weights.sum())}
+        return SimpleNamespace(done=done, said=self.said, sum=float(self.weights.sum()))
 
 
 def stop(order):
@@ -80,6 +82,6 @@ def missing():
 def told(lane_said):
     """The words of a fit, to its end or failure."""
     words = []
-    while not words or (isinstance(words[-1], dict) and not words[-1]["done"]):
+    while not words or (not isinstance(words[-1], Failure) and not words[-1].done):
         words.append(lane_said())
     return words

@@ -6,8 +6,7 @@ from dataclasses import asdict
 import ray
 import torch
 
-from reeltune.cluster.data_parallel.mailbox import Progress
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, keep
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, keep
 from reeltune.cluster.data_parallel.worker import LONGEST_UPDATE
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
@@ -60,7 +59,7 @@ class Refit:
             save_every=min(save_every, LONGEST_UPDATE),
         )
 
-    def next(self) -> Progress:
+    def next(self) -> FitUpdate:
         start, lines = time.monotonic(), []
         for report in self.reports:
             self.loss = report.train_loss
@@ -78,7 +77,7 @@ class Refit:
             elif time.monotonic() - self.saved >= self.save_every:
                 self._save()
         new, self.told = self.points[self.told :], len(self.points)
-        return {"done": done, "lines": lines, "points": new}
+        return FitUpdate(done=done, lines=tuple(lines), points=tuple(new))
 
     def _save(self) -> None:
         state = {

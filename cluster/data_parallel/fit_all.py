@@ -11,8 +11,8 @@ from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, Failure, Progress
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
+from reeltune.cluster.data_parallel.mailbox import DIED, Failure, packed, unpacked
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, kept
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.tracking.tracker import FitEnd, Tracker
@@ -85,17 +85,18 @@ def _serve(
                 continue  # the others do without it
         else:
             lane, order = asked.pop(reference)
-            said: Progress | Failure = ray.get(reference)
+            said: bytes | Failure = ray.get(reference)
             if isinstance(said, Failure):
                 log.warning("%s failed: %s", order.key, said)
                 came[order.key] = _lost(order, said)
             else:
-                for line in said["lines"]:
+                update: FitUpdate = unpacked(said)
+                for line in update.lines:
                     progress(line)
                 for tracker in trackers:
-                    tracker.update(order.tracked.name, said["points"])
-                if not said["done"]:
-                    asked[lane.ask.remote(order.name, order)] = lane, order
+                    tracker.update(order.tracked.name, update.points)
+                if not update.done:
+                    asked[lane.ask.remote(order.name, packed(order))] = lane, order
                     continue
                 came[order.key] = _fitted(order, store)
             _tell_end(came[order.key], order, trackers)
@@ -103,7 +104,7 @@ def _serve(
             order = left.popleft()
             for tracker in trackers:
                 tracker.began(order.tracked)
-            asked[lane.ask.remote(order.name, order)] = lane, order
+            asked[lane.ask.remote(order.name, packed(order))] = lane, order
     return came
 
 

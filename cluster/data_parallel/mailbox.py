@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
 
@@ -23,8 +24,6 @@ GRACE = 5.0  # seconds, after one worker has failed, for the others to report th
 PING = 2.0  # seconds in which a living and idle process answers
 DIED, TOO_LONG = "Died", "TooLong"  # kinds of failure that are no exception raised by the fit
 
-Progress = dict[str, Any]  # a progress update of a fit; "done" marks the last
-
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
@@ -32,7 +31,7 @@ class Command:
 
     number: int
     fit: str
-    order: Any
+    order: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +62,8 @@ class Lane:
         self.closed = False
         self.command: Command | None = None
         self.number = time.time_ns()  # larger than any number used before this actor was restarted
-        self.said: Progress | Failure | None = None
-        self.answers: dict[int, Progress] = {}  # by rank
+        self.said: bytes | Failure | None = None
+        self.answers: dict[int, bytes] = {}  # by rank; an update comes from rank 0 alone
         self.failures: dict[int, Failure] = {}
         self.asking = asyncio.Lock()
         self.news = asyncio.Event()
@@ -107,7 +106,7 @@ class Lane:
         if self.holder == who:
             self.holder = None
 
-    async def ask(self, fit: str, order: Any, limit: float | None = None) -> Progress | Failure:
+    async def ask(self, fit: str, order: bytes, limit: float | None = None) -> bytes | Failure:
         """The next update of a fit, within `limit` seconds. Time in which no group is up does not count."""
         if self.command is not None and self.command.fit != fit:
             await self._abandoned(self.command)
@@ -140,7 +139,7 @@ class Lane:
             raise StaleGroup
         return self.command
 
-    async def answer(self, number: int, rank: int, update: Progress) -> None:
+    async def answer(self, number: int, rank: int, update: bytes) -> None:
         """A worker has done the command. Once all have, the caller gets the update of rank 0."""
         if not self._current(number):
             return
@@ -183,7 +182,7 @@ class Lane:
     def _asked_after(self, number: int) -> bool:
         return self.command is not None and self.command.number > number
 
-    def _settle(self, said: Progress | Failure) -> None:
+    def _settle(self, said: bytes | Failure) -> None:
         self.said, self.command = said, None
         self._tell()
 
@@ -218,6 +217,15 @@ class Lane:
     async def _until(self, happened: Callable[[], bool]) -> None:
         while not happened():
             await self.news.wait()
+
+
+def packed(content: object) -> bytes:
+    """An order or an update as the mailbox carries it. Its process loads none of their modules: torch takes seconds."""
+    return cloudpickle.dumps(content)
+
+
+def unpacked(content: bytes) -> Any:
+    return cloudpickle.loads(content)
 
 
 def kill(processes: Iterable[ActorHandle]) -> None:

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
+from pydantic import ConfigDict, Field
 from safetensors.torch import load, save
 
 from reeltune.cluster.runs.storage import Store
-from reeltune.cluster.tracking.tracker import TrackedFit
+from reeltune.cluster.runs.stored import Stored
+from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.scoring.decoders import Decoder
+
+SCHEMA = 2  # of a result in storage; files without `schema` are version 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +67,22 @@ class GroupData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FitUpdate:
+    """A progress update of a fit; `done` marks the last."""
+
+    done: bool
+    lines: tuple[str, ...]  # to show, one for each epoch that has ended since the update before
+    points: tuple[EpochPoint, ...]  # of these epochs; of all so far after a crash
+
+
+class Fitted(Stored):
     """What came of a fit. `metrics` is None where it was on validation rows too."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # a tensor is none of pydantic's
+
+    schema_number: int = Field(SCHEMA, alias="schema")  # version 1 has the same fields
     key: str
-    weights: dict[str, torch.Tensor]
+    weights: dict[str, torch.Tensor] = Field(default_factory=dict, exclude=True)  # kept in a file of their own
     seconds: float  # in the loop: validation and states kept included
     epochs: int
     train_loss: float
@@ -85,15 +100,15 @@ class Lost:
 
 def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
     """Write what came of a fit: the weights, then the rest, without which they are not taken. Raises StorageFailed."""
-    values = {name: value for name, value in vars(fitted).items() if name != "weights"}
     store.write(f"{order.name}.safetensors", save(fitted.weights))
-    store.write(f"{order.name}.json", json.dumps(values).encode())
+    store.write(f"{order.name}.json", json.dumps(fitted.as_json()).encode())
 
 
 def kept(store: Store, order: FitOrder) -> Fitted | None:
     """What came of a fit, if it has been done. Raises StorageFailed."""
-    values = store.read(f"{order.name}.json")
-    weights = None if values is None else store.read(f"{order.name}.safetensors")
-    if values is None or weights is None:
+    file = f"{order.name}.json"
+    content = store.read(file)
+    weights = None if content is None else store.read(f"{order.name}.safetensors")
+    if content is None or weights is None:
         return None
-    return Fitted(**json.loads(values), weights=load(weights))
+    return Fitted.parsed(content, file).model_copy(update={"weights": load(weights)})

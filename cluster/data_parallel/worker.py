@@ -12,18 +12,25 @@ from ray.exceptions import RayError
 from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import get_device
 
-from reeltune.cluster.data_parallel.mailbox import Failure, Progress
+from reeltune.cluster.data_parallel.mailbox import Failure, packed, unpacked
 from reeltune.trainables.errors import one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
 
+class Progress(Protocol):
+    """A progress update of a fit; `done` marks the last."""
+
+    @property
+    def done(self) -> bool: ...
+
+
 class Asked(Protocol):
     """A fit on one worker of a group. All workers step together, and rank 0's update goes to the caller."""
 
     def next(self) -> Progress:
-        """Work until the next update is due. An update with "done" true is the last."""
+        """Work until the next update is due."""
         ...
 
 
@@ -47,10 +54,10 @@ def serve(settings: dict[str, Any]) -> None:
         try:
             if fit is None or name != command.fit:
                 fit = None  # freed before the next fit takes memory
-                fit, name = begin(command.order, device), command.fit
+                fit, name = begin(unpacked(command.order), device), command.fit
             update = fit.next()
-            ray.get(lane.answer.remote(seen, rank, update if rank == 0 else {}))
-            if update["done"]:
+            ray.get(lane.answer.remote(seen, rank, packed(update) if rank == 0 else b""))
+            if update.done:
                 fit = None
         except RayError:
             raise  # the lane is gone

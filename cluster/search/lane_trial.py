@@ -10,12 +10,12 @@ from functools import partial
 
 import ray
 import torch
-from ray import tune
+from ray import ObjectRef, tune
 from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, Progress
-from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, order_of, tune_result, unstored, update_of
+from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, packed, unpacked
+from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import GRACE, too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
 from reeltune.cluster.session.resources import Resources
@@ -39,11 +39,11 @@ class LaneFit(TrialFit):
     def __init__(self, order: Order, device: torch.device, *, data: list[ray.ObjectRef]) -> None:
         self.assign(order, ray.get(data[0]), device)
 
-    def next(self) -> Progress:
+    def next(self) -> Update:
         before = self.seconds
         update = self.advance()
         points, took = tuple(self.points), self.seconds - before
-        return tune_result(replace(update, points=points, seconds=self.worked, took=took, kept=self.kept))
+        return replace(update, points=points, seconds=self.worked, took=took, kept=self.kept)
 
 
 class LaneTrial(tune.Trainable):
@@ -52,7 +52,10 @@ class LaneTrial(tune.Trainable):
     A trial that is stopped tells the lane nothing: the next trial's fit takes the place of its own.
     """
 
-    def setup(self, config: TuneDict, lanes: list[ActorHandle], limit: float | None = None) -> None:
+    # `tune.with_parameters` gives what Tune itself does not.
+    def setup(  # type: ignore[override]
+        self, config: TuneDict, lanes: list[ActorHandle], limit: float | None = None
+    ) -> None:
         self.lanes, self.limit = lanes, limit
         self.me = ray.get_runtime_context().current_actor
         self.lane: ActorHandle | None = None
@@ -77,10 +80,11 @@ class LaneTrial(tune.Trainable):
         # A fit that takes too long is ended by `step`, between two updates; one that hangs, with its workers, by the
         # lane after this limit.
         limit = None if self.limit is None else max(0.0, self.limit - self.seconds) + GRACE
-        answer: Progress | Failure = ray.get(self.lane.ask.remote(self.order.trial, self.order, limit))
-        if isinstance(answer, Failure):
-            return self._failed(answer)
-        update = update_of(answer)
+        asked: ObjectRef[bytes | Failure] = self.lane.ask.remote(self.order.trial, packed(self.order), limit)
+        said = ray.get(asked)
+        if isinstance(said, Failure):
+            return self._failed(said)
+        update: Update = unpacked(said)
         self.seconds = update.seconds
         if self.earlier is None:
             self.earlier = self.seconds - update.took

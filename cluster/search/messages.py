@@ -1,17 +1,19 @@
 """What goes between the driver and a trial's process: an order one way, progress updates the other.
 
-Ray Tune carries both as dicts, and so does a lane's mailbox. They are made and read here, and nowhere else.
+Ray Tune carries both as dicts, which are made and read here, and nowhere else.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reeltune.cluster.runs.disk import UNSTORED
 from reeltune.cluster.runs.folder import Stage
-from reeltune.search_spaces import Value
 from reeltune.trainables.scoring.metrics import Metrics
 
-Config = dict[str, Value]  # an architecture's configuration, as JSON has it
+if TYPE_CHECKING:  # a trial's process has no use for Optuna, which takes half a second to load
+    from reeltune.search_spaces import Value
+
+Config = dict[str, "Value"]  # an architecture's configuration, as JSON has it
 TuneDict = dict[str, Any]  # a trial's config or a result, as Ray Tune passes them: with keys of its own among ours
 
 

@@ -37,7 +37,7 @@ def alone(orders, data, folder):
     for one in orders:
         device, given = torch.device("cpu"), [ray.put(data)]
         refit = Refit(one, device, data=given, store=store, save_every=600.0, bfloat16=False)
-        while not refit.next()["done"]:
+        while not refit.next().done:
             pass
         came[one.key] = kept(store, one)
     return came

@@ -15,7 +15,7 @@ import ray
 from ray import cloudpickle
 
 from reeltune.cluster.data_parallel.lanes import Keeper, lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure
+from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, packed, unpacked
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.interrupt import Interrupted, interrupt, interruptible
 from reeltune.trainables.errors import FitFailed
@@ -61,7 +61,8 @@ def lane(another_ray, resources, store):
 
 
 def ask(lane, name, *, limit=None, **order):
-    return ray.get(lane.ask.remote(name, {"name": name, "words": 3, **order}, limit), timeout=240)
+    said = ray.get(lane.ask.remote(name, packed({"name": name, "words": 3, **order}), limit), timeout=240)
+    return said if isinstance(said, Failure) else unpacked(said)
 
 
 def all_words(lane, name, **order):
@@ -69,7 +70,7 @@ def all_words(lane, name, **order):
 
 
 def serves(lane):
-    return [word["said"] for word in all_words(lane, uuid4().hex)] == [1, 2, 3]
+    return [word.said for word in all_words(lane, uuid4().hex)] == [1, 2, 3]
 
 
 class Asker:
@@ -113,14 +114,14 @@ def test_an_interrupt_leaves_no_thread_that_would_call_a_ray_that_is_gone(resour
 
     threading.Thread(target=send).start()
     with pytest.raises(Interrupted), interruptible(), lanes(1, begin, workers=1, resources=resources) as (lane,):
-        ray.get(lane.ask.remote("interrupted", order))
+        ray.get(lane.ask.remote("interrupted", packed(order)))
     assert not [thread for thread in threading.enumerate() if isinstance(thread, Keeper)]
     eventually_gone()
 
 
 def test_fits_are_served_one_after_another_and_one_that_is_left_costs_nothing(lane):
     assert serves(lane)
-    assert ask(lane, "left")["said"] == 1
+    assert ask(lane, "left").said == 1
     assert serves(lane)
 
 
@@ -145,8 +146,8 @@ def test_a_worker_killed_within_a_word_leaves_a_fit_that_goes_on_from_its_last_s
     order = {"at": 3, "rank": 1, "act": "die once", "mark": str(tmp_path / "died"), "words": 4, "numbers": large}
     words = all_words(lane, "goes on", **order)
     assert (tmp_path / "died").exists()
-    assert [word["said"] for word in words] == [1, 2, 3, 4]
-    assert words[-1]["sum"] == 4 * large
+    assert [word.said for word in words] == [1, 2, 3, 4]
+    assert words[-1].sum == 4 * large
 
 
 def test_a_fit_that_kills_its_workers_each_time_is_given_up(lane):
@@ -168,12 +169,12 @@ def test_a_lane_comes_back_when_its_mailbox_or_ray_trains_controller_is_killed(l
         (pid,) = pids(victim)
         os.kill(pid, signal.SIGKILL)
 
-    assert ask(lane, victim, words=4, pause=3.0)["said"] == 1
+    assert ask(lane, victim, words=4, pause=3.0).said == 1
     killer = threading.Thread(target=kill)
     killer.start()
     said = ask(lane, victim, words=4, pause=3.0)  # in the middle of this word
     killer.join()
-    assert said["said"] in (2, 3), "the word may be lost, not the fit"
+    assert said.said in (2, 3), "the word may be lost, not the fit"
     assert serves(lane)
     groups = [group["state"] for group in ray.util.placement_group_table().values()]
     assert groups.count("CREATED") == 1

@@ -11,7 +11,7 @@ BAD = Failure(kind="ValueError", message="bad")
 
 async def answer(lane, command, word):
     for rank in (0, 1):
-        await lane.answer(command.number, rank, word | {"rank": rank})
+        await lane.answer(command.number, rank, word if rank == 0 else b"")
 
 
 def played(scene, *, workers=2):
@@ -28,37 +28,37 @@ def played(scene, *, workers=2):
 
 def test_every_worker_gets_a_command_and_who_asked_the_first_ones_answer():
     async def scene(lane):
-        asked = asyncio.create_task(lane.ask("fit", {"x": 1}))
+        asked = asyncio.create_task(lane.ask("fit", b"order"))
         commands = [await lane.next("a", 0), await lane.next("a", 0)]
-        await answer(lane, commands[0], {"done": True})
+        await answer(lane, commands[0], b"done")
         return commands, await asked
 
     (first, second), said = played(scene)
     assert first == second
-    assert (first.fit, first.order) == ("fit", {"x": 1})
-    assert said == {"done": True, "rank": 0}
+    assert (first.fit, first.order) == ("fit", b"order")
+    assert said == b"done"
 
 
 def test_a_command_is_not_served_twice_to_a_worker():
     async def scene(lane):
-        asked = asyncio.create_task(lane.ask("fit", {}))
+        asked = asyncio.create_task(lane.ask("fit", b""))
         command = await lane.next("a", 0)
         again = asyncio.create_task(lane.next("a", command.number))
         await asyncio.sleep(0.05)
         waited = not again.done()
-        await answer(lane, command, {"done": False})
+        await answer(lane, command, b"on")
         await asked
-        second = asyncio.create_task(lane.ask("fit", {}))
+        second = asyncio.create_task(lane.ask("fit", b""))
         following = await again
-        await answer(lane, following, {"done": True})
+        await answer(lane, following, b"done")
         return waited, await second
 
-    assert played(scene) == (True, {"done": True, "rank": 0})
+    assert played(scene) == (True, b"done")
 
 
 def test_what_fails_on_every_worker_is_the_fits_own_fault_and_the_group_goes_on():
     async def scene(lane):
-        asked = asyncio.create_task(lane.ask("fit", {}))
+        asked = asyncio.create_task(lane.ask("fit", b""))
         number = (await lane.next("a", 0)).number
         own = await asyncio.gather(lane.failed(number, 1, BAD), lane.failed(number, 0, BAD))
         return own, await asked, await lane.ready()
@@ -68,7 +68,7 @@ def test_what_fails_on_every_worker_is_the_fits_own_fault_and_the_group_goes_on(
 
 def test_a_group_that_was_started_again_gets_the_same_command_and_the_earlier_group_none():
     async def scene(lane):
-        asked = asyncio.create_task(lane.ask("fit", {}))
+        asked = asyncio.create_task(lane.ask("fit", b""))
         command = await lane.next("a", 0)
         waiting = asyncio.create_task(lane.next("a", command.number))
         await lane.ended("killed")
@@ -77,15 +77,15 @@ def test_a_group_that_was_started_again_gets_the_same_command_and_the_earlier_gr
         for rank in (0, 1):
             await lane.hello("b", rank, None)
         again = await lane.next("b", 0)
-        await answer(lane, again, {"done": True})
+        await answer(lane, again, b"done")
         return command == again, await asked
 
-    assert played(scene) == (True, {"done": True, "rank": 0})
+    assert played(scene) == (True, b"done")
 
 
 def test_a_fit_of_which_the_group_dies_time_after_time_is_given_up():
     async def scene(lane):
-        asked = asyncio.create_task(lane.ask("fit", {}))
+        asked = asyncio.create_task(lane.ask("fit", b""))
         await asyncio.sleep(0)
         for _ in range(TRIES):
             await lane.ended("killed")
@@ -97,12 +97,12 @@ def test_a_fit_of_which_the_group_dies_time_after_time_is_given_up():
 def test_deaths_between_two_words_are_not_counted_together():
     async def scene(lane):
         for _ in range(TRIES):
-            asked = asyncio.create_task(lane.ask("fit", {}))
+            asked = asyncio.create_task(lane.ask("fit", b""))
             await asyncio.sleep(0)
             await lane.ended("killed")
             for rank in (0, 1):
                 await lane.hello("b", rank, None)
-            await answer(lane, await lane.next("b", 0), {"done": False})
+            await answer(lane, await lane.next("b", 0), b"on")
             await asked
         return "all said"
 
@@ -133,15 +133,15 @@ def test_a_closed_lane_lets_its_workers_go():
 
 def test_a_late_word_of_an_earlier_command_is_not_taken_for_the_next_ones():
     async def scene(lane):
-        first = asyncio.create_task(lane.ask("fit", {}))
+        first = asyncio.create_task(lane.ask("fit", b""))
         command = await lane.next("a", 0)
-        await answer(lane, command, {"done": False})
+        await answer(lane, command, b"on")
         await first
-        second = asyncio.create_task(lane.ask("fit", {}))
+        second = asyncio.create_task(lane.ask("fit", b""))
         await asyncio.sleep(0)
-        await answer(lane, command, {"done": True, "late": True})
+        await answer(lane, command, b"late")
         own = await lane.failed(command.number, 1, BAD)
-        await answer(lane, await lane.next("a", command.number), {"done": True})
+        await answer(lane, await lane.next("a", command.number), b"done")
         return own, await second
 
-    assert played(scene) == (False, {"done": True, "rank": 0})
+    assert played(scene) == (False, b"done")

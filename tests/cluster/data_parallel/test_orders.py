@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -23,11 +24,28 @@ def store(tmp_path):
     return Store(str(tmp_path))
 
 
+def without_weights(fitted):
+    return fitted.model_copy(update={"weights": {}})
+
+
 def test_what_came_of_a_fit_is_read_as_it_was_written(store):
     keep(store, ORDER, DONE)
     read = kept(store, ORDER)
-    assert replace(read, weights={}) == replace(DONE, weights={})
+    assert without_weights(read) == without_weights(DONE)
     assert torch.equal(read.weights["w"], DONE.weights["w"])
+
+
+def test_a_result_of_an_earlier_version_whose_files_had_no_number_is_read(store):
+    keep(store, ORDER, DONE)
+    file = f"{ORDER.name}.json"
+    content = json.loads(store.read(file))
+    assert content.pop("schema") == 2
+    store.write(file, json.dumps(content).encode())
+    assert without_weights(kept(store, ORDER)) == without_weights(DONE)
+
+
+def test_the_file_of_an_order_keeps_the_name_that_earlier_versions_gave_it():
+    assert ORDER.name == "22b558a1921461f6"
 
 
 @pytest.mark.parametrize("change", [{"config": {"epochs": 3}}, {"seed": 2}, {"rows": "fitting"}, {"key": "other"}])
