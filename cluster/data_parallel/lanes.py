@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import uuid4
 
 import ray
@@ -61,7 +62,9 @@ class Keeper(threading.Thread):
 
     def __init__(self, begin: Begin, *, workers: int, share: dict[str, float], folder: str) -> None:
         super().__init__(daemon=True)  # it may wait for ever for a lost cluster
-        self.lane = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Lane).remote(workers)
+        actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Lane)
+        # Any: Ray's types know no `remote` of an actor's async methods.
+        self.lane: ActorHandle[Any] = actor.remote(workers)
         self.trainer = Trainer(
             serve,
             train_loop_config={"lane": self.lane, "begin": begin},

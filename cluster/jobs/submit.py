@@ -58,10 +58,11 @@ def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
             environment["pip"] = {"packages": requirements(), "pip_check": False}
             environment["config"] = {"setup_timeout_seconds": INSTALL_SECONDS}
         while True:
-            earlier = [job for job in client.list_jobs() if pattern.fullmatch(job.submission_id or "")]
-            for job in earlier:
-                if not job.status.is_terminal():
-                    return Job(client=client, address=url, id=job.submission_id, started=False)
+            known = {job.submission_id: job.status for job in client.list_jobs() if job.submission_id is not None}
+            earlier = [name for name in known if pattern.fullmatch(name)]
+            for name in earlier:
+                if not known[name].is_terminal():
+                    return Job(client=client, address=url, id=name, started=False)
             attempt = f":{len(earlier) + 1}" if earlier else ""
             wanted = f"reeltune-{command.name}{attempt}"
             try:

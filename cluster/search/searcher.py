@@ -44,7 +44,7 @@ class TrialSearcher(Searcher):
 
     # Called by Ray Tune
 
-    def suggest(self, trial_id: str) -> TuneDict | str | None:
+    def suggest(self, trial_id: str) -> TuneDict | str | None:  # type: ignore[override]  # Ray forgets FINISHED
         """The config of the next trial; None while there is none, FINISHED when there will be none."""
         with self.disk.writing():
             order = self._next_search() or self._next_confirmation()

@@ -16,7 +16,8 @@ from reeltune.trainables.fitting.allocator import keep_memory
 class Trial(TrialFit, tune.Trainable):
     """A step is one progress update: of at most a second, and up to the rung, where trials are compared."""
 
-    def setup(self, config: TuneDict, data: TrialData, limit: float | None = None) -> None:
+    # `tune.with_parameters` gives what Tune itself does not.
+    def setup(self, config: TuneDict, data: TrialData, limit: float | None = None) -> None:  # type: ignore[override]
         torch.set_num_threads(1)
         keep_memory()
         self.data, self.limit = data, limit

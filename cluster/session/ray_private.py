@@ -23,7 +23,7 @@ from ray._private.services import canonicalize_bootstrap_address
 from ray._private.state import state
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
-from ray.core.generated.gcs_pb2 import PlacementGroupTableData
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]
 from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
 
 if TYPE_CHECKING:

@@ -32,13 +32,15 @@ def allow_pending(count: int) -> None:
 
 
 def actor_of(trial: Trial) -> ActorHandle:
-    """The actor that runs a trial. Tune's public way to stop a trial waits for the end of its step, which may hang."""
-    return trial.temporary_state.ray_actor
+    """The actor of a trial that runs. Tune's public way to stop a trial waits for the end of its step, which may hang."""
+    actor = trial.temporary_state.ray_actor
+    assert actor is not None, "it runs"
+    return actor
 
 
 def survive_deaths() -> None:
     """Have Tune retry a trial whose process died, whatever it died of and whenever."""
-    tune_controller.RayActorManager = _Actors
+    tune_controller.RayActorManager = _Actors  # type: ignore[misc]
 
 
 class _Actors(RayActorManager):
@@ -110,12 +112,14 @@ class Trainer(TorchTrainer):
             ray.kill(self.controller)
 
     def _create_default_callbacks(self) -> list[Any]:
-        return [c for c in super()._create_default_callbacks() if type(c).__name__ not in self.UNUSED]
+        made = super()._create_default_callbacks()  # type: ignore[misc]  # of Ray Train V2, which has no types
+        return [c for c in made if type(c).__name__ not in self.UNUSED]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
         """A copy of Ray Train's own, without its Ctrl-C; it keeps the controller, which is local there."""
         here = {RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
         actor = ray.remote(num_cpus=0, label_selector=here, runtime_env={"env_vars": get_env_vars_to_propagate()})
-        self.controller = actor(TrainController).remote(**parts)
-        ray.get(self.controller.run.remote())
-        return ray.get(self.controller.get_result.remote())
+        controller: Any = actor(TrainController)
+        self.controller = running = controller.remote(**parts)
+        ray.get(running.run.remote())
+        return ray.get(running.get_result.remote())
