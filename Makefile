@@ -4,8 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CONSTRAINTS ?= constraints.txt
-# Two processes share the tests, a file at a time: each starts Ray once.
-AT_ONCE := -n 2 --dist loadfile
+# Two processes share the tests, a file at a time and in the order of tests/conftest.py: each starts Ray once.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install tune test test-slow lint clean
 

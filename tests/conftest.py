@@ -13,6 +13,30 @@ from tests import worlds
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("tests")
 
+# The files that take longest come first: two processes share the tests, a file at a time, and so end together.
+LONGEST = (
+    "test_nothing_leaks.py",
+    "test_journey.py",
+    "test_submit.py",
+    "test_killed_driver.py",
+    "test_lanes.py",
+    "test_client.py",
+    "test_storage_journey.py",
+    "test_fit_all.py",
+    "test_warm_start.py",
+    "test_faults.py",
+    "test_install.py",
+    "test_lane_trial.py",
+    "test_replay.py",
+    "test_session.py",
+    "test_architectures.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts():

@@ -28,7 +28,7 @@ def main(folder: Path, address: str | None) -> int:
     names = [f"pmf-{number:03}" for number in range(TRIALS)]
     pause = faulty.sleeping(0.03 if "REELTUNE_SLOWLY" in os.environ else 0.0)
     noted = {name: faulty.both(faulty.noting(folder / name), pause) for name in names}
-    hangs = {name: faulty.looping(folder / "begun") for name in os.environ.get("REELTUNE_HANGS", "").split()}
+    hangs = {name: faulty.hanging(folder / "begun") for name in os.environ.get("REELTUNE_HANGS", "").split()}
     lifeline.LOST_AFTER = 8.0
     in_lanes = "REELTUNE_LANES" in os.environ
     search.Trial = faulty.saving(0.2, noted | hangs)

@@ -1,7 +1,7 @@
 """Trials with a fault of their own, by which a real search in a real Ray is hurt."""
 
+import ctypes
 import os
-import re
 import signal
 import time
 
@@ -92,15 +92,20 @@ def sleeping(seconds):
     return lambda fit: _in_forward(fit, lambda: time.sleep(seconds))
 
 
-def looping(begun):
-    """Never comes back from a loop in C, which holds the interpreter's lock; marks in a file that it was begun."""
+def hanging(begun):
+    """Never comes back from a call of C, which holds the interpreter's lock; marks in a file that it was begun.
 
-    def loop():
+    It waits for a mutex that it holds itself: that costs no CPU, and no signal ends it.
+    """
+
+    def wait():
         with begun.open("a") as file:
             file.write("x")
-        re.match(r"(a|a)*$", "a" * 60 + "b")
+        holding, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)  # of zeros: a mutex that is free
+        for _ in range(2):
+            holding.pthread_mutex_lock(mutex)
 
-    return lambda fit: _in_forward(fit, loop)
+    return lambda fit: _in_forward(fit, wait)
 
 
 def killed(fit):

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -36,6 +36,7 @@ class Head:
     gcs: str  # for --address
     client: str  # for --address ray://
     home: Path  # where Ray was started
+    process: subprocess.Popen
 
 
 def free_ports(count):
@@ -74,7 +75,7 @@ def answers(address):
     request = urllib.request.Request(f"{address}/api/version", headers={"Authorization": f"Bearer {TOKEN}"})
     try:
         return urllib.request.urlopen(request, timeout=5).status == 200
-    except urllib.error.URLError:
+    except (OSError, HTTPException):  # it may listen already, and hang up
         return False
 
 
@@ -105,7 +106,11 @@ def head_node(home, *words, cpus=2, **more):
         until(lambda: answers(address), process)
         until(lambda: joined_at(home), process)
         yield Head(
-            address=address, gcs=joined_at(home), client=f"127.0.0.1:{ports['--ray-client-server-port']}", home=home
+            address=address,
+            gcs=joined_at(home),
+            client=f"127.0.0.1:{ports['--ray-client-server-port']}",
+            home=home,
+            process=process,
         )
     finally:
         kill(process)

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 import pytest
 
 from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands import refit
 from reeltune.cluster.session import session as ray_session
 
 
@@ -23,8 +24,12 @@ def reeltune(*words):
 
 @contextmanager
 def ray_stays():
-    """A command within takes the Ray that this process has started, and leaves it up."""
+    """A command within takes the Ray that this process has started, and leaves it up.
+
+    Its fits share one lane: to start another takes 10 s of a CPU, and more than all fits of a small run.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refit, "at_once", lambda resources, **needs: 1)
         patch.setattr(ray_session, "_start", lambda data_bytes: None)
         patch.setattr(ray_session.ray, "shutdown", lambda: None)
         yield

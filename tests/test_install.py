@@ -87,8 +87,8 @@ def test_every_verb_works_beside_them(reeltune, hostile):
     (hostile / "pairs.csv").write_text("user,item\nu1,i1\nu2,i2\n")
     reeltune("architectures")
     reeltune("lr-find", "pmf", "--data", WORLD)
-    reeltune("train", "pmf", "--data", WORLD, "--name", "fit", "--workers", "2")
-    reeltune("tune", "bias", "pmf", "--data", WORLD, "--trials", "1", "--name", "search")
+    reeltune("train", "pmf", "--data", WORLD, "--name", "fit")
+    reeltune("tune", "bias", "--data", WORLD, "--trials", "1", "--concurrent", "1", "--name", "search")
     for verb in ("report", "verdict", "replay"):
         reeltune(verb, "search")
     reeltune("compare", "search", "search")

@@ -30,7 +30,7 @@ batch_size = 64
 only = true
 """
 TUNE = ["tune", "bias", "classifier", "--data", "films.csv", "--user-column", "whose", "--name", "known"]
-TUNE += ["--trials", "1", "--space", "space.toml"]
+TUNE += ["--trials", "1", "--concurrent", "1", "--space", "space.toml"]
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def start(head, *words):
 
 @pytest.mark.slow
 def test_a_search_runs_on_the_head_node_and_its_folder_comes_here(head, tmp_path):
-    process = start(head, "tune", "bias", "--smoke-test", "--name", "far", "--json")
+    process = start(head, "tune", "bias", "--smoke-test", "--concurrent", "1", "--name", "far", "--json")
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert json.loads(out)["architectures"]["bias"]["verdict"] in ("beats", "undecided")

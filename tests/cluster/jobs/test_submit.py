@@ -4,10 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
-from tests.heads import TOKEN, environment, head_node, until
+from tests.heads import TOKEN, environment, head_node, kill, until
 
 pytestmark = pytest.mark.slow
 
@@ -16,9 +17,22 @@ SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh =
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory):
-    with head_node(tmp_path_factory.mktemp("head")) as head:
+def heads(tmp_path_factory):
+    """Gives a head node that is up. The same one each time, as a start takes seconds, until a test has killed it."""
+    with ExitStack() as stack:
+        started = []
+
+        def head():
+            if not started or started[-1].process.poll() is not None:
+                started.append(stack.enter_context(head_node(tmp_path_factory.mktemp("head"))))
+            return started[-1]
+
         yield head
+
+
+@pytest.fixture
+def head(heads):
+    return heads()
 
 
 def command(head, *words):
@@ -80,6 +94,7 @@ def test_the_token_is_passed_on_also_where_only_its_file_is_named(head, tmp_path
 def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_searched_twice(head, tmp_path):
     (tmp_path / "my space.toml").write_text(SPACE)
     words = ["--", "tune", "pmf", "--smoke-test", "--no-ensemble", "--space", "my space.toml", "--name", "smoke"]
+    words += ["--concurrent", "1"]
     done = submit(head, *words)
     assert done.returncode == 0, done.stderr
     assert "results in runs/smoke in the folder in which Ray was started on the head node" in done.stderr
@@ -131,10 +146,11 @@ def _follower(head):
     return following
 
 
-def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(tmp_path):
-    with head_node(tmp_path) as head:
-        following = subprocess.Popen(command(head, *LONG), stderr=subprocess.PIPE, text=True, env=environment())
-        until(lambda: list((tmp_path / "runs").glob("*/fits/*.state*")), following)
+def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(head):
+    words = command(head, "--name", "lost", *LONG)
+    following = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
+    until(lambda: list((head.home / "runs/lost/fits").glob("*.state*")), following)
+    kill(head.process)
     _, errors = following.communicate(timeout=60)
     assert following.returncode == 1
     assert errors.splitlines()[-1].startswith(

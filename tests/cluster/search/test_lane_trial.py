@@ -49,19 +49,19 @@ def test_a_search_in_a_lane_of_one_worker_is_the_search_in_process(resources, sm
 @pytest.mark.slow
 def test_trials_of_two_workers_that_go_wrong_leave_the_others_alone(resources, small, tmp_path, monkeypatch):
     begun, died = tmp_path / "begun", tmp_path / "died"
-    faults = {"pmf-001": faulty.lost, "pmf-002": faulty.looping(begun)}
+    faults = {"pmf-001": faulty.lost, "pmf-002": faulty.hanging(begun)}
     monkeypatch.setattr("reeltune.cluster.search.lane_trial.LaneFit", faulty.faulty(faults, of=LaneFit))
     monkeypatch.setattr(
         "reeltune.cluster.search.experiment.LaneTrial", faulty.dying_within("pmf-003", died, of=LaneTrial)
     )
     space = SPACE.split("[classifier]")[0]
     taken = Slots(count=1, workers=2)
-    ledger = searched(small, tmp_path, space=space, trials=4, taken=taken, lanes=resources, limit=15.0)
+    ledger = searched(small, tmp_path, space=space, trials=4, taken=taken, lanes=resources, limit=10.0)
     ended = {entry.trial: entry for entry in ledger.entries}
     assert len(ended) == len(ledger.entries)
     assert len(ledger.of("search", "pmf")) == 4
     assert "FitFailed: the training loss is nan" in ended["pmf-001"].error
-    assert ended["pmf-002"].error == too_long(15.0)
+    assert ended["pmf-002"].error == too_long(10.0)
     assert died.exists()
     assert {entry.state for name, entry in ended.items() if name not in faults} == {"done"}
     assert max(ended["pmf-003"].curve) == 100
