@@ -78,22 +78,24 @@ def test_a_verb_loads_what_it_needs_and_no_more(loaded, verb):
     assert set(loaded[verb]) <= {name for each in before for name in VERBS[each][1]}
 
 
-@pytest.mark.parametrize("module", ["search.trial", "search.lane_trial", "data_parallel.fit"])
-def test_a_process_that_fits_loads_nothing_that_chooses_what_to_fit(module):
-    code = f"import sys, reeltune.cluster.{module}; print(*sys.modules)"
+def modules_after(*imported):
+    code = f"import sys, {', '.join(imported)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "torch" in done.stdout.split()
-    assert not {"optuna", "scipy.stats", "sklearn", "matplotlib"} & set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_a_process_that_fits_loads_nothing_that_chooses_what_to_fit():
+    fits = [f"reeltune.cluster.{name}" for name in ("search.trial", "search.lane_trial", "data_parallel.fit")]
+    loaded = modules_after(*fits)
+    assert "torch" in loaded
+    assert not {"optuna", "scipy.stats", "sklearn", "matplotlib"} & loaded
 
 
 def test_the_process_of_a_mailbox_loads_no_torch():
-    code = "import sys, reeltune.cluster.data_parallel.mailbox; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "pandas", "scipy"} & set(done.stdout.split())
+    assert not {"torch", "pandas", "scipy"} & modules_after("reeltune.cluster.data_parallel.mailbox")
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
 def test_the_driver_of_fits_loads_nothing_that_draws(command):
-    code = f"import sys, reeltune.cluster.commands.{command}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"sklearn", "matplotlib", "plotly", "optuna.visualization", "jinja2"} & set(done.stdout.split())
+    draws = {"sklearn", "matplotlib", "plotly", "optuna.visualization", "jinja2"}
+    assert not draws & modules_after(f"reeltune.cluster.commands.{command}")

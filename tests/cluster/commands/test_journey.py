@@ -139,9 +139,7 @@ def test_the_one_look_at_the_test_rows_is_written_down(run):
 def test_the_verdict_of_the_run_again_is_the_same_and_one_look_more(run, tmp_path):
     folder, _, result = run
     shutil.copytree(folder.parents[1], tmp_path, dirs_exist_ok=True)
-    words = [sys.executable, "-m", "reeltune", "verdict", "smoke", "--json"]
-    done = subprocess.run(words, env=environment(tmp_path), capture_output=True, text=True, check=True)
-    again = json.loads(done.stdout)
+    again = json.loads(inside.reeltune("verdict", "smoke", "--json").stdout)
     assert again["look"] == 2
     assert again["architectures"].keys() == result["architectures"].keys()
     for name, found in result["architectures"].items():

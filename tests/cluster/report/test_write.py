@@ -1,15 +1,9 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from reeltune.cluster.report.write import write_reports
 from tests import inside
 from tests.reported import write_run
-
-
-def reeltune(*words):
-    return subprocess.run([sys.executable, "-m", "reeltune", *words], capture_output=True, text=True, check=False)
 
 
 def test_both_reports_are_remade_from_the_folder_alone_and_the_page_is_no_larger_than_a_mail_takes(tmp_path):
@@ -32,7 +26,7 @@ def test_the_same_run_has_the_same_page(tmp_path):
 
 def test_the_verb_report_writes_the_page_says_where_and_looks_at_no_test_row(tmp_path):
     write_run(tmp_path / "runs" / "one")
-    done = reeltune("report", "one", "--json")
+    done = inside.reeltune("report", "one", "--json")
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["report"]).read_text().startswith("<!doctype html>")
     assert not (tmp_path / "cache").exists()
@@ -41,7 +35,7 @@ def test_the_verb_report_writes_the_page_says_where_and_looks_at_no_test_row(tmp
 def test_the_verb_compare_prints_one_object(tmp_path):
     for name in ("one", "two"):
         write_run(tmp_path / "runs" / name)
-    done = reeltune("compare", "one", "two", "--json")
+    done = inside.reeltune("compare", "one", "two", "--json")
     assert [run["run"] for run in json.loads(done.stdout)["runs"]] == ["runs/one", "runs/two"]
 
 
