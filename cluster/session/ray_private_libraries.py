@@ -32,7 +32,7 @@ def allow_pending(count: int) -> None:
 
 
 def actor_of(trial: Trial) -> ActorHandle:
-    """The actor of a trial that runs. Tune's public way to stop a trial waits for the end of its step, which may hang."""
+    """The actor of a running trial. Tune's public way to stop a trial waits for the end of its step, which may hang."""
     actor = trial.temporary_state.ray_actor
     assert actor is not None, "it runs"
     return actor
