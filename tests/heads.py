@@ -79,7 +79,7 @@ def answers(address):
         return False
 
 
-def until(holds, process=None, seconds=90):
+def until(holds, process=None, seconds=200):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if holds():

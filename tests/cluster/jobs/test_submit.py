@@ -118,7 +118,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     following = _follower(head)
     until(lambda: list((head.home / "runs/long/fits").glob("*.state*")))
     following.send_signal(signal.SIGINT)
-    _, errors = following.communicate(timeout=30)
+    _, errors = following.communicate(timeout=120)
     assert following.returncode == 130
     stop = f"ray job stop reeltune-long --address {head.address}"
     assert errors.splitlines()[-1].startswith("the job goes on; follow: ray job logs reeltune-long --follow --address")
@@ -126,7 +126,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
 
     following = _follower(head)
     ray_job(head, "stop", "reeltune-long")
-    following.communicate(timeout=60)
+    following.communicate(timeout=120)
     assert following.returncode == 143
 
     resumed = submit(head, "--name", "long", *LONG)
@@ -151,7 +151,7 @@ def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(head):
     following = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
     until(lambda: list((head.home / "runs/lost/fits").glob("*.state*")), following)
     kill(head.process)
-    _, errors = following.communicate(timeout=60)
+    _, errors = following.communicate(timeout=120)
     assert following.returncode == 1
     assert errors.splitlines()[-1].startswith(
         f"error: {head.address} does not answer any more; ask later: ray job logs"
