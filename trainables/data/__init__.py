@@ -1,6 +1,15 @@
 """Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`.
 
 - `tables.py`: any ratings file as a frame of text
+- `files.py`: a file's bytes, from a folder or an object store, unpacked
+- `text.py`: those bytes as UTF-8 text
+- `dialect.py`: how a text file is written: separator, header, comments
+- `header.py`: whether a file's first line names its columns, and what they are without
+- `delimited.py`: a text file with separators as a frame
+- `records.py`: its lines as fields, whatever their quotes
+- `jsonlines.py`: JSON lines as a frame
+- `matrix.py`: a user-by-item matrix as ratings
+- `hints.py`: what to say where a table's columns cannot be told
 - `readers.py`: from a table to ratings: finds and checks the columns
 - `ratings.py`: ratings in memory, by index
 - `side.py`: side tables, joined by id

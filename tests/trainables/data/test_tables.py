@@ -3,7 +3,8 @@ import gzip
 import pandas as pd
 import pytest
 
-from reeltune.trainables.data.tables import files_in, read_table
+from reeltune.trainables.data.files import files_in
+from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
 
 
@@ -122,14 +123,12 @@ def test_a_header_alone(tmp_path):
     ("name", "content", "said"),
     [
         ("r.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "is no text file"),
-        ("r.csv", "user,item,rating\nÉva,x,1\n".encode("latin-1"), "r.csv:2: is no UTF-8 text"),
-        ("r.csv", 'user,item,rating\na,"x,1\n', "is no table"),
-        ("r.csv", "user,item,rating\na,x,1\nb,y,2,3,4\n", "is no table"),
+        ("r.csv", "user,item,rating\na,x,1\nb,y,2,3,4\n", "r.csv:3: expected 3 fields (user, item, rating); found 5"),
         ("r.parquet", "user,item,rating\na,x,1\n", "no readable Parquet"),
         ("r.csv.gz", "user,item,rating\na,x,1\n", "cannot be read"),
         ("r.csv.gz", gzip.compress(b"user,item,rating\n" + b"a,x,1\n" * 9)[:-9], "cannot be read"),
     ],
-    ids=["binary", "latin", "open quote", "ragged", "no parquet", "no gzip", "half a gzip"],
+    ids=["binary", "ragged", "no parquet", "no gzip", "half a gzip"],
 )
 def test_a_file_that_is_no_table(tmp_path, name, content, said):
     assert said in refused(write(tmp_path, name, content))
@@ -166,7 +165,7 @@ def test_a_very_long_field_is_no_hindrance_to_naming_a_line(tmp_path):
 def test_rows_of_more_fields_than_the_header_are_refused(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating\na,x,1,9\nb,y,2,9\n")
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match=r"3 columns are named \(user, item, rating\) and rows have 4 fields"):
         read_table(str(path))
 
 
