@@ -60,6 +60,9 @@ def dialect_of(source: str, file: str, content: bytes) -> Dialect:
     body = [line for line in lines[at:] if line.strip()]
     separator = separator or _separator(body)
     notes: tuple[str, ...] = ()
+    if comments and _is_row(comments[-1], body, separator):
+        body.insert(0, comments.pop())
+        at = lines.index(body[0])
     if comments:
         header = _commented_header(comments[-1], body, separator)
         skipped = len(comments) - bool(header)
@@ -89,6 +92,13 @@ def _preamble(lines: list[str]) -> tuple[int, str | None, list[str]]:
         else:
             return at, separator, comments
     return len(lines), separator, comments
+
+
+def _is_row(comment: str, body: list[str], separator: str) -> bool:
+    """Whether a line is no comment but a row whose first id starts with the mark of one."""
+    cells = split_line(comment, separator) or []
+    rows = _rows(body, separator, len(cells))
+    return len(cells) > 1 and comment[1:2].strip() != "" and bool(rows) and is_header(cells, rows) is False
 
 
 def _commented_header(comment: str, body: list[str], separator: str) -> str | None:
@@ -190,7 +200,7 @@ def _end_empty(rows: list[list[str]]) -> bool:
 
 
 def _distinct(source: str, line: int, names: tuple[str, ...]) -> tuple[str, ...]:
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise InputError(f"{source}:{line}: {times} columns are called {name!r}; rename all but one")
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise InputError(f"{source}:{line}: two columns are called {twice[0]!r}; rename one of them")
     return names

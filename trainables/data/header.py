@@ -16,6 +16,7 @@ FEW = 101  # distinct whole numbers up to which a column can be ratings
 CODES = 11  # distinct values up to which a column can be ratings however few users there are
 TIME = 1e8  # seconds since 1970 are larger, in March 1973
 ROLES = ("user", "item", "rating", "timestamp")
+NO_HEADER = "no header line"
 ROW_NAMES = "row.names"  # as R calls them
 FLAGS = (  # of a film's genres, in the order of u.item
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -117,12 +118,12 @@ def _by_position(rows: Sequence[Sequence[str]]) -> Header:
     """The columns of a file without header line: user, item, rating and time in this order if they can be that."""
     numbered = tuple(str(at + 1) for at in range(len(rows[0])))
     if not _can_be_ratings(rows):
-        return Header(
-            names=numbered, in_file=False, notes=(f"no header line: columns are called 1 to {len(numbered)}",)
-        )
+        note = f"{NO_HEADER}: columns are called 1 to {len(numbered)}"
+        return Header(names=numbered, in_file=False, notes=(note,))
     names = ROLES[: len(numbered)]
-    read = f"{', '.join(names[:-1])} and {names[-1]}"
-    return Header(names=names, in_file=False, notes=(f"no header line: columns 1 to {len(names)} are read as {read}",))
+    joint = "1 and 2" if len(names) == 2 else f"1 to {len(names)}"
+    note = f"{NO_HEADER}: columns {joint} are read as {', '.join(names[:-1])} and {names[-1]}"
+    return Header(names=names, in_file=False, notes=(note,))
 
 
 def _can_be_ratings(rows: Sequence[Sequence[str]]) -> bool:

@@ -42,6 +42,11 @@ def read_json(source: str, content: bytes) -> tuple[pd.DataFrame, np.ndarray | N
             raise InputError(f"{source}:{number}: is no JSON object: {shown!r}; {WAY_OUT}")
         found.append(row)
         lines.append(number)
+    if len(found) == 1 and all(isinstance(value, (dict, list)) for value in found[0].values()):
+        raise InputError(
+            f"{source}: is one object that holds whole columns or lists; {WAY_OUT} "
+            "(pandas writes it so by to_json(orient='records', lines=True))"
+        )
     return _frame(found), np.array(lines, dtype=np.int64)
 
 
@@ -64,6 +69,8 @@ def _array(source: str, content: bytes) -> list[dict[str, object]]:
         rows = json.loads(content, parse_float=str, parse_int=str)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: is no JSON array: {error}; {WAY_OUT}") from None
+    if not rows:
+        raise InputError(f"{source}: has no rows")
     for place, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise InputError(f"{source}: element {place} of the array is no object: {str(row)[:SHOWN]!r}; {WAY_OUT}")

@@ -1,5 +1,7 @@
 """A user-by-item matrix (a row for each user, a column for each item, ratings in the cells) as a table of ratings."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -7,6 +9,7 @@ from reeltune.trainables.data.header import LEAST_OF_MATRIX, MISSING, ROW_NAMES,
 from reeltune.trainables.data.tables import Table
 from reeltune.trainables.errors import InputError
 
+LONG = re.compile(r"(user|item|movie|product)[ _]?(id)?|ratings?|timestamp", re.IGNORECASE)  # no items' names
 SAMPLE = 200  # rows that are looked at
 NEARLY_ALL = 0.95
 
@@ -17,9 +20,9 @@ def columns_of_numbers(frame: pd.DataFrame) -> int:
 
 
 def looks_like_matrix(table: Table) -> bool:
-    """Whether all columns, the first perhaps left aside, are numbers, and there are more than ratings need."""
+    """Whether all columns but one are numbers, and there are more of them than ratings need."""
     columns = len(table.frame.columns)
-    return columns > LEAST_OF_MATRIX and columns_of_numbers(table.frame.iloc[:, 1:]) == columns - 1
+    return columns > LEAST_OF_MATRIX and columns_of_numbers(table.frame) >= columns - 1
 
 
 def melted(table: Table, *, user: str | None = None, item: str | None = None, rating: str | None = None) -> Table:
@@ -29,6 +32,12 @@ def melted(table: Table, *, user: str | None = None, item: str | None = None, ra
     counts the row's ratings (Jester's) is left out; without a column of ids users are numbered from 1.
     Raises InputError where the table is no matrix.
     """
+    named = [name for name in map(str, table.frame.columns) if LONG.fullmatch(name)]
+    if len(named) > 1 and not table.headerless:
+        raise InputError(
+            f"{table.source}: is no matrix: columns {' and '.join(named[:2])} say that there is a row for each rating "
+            "(leave out --matrix)"
+        )
     ids, frame, notes = _parts(table, user)
     if columns_of_numbers(frame) < len(frame.columns) or frame.empty:
         broken = next((name for place, name in enumerate(frame.columns) if not _is_numeric(frame.iloc[:, place])), "")
@@ -92,7 +101,8 @@ def _are_ids(frame: pd.DataFrame, *, headerless: bool) -> bool:
         return True
     if not _is_numeric(values):
         return True
-    return len(frame) > 1 and values.is_unique and not any(frame[other].is_unique for other in frame.columns[1:])
+    whole = [other for other in frame.columns[1:] if frame[other].notna().all()]
+    return len(frame) > 1 and values.is_unique and not any(frame[other].is_unique for other in whole)
 
 
 def _counts_ratings(frame: pd.DataFrame) -> bool:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from reeltune.trainables.data.delimited import read_delimited
 from reeltune.trainables.data.dialect import dialect_of
 from reeltune.trainables.data.files import files_in, is_folder, is_visible, listed, plain_file_name, read_bytes, resolve
-from reeltune.trainables.data.header import ROW_NAMES, known_names
+from reeltune.trainables.data.header import NO_HEADER, ROW_NAMES, known_names
 from reeltune.trainables.data.jsonlines import ENDINGS, is_json, read_json
 from reeltune.trainables.data.text import as_utf8
 from reeltune.trainables.errors import InputError
@@ -80,7 +80,7 @@ def table_of(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     frame.columns = frame.columns.map(str)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
-        raise InputError(f"{name}: several columns are called {repeated[0]!r}; rename all but one")
+        raise InputError(f"{name}: two columns are called {repeated[0]!r}; rename one of them")
     return Table(source=name, frame=frame)
 
 
@@ -153,7 +153,7 @@ def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not changed:
         return frame, ()
     plural = "s" if len(changed) > 1 else ""
-    return frame.assign(**changed), (f"decimal commas in column{plural} {', '.join(changed)}",)
+    return frame.assign(**changed), (f"decimal commas in column{plural} {listed(list(changed))}",)
 
 
 def _read_folder(source: str) -> Table:
@@ -203,12 +203,15 @@ def _joined(source: str, parts: list[Table]) -> Table:
         part = int(np.searchsorted(starts, row, side="right")) - 1
         return parts[part].place(row - int(starts[part]))
 
-    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    said = [note for part in parts for note in part.notes]
+    if not first.headerless and any(part.headerless for part in parts):
+        said = [note for note in said if not note.startswith(NO_HEADER)]
+        said.append("parts without a header line have the columns of the first")
     return replace(
         first,
         source=source,
         frame=pd.concat(frames, ignore_index=True),
-        notes=(f"{len(parts)} parts", *notes),
+        notes=(f"{len(parts)} parts", *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
     )

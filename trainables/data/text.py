@@ -52,6 +52,8 @@ def _refuse_binary(source: str, content: bytes) -> None:
     head = content[:HEAD]
     if head[257:262] == b"ustar":
         raise InputError(f"{source}: is a tar archive; unpack it, and give one file or folder")
+    if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise InputError(f"{source}: is a web page or XML; {EXPECTED}")
     if b"\0" in head:
         raise InputError(f"{source}: is no text file (it has NUL bytes); {EXPECTED}")
 
