@@ -17,6 +17,7 @@ CODES = 11  # distinct values up to which a column can be ratings however few us
 TIME = 1e8  # seconds since 1970 are larger, in March 1973
 ROLES = ("user", "item", "rating", "timestamp")
 NO_HEADER = "no header line"
+TAKEN = "line 1 is taken for the names of the columns"
 ROW_NAMES = "row.names"  # as R calls them
 FLAGS = (  # of a film's genres, in the order of u.item
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
@@ -59,7 +60,7 @@ def header_of(file: str, rows: Sequence[Sequence[str]]) -> Header:
         return _by_position(rows)
     notes: tuple[str, ...] = ()
     if certain is None and rest and not any(NAMELIKE.search(cell) for cell in first):
-        notes = (f"line 1 is taken for the names of the columns ({', '.join(first)}); no column of numbers tells",)
+        notes = (f"{TAKEN} ({', '.join(first)}); no column of numbers tells",)
     return Header(names=column_names(first), in_file=True, notes=notes)
 
 
@@ -80,7 +81,7 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool | Non
     numbers = [cell for cell in over if is_value(cell)]
     # '034545104X' among ISBNs is text over numbers, and no name.
     names = [cell for cell in over if cell not in MISSING and not cell[0].isdigit() and not is_value(cell)]
-    if _counts(numbers) or (not first[0].strip() and _ascend(numbers)):
+    if _counts(numbers) or _ascend(numbers, least=LEAST_OF_MATRIX + bool(first[0].strip())):
         return True  # a matrix' columns
     if names:
         return len(names) > len(numbers) or any(NAMELIKE.search(name) for name in names)
@@ -106,9 +107,9 @@ def _counts(cells: Sequence[str]) -> bool:
     return len(cells) >= LEAST_OF_MATRIX and any(list(cells) == [str(at) for at in start] for start in starts)
 
 
-def _ascend(cells: Sequence[str]) -> bool:
+def _ascend(cells: Sequence[str], *, least: int) -> bool:
     """Whether cells can be item numbers over a matrix' columns."""
-    if len(cells) < LEAST_OF_MATRIX or not all(cell.isdecimal() for cell in cells):
+    if len(cells) < least or not all(cell.isdecimal() for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
     return all(left < right for left, right in itertools.pairwise(numbers))
@@ -133,7 +134,7 @@ def _can_be_ratings(rows: Sequence[Sequence[str]]) -> bool:
     if len(columns) == 2:
         return True
     distinct = [len(set(column)) for column in columns]
-    if distinct[2] > CODES and distinct[2] > min(distinct[:2]):
+    if CODES < distinct[2] > min(distinct[:2]) and all(cell.isdecimal() for cell in columns[2]):
         return False
     return can_be_rating(columns[2]) and (len(columns) == 3 or can_be_time(columns[3]))
 

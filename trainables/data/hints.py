@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reeltune.trainables.data.header import CODES, can_be_rating, can_be_time, counts_rows
+from reeltune.trainables.data.header import CODES, TAKEN, can_be_rating, can_be_time, counts_rows
 from reeltune.trainables.data.matrix import looks_like_matrix
 from reeltune.trainables.data.tables import Table
 
@@ -26,7 +26,10 @@ def way_out(table: Table, missing: Sequence[str]) -> str:
         options = " ".join(f"--{OPTION.get(kind, kind)}-column {number}" for kind, number in numbers)
         return f"{row} (name columns by number, such as {options})"
     options = " ".join(f"--{kind}-column NAME" for kind in missing)
-    return f"found {_listed(list(table.frame.columns))} (name it: {options})"
+    found = f"found {_listed(list(table.frame.columns))}"
+    if any(note.startswith(TAKEN) for note in table.notes):
+        return f"{found} in line 1 (if that is a row, put a line with the columns' names above it; else: {options})"
+    return f"{found} (name it: {options})"
 
 
 def _listed(cells: list[str]) -> str:
