@@ -15,6 +15,7 @@ from reeltune.trainables.errors import InputError
 
 UNUSED = "\x1f"  # ASCII's own 'unit separator', in place of a separator of several characters
 BLOCK = 1 << 24  # bytes that pyarrow parses at a time; a row must fit in
+ROWS_OF_PART = 100_000  # lists of text take ten times an Arrow table's memory
 SHOWN = 80  # characters of a line in a message
 
 
@@ -24,7 +25,7 @@ class Read:
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
-    lines: np.ndarray | None = None  # of each row, from 1; None where each line that is not blank is a row
+    lines: np.ndarray | None = None  # of each row, from 1; None where the file's records are to be counted
     multiline: bool = False  # some values go over several lines
 
 
@@ -33,8 +34,11 @@ def read_delimited(source: str, content: bytes, dialect: Dialect) -> Read:
     quoting = _quoting(content, dialect)
     if b"\r" in content:  # within a line: pyarrow would end the line there
         quoting = Quoting(mixed=True)
-    found = None if quoting.mixed else _by_arrow(content, dialect, quotes=quoting.enclose)
-    read = _by_record(source, content, dialect) if found is None else Read(frame=found, notes=quoting.notes)
+    found = None if quoting.mixed else _by_arrow(content, dialect, quoting)
+    if found is None:
+        read = _by_record(source, content, dialect)
+    else:
+        read = Read(frame=found, notes=quoting.notes, multiline=quoting.multiline)
     frame = read.frame
     if dialect.trailing and frame.iloc[:, -1].isna().all():
         frame = frame.iloc[:, :-1]
@@ -52,6 +56,7 @@ class Quoting:
     enclose: bool = False
     literal: bool = False
     mixed: bool = False
+    multiline: bool = False  # they enclose line breaks
     notes: tuple[str, ...] = ()
 
 
@@ -59,8 +64,8 @@ def _quoting(content: bytes, dialect: Dialect) -> Quoting:
     if not dialect.quotes or b'"' not in content:
         return Quoting()
     separator = dialect.separator
-    if separator != SPACES and _strictly_quoted(content, separator):
-        return Quoting(enclose=True)
+    if separator != SPACES and (strict := _strict(content, dialect)) is not None:
+        return strict
     first_open = None
     whole = literal = True
     for line, text in _lines_with_quotes(content, dialect.start):
@@ -79,19 +84,30 @@ def _quoting(content: bytes, dialect: Dialect) -> Quoting:
     return Quoting(literal=True, notes=(note,))
 
 
-def _strictly_quoted(content: bytes, separator: str) -> bool:
-    """Whether every quote opens, closes or doubles another as the rules have it, and none is open at a line's end."""
+def _strict(content: bytes, dialect: Dialect) -> Quoting | None:
+    """Of a file in which every quote opens, closes or doubles another as the rules have it; else None.
+
+    None too where a quote may swallow lines: what is before the closing one's line end is a row by itself.
+    """
     text = np.frombuffer(b"\n" + content + b"\n", dtype=np.uint8)
     places = np.flatnonzero(text == ord('"'))
     if len(places) % 2:
-        return False
+        return None
     edges = np.zeros(256, dtype=bool)
-    edges[[ord(separator), ord("\n"), ord('"')]] = True
+    edges[[ord(dialect.separator), ord("\n"), ord('"')]] = True
     opens, closes = places[::2], places[1::2]
     if not (edges[text[opens - 1]].all() and edges[text[closes + 1]].all()):
-        return False
+        return None
     breaks = np.flatnonzero(text == ord("\n"))
-    return bool((np.searchsorted(breaks, opens) == np.searchsorted(breaks, closes)).all())
+    last = np.searchsorted(breaks, closes)
+    over = np.searchsorted(breaks, opens) < last
+    if over.any():
+        separators = np.flatnonzero(text == ord(dialect.separator))
+        lines = np.unique(last[over])
+        in_line = np.searchsorted(separators, breaks[lines]) - np.searchsorted(separators, breaks[lines - 1])
+        if (in_line == dialect.fields - 1).any():
+            return None
+    return Quoting(enclose=True, multiline=bool(over.any()))
 
 
 def _lines_with_quotes(content: bytes, start: int) -> list[tuple[int, str]]:
@@ -99,8 +115,8 @@ def _lines_with_quotes(content: bytes, start: int) -> list[tuple[int, str]]:
     return [(number, line.decode()) for number, line in lines if number > start and b'"' in line]
 
 
-def _by_arrow(content: bytes, dialect: Dialect, *, quotes: bool) -> pd.DataFrame | None:
-    """Read lines that are a row each; None where they are not."""
+def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFrame | None:
+    """Read rows that have as many fields as there are columns; None where one has not."""
     body, separator = _with_one_character(content[_offset(content, dialect.start) :], dialect.separator)
     columns = [str(at) for at in range(dialect.fields)]
     irregular = False
@@ -117,7 +133,10 @@ def _by_arrow(content: bytes, dialect: Dialect, *, quotes: bool) -> pd.DataFrame
             pa.py_buffer(body),
             read_options=pa.csv.ReadOptions(column_names=columns, block_size=BLOCK),
             parse_options=pa.csv.ParseOptions(
-                delimiter=separator, quote_char='"' if quotes else False, invalid_row_handler=judge
+                delimiter=separator,
+                quote_char='"' if quoting.enclose else False,
+                newlines_in_values=quoting.multiline,
+                invalid_row_handler=judge,
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types={name: pa.string() for name in columns},
@@ -156,9 +175,8 @@ def _by_record(source: str, content: bytes, dialect: Dialect) -> Read:
         lines, start=dialect.start, separator=dialect.separator, fields=dialect.fields, quotes=dialect.quotes
     ):
         kept.add(record, lines[record.line - 1])
-    frame = pd.DataFrame(kept.fields, columns=range(dialect.fields), dtype=str)
     return Read(
-        frame=frame.mask(frame == ""),
+        frame=kept.table().to_pandas(),
         notes=kept.notes(),
         lines=np.array(kept.lines, dtype=np.int64),
         multiline=kept.multiline,
@@ -171,7 +189,8 @@ class Rows:
 
     source: str
     dialect: Dialect
-    fields: list[list[str]] = field(default_factory=list)
+    fields: list[list[str]] = field(default_factory=list)  # of the last rows, which are not yet in `parts`
+    parts: list[pa.Table] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     short: list[int] = field(default_factory=list)  # the lines of rows that lack fields
     literal: list[int] = field(default_factory=list)  # and of those whose quotes enclose nothing
@@ -196,6 +215,18 @@ class Rows:
         self.multiline = self.multiline or record.lines > 1
         self.fields.append(fields)
         self.lines.append(record.line)
+        if len(self.fields) == ROWS_OF_PART:
+            self._pack()
+
+    def _pack(self) -> None:
+        columns = zip(*self.fields, strict=True) if self.fields else [()] * self.dialect.fields
+        arrays = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
+        self.parts.append(pa.table(arrays, names=[str(at) for at in range(self.dialect.fields)]))
+        self.fields = []
+
+    def table(self) -> pa.Table:
+        self._pack()
+        return pa.concat_tables(self.parts)
 
     def notes(self) -> tuple[str, ...]:
         notes = []

@@ -17,6 +17,7 @@ CODES = 11  # distinct values up to which a column can be ratings however few us
 TIME = 1e8  # seconds since 1970 are larger, in March 1973
 ROLES = ("user", "item", "rating", "timestamp")
 NO_HEADER = "no header line"
+SHOWN = 8  # names in a note
 TAKEN = "line 1 is taken for the names of the columns"
 ROW_NAMES = "row.names"  # as R calls them
 FLAGS = (  # of a film's genres, in the order of u.item
@@ -60,7 +61,8 @@ def header_of(file: str, rows: Sequence[Sequence[str]]) -> Header:
         return _by_position(rows)
     notes: tuple[str, ...] = ()
     if certain is None and rest and not any(NAMELIKE.search(cell) for cell in first):
-        notes = (f"{TAKEN} ({', '.join(first)}); no column of numbers tells",)
+        shown = ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")
+        notes = (f"{TAKEN} ({shown}); no column of numbers tells",)
     return Header(names=column_names(first), in_file=True, notes=notes)
 
 

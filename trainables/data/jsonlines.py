@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from reeltune.trainables.errors import InputError
 
@@ -79,9 +80,8 @@ def _array(source: str, content: bytes) -> list[dict[str, object]]:
 
 def _frame(rows: list[dict[str, object]]) -> pd.DataFrame:
     names = dict.fromkeys(name for row in rows for name in row)
-    return pd.DataFrame(
-        {name.strip(): pd.Series([_text(row.get(name)) for row in rows], dtype="str") for name in names}
-    )
+    columns = {name.strip(): pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
+    return pa.table(columns).to_pandas()
 
 
 def _text(value: object) -> str | None:

@@ -4,6 +4,7 @@ What was guessed or left out on the way is in the table's notes.
 """
 
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltune.trainables.data.delimited import read_delimited
-from reeltune.trainables.data.dialect import dialect_of
+from reeltune.trainables.data.dialect import Dialect, dialect_of
 from reeltune.trainables.data.files import files_in, is_folder, is_visible, listed, plain_file_name, read_bytes, resolve
 from reeltune.trainables.data.header import NO_HEADER, ROW_NAMES, known_names
 from reeltune.trainables.data.jsonlines import ENDINGS, is_json, read_json
+from reeltune.trainables.data.records import records
 from reeltune.trainables.data.text import as_utf8
 from reeltune.trainables.errors import InputError
 
@@ -115,7 +117,9 @@ def _read_text(source: str, file: str, content: bytes) -> Table:
         raise InputError(f"{source}: {dialect.too_few_names}")
     if dialect.separator != ",":
         frame, commas = _with_points(frame)
-    locate = partial(_find_line, source, dialect.start) if read.lines is None else _by_lines(source, read.lines)
+    locate = (
+        partial(_find_line, source, dialect, read.multiline) if read.lines is None else _by_lines(source, read.lines)
+    )
     return Table(
         source=source,
         frame=frame,
@@ -130,15 +134,18 @@ def _by_lines(source: str, lines: np.ndarray | None) -> Callable[[int], str]:
     return lambda row: f"{source}: row {row + 1}" if lines is None else f"{source}:{lines[row]}"
 
 
-def _find_line(source: str, start: int, row: int) -> str:
+def _find_line(source: str, dialect: Dialect, multiline: bool, row: int) -> str:
     """Read the file again for a row's line, rather than keep its text: only an error asks."""
     content, _ = as_utf8(source, read_bytes(source)[1], latin=True)
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if number > start and line.strip():
-            if row == 0:
-                return f"{source}:{number}"
-            row -= 1
-    return f"{source}: row {row + 1}"
+    found = records(
+        content.decode().split("\n"),
+        start=dialect.start,
+        separator=dialect.separator,
+        fields=dialect.fields,
+        quotes=multiline,
+    )
+    record = next(itertools.islice(found, row, None), None)
+    return f"{source}: row {row + 1}" if record is None else f"{source}:{record.line}"
 
 
 def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -50,6 +50,15 @@ def test_too_few_columns_are_no_ratings(tmp_path):
 
 def test_of_many_columns_the_first_are_shown(tmp_path):
     source = tmp_path / "r.csv"
-    source.write_text(",".join(f"n{number}" for number in range(40)) + "\n" + ",".join(["a"] * 40) + "\n")
+    source.write_text(",".join(f"item{number}" for number in range(40)) + "\n" + ",".join(["a"] * 40) + "\n")
     said = way_out(read_table(str(source)), ["user", "item"])
-    assert said.endswith("n11, ... (40 in all) (name it: --user-column NAME --item-column NAME)")
+    assert said.endswith("item11, ... (40 in all) (name it: --user-column NAME --item-column NAME)")
+
+
+def test_where_a_first_line_may_be_a_row_the_way_out_loses_none(tmp_path):
+    source = tmp_path / "pairs.csv"
+    source.write_text("anna,heat\nbob,alien\n")
+    said = way_out(read_table(str(source)), ["user", "item"])
+    assert said.startswith("found anna, heat in line 1 (if that is a row, put a line with the columns' names above it")
+    source.write_text(f"user,item\n{source.read_text()}")
+    assert len(read_table(str(source)).frame) == 2
