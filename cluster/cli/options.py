@@ -31,6 +31,9 @@ Users = Annotated[
     SeenData(),
 ]
 Items = Annotated[str | None, typer.Option(help="Side table of items."), SeenData()]
+Matrix = Annotated[
+    bool, typer.Option("--matrix", help="The file is a matrix: a row for each user, a column for each item.")
+]
 UserColumn = Annotated[str | None, typer.Option(help="The user column, if its name is not a usual one.")]
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
@@ -68,6 +71,7 @@ def data_options(
     timestamp: str | None = None,
     users: str | None = None,
     items: str | None = None,
+    matrix: bool = False,
 ) -> "DataOptions":
     from reeltune.cluster.runs.storage import refuse_credentials
     from reeltune.trainables.data import Columns
@@ -84,6 +88,7 @@ def data_options(
         duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
         users=users,
         items=items,
+        matrix=matrix,
     )
 
 

@@ -69,6 +69,7 @@ def tune(
     users: opt.Users = None,
     items: opt.Items = None,
     duplicates: opt.Duplicates = None,
+    matrix: opt.Matrix = False,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
@@ -91,13 +92,14 @@ def tune(
         users=users,
         items=items,
         duplicates=duplicates,
+        matrix=matrix,
         user=user_column,
         item=item_column,
         rating=rating_column,
         timestamp=time_column,
     )
     if smoke_test:
-        rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None)
+        rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None, matrix=False)
     options = TuneOptions(
         architectures=searchable(architectures or []),
         data=rows,

@@ -21,6 +21,7 @@ class AskedOfData(Stored):
     duplicates: str | None = None
     users: str | None = None
     items: str | None = None
+    matrix: bool = False
     data_hash: str = ""
     test: str | None = None
     test_hash: str = ""
@@ -35,6 +36,7 @@ class AskedOfData(Stored):
             duplicates=cast(Duplicates | None, self.duplicates),
             users=self.users,
             items=self.items,
+            matrix=self.matrix,
             test=self.test,
             split=self.split,
             split_seed=self.split_seed,
@@ -50,6 +52,7 @@ def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
         "duplicates": options.duplicates,
         "users": options.users,
         "items": options.items,
+        "matrix": options.matrix,
         "data_hash": prepared.ratings.fingerprint(),
         "test": options.test,
         "test_hash": prepared.split.test.fingerprint,

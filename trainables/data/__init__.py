@@ -1,6 +1,15 @@
 """Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`.
 
 - `tables.py`: any ratings file as a frame of text
+- `files.py`: a file's bytes, from a folder or an object store, unpacked
+- `text.py`: those bytes as UTF-8 text
+- `dialect.py`: how a text file is written: separator, header, comments
+- `header.py`: whether a file's first line names its columns, and what they are without
+- `delimited.py`: a text file with separators as a frame
+- `records.py`: its lines as fields, whatever their quotes
+- `jsonlines.py`: JSON lines as a frame
+- `matrix.py`: a user-by-item matrix as ratings
+- `hints.py`: what to say where a table's columns cannot be told
 - `readers.py`: from a table to ratings: finds and checks the columns
 - `ratings.py`: ratings in memory, by index
 - `side.py`: side tables, joined by id
@@ -67,18 +76,21 @@ def load_data(
     duplicates: Duplicates | None = None,
     users: str | None = None,
     items: str | None = None,
+    matrix: bool = False,
 ) -> Ratings:
     """Load ratings by name, path or URI.
 
     `duplicates` is "last" unless said otherwise; ml-100k by name keeps all of its 100,000 rows, in which
     18 titles are listed under two numbers, as the reference notebook does. `users` and `items` are side tables;
     MovieLens, by name or by folder, brings its own, which "none" leaves out. An id that only a
-    side table has joins those of the ratings.
+    side table has joins those of the ratings. With `matrix` the file has a row for each user, a column for each item.
 
     Raises InputError where the name is no data set and no file, or a file is no table of what it should be.
     """
     asked: dict[Kind, str | None] = {"user": users, "item": items}
-    loaded, own = _load(data, columns=columns or Columns(), duplicates=duplicates, asked=asked)
+    if matrix and has_known_columns(data):
+        raise InputError(f"--matrix: does not apply to {data}, which has a row for each rating")
+    loaded, own = _load(data, columns=columns or Columns(), duplicates=duplicates, asked=asked, matrix=matrix)
     for kind, source in asked.items():
         found = source or own[kind]
         if found is not None and found != NONE:
@@ -87,7 +99,7 @@ def load_data(
 
 
 def _load(
-    data: str, *, columns: Columns, duplicates: Duplicates | None, asked: dict[Kind, str | None]
+    data: str, *, columns: Columns, duplicates: Duplicates | None, asked: dict[Kind, str | None], matrix: bool
 ) -> tuple[Ratings, dict[Kind, str | None]]:
     """The ratings, and the side tables that they bring."""
     if _is_synthetic(data):
@@ -101,7 +113,7 @@ def _load(
     if "/" not in data and "." not in data and not os.path.exists(data):
         known = ", ".join([*movielens.ARCHIVES, "synthetic"])
         raise InputError(f"{data!r} is no data set and no file; data sets by name: {known}")
-    loaded = read_ratings(data, columns=columns, duplicates=duplicates or "last")
+    loaded = read_ratings(data, columns=columns, duplicates=duplicates or "last", matrix=matrix)
     return loaded, {"user": own_side_table(data, "user"), "item": own_side_table(data, "item")}
 
 

@@ -33,6 +33,7 @@ class DataOptions:
     duplicates: Duplicates | None = None
     users: str | None = None  # a side table, or "none" for not even the data set's own
     items: str | None = None
+    matrix: bool = False  # the file is a user-by-item matrix
 
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
@@ -42,6 +43,8 @@ class DataOptions:
             duplicates=self.duplicates,
             users=self.users,
             items=self.items,
+            # As the columns, it may be meant for the test file alone.
+            matrix=self.matrix and not (self.test is not None and has_known_columns(self.data)),
         )
 
     def _columns_of_data(self) -> Columns | None:
@@ -92,7 +95,7 @@ def prepare(options: DataOptions) -> Prepared:
     if options.test is None:
         parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
     else:
-        test = read_more(options.test, ratings, columns=options.columns)
+        test = read_more(options.test, ratings, columns=options.columns, matrix=options.matrix)
         parts = split_given_test(ratings.rows, test, kind=options.split, seed=options.split_seed)
         overlap = parts.test.shared_pairs(ratings.rows)
         if overlap == len(test):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reeltune.trainables.data.hints import way_out
+from reeltune.trainables.data.matrix import looks_like_matrix, melted
 from reeltune.trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame, not_whole
 from reeltune.trainables.data.tables import Table, read_table
 from reeltune.trainables.errors import InputError
@@ -31,16 +33,29 @@ class Columns:
     timestamp: str | None = None
 
 
-def read_ratings(source: str, *, columns: Columns | None = None, duplicates: Duplicates = "last") -> Ratings:
+def read_ratings(
+    source: str, *, columns: Columns | None = None, duplicates: Duplicates = "last", matrix: bool = False
+) -> Ratings:
     """Read a ratings file of any known format. Raises InputError that names the file and the line."""
-    frame = _checked(read_table(source), columns or Columns())
-    notes = tuple(frame.attrs.values())
+    columns = columns or Columns()
+    table = read_table(source)
+    if matrix:
+        table = melted(table, user=columns.user, item=columns.item, rating=columns.rating)
+    frame = _checked(table, columns)
+    notes = (*table.notes, *frame.attrs.values())
     return from_frame(frame, name=source, duplicates=duplicates, notes=notes)
 
 
-def read_more(source: str, known: Ratings, *, columns: Columns | None = None) -> Rows:
-    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
-    frame = _checked(read_table(source), columns or Columns())
+def read_more(source: str, known: Ratings, *, columns: Columns | None = None, matrix: bool = False) -> Rows:
+    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0.
+
+    With `matrix` the file may be one, but need not.
+    """
+    columns = columns or Columns()
+    table = read_table(source)
+    if matrix and looks_like_matrix(table):
+        table = melted(table, user=columns.user, item=columns.item, rating=columns.rating)
+    frame = _checked(table, columns)
     users = known.users.encode(frame["user"])
     strangers = np.array(as_text(frame["user"]), dtype=object)
     strangers[users > 0] = None
@@ -108,7 +123,7 @@ def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[st
     table.frame.columns = pd.Index(names)
     found: dict[str, str] = {}
     for kind, usual in USUAL_NAMES.items():
-        asked = getattr(columns, kind)
+        asked = table.numbered(getattr(columns, kind))
         if asked is not None and asked not in names:
             raise InputError(f"{table.source}: no column {asked!r}; found {', '.join(names)}")
         plain = {plain_name(name): name for name in reversed(names)}
@@ -117,10 +132,7 @@ def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[st
             found[kind] = match
     missing = [kind for kind in needed if kind not in found]
     if missing:
-        options = " ".join(f"--{kind}-column NAME" for kind in missing)
-        raise InputError(
-            f"{table.source}: no column for {' and '.join(missing)}; found {', '.join(names)} (name it: {options})"
-        )
+        raise InputError(f"{table.source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
     return found
 
 
@@ -129,6 +141,7 @@ def plain_name(name: str) -> str:
 
 
 def ids_of(table: Table, column: str) -> pd.Series:
+    table.refuse_line_breaks(column)
     values = table.frame[column]
     missing = values.isna()
     if missing.any():
@@ -145,6 +158,7 @@ def ids_of(table: Table, column: str) -> pd.Series:
 
 
 def _numbers(table: Table, column: str) -> pd.Series:
+    table.refuse_line_breaks(column)
     values = pd.to_numeric(table.frame[column], errors="coerce").astype("float64")
     broken = ~np.isfinite(values.to_numpy())
     if broken.any():

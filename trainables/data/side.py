@@ -8,9 +8,10 @@ import pandas as pd
 from reeltune.trainables.data import grouplens
 from reeltune.trainables.data.encoding import SideColumn, encode
 from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.files import files_in
 from reeltune.trainables.data.ratings import Ids, Ratings, as_text
 from reeltune.trainables.data.readers import USUAL_NAMES, Columns, ids_of, plain_name
-from reeltune.trainables.data.tables import files_in, read_table
+from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
 
 Kind = Literal["user", "item"]

@@ -1,36 +1,31 @@
-"""Any ratings file as a frame of text: CSV, TSV, Parquet, `.gz` of them, MovieLens' formats, Parquet folders.
+"""Any ratings file as a frame of text: CSV and its kin, JSON lines, Parquet, packed or in parts (docs/data.md).
 
-Local paths and object-store URIs (`s3://`, `gs://`) are read alike, through pyarrow's filesystems.
+What was guessed or left out on the way is in the table's notes.
 """
 
-import csv
 import io
 import itertools
-import warnings
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.fs
 import pyarrow.parquet as pq
 
+from reeltune.trainables.data.delimited import read_delimited
+from reeltune.trainables.data.dialect import Dialect, dialect_of
+from reeltune.trainables.data.files import files_in, is_folder, is_visible, listed, plain_file_name, read_bytes, resolve
+from reeltune.trainables.data.header import NO_HEADER, ROW_NAMES, known_names
+from reeltune.trainables.data.jsonlines import ENDINGS, is_json, read_json
+from reeltune.trainables.data.records import records
+from reeltune.trainables.data.text import as_utf8
 from reeltune.trainables.errors import InputError
 
-SEPARATORS = ",\t;|"
-FLAGS = (  # of a film's genres, in the order of u.item
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
-    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
-)
-HEADERLESS = {  # MovieLens' own files, which have no header line
-    "u.data": ("user", "item", "rating", "timestamp"),
-    "ratings.dat": ("user", "item", "rating", "timestamp"),
-    "u.user": ("user_id", "age", "gender", "occupation", "zip_code"),
-    "u.item": ("item_id", "title", "release_date", "video_release_date", "url", *FLAGS),
-    "users.dat": ("user_id", "gender", "age", "occupation", "zip_code"),
-    "movies.dat": ("movieId", "title", "genres"),
-}
 RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")
+PARQUET = (".parquet", ".pq")
+PARTS = (".csv", ".tsv", *ENDINGS)  # endings of a folder's parts, besides names such as `part-00000`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,141 +34,191 @@ class Table:
 
     source: str
     frame: pd.DataFrame
-    text: str | None = None  # the file's text, to find the line of a bad row; None for Parquet
-    separator: str = ","
-    header: bool = True
+    notes: tuple[str, ...] = ()  # a line for each thing guessed or left out in reading
+    locate: Callable[[int], str] | None = None  # where a row is, in words
+    multiline: bool = False  # some values have a line break in them
+    headerless: bool = False  # the columns' names do not stand in the file
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
-        if self.text is None:
-            return f"{self.source}: row {row + 1}"
-        csv.field_size_limit(max(len(self.text), 131_072))
-        lines = io.StringIO(self.text, newline="")
-        # MovieLens' files without header have no quoting either.
-        reader = csv.reader(
-            lines, delimiter=self.separator, quoting=csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE
-        )
-        # pandas skips blank lines, and so must the count.
-        records = (reader.line_num for record in reader if len(record) > 1 or "".join(record).strip())
-        line = next(itertools.islice(records, row + self.header, None), None)
-        return f"{self.source}: row {row + 1}" if line is None else f"{self.source}:{line}"
+        return f"{self.source}: row {row + 1}" if self.locate is None else self.locate(row)
+
+    def numbered(self, column: str | None) -> str | None:
+        """The name of a column that is asked for by its number, from 1, where a file has no names of its own."""
+        names = self.frame.columns
+        if not self.headerless or column is None or column in names or not column.isdecimal():
+            return column
+        return str(names[int(column) - 1]) if 1 <= int(column) <= len(names) else column
+
+    def refuse_line_breaks(self, column: str) -> None:
+        """Raise InputError if a value has one: a stray quote has swallowed what follows."""
+        if not self.multiline:
+            return
+        broken = self.frame[column].str.contains("\n", regex=False, na=False).to_numpy(dtype=bool)
+        if broken.any():
+            row = int(broken.argmax())
+            raise InputError(
+                f"{self.place(row)}: expected one line; found {self.frame[column].iloc[row][:80]!r} in column "
+                f"{column!r} (close the quote that opens there, or take it out)"
+            )
 
 
 def read_table(source: str) -> Table:
-    """Read a file or a folder of Parquet parts. Raises InputError where there is none, or no table in it."""
-    filesystem, path = _resolve(source)
+    """Read a file or a folder of parts. Raises InputError where there is none, or no table in it."""
+    table = _read_folder(source) if is_folder(source) else _read_file(source)
+    if table.frame.empty:
+        raise InputError(f"{source}: has a header and no rows")
+    return table
+
+
+def table_of(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
+    """A frame or an Arrow table in memory as a table; an index with a name is a column. Raises InputError."""
+    # Whole numbers with gaps stay whole: as floats, long ids would change.
+    frame = data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data
+    if frame.empty:
+        raise InputError(f"{name}: has no rows")
+    named = [level for level in frame.index.names if level is not None]
+    frame = frame.reset_index(named).reset_index(drop=True)
+    frame.columns = frame.columns.map(str)
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise InputError(f"{name}: two columns are called {repeated[0]!r}; rename one of them")
+    return Table(source=name, frame=frame)
+
+
+def _read_file(source: str) -> Table:
+    if source.lower().endswith(PARQUET):
+        return _read_parquet(source)
+    file, content = read_bytes(source)
+    if file.endswith(PARQUET) or content.startswith(b"PAR1"):
+        return _read_parquet(source, content)
+    return _read_text(source, file, content)
+
+
+def _read_parquet(source: str, content: bytes | None = None) -> Table:
+    filesystem, path = resolve(source)
     try:
-        info = filesystem.get_file_info(path)
-    except OSError as error:
-        raise InputError(f"{source}: cannot be opened: {error}") from None
-    if info.type == pa.fs.FileType.NotFound:
-        raise InputError(f"{source}: no such file")
-    if info.type == pa.fs.FileType.Directory:
-        return _read_folder(source, filesystem, path)
-    name = path.rsplit("/", 1)[-1].lower().removesuffix(".gz")
-    if name.endswith((".parquet", ".pq")):
-        return _read_parquet(source, filesystem, path)
-    return _read_text(source, name, _text_of(source, name, filesystem, path))
-
-
-def _resolve(source: str) -> tuple[pa.fs.FileSystem, str]:
-    if "://" not in source:
-        return pa.fs.LocalFileSystem(), str(Path(source).expanduser().absolute())
-    try:
-        return pa.fs.FileSystem.from_uri(source)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{source}: cannot be opened: {error}") from None
-
-
-def files_in(source: str) -> list[str]:
-    """The names of the files in a folder; none if it is no folder."""
-    filesystem, path = _resolve(source)
-    try:
-        if filesystem.get_file_info(path).type != pa.fs.FileType.Directory:
-            return []
-    except OSError:
-        return []
-    return _names(filesystem, path)
-
-
-def _names(filesystem: pa.fs.FileSystem, path: str) -> list[str]:
-    found = filesystem.get_file_info(pa.fs.FileSelector(path))
-    return sorted(entry.base_name for entry in found if entry.type == pa.fs.FileType.File)
-
-
-def _read_folder(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
-    names = _names(filesystem, path)
-    for known in RATINGS_FILES:
-        if known in names:
-            return read_table(f"{source.rstrip('/')}/{known}")
-    if not any(name.endswith((".parquet", ".pq")) for name in names):
-        listed = ", ".join(names[:8]) or "nothing"
-        raise InputError(f"{source}: a folder needs Parquet parts or MovieLens files; found {listed}")
-    return _read_parquet(source, filesystem, path)
-
-
-def _read_parquet(source: str, filesystem: pa.fs.FileSystem, path: str) -> Table:
-    try:
-        if path.lower().endswith(".gz"):
-            with filesystem.open_input_stream(path, compression="gzip") as stream:
-                frame = pq.read_table(io.BytesIO(stream.read())).to_pandas()
-        else:
-            frame = pq.read_table(path, filesystem=filesystem).to_pandas()
+        table = pq.read_table(path, filesystem=filesystem) if content is None else pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    if frame.empty:
-        raise InputError(f"{source}: has no rows")
-    named = [name for name in frame.index.names if name is not None]
-    return Table(source=source, frame=frame.reset_index(named).reset_index(drop=True))
+    return table_of(table, name=source)
 
 
-def _text_of(source: str, name: str, filesystem: pa.fs.FileSystem, path: str) -> str:
-    try:
-        with filesystem.open_input_stream(path, compression="detect") as stream:
-            content = stream.read()
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error}") from None
-    if b"\0" in content[:65536]:
-        raise InputError(f"{source}: is no text file (it has NUL bytes); expected CSV, TSV or Parquet")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if name in HEADERLESS:
-            return content.decode("latin-1")  # as MovieLens' older films are written
-        line = content[: error.start].count(b"\n") + 1
-        raise InputError(f"{source}:{line}: is no UTF-8 text; expected CSV, TSV or Parquet") from None
+def _read_text(source: str, file: str, content: bytes) -> Table:
+    content, notes = as_utf8(source, content, latin=known_names(file) is not None)
+    if is_json(file, content):
+        frame, lines = read_json(source, content)
+        return Table(source=source, frame=frame, notes=notes, locate=_by_lines(source, lines))
+    dialect = dialect_of(source, file, content)
+    read = read_delimited(source, content, dialect)
+    commas: tuple[str, ...] = ()
+    frame = read.frame
+    if dialect.unnamed_first and not frame[ROW_NAMES].is_unique:
+        raise InputError(f"{source}: {dialect.too_few_names}")
+    if dialect.separator != ",":
+        frame, commas = _with_points(frame)
+    locate = (
+        partial(_find_line, source, dialect, read.multiline) if read.lines is None else _by_lines(source, read.lines)
+    )
+    return Table(
+        source=source,
+        frame=frame,
+        notes=(*notes, *dialect.notes, *read.notes, *commas),
+        locate=locate,
+        multiline=read.multiline,
+        headerless=not dialect.in_file,
+    )
 
 
-def _read_text(source: str, name: str, text: str) -> Table:
-    if not text.strip():
-        raise InputError(f"{source}: is empty")
-    columns: tuple[str, ...] | None = HEADERLESS.get(name)
-    if name.endswith(".dat") and columns:
-        # One character as separator lets pandas use its fast reader; no field holds a tab or two colons.
-        text = text.replace("::", "\t")
-    separator = _separator(text) if not columns else "|" if name in ("u.user", "u.item") else "\t"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more fields than the header
-            frame = pd.read_csv(
-                io.StringIO(text),
-                sep=separator,
-                header=None if columns else 0,
-                names=columns,
-                dtype=str,
-                keep_default_na=False,
-                na_values=[""],
-                index_col=False,
-                quoting=csv.QUOTE_MINIMAL if columns is None else csv.QUOTE_NONE,
+def _by_lines(source: str, lines: np.ndarray | None) -> Callable[[int], str]:
+    return lambda row: f"{source}: row {row + 1}" if lines is None else f"{source}:{lines[row]}"
+
+
+def _find_line(source: str, dialect: Dialect, multiline: bool, row: int) -> str:
+    """Read the file again for a row's line, rather than keep its text: only an error asks."""
+    content, _ = as_utf8(source, read_bytes(source)[1], latin=True)
+    found = records(
+        content.decode().split("\n"),
+        start=dialect.start,
+        separator=dialect.separator,
+        fields=dialect.fields,
+        quotes=multiline,
+    )
+    record = next(itertools.islice(found, row, None), None)
+    return f"{source}: row {row + 1}" if record is None else f"{source}:{record.line}"
+
+
+def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Columns of numbers with a decimal comma, such as `4,5`, with a point."""
+    changed = {}
+    for name in frame.columns:
+        values = frame[name]
+        if not values.str.contains(",", regex=False, na=False).any():
+            continue
+        if values.dropna().str.fullmatch(r"\s*[-+]?\d+(,\d+)?\s*").all():
+            changed[name] = values.str.replace(",", ".", regex=False)
+    if not changed:
+        return frame, ()
+    plural = "s" if len(changed) > 1 else ""
+    return frame.assign(**changed), (f"decimal commas in column{plural} {listed(list(changed))}",)
+
+
+def _read_folder(source: str) -> Table:
+    source = source.rstrip("/")
+    names = [name for name in files_in(source) if is_visible(name)]
+    for known in RATINGS_FILES:
+        if known in names:
+            return _read_file(f"{source}/{known}")
+    if any(name.lower().endswith(PARQUET) for name in names):
+        return _read_parquet(source)
+    parts = [name for name in names if plain_file_name(name).endswith(PARTS) or name.startswith("part-")]
+    if not parts:
+        raise InputError(
+            f"{source}: a folder needs MovieLens' files or parts in CSV, JSON lines or Parquet; found {listed(names)}"
+        )
+    table = _joined(source, [table for part in parts if (table := _read_part(f"{source}/{part}")) is not None])
+    others = [name for name in names if name not in parts]
+    left_out = (f"not read: {listed(others)}",) if others else ()
+    return replace(table, notes=(*table.notes, *left_out))
+
+
+def _read_part(source: str) -> Table | None:
+    """None for an empty part: Spark writes them."""
+    file, content = read_bytes(source)
+    return _read_text(source, file, content) if content.strip() else None
+
+
+def _joined(source: str, parts: list[Table]) -> Table:
+    """The rows of all parts. Raises InputError where they have other columns than the first."""
+    if not parts:
+        raise InputError(f"{source}: all of its parts are empty")
+    first = parts[0]
+    frames = []
+    for part in parts:
+        frame = part.frame
+        if part.headerless and len(frame.columns) == len(first.frame.columns):
+            frame = frame.set_axis(first.frame.columns, axis=1)
+        if set(frame.columns) != set(first.frame.columns):
+            raise InputError(
+                f"{source}: its files have other columns: {', '.join(first.frame.columns)} in {first.source}, "
+                f"{', '.join(frame.columns)} in {part.source} (give one file)"
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        raise InputError(f"{source}: is no table: {str(error).splitlines()[0]}") from None
-    if frame.empty:
-        raise InputError(f"{source}: has a header and no rows")
-    return Table(source=source, frame=frame, text=text, separator=separator, header=not columns)
+        frames.append(frame)
+    starts = np.cumsum([0, *map(len, frames)])
 
+    def locate(row: int) -> str:
+        part = int(np.searchsorted(starts, row, side="right")) - 1
+        return parts[part].place(row - int(starts[part]))
 
-def _separator(text: str) -> str:
-    """The separator that the first line has most of."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    return max(SEPARATORS, key=first.count)
+    said = [note for part in parts for note in part.notes]
+    if not first.headerless and any(part.headerless for part in parts):
+        said = [note for note in said if not note.startswith(NO_HEADER)]
+        said.append("parts without a header line have the columns of the first")
+    return replace(
+        first,
+        source=source,
+        frame=pd.concat(frames, ignore_index=True),
+        notes=(f"{len(parts)} parts", *dict.fromkeys(said)),
+        locate=locate,
+        multiline=any(part.multiline for part in parts),
+    )

@@ -65,6 +65,11 @@ def test_columns_are_taken_over_from_the_runs_own_command(tmp_path):
     assert again == "reeltune tune --data films.csv --user-column 'the user' --rating-column=stars"
 
 
+def test_a_matrix_is_named_one_again(tmp_path):
+    folder = write_run(tmp_path / "one", asked={"data": "jester.csv", "matrix": True})
+    assert parsed(commands(folder)[0])["matrix"] is True
+
+
 def test_an_ensemble_is_made_again_by_the_search_and_each_member_with_a_say_by_itself(tmp_path):
     weights = {"pmf": 0.25, "classifier": 0.75, "bias": 0.0}
     found_ones = {**result()["architectures"], "bias": found(), "ensemble": found(config={"weights": weights})}

@@ -87,3 +87,11 @@ def test_a_file_that_is_no_record_is_refused_by_its_field(tmp_path, content, sai
     with pytest.raises(InputError) as refused:
         RunRecord.read(tmp_path / "run.json")
     assert said in str(refused.value)
+
+
+def test_a_matrix_is_read_as_one_again(tmp_path):
+    rows = "".join(f"u{user},{user % 5},3,{user % 3},1\n" for user in range(20))
+    (tmp_path / "m.csv").write_text(f"who,heat,alien,jaws,up\n{rows}")
+    options = DataOptions(data=str(tmp_path / "m.csv"), columns=Columns(), matrix=True)
+    asked = AskedOfData(**data_asked(options, prepare(options)))
+    assert AskedOfData.parsed(json.dumps(asked.as_json()), "run.json").options() == options

@@ -102,7 +102,8 @@ def test_a_missing_id_is_named_by_file_and_line(ratings_file):
 
 @pytest.mark.parametrize("value", ["six", "nan", "inf", "-inf", "1e999", "1,5", "0x10", "True"])
 def test_a_rating_that_is_no_finite_number_is_named_by_file_and_line(ratings_file, value):
-    message = refused(ratings_file(HEADER + f'a,x,1\n\n"b\nc",y,2\nd,z,"{value}"\n'))
+    content = f'user,item,rating,review\na,x,1,\n\nb,y,2,"good,\nreally"\nd,z,"{value}",\n'
+    message = refused(ratings_file(content))
     assert "ratings.csv:6: " in message
     assert message.endswith(f"must be a finite number; found {value!r}")
 
@@ -228,8 +229,8 @@ def test_pairs_for_a_timed_model_come_with_their_times(ratings_file):
         read_pairs(source, **ids, timed=True)
 
 
-ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
-tricky = st.sampled_from(["a,b", 'say "hi"', "two\nlines", "carriage\r", "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), min_size=1, max_size=12)
+tricky = st.sampled_from(["a,b", 'say "hi"', "carriage\r", "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
 numbers = st.floats(-1e9, 1e9).map(lambda number: number + 0.0)  # no −0
 ratings = st.lists(st.tuples(ids | tricky, ids | tricky, numbers), min_size=2, max_size=15)
 ratings = ratings.filter(lambda rows: len({rating for _, _, rating in rows}) > 1)

@@ -1,0 +1,64 @@
+import re
+
+import pytest
+
+from reeltune.trainables.data import Columns, read_ratings
+from reeltune.trainables.data.hints import way_out
+from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.errors import InputError
+
+ROWS = [(number % 7, number % 11, number % 5 + 1, 1_300_000_000 + number) for number in range(60)]
+ORDERS = {
+    "numbered rows": ((-1, 0, 1, 2, 3), {"user": 2, "item": 3, "rating": 4, "time": 5}),
+    "time third": ((0, 1, 3, 2), {"user": 1, "item": 2, "rating": 4, "time": 3}),
+    "time first": ((3, 0, 1, 2), {"user": 2, "item": 3, "rating": 4, "time": 1}),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_columns_that_a_hint_names_by_number_read_the_file(tmp_path, order):
+    places, expected = ORDERS[order]
+    source = tmp_path / "r.csv"
+    source.write_text(
+        "".join(",".join(str((*row, at)[place]) for place in places) + "\n" for at, row in enumerate(ROWS))
+    )
+    with pytest.raises(InputError) as caught:
+        read_ratings(str(source))
+    message = str(caught.value)
+    assert "no header line; the first row is" in message
+    named = {kind: int(number) for kind, number in re.findall(r"--(\w+)-column (\d+)", message)}
+    assert named == expected
+    numbers = {"timestamp" if kind == "time" else kind: str(number) for kind, number in named.items()}
+    data = read_ratings(str(source), columns=Columns(**numbers), duplicates="keep")
+    assert len(data.rows) == len(ROWS)
+    assert data.rows.timestamps.tolist() == [row[3] for row in ROWS]
+
+
+def test_columns_read_by_position_can_be_named_by_number_too(tmp_path):
+    source = tmp_path / "r.csv"
+    source.write_text("".join(",".join(map(str, row)) + "\n" for row in ROWS))
+    data = read_ratings(str(source), columns=Columns(user="2", item="1"), duplicates="keep")
+    assert (data.users.rows, data.items.rows) == (12, 8)
+
+
+def test_too_few_columns_are_no_ratings(tmp_path):
+    source = tmp_path / "r.csv"
+    source.write_text("1,2\n2,3\n")
+    with pytest.raises(InputError, match=r"the first row is 1, 2 .ratings need a column of users"):
+        read_ratings(str(source))
+
+
+def test_of_many_columns_the_first_are_shown(tmp_path):
+    source = tmp_path / "r.csv"
+    source.write_text(",".join(f"item{number}" for number in range(40)) + "\n" + ",".join(["a"] * 40) + "\n")
+    said = way_out(read_table(str(source)), ["user", "item"])
+    assert said.endswith("item11, ... (40 in all) (name it: --user-column NAME --item-column NAME)")
+
+
+def test_where_a_first_line_may_be_a_row_the_way_out_loses_none(tmp_path):
+    source = tmp_path / "pairs.csv"
+    source.write_text("anna,heat\nbob,alien\n")
+    said = way_out(read_table(str(source)), ["user", "item"])
+    assert said.startswith("found anna, heat in line 1 (if that is a row, put a line with the columns' names above it")
+    source.write_text(f"user,item\n{source.read_text()}")
+    assert len(read_table(str(source)).frame) == 2

@@ -1,0 +1,51 @@
+"""What to say where a table's columns cannot be told: what was found, and options that help."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from reeltune.trainables.data.header import CODES, TAKEN, can_be_rating, can_be_time, counts_rows
+from reeltune.trainables.data.matrix import looks_like_matrix
+from reeltune.trainables.data.tables import Table
+
+SHOWN = 12  # columns, or cells of a row
+OPTION = {"timestamp": "time"}  # where an option is called otherwise
+SAMPLE = 500  # rows
+
+
+def way_out(table: Table, missing: Sequence[str]) -> str:
+    """What was found in place of columns for users, items and ratings, and how to name them."""
+    if looks_like_matrix(table):
+        columns = len(table.frame.columns)
+        return f"looks like a matrix: {columns} columns of numbers (--matrix reads a row for each user)"
+    if table.headerless:
+        row = f"no header line; the first row is {_listed([str(cell) for cell in table.frame.iloc[0]])}"
+        if len(table.frame.columns) < len(missing) or missing == ["rating"]:
+            return f"{row} (ratings need a column of users, one of items and one of ratings)"
+        numbers = _numbers(table.frame, missing).items()
+        options = " ".join(f"--{OPTION.get(kind, kind)}-column {number}" for kind, number in numbers)
+        return f"{row} (name columns by number, such as {options})"
+    options = " ".join(f"--{kind}-column NAME" for kind in missing)
+    found = f"found {_listed(list(table.frame.columns))}"
+    if any(note.startswith(TAKEN) for note in table.notes):
+        return f"{found} in line 1 (if that is a row, put a line with the columns' names above it; else: {options})"
+    return f"{found} (name it: {options})"
+
+
+def _listed(cells: list[str]) -> str:
+    more = f", ... ({len(cells)} in all)" if len(cells) > SHOWN else ""
+    return ", ".join(cells[:SHOWN]) + more
+
+
+def _numbers(frame: pd.DataFrame, kinds: Sequence[str]) -> dict[str, int]:
+    """A column's number for each kind, and for times where there are some, as the first rows make likely."""
+    head = frame.iloc[:SAMPLE].fillna("").astype(str)
+    columns = {place + 1: head.iloc[:, place].tolist() for place in range(len(head.columns))}
+    free = [number for number, cells in columns.items() if not counts_rows(cells) and any(cells)]
+    times = [number for number in free if can_be_time(columns[number])]
+    free = [number for number in free if number not in times] or list(columns)
+    few = [number for number in free if can_be_rating(columns[number]) and len(set(columns[number])) <= CODES]
+    rating = min(few, key=lambda number: len(set(columns[number])), default=free[-1])
+    ids = iter([number for number in free if number != rating] + list(columns))
+    found = {kind: rating if kind == "rating" else next(ids) for kind in kinds}
+    return {**found, "timestamp": times[0]} if times else found
