@@ -42,6 +42,7 @@ class Table:
     text: str | None = None  # the file's text, to find the line of a bad row; None for Parquet
     separator: str = ","
     header: bool = True
+    notes: tuple[str, ...] = ()  # a line for each thing guessed or left out in reading
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
