@@ -11,7 +11,7 @@ from reeltune.cluster.commands.predict import predict_file
 from reeltune.trainables import bundle
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.data import Columns, Reading, load_data
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
@@ -48,7 +48,7 @@ def timed():
 
 def test_pairs_are_rated_at_their_times(timed):
     timed.to_csv("pairs.csv", index=False)
-    predict_file(MODEL, "pairs.csv", RATED, columns=Columns(timestamp="when"))
+    predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=Columns(timestamp="when")))
     rated = pd.read_csv(RATED)["prediction"]
     expected = load(MODEL).predict(timed["user"], timed["item"], timed["when"].to_numpy())
     np.testing.assert_allclose(rated, expected, atol=1e-5)
@@ -59,5 +59,5 @@ def test_pairs_are_rated_at_their_times(timed):
 def test_pairs_without_times_are_refused_in_one_line(timed):
     timed.to_csv("pairs.csv", index=False)
     with pytest.raises(InputError, match=r"^pairs.csv: no column of times, which this model needs; found user, item, "):
-        predict_file(MODEL, "pairs.csv", RATED, columns=Columns())
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
     assert not RATED.exists()

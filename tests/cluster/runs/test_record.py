@@ -32,6 +32,7 @@ def test_options_come_back_of_what_was_asked():
         columns=Columns(user="user"),
         users="users.csv",
         items="none",
+        unknown_ids="allow",
         split="user",
         split_seed=7,
     )

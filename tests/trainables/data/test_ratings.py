@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.trainables.data import Ids, Ratings
-from reeltune.trainables.data.ratings import as_text, from_frame
+from reeltune.trainables.data.ids import as_text
+from reeltune.trainables.data.ratings import from_frame
 from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
 

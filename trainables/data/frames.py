@@ -1,0 +1,40 @@
+"""Tables in memory: a DataFrame or an Arrow table goes the way that a file goes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+
+from reeltune.trainables.data.tables import Table, read_table
+from reeltune.trainables.errors import InputError
+
+FRAME = "DataFrame"  # what such a table is called where a file's name would stand
+Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
+
+
+def table_of(source: Source) -> Table:
+    """The table of a file, or of what is in memory already. Raises InputError as `read_table` does."""
+    if isinstance(source, (str, Path)):
+        table = read_table(str(source))
+        return replace(table, frame=table.frame.rename(columns=str))
+    if isinstance(source, pa.Table):
+        # Whole numbers with gaps stay whole: as floats, long ids would change.
+        source = source.to_pandas(integer_object_nulls=True)
+    if not isinstance(source, pd.DataFrame):
+        raise InputError(f"expected a name, a file, a DataFrame or a pyarrow.Table; found {type(source).__name__}")
+    if source.empty:
+        raise InputError(f"{FRAME}: has no rows")
+    named = [name for name in source.index.names if name is not None]
+    return Table(source=FRAME, frame=source.reset_index(named).reset_index(drop=True).rename(columns=str))
+
+
+def dense(values: pd.Series) -> pd.Series:
+    """A column of plain values: of categories those that stand there, of Arrow's types pandas' own."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object if values.isna().any() else values.cat.categories.dtype)
+    if isinstance(values.dtype, pd.ArrowDtype):
+        plain = pa.array(values).to_pandas(integer_object_nulls=True)
+        return pd.Series(plain.to_numpy() if plain.dtype == object else plain.array, index=values.index)
+    return values
