@@ -10,7 +10,7 @@ import pandas as pd
 from reeltune.trainables.errors import InputError
 
 CLOCK = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d+))?)?\s*(?P<half>[ap]\.?m\.?)?"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d+))?)?\s*(?P<half>[ap]\.?m\b\.?)?"
 )
 ZONE = r"(?P<zone>[a-z]+/[a-z_/+-]+|(?:utc|gmt)?[+-]\d{1,2}:?(?:\d{2})?|[a-z]{1,5})"
 AFTER = rf"(?:(?:,?\s+(?:at\s+)?|T){CLOCK}\s*{ZONE}?(?:\s*[\[(][^\])]*[\])])?)?"

@@ -1,5 +1,6 @@
 """Tables in memory: a DataFrame or an Arrow table goes the way that a file goes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -11,6 +12,14 @@ from reeltune.trainables.data.tables import Table, read_table
 from reeltune.trainables.errors import InputError
 
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
+ARGUMENTS = {
+    r"--(user|item|rating)-column (\S+?)(?=[\s),.;]|$)": r"columns=Columns(\1='\2')",
+    r"--time-column (\S+?)(?=[\s),.;]|$)": r"columns=Columns(timestamp='\1')",
+    r"--not-rated ('[^']*'|\S+)": lambda found: (
+        f"not_rated=({found[1] if found[1][0] == chr(39) else repr(found[1])},)"
+    ),
+    r"--(missing.ids|duplicates) (\w+)": lambda found: f"{found[1].replace('-', '_')}={found[2]!r}",
+}
 Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
 
@@ -28,6 +37,13 @@ def table_of(source: Source) -> Table:
         raise InputError(f"{FRAME}: has no rows")
     named = [name for name in source.index.names if name is not None]
     return Table(source=FRAME, frame=source.reset_index(named).reset_index(drop=True).rename(columns=str))
+
+
+def in_code(line: str) -> str:
+    """A line for somebody who calls `load_data`: options of the command line as its arguments."""
+    for option, argument in ARGUMENTS.items():
+        line = re.sub(option, argument, line)
+    return line
 
 
 def dense(values: pd.Series) -> pd.Series:

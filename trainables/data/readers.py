@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.columns import Columns, Found, find_columns
-from reeltune.trainables.data.frames import Source, table_of
+from reeltune.trainables.data.frames import FRAME, Source, in_code, table_of
 from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
@@ -71,7 +71,23 @@ def read_ratings(
 ) -> Ratings:
     """Read ratings of any known format, or a table in memory. Raises InputError that names the file and the line."""
     table = table_of(source)
-    reading = Reading(columns=columns or Columns(), not_rated=not_rated, missing_ids=missing_ids)
+    reading = Reading(columns=columns or Columns(), not_rated=tuple(map(str, not_rated)), missing_ids=missing_ids)
+    if table.source == FRAME:
+        return _in_code(table, reading, duplicates)
+    return _ratings(table, reading, duplicates)
+
+
+def _in_code(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
+    """As `_ratings`, for somebody who has no command line."""
+    try:
+        ratings = _ratings(table, reading, duplicates)
+    except InputError as error:
+        raise InputError(in_code(str(error))) from None
+    notes, line = tuple(in_code(note) for note in ratings.notes), in_code(ratings.columns_line)
+    return replace(ratings, notes=notes, columns_line=line, untimed=in_code(ratings.untimed))
+
+
+def _ratings(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
     read = _rated(table, reading)
     ratings = from_frame(read.frame, name=table.source, duplicates=duplicates)
     notes = (*read.notes, *_repeated(ratings, read), *questions(ratings.rows.ratings))

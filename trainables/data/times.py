@@ -71,8 +71,9 @@ def _refuse_missing(dates: pd.Series, values: pd.Series, place: Place, column: s
     missing = dates.isna().to_numpy()
     if missing.any():
         row = int(missing.argmax())
-        found = "nothing" if pd.isna(values.iloc[row]) else repr(values.iloc[row])
-        raise InputError(f"{place(values.index[row])}: the time in column {column!r} {EXPECTED}; found {found}")
+        found = values.iloc[row]
+        shown = "nothing" if pd.isna(found) else repr(found) if isinstance(found, str) else str(found)
+        raise InputError(f"{place(values.index[row])}: the time in column {column!r} {EXPECTED}; found {shown}")
 
 
 def _seconds_of_numbers(

@@ -22,7 +22,7 @@ def is_not_rated(values: pd.Series, not_rated: tuple[str, ...]) -> tuple[np.ndar
         these = (text == value.strip()).to_numpy()
         meant = pd.to_numeric(value, errors="coerce") if value.strip() else np.nan
         if np.isfinite(meant):
-            these |= (numbers == meant).to_numpy()
+            these = these | (numbers == meant).to_numpy()
         found |= these
         shown = value.strip() or "nothing"
         if these.any():

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,25 +15,13 @@ NUMBER = r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))"
 WORDS = r"(?:stars?|points?|pts?\.?|★|⭐)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """A way of writing a rating; group 1 is the number, group 2 what it is out of, if anything."""
-
-    pattern: re.Pattern[str]
-    read_as: str
-
-
-FORMS = (
-    Form(
-        pattern=re.compile(rf"{NUMBER}\s*(?:/|out\s+of|of)\s*{NUMBER}(?:\s*{WORDS})?", re.IGNORECASE),
-        read_as="what stands before the stroke",
-    ),
-    Form(pattern=re.compile(rf"{NUMBER}\s*%"), read_as="per cent"),
-    Form(pattern=re.compile(rf"{NUMBER}(?:[\s-]*{WORDS})?", re.IGNORECASE), read_as="numbers"),
-    Form(pattern=re.compile(r"[+-]?\d+,\d+|[+-]?\d+"), read_as="numbers with a decimal comma"),
-    Form(pattern=re.compile(r"[★⭐]*[½]?[☆]*(?<=.)"), read_as="numbers of stars"),
-)
-COMMA, STARS = FORMS[3], FORMS[4]
+# Ways of writing a rating. Group 1 is the number, group 2 what it is out of, if anything.
+OUT_OF = re.compile(rf"{NUMBER}\s*(?:/|out\s+of|of)\s*{NUMBER}(?:\s*{WORDS})?", re.IGNORECASE)
+PERCENT = re.compile(rf"{NUMBER}\s*%")
+UNIT = re.compile(rf"{NUMBER}(?:[\s-]*{WORDS})?", re.IGNORECASE)
+COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d+")
+STARS = re.compile(r"[★⭐]*½?☆*(?<=.)")
+FORMS = (OUT_OF, PERCENT, UNIT, COMMA, STARS)
 
 
 def read_ratings(table: Table, column: str, values: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
@@ -54,7 +41,7 @@ def read_ratings(table: Table, column: str, values: pd.Series) -> tuple[pd.Serie
     if known.isna().any():
         raise _no_number(table, column, values, known.isna().to_numpy(), form=form)
     _refuse_two_scales(table, column, text, form)
-    return known, (f"ratings such as {text.iloc[0]!r} in column {column!r} are read as {form.read_as}",)
+    return known, (f"ratings such as {text.iloc[0]!r} in column {column!r} are read as {known.iloc[0]:g}",)
 
 
 def as_numbers(values: pd.Series) -> pd.Series:
@@ -62,14 +49,14 @@ def as_numbers(values: pd.Series) -> pd.Series:
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def _form_of(values: pd.Series, table: Table) -> Form | None:
+def _form_of(values: pd.Series, table: Table) -> re.Pattern[str] | None:
     """The form that most of the values have; None if none has."""
     text = values.dropna().astype("str").str.strip()
     counts = text.value_counts()
     for form in FORMS:
         if form is COMMA and table.text is not None and table.separator == ",":
             continue
-        fits = counts.index.str.fullmatch(form.pattern.pattern, flags=form.pattern.flags)
+        fits = counts.index.str.fullmatch(form.pattern, flags=form.flags)
         if counts[fits].sum() > 0.5 * len(text) and not _plain(counts.index[fits]):
             return form
     return None
@@ -79,9 +66,9 @@ def _plain(text: pd.Index) -> bool:
     return bool(pd.to_numeric(pd.Series(text), errors="coerce").notna().all())
 
 
-def _number(text: str, form: Form) -> float:
+def _number(text: str, form: re.Pattern[str]) -> float:
     """The number that a rating stands for; NaN if it is not of this form."""
-    found = form.pattern.fullmatch(text)
+    found = form.fullmatch(text)
     if found is None:
         return float("nan")
     if form is STARS:
@@ -90,7 +77,7 @@ def _number(text: str, form: Form) -> float:
 
 
 def _no_number(
-    table: Table, column: str, values: pd.Series, broken: np.ndarray, *, form: Form | None = None
+    table: Table, column: str, values: pd.Series, broken: np.ndarray, *, form: re.Pattern[str] | None = None
 ) -> InputError:
     """The error of the first row that has no rating, or none of the form that the others have, with the way out."""
     row = int(broken.argmax())
@@ -107,21 +94,21 @@ def _way_out(text: str, other: object) -> str:
         return f"; --not-rated {shlex.quote(text)} leaves such rows out"
     if other is not None:
         return f", and others are such as {other!r}: write all in one way"
-    if COMMA.pattern.fullmatch(text):
+    if COMMA.fullmatch(text):
         return "; write it with a decimal point, or separate the columns by semicolons or tabs"
     return ""
 
 
-def _refuse_two_scales(table: Table, column: str, text: pd.Series, form: Form) -> None:
+def _refuse_two_scales(table: Table, column: str, text: pd.Series, form: re.Pattern[str]) -> None:
     """Refuse `4/5` beside `8/10`, and `1,000` where it may be a thousand."""
     if form is COMMA and text.str.fullmatch(r"[+-]?\d{1,3},\d{3}").all():
         raise InputError(
             f"{table.place(int(text.index[0]))}: the rating in column {column!r} may be a thousand or have a decimal "
             f"comma: {text.iloc[0]!r}; write it without a comma, or with a decimal point"
         )
-    if form.pattern.groups < 2:
+    if form.groups < 2:
         return
-    out_of = text.str.extract(rf"^{form.pattern.pattern}$", flags=re.IGNORECASE)[1].astype("float64")
+    out_of = text.str.extract(rf"^{form.pattern}$", flags=re.IGNORECASE)[1].astype("float64")
     other = (out_of != out_of.iloc[0]).to_numpy()
     if other.any():
         row = int(other.argmax())

@@ -190,7 +190,7 @@ def test_without_a_file_the_rows_are_printed(verb):
         (["--seen", "gone.csv"], "gone.csv: no such file"),
         (
             ["--seen", "other.csv"],
-            "other.csv: none of its items is known: it has items such as 'Heat (1995)', and the known ones are such as 'i",
+            "other.csv: none of its items is known: it has items such as 'Heat (1995)', and the known ones",
         ),
         (["--seen", "none", "--users", "gone.csv"], "gone.csv: no such file"),
         (["--seen", "none", "--users", "u1,,u2"], "--users 'u1,,u2': expected a file, or ids with a comma between"),
@@ -207,3 +207,23 @@ def test_wrong_input_is_one_line(verb, tmp_path, words, message):
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]
+
+
+def test_seen_pairs_match_however_their_ids_are_written_and_unknown_ones_are_counted(models):
+    users, items = zip(*sorted(rated_pairs()), strict=True)
+    seen = pd.DataFrame({"user": users, "item": items})
+    seen.to_csv("plain.csv", index=False)
+    strange = pd.DataFrame({"user": ["new", "u1", "new"], "item": ["i1", "other", "other"]})
+    pd.concat([" " + seen, strange]).to_csv("seen.csv", index=False)
+    plain, done = (recommend(models / "bias", options(seen=file)) for file in ("plain.csv", "seen.csv"))
+    assert done.seen_pairs == plain.seen_pairs == len(seen)
+    pd.testing.assert_frame_equal(done.frame, plain.frame)
+    assert "seen.csv: spaces around ids in column 'user' are left out" in done.notes
+    assert done.notes[-1].endswith(f"of {len(seen) + 3:,} rows 2 have an unknown user, 2 an unknown item, 1 both")
+
+
+def test_seen_pairs_of_a_user_that_is_wanted_and_new_are_known(models):
+    pd.DataFrame({"user": ["stranger"], "item": ["i1"]}).to_csv("seen.csv", index=False)
+    assert recommend(models / "bias", options(seen="seen.csv", users="stranger")).seen_pairs == 1
+    with pytest.raises(InputError, match=r"seen.csv: none of its users is known: it has users such as 'stranger'"):
+        recommend(models / "bias", options(seen="seen.csv", users="u1"))

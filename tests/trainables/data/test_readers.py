@@ -1,14 +1,17 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import Columns, Reading, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data import Columns, Reading, frames, load_data, read_more, read_pairs, read_ratings
 from reeltune.trainables.data.ids import MISSING, plain_ids
+from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
 
 HEADER = "user,item,rating\n"
@@ -230,6 +233,122 @@ def test_pairs_for_a_timed_model_come_with_their_times(ratings_file):
     assert read.times.tolist() == [86_400, 60]
     with pytest.raises(InputError, match=r"no column of times, which this model needs; found user, item, when"):
         read_pairs(source, **ids, timed=True)
+
+
+def test_missing_ids_are_left_out_where_that_was_asked_for_and_counted(ratings_file):
+    source = ratings_file(HEADER + "a,x,1\nNULL,y,2\nb,\\N,3\nb,y,4\n")
+    assert "ratings.csv:3: the id in column 'user' is missing ('NULL')" in refused(source)
+    data = read_ratings(source, missing_ids="drop")
+    assert pairs(data) == [("a", "x", 1), ("b", "y", 4)]
+    assert data.rows.number.tolist() == [0, 3]
+    assert data.notes == ("rows without a user or an item, which are left out: 2",)
+
+
+def test_rows_that_are_not_rated_are_left_out_and_later_lines_keep_their_numbers(ratings_file):
+    source = ratings_file(HEADER + "a,x,1\nb,y,0\nb,z,2\n")
+    data = read_ratings(source, not_rated=("0",))
+    assert pairs(data) == [("a", "x", 1), ("b", "z", 2)]
+    assert data.rows.number.tolist() == [0, 2]
+    assert data.notes == ("rows rated 0, which are left out as not rated: 1",)
+    assert refused(source, not_rated=("0", "1", "2")).endswith("every row is 'not rated': --not-rated 0 1 2")
+    assert "ratings.csv:4: " in refused(ratings_file(HEADER + "a,x,1\nb,y,0\nb,z,six\n"), not_rated=("0",))
+
+
+def test_a_warning_asks_about_the_item_column_where_many_pairs_are_repeated(ratings_file):
+    rows = [f"u{number},title{number % 3},{number % 5}" for number in range(40)]
+    few = read_ratings(ratings_file(HEADER + "\n".join([*rows, rows[0]]) + "\n"))
+    assert (few.dropped, few.notes) == (1, ())
+    many = read_ratings(ratings_file(HEADER + "\n".join([*rows, *rows[:5]]) + "\n"))
+    (note,) = many.notes
+    assert note.startswith("WARNING: 11% of the rows are repeated pairs")
+    assert "is 'item' the column of items? (--item-column NAME reads another" in note
+
+
+def test_notes_on_the_table_are_notes_on_the_ratings(ratings_file, monkeypatch):
+    table = replace(read_table(ratings_file(HEADER + "a,x,1\nb,y,2\n")), notes=("read as Latin-1",))
+    monkeypatch.setattr(frames, "read_table", lambda source: table)
+    assert read_ratings("ratings.csv").notes == ("read as Latin-1",)
+
+
+def test_ids_of_two_files_match_whichever_has_fractions_or_spaces(ratings_file):
+    whole, other = HEADER + "27,x,1\n28,y,2\n", HEADER + "27.0, x,3\n28.0, y,1\n"
+    for first, second in ((whole, other), (other, whole), (other, other)):
+        known = read_ratings(ratings_file(first))
+        more = read_more(ratings_file(second, "test.csv"), known)
+        assert (more.rows.users.tolist(), more.rows.items.tolist()) == ([1, 2], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ("a,x,3\nb,y,3\n", None),
+        ("new,x,3\na,other,3\nb,y,1\na,y,2\n", "of 4 rows 1 have an unknown user, 1 an unknown item, 0 both"),
+        ("new,other,3\nb,y,1\n", "of 2 rows 1 have an unknown user, 1 an unknown item, 1 both"),
+        ("new,x,3\nold,x,1\na,x,3\n", "WARNING: test.csv: of 3 rows 2 have an unknown user, 0 an unknown item, 0 both"),
+    ],
+)
+def test_unknown_users_and_items_of_a_file_are_counted(ratings_file, monkeypatch, tmp_path, rows, note):
+    monkeypatch.chdir(tmp_path)
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    ratings_file(HEADER + rows, "test.csv")
+    _, *notes = read_more("test.csv", known).notes
+    assert (notes == []) if note is None else (notes[0].removeprefix("test.csv: ") == note)
+
+
+def test_a_file_whose_users_are_all_unknown_is_refused_with_an_id_of_each_side(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    source = ratings_file(HEADER + "u-a,x,1\nu-b,y,2\n", "test.csv")
+    with pytest.raises(InputError, match=r"none of its users is known: it has users such as 'u-a', and .* such as 'a'"):
+        read_more(source, known)
+    with pytest.raises(InputError, match=r"none of its users is known"):
+        read_pairs(source, users=known.users, items=known.items)
+    assert read_more(source, known, Reading(unknown_ids="allow")).rows.users.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["frame", "arrow", "indexed", "arrow types"])
+def test_a_table_in_memory_is_read_as_a_file_is(kind):
+    frame = pd.DataFrame(
+        {
+            "who": pd.Categorical([7, 8, 7]),
+            "item": pd.array([2**60 + 1, 2, 3], dtype="Int64"),
+            "rating": [1, 0, 2],
+            "date": pd.to_datetime(["1970-01-02"] * 3).astype("datetime64[us]"),
+        }
+    )
+    made = {
+        "frame": lambda: frame,
+        "arrow": lambda: pa.Table.from_pandas(frame),
+        "indexed": lambda: frame.set_index(["who", "item"]),
+        "arrow types": lambda: frame.convert_dtypes(dtype_backend="pyarrow"),
+    }
+    before = frame.copy()
+    data = load_data(made[kind](), columns=Columns(user="who"), not_rated=("0",))
+    assert data.name == "DataFrame"
+    assert pairs(data) == [("7", str(2**60 + 1), 1), ("7", "3", 2)]
+    assert data.rows.timestamps.tolist() == [86_400, 86_400]
+    assert data.columns == {"user": "who", "item": "item", "rating": "rating", "timestamp": "date"}
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"user": ["a", None]}, "DataFrame: row 2: the id in column 'user' is missing; missing_ids='drop' leaves"),
+        ({"rating": [1.0, np.nan]}, "DataFrame: row 2: .* found nothing; not_rated=\\(''\\,\\) leaves"),
+        ({"user": None}, "DataFrame: no column for user; found item, rating .*columns=Columns\\(user='NAME'\\)"),
+    ],
+)
+def test_an_error_in_a_table_in_memory_names_arguments_in_place_of_options(changes, said):
+    columns = {"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2], **changes}
+    with pytest.raises(InputError, match=said):
+        load_data(pd.DataFrame({name: values for name, values in columns.items() if values is not None}))
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(InputError, match=r"expected a name, a file, a DataFrame or a pyarrow\.Table; found int"):
+        load_data(7)
+    with pytest.raises(InputError, match="DataFrame: has no rows"):
+        load_data(pd.DataFrame({"user": []}))
 
 
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
