@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from reeltune.trainables.data.tables import Table
 from reeltune.trainables.data.times import looks_like_times
 from reeltune.trainables.data.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
 from reeltune.trainables.errors import InputError
@@ -49,12 +50,12 @@ class Found:
         return said
 
 
-def find_columns(frame: pd.DataFrame, source: str, columns: Columns, *, needed: tuple[str, ...]) -> Found:
+def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
     """Find the columns of a table by the names asked for, or else by usual ones.
 
     Raises InputError where a needed one is not there, or where two columns could as well be it.
     """
-    names = [str(name) for name in frame.columns]
+    names, source = list(table.frame.columns), table.source
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
@@ -76,7 +77,7 @@ def find_columns(frame: pd.DataFrame, source: str, columns: Columns, *, needed: 
             f"{source}: no column for {' and '.join(missing)}; found {', '.join(names)} "
             f"(name it: {' '.join(f'{COLUMN_OPTIONS[kind]} NAME' for kind in missing)})"
         )
-    return Found(names=found, others=others, dates=_unused_dates(frame, names, found))
+    return Found(names=found, others=others, dates=_unused_dates(table.frame, names, found))
 
 
 def _asked(name: str | None, names: list[str], source: str) -> str | None:

@@ -12,13 +12,13 @@ from reeltune.trainables.data.tables import Table, read_table
 from reeltune.trainables.errors import InputError
 
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
-ARGUMENTS = {
-    r"--(user|item|rating)-column (\S+?)(?=[\s),.;]|$)": r"columns=Columns(\1='\2')",
-    r"--time-column (\S+?)(?=[\s),.;]|$)": r"columns=Columns(timestamp='\1')",
-    r"--not-rated ('[^']*'|\S+)": lambda found: (
-        f"not_rated=({found[1] if found[1][0] == chr(39) else repr(found[1])},)"
-    ),
-    r"--(missing.ids|duplicates) (\w+)": lambda found: f"{found[1].replace('-', '_')}={found[2]!r}",
+ARGUMENTS = {  # of `load_data`, for the command line's options
+    r"--(user|item|rating)-column ([^\s),.;]+)": r"columns=Columns(\1='\2')",
+    r"--time-column ([^\s),.;]+)": r"columns=Columns(timestamp='\1')",
+    r"--not-rated '([^']*)'": r"not_rated=('\1',)",
+    r"--not-rated ([^\s)]+)": r"not_rated=('\1',)",
+    r"--missing-ids (\w+)": r"missing_ids='\1'",
+    r"--duplicates (\w+)": r"duplicates='\1'",
 }
 Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 

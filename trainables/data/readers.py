@@ -141,7 +141,7 @@ def read_users(source: str, reading: Reading) -> tuple[pd.Series, tuple[str, ...
 
 def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
     """The ids of a table. Raises InputError at a missing one, unless such rows are to be left out."""
-    found = find_columns(table.frame, table.source, reading.columns, needed=needed)
+    found = find_columns(table, reading.columns, needed=needed)
     ids, notes = {}, list(table.notes)
     for kind in needed:
         if kind in ("user", "item"):

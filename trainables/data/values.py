@@ -19,7 +19,7 @@ WORDS = r"(?:stars?|points?|pts?\.?|★|⭐)"
 OUT_OF = re.compile(rf"{NUMBER}\s*(?:/|out\s+of|of)\s*{NUMBER}(?:\s*{WORDS})?", re.IGNORECASE)
 PERCENT = re.compile(rf"{NUMBER}\s*%")
 UNIT = re.compile(rf"{NUMBER}(?:[\s-]*{WORDS})?", re.IGNORECASE)
-COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d+")
+COMMA = re.compile(r"[+-]?\d+(?:,\d+)?")
 STARS = re.compile(r"[★⭐]*½?☆*(?<=.)")
 FORMS = (OUT_OF, PERCENT, UNIT, COMMA, STARS)
 
@@ -33,7 +33,7 @@ def read_ratings(table: Table, column: str, values: pd.Series) -> tuple[pd.Serie
     numbers = as_numbers(values)
     if numbers.notna().all() and np.isfinite(numbers.to_numpy()).all():
         return numbers, ()
-    form = None if pd.api.types.is_numeric_dtype(values) else _form_of(values, table)
+    form = None if pd.api.types.is_numeric_dtype(values) else _form_of(values)
     if form is None:
         raise _no_number(table, column, values, ~np.isfinite(numbers.to_numpy()))
     text = values.astype("str").str.strip()
@@ -49,21 +49,15 @@ def as_numbers(values: pd.Series) -> pd.Series:
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def _form_of(values: pd.Series, table: Table) -> re.Pattern[str] | None:
-    """The form that most of the values have; None if none has."""
+def _form_of(values: pd.Series) -> re.Pattern[str] | None:
+    """The form that at least half of the values have, without being plain numbers; None if none has."""
     text = values.dropna().astype("str").str.strip()
-    counts = text.value_counts()
+    counts = text[as_numbers(text).isna()].value_counts()
     for form in FORMS:
-        if form is COMMA and table.text is not None and table.separator == ",":
-            continue
         fits = counts.index.str.fullmatch(form.pattern, flags=form.flags)
-        if counts[fits].sum() > 0.5 * len(text) and not _plain(counts.index[fits]):
+        if fits.any() and counts[fits].sum() >= 0.5 * len(text):
             return form
     return None
-
-
-def _plain(text: pd.Index) -> bool:
-    return bool(pd.to_numeric(pd.Series(text), errors="coerce").notna().all())
 
 
 def _number(text: str, form: re.Pattern[str]) -> float:
@@ -94,8 +88,8 @@ def _way_out(text: str, other: object) -> str:
         return f"; --not-rated {shlex.quote(text)} leaves such rows out"
     if other is not None:
         return f", and others are such as {other!r}: write all in one way"
-    if COMMA.fullmatch(text):
-        return "; write it with a decimal point, or separate the columns by semicolons or tabs"
+    if "," in text and COMMA.fullmatch(text):
+        return "; write it with a decimal point"
     return ""
 
 

@@ -2,15 +2,20 @@ import pandas as pd
 import pytest
 
 from reeltune.trainables.data.columns import Columns, find_columns
+from reeltune.trainables.data.tables import Table
 from reeltune.trainables.errors import InputError
 
 NEEDED = ("user", "item", "rating")
 
 
+def in_frame(frame, columns=None):
+    return find_columns(Table(source="r.csv", frame=frame), columns or Columns(), needed=NEEDED)
+
+
 def found(header, columns=None, row=None):
     names = header.split(",")
     frame = pd.DataFrame([row or ["1"] * len(names)] * 3, columns=names)
-    return find_columns(frame, "r.csv", columns or Columns(), needed=NEEDED)
+    return in_frame(frame, columns)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +76,11 @@ def test_one_column_cannot_be_two_things():
 def test_a_column_that_looks_like_times_and_is_not_used_is_named(value):
     frame = pd.DataFrame({"user": ["1", "2"], "item": ["1", "2"], "rating": ["1", "2"], "when": [value, value]})
     frame.loc[1, "when"] = value.replace("14", "15").replace("13001", "13002")
-    line = find_columns(frame, "r.csv", Columns(), needed=NEEDED).line()
+    line = in_frame(frame).line()
     assert line.endswith("; not used, and looks like times: 'when' (--time-column NAME reads it)")
 
 
 @pytest.mark.parametrize(("name", "values"), [("year", ["1994", "2001"]), ("age", ["30", "41"]), ("is_read", [1, 0])])
 def test_years_ages_and_flags_do_not_look_like_times(name, values):
     frame = pd.DataFrame({"user": ["1", "2"], "item": ["1", "2"], "rating": ["1", "2"], name: values})
-    assert find_columns(frame, "r.csv", Columns(), needed=NEEDED).dates == ()
+    assert in_frame(frame).dates == ()

@@ -6,10 +6,9 @@ from reeltune.trainables.data.values import read_ratings
 from reeltune.trainables.errors import InputError
 
 
-def read(values, separator=";"):
+def read(values):
     frame = pd.DataFrame({"rating": values})
-    text = "rating\n" + "\n".join(f'"{value}"' for value in values)
-    table = Table(source="r.csv", frame=frame, text=text, separator=separator)
+    table = Table(source="r.csv", frame=frame, text="rating\n" + "\n".join(f'"{value}"' for value in values))
     ratings, notes = read_ratings(table, "rating", frame["rating"])
     return ratings.tolist(), notes
 
@@ -53,6 +52,6 @@ def test_what_is_not_clear_for_the_whole_column_is_refused_with_its_line(values,
         read(values)
 
 
-def test_a_decimal_comma_is_refused_where_commas_part_the_columns():
-    with pytest.raises(InputError, match=r"found '4,0'; write it with a decimal point, or separate the columns by"):
-        read(["4,0", "3,5"], separator=",")
+def test_a_single_decimal_comma_among_other_numbers_is_refused():
+    with pytest.raises(InputError, match=r"r.csv:4: .* found '3,5'; write it with a decimal point"):
+        read(["4", "2.5", "3,5"])
