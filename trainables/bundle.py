@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.ratings import Ids, Rows
+from reeltune.trainables.data.ids import Ids
+from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
@@ -201,7 +202,12 @@ class Predictor:
 
     def unknown_indices(self, users: np.ndarray, items: np.ndarray) -> tuple[int, int]:
         """As `unknown`, by index."""
-        return int((self.user_ratings[users] == 0).sum()), int((self.item_ratings[items] == 0).sum())
+        without_users, without_items = self.unknown_rows(users, items)
+        return int(without_users.sum()), int(without_items.sum())
+
+    def unknown_rows(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of these users, and which of these items, by index, have no fitted rating; each of shape (n,)."""
+        return self.user_ratings[users] == 0, self.item_ratings[items] == 0
 
 
 def load(path: str | Path) -> Predictor:

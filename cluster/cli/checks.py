@@ -18,6 +18,8 @@ class SeenData:
 DECODERS = tuple(TABLE)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
+MISSING_IDS = ("error", "drop")
+UNKNOWN_IDS = ("error", "allow")
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:

@@ -18,6 +18,8 @@ def data(
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
+    not_rated: opt.NotRated = None,
+    missing_ids: opt.MissingIds = None,
     as_json: opt.Json = False,
 ) -> int:
     """Describe a data set, and what is wrong with it; fetch it first if it is one of MovieLens by name."""
@@ -35,6 +37,8 @@ def data(
             item=item_column,
             rating=rating_column,
             timestamp=time_column,
+            not_rated=not_rated,
+            missing_ids=missing_ids,
         )
     )
     show.print_json(described) if as_json else show.data(described)

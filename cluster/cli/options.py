@@ -5,10 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reeltune.cluster.cli.checks import DECODERS, DUPLICATES, SPLITS, SeenData, SentFile, either, one_of
+from reeltune.cluster.cli.checks import (
+    DECODERS,
+    DUPLICATES,
+    MISSING_IDS,
+    SPLITS,
+    UNKNOWN_IDS,
+    SeenData,
+    SentFile,
+    either,
+    one_of,
+)
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
 
 Data = Annotated[
@@ -38,6 +49,20 @@ UserColumn = Annotated[str | None, typer.Option(help="The user column, if its na
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
+NotRated = Annotated[
+    list[str] | None,
+    typer.Option(metavar="VALUE", help="A rating that means 'not rated': its rows are left out; can be repeated."),
+]
+MissingIds = Annotated[
+    str | None,
+    typer.Option(help="A row without a user or an item: error or drop, which leaves it out. [default: error]"),
+]
+UnknownIds = Annotated[
+    str | None,
+    typer.Option(
+        help="A file none of whose users, or items, is known: error, or allow, if all are new. [default: error]"
+    ),
+]
 Decoder = Annotated[str, typer.Option("--decoder", help=f"What turns a prediction into a rating: {either(DECODERS)}.")]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit, each with a GPU if there are any.")]
 Address = Annotated[
@@ -72,6 +97,9 @@ def data_options(
     users: str | None = None,
     items: str | None = None,
     matrix: bool = False,
+    not_rated: list[str] | None = None,
+    missing_ids: str | None = None,
+    unknown_ids: str | None = None,
 ) -> "DataOptions":
     from reeltune.cluster.runs.storage import refuse_credentials
     from reeltune.trainables.data import Columns
@@ -89,6 +117,27 @@ def data_options(
         users=users,
         items=items,
         matrix=matrix,
+        not_rated=tuple(not_rated or ()),
+        missing_ids=None if missing_ids is None else one_of("--missing-ids", missing_ids, MISSING_IDS),
+        unknown_ids=None if unknown_ids is None else one_of("--unknown-ids", unknown_ids, UNKNOWN_IDS),
+    )
+
+
+def reading(
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    timestamp: str | None = None,
+    missing_ids: str | None = None,
+    unknown_ids: str | None = None,
+) -> "Reading":
+    """How a table without ratings is read."""
+    from reeltune.trainables.data import Columns, Reading
+
+    return Reading(
+        columns=Columns(user=user, item=item, timestamp=timestamp),
+        missing_ids=one_of("--missing-ids", missing_ids or "error", MISSING_IDS),
+        unknown_ids=one_of("--unknown-ids", unknown_ids or "error", UNKNOWN_IDS),
     )
 
 

@@ -94,6 +94,8 @@ def data(described: "DataDescription") -> None:
     scale, repeated = described.scale, described.repeated_pairs
     counts = f"{described.ratings:,} ratings by {described.users:,} users of {described.items:,} items"
     print(f"{described.data}: {counts}")
+    if described.columns_line:
+        print(described.columns_line)
     print(f"density {described.density:.2%}, mean rating {described.mean:.3f}")
     print(f"scale {scale.low:g} to {scale.high:g} in steps of {scale.step:g}, {scale.values} values")
     print(f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped")
@@ -125,8 +127,10 @@ def predicted(done: "Predicted") -> None:
     if done.unknown_users or done.unknown_items:
         print(
             f"{done.unknown_users:,} rows have a user and {done.unknown_items:,} an item that the model "
-            "knows no rating of"
+            f"knows no rating of, {done.unknown_both:,} both"
         )
+    for note in done.notes:
+        print(note)
 
 
 def recommended(done: "RecommendedDescription") -> None:
@@ -138,6 +142,8 @@ def recommended(done: "RecommendedDescription") -> None:
     print(f"{done.rows:,} rows, users: {done.users:,}{where}; {done.seen_pairs:,} seen pairs left out")
     if done.unknown_users:
         print(f"users of whom the model knows no rating: {done.unknown_users:,}; theirs is the list of a new user")
+    for note in done.notes:
+        print(note)
 
 
 def planned(dry_run: "DryRun") -> None:

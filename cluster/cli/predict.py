@@ -16,15 +16,22 @@ def predict(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     time_column: opt.TimeColumn = None,
+    missing_ids: opt.MissingIds = None,
+    unknown_ids: opt.UnknownIds = None,
     as_json: opt.Json = False,
 ) -> int:
     """Rate the pairs of a file with a trained model."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.predict import predict_file
     from reeltune.cluster.runs.find import model_folder
-    from reeltune.trainables.data import Columns
 
-    columns = Columns(user=user_column, item=item_column, timestamp=time_column)
-    done = predict_file(model_folder(model), pairs, output, columns=columns)
+    reading = opt.reading(
+        user=user_column,
+        item=item_column,
+        timestamp=time_column,
+        missing_ids=missing_ids,
+        unknown_ids=unknown_ids,
+    )
+    done = predict_file(model_folder(model), pairs, output, reading=reading)
     show.print_json(done) if as_json else show.predicted(done)
     return 0

@@ -33,6 +33,8 @@ def recommend(
     ] = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
+    missing_ids: opt.MissingIds = None,
+    unknown_ids: opt.UnknownIds = None,
     as_json: opt.Json = False,
 ) -> int:
     """List the items that a model rates best for each user, among those the user has not seen.
@@ -45,12 +47,11 @@ def recommend(
     from reeltune.cluster.commands.recommend import RecommendOptions
     from reeltune.cluster.commands.recommend import recommend as job
     from reeltune.cluster.runs.find import model_folder
-    from reeltune.trainables.data import Columns
 
     if output is not None:
         check_output(output)
-    columns = Columns(user=user_column, item=item_column)
-    options = RecommendOptions(users=users, seen=seen, top=top, at=at, columns=columns)
+    reading = opt.reading(user=user_column, item=item_column, missing_ids=missing_ids, unknown_ids=unknown_ids)
+    options = RecommendOptions(users=users, seen=seen, top=top, at=at, reading=reading)
     with Watch() as watch:
         done = job(model_folder(model), options, progress=watch.tick)
     if output is not None:

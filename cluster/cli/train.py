@@ -36,6 +36,9 @@ def train(
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
+    not_rated: opt.NotRated = None,
+    missing_ids: opt.MissingIds = None,
+    unknown_ids: opt.UnknownIds = None,
     as_json: opt.Json = False,
 ) -> int:
     """Fit one architecture on the training rows, data-parallel, and write a model bundle."""
@@ -59,6 +62,9 @@ def train(
             item=item_column,
             rating=rating_column,
             timestamp=time_column,
+            not_rated=not_rated,
+            missing_ids=missing_ids,
+            unknown_ids=unknown_ids,
         ),
         config=config,
         settings=settings,

@@ -74,6 +74,9 @@ def tune(
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
+    not_rated: opt.NotRated = None,
+    missing_ids: opt.MissingIds = None,
+    unknown_ids: opt.UnknownIds = None,
     as_json: opt.Json = False,
 ) -> int:
     """Find the architecture that predicts these ratings best, and whether it beats the baseline."""
@@ -97,9 +100,13 @@ def tune(
         item=item_column,
         rating=rating_column,
         timestamp=time_column,
+        not_rated=not_rated,
+        missing_ids=missing_ids,
+        unknown_ids=unknown_ids,
     )
     if smoke_test:
         rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None, matrix=False)
+        rows = replace(rows, not_rated=(), missing_ids=None)
     options = TuneOptions(
         architectures=searchable(architectures or []),
         data=rows,

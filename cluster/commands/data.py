@@ -49,6 +49,8 @@ class DataDescription(Stored):
     """What `data --json` prints."""
 
     data: str
+    columns: dict[str, str]  # of a file: the column read as each kind
+    columns_line: str  # the same for a person, with those that could have been meant
     ratings: int
     users: int
     items: int
@@ -71,8 +73,11 @@ def describe_data(options: DataOptions) -> DataDescription:
     pairs = len(np.unique(rows.users.astype(np.int64) * (items + 1) + rows.items))
     counts = np.bincount(scale.nearest(rows.ratings), minlength=len(scale.values))
     times = rows.timestamps
+    untimed = [ratings.untimed] if ratings.untimed and ratings.untimed not in ratings.notes else []
     return DataDescription(
         data=ratings.name,
+        columns=dict(ratings.columns),
+        columns_line=ratings.columns_line,
         ratings=len(rows),
         users=users,
         items=items,
@@ -87,7 +92,7 @@ def describe_data(options: DataOptions) -> DataDescription:
             for user, item, rating in zip(rows.users[:5], rows.items[:5], rows.ratings[:5], strict=True)
         ],
         side_tables=SideTables(users=_described(ratings.user_columns), items=_described(ratings.item_columns)),
-        notes=list(ratings.notes),
+        notes=[*untimed, *ratings.notes],
     )
 
 

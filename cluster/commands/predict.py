@@ -5,7 +5,10 @@ from pathlib import Path
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import load
-from reeltune.trainables.data import Columns, read_pairs
+from reeltune.trainables.data import Reading, read_pairs
+from reeltune.trainables.errors import InputError
+
+PREDICTION = "prediction"  # the column that is written
 
 
 class Predicted(Stored):
@@ -14,19 +17,29 @@ class Predicted(Stored):
     pairs: int
     unknown_users: int  # pairs whose user has no rating that the model was fitted on
     unknown_items: int
+    unknown_both: int
     output: str
+    notes: list[str]
 
 
-def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> Predicted:
+def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
-    Raises InputError if the pairs cannot be read or the output cannot be written.
+    Raises InputError if the pairs cannot be read, have a column of that name, or the output cannot be written.
     """
     predictor = load(model)
-    known = {"users": predictor.users, "items": predictor.items}
-    frame, users, items, times = read_pairs(pairs, **known, columns=columns, timed=predictor.timed)
+    read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    if PREDICTION in read.frame.columns:
+        raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
     check_output(output)
-    frame = frame.assign(prediction=predictor.predict_indices(users, items, times).astype(float).round(5))
-    write_table(frame, output)
-    unknown_users, unknown_items = predictor.unknown_indices(users, items)
-    return Predicted(pairs=len(frame), unknown_users=unknown_users, unknown_items=unknown_items, output=str(output))
+    rated = predictor.predict_indices(read.users, read.items, read.times).astype(float).round(5)
+    write_table(read.frame.assign(**{PREDICTION: rated}), output)
+    unknown_users, unknown_items = predictor.unknown_rows(read.users, read.items)
+    return Predicted(
+        pairs=len(read.frame),
+        unknown_users=int(unknown_users.sum()),
+        unknown_items=int(unknown_items.sum()),
+        unknown_both=int((unknown_users & unknown_items).sum()),
+        output=str(output),
+        notes=list(read.notes),
+    )

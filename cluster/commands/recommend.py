@@ -11,7 +11,7 @@ import pandas as pd
 
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import Predictor, load
-from reeltune.trainables.data import Columns, Ids, has_known_columns, load_data, read_pairs, read_users
+from reeltune.trainables.data import Ids, Reading, has_known_columns, load_data, match, read_pairs, read_users
 from reeltune.trainables.errors import InputError
 
 NONE = "none"  # as `--seen`: leave no pair out
@@ -25,17 +25,21 @@ class RecommendOptions:
     seen: str | None  # the pairs to leave out: a table of pairs, a data set by name, or "none"
     top: int
     at: str | None  # the date of the ratings, for a model fitted with time
-    columns: Columns
+    reading: Reading  # how the tables of users and of seen pairs are read
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """A frame with the columns user, rank, item and rating, and counts of users and seen pairs."""
+    """A frame with the columns user, rank, item and rating, and counts of users and seen pairs.
+
+    `notes` say what was guessed in reading the tables.
+    """
 
     frame: pd.DataFrame
     users: int
     unknown_users: int
     seen_pairs: int
+    notes: tuple[str, ...] = ()
 
     def described(self, output: Path | None) -> "RecommendedDescription":
         rows = [Recommendation.model_validate(row) for row in self.frame.to_dict("records")] if output is None else None
@@ -45,6 +49,7 @@ class Recommended:
             seen_pairs=self.seen_pairs,
             rows=len(self.frame),
             output=None if output is None else str(output),
+            notes=list(self.notes),
             recommendations=rows,
         )
 
@@ -64,6 +69,7 @@ class RecommendedDescription(Stored):
     seen_pairs: int
     rows: int
     output: str | None
+    notes: list[str]
     recommendations: list[Recommendation] | None
 
 
@@ -73,9 +79,9 @@ def recommend(
     """Rate all items for each user, a few users at a time. Raises InputError if the options do not fit the model."""
     predictor = load(model)
     seconds = _seconds(options.at, predictor)
-    wanted = _users(options, predictor)
+    wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
-    seen = _seen(options, wanted, predictor)
+    seen, of_seen = _seen(options, wanted, predictor)
     step = max(1, PAIRS // len(items))
     parts = []
     for start in range(0, len(users), step):
@@ -87,7 +93,8 @@ def recommend(
     places, ranks, chosen, ratings = (np.concatenate(column) for column in zip(*parts, strict=True))
     frame = pd.DataFrame({"user": wanted[places], "rank": ranks, "item": items[chosen], "rating": ratings})
     unknown, _ = predictor.unknown_indices(users, users[:0])
-    return Recommended(frame=frame, users=len(users), unknown_users=unknown, seen_pairs=len(seen))
+    notes = (*of_users, *of_seen)
+    return Recommended(frame=frame, users=len(users), unknown_users=unknown, seen_pairs=len(seen), notes=notes)
 
 
 def _best(
@@ -109,43 +116,45 @@ def _best(
     return rows, ranks + 1, order[rows, ranks], best[rows, ranks].astype(float).round(5)
 
 
-def _users(options: RecommendOptions, predictor: Predictor) -> pd.Index:
-    """The wanted users' ids, each once. Raises InputError at an empty id."""
+def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, tuple[str, ...]]:
+    """The wanted users' ids, each once, and notes on their table. Raises InputError at an empty id."""
     if options.users is None:
-        return predictor.users.text
+        return predictor.users.text, ()
     if os.path.exists(options.users) or "://" in options.users or options.users.endswith(TABLES):
-        return pd.Index(read_users(options.users, columns=options.columns)).unique()
+        read, notes = read_users(options.users, options.reading)
+        return pd.Index(read).unique(), notes
     ids = [each.strip() for each in options.users.split(",")]
     if "" in ids:
         raise InputError(f"--users {options.users!r}: expected a file, or ids with a comma between them")
-    return pd.Index(ids, dtype="str").unique()
+    return predictor.users.plain(pd.Index(ids, dtype="str")).unique(), ()
 
 
-def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> np.ndarray:
-    """Flat positions, sorted, of the seen pairs in the table of wanted users by all items."""
+def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Flat positions, sorted, of the seen pairs in the table of wanted users by all items; and notes on their file."""
     if options.seen is None:
         raise InputError(
             "--seen: expected ratings whose pairs are left out (the model was fitted on "
             f"{predictor.description.data}), or none, which leaves out nothing"
         )
     if options.seen == NONE:
-        return np.array([], dtype=np.int64)
-    users, items = _pairs(options.seen, Ids(wanted), predictor.items, options.columns)
-    if not items.any():
-        like = predictor.items.text[0]
-        raise InputError(f"--seen {options.seen}: the model knows none of its items; it has items such as {like!r}")
-    known = (users > 0) & (items > 0)
+        return np.array([], dtype=np.int64), ()
+    # Of a user that is neither in the model nor wanted, something is wrong with the ids.
+    users = Ids(predictor.users.text.append(wanted.difference(predictor.users.text)))
+    of_users, items, notes = _pairs(options.seen, users, predictor.items, options.reading)
+    place = np.concatenate([[0], Ids(wanted).encode(users.text)])[of_users]
+    known = (place > 0) & (items > 0)
     width = len(predictor.items.text)
-    return np.unique((users[known].astype(np.int64) - 1) * width + items[known] - 1)
+    return np.unique((place[known].astype(np.int64) - 1) * width + items[known] - 1), notes
 
 
-def _pairs(source: str, users: Ids, items: Ids, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
-    """User and item indices, shape (pairs,), of the pairs of a table or a data set; 0 for other users and items."""
+def _pairs(source: str, users: Ids, items: Ids, reading: Reading) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """User and item indices, shape (pairs,), of the pairs of a table or a data set (0 for unknown ones), and notes."""
     if not has_known_columns(source):
-        _, of_users, of_items, _ = read_pairs(source, users=users, items=items, columns=columns)
-        return of_users, of_items
+        read = read_pairs(source, users=users, items=items, reading=reading)
+        return read.users, read.items, read.notes
     data = load_data(source, users=NONE, items=NONE)
-    return users.encode(data.users.text)[data.rows.users - 1], items.encode(data.items.text)[data.rows.items - 1]
+    ids = {"user": data.users.text[data.rows.users - 1], "item": data.items.text[data.rows.items - 1]}
+    return match(pd.DataFrame(ids), users, items, source, reading)
 
 
 def _seconds(at: str | None, predictor: Predictor) -> int | None:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,8 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     """
     start = time.monotonic()
     reported = reported_by(folder, options.architecture)
-    prepared = prepare(reported.run.asked.options())
+    # A run that is there was let through once.
+    prepared = prepare(replace(reported.run.asked.options(), unknown_ids="allow"))
     _check_data(reported.run, prepared)
     watch.say(prepared.summary())
     watch.status("starting Ray")

@@ -74,6 +74,10 @@ def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
     words += ["--matrix"] if asked.matrix else []
+    for value in asked.not_rated:
+        words += ["--not-rated", value]
+    for option, value in {"--missing-ids": asked.missing_ids, "--unknown-ids": asked.unknown_ids}.items():
+        words += [option, value] if value is not None else []
     words += _carried(shlex.split(run.record.command))
     for key, setting in config.items():
         words += ["--set", f"{key}={setting}"] if setting is not None else []

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, JsonValue, model_validator
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.data import Columns, Duplicates, SplitKind
+from reeltune.trainables.data import Columns, Duplicates, MissingIds, SplitKind, UnknownIds
 from reeltune.trainables.data.prepared import DataOptions, Prepared
 
 SCHEMA = 2  # files without `schema` are version 1
@@ -22,6 +22,9 @@ class AskedOfData(Stored):
     users: str | None = None
     items: str | None = None
     matrix: bool = False
+    not_rated: list[str] = Field(default_factory=list)
+    missing_ids: str | None = None
+    unknown_ids: str | None = None
     data_hash: str = ""
     test: str | None = None
     test_hash: str = ""
@@ -37,6 +40,9 @@ class AskedOfData(Stored):
             users=self.users,
             items=self.items,
             matrix=self.matrix,
+            not_rated=tuple(self.not_rated),
+            missing_ids=cast(MissingIds | None, self.missing_ids),
+            unknown_ids=cast(UnknownIds | None, self.unknown_ids),
             test=self.test,
             split=self.split,
             split_seed=self.split_seed,
@@ -53,6 +59,9 @@ def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
         "users": options.users,
         "items": options.items,
         "matrix": options.matrix,
+        "not_rated": list(options.not_rated),
+        "missing_ids": options.missing_ids,
+        "unknown_ids": options.unknown_ids,
         "data_hash": prepared.ratings.fingerprint(),
         "test": options.test,
         "test_hash": prepared.split.test.fingerprint,

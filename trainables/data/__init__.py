@@ -1,4 +1,4 @@
-"""Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, or `synthetic`.
+"""Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, a DataFrame, or `synthetic`.
 
 - `tables.py`: any ratings file as a frame of text
 - `files.py`: a file's bytes, from a folder or an object store, unpacked
@@ -10,7 +10,16 @@
 - `jsonlines.py`: JSON lines as a frame
 - `matrix.py`: a user-by-item matrix as ratings
 - `hints.py`: what to say where a table's columns cannot be told
-- `readers.py`: from a table to ratings: finds and checks the columns
+- `frames.py`: the same of a table in memory
+- `readers.py`: from a table to ratings, and what is said of it
+- `usual_names.py`: the names by which columns usually go
+- `columns.py`: which of a table's columns is which
+- `ids.py`: ids as text, and missing ones
+- `values.py`: ratings as numbers
+- `times.py`: times as seconds
+- `date_text.py`: dates in words
+- `unrated.py`: ratings that mean 'not rated'
+- `strangers.py`: ids of another file that the data lacks
 - `ratings.py`: ratings in memory, by index
 - `side.py`: side tables, joined by id
 - `cells.py`: what the cells of a side table's column hold
@@ -28,14 +37,19 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from reeltune.trainables.data import movielens, synthetic
+from reeltune.trainables.data.columns import COLUMN_OPTIONS, Columns
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
-from reeltune.trainables.data.ratings import Duplicates, Ids, Ratings, Rows
-from reeltune.trainables.data.readers import Columns, read_more, read_pairs, read_ratings, read_users
+from reeltune.trainables.data.frames import Source
+from reeltune.trainables.data.ids import Ids, MissingIds
+from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
+from reeltune.trainables.data.readers import Reading, match, read_more, read_pairs, read_ratings, read_users
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
+from reeltune.trainables.data.strangers import UnknownIds
 from reeltune.trainables.errors import InputError
 
 __all__ = [
@@ -43,15 +57,19 @@ __all__ = [
     "Duplicates",
     "Features",
     "Ids",
+    "MissingIds",
     "Ratings",
+    "Reading",
     "Rows",
     "SealedRows",
     "SideColumn",
     "Split",
     "SplitKind",
+    "UnknownIds",
     "fold",
     "has_known_columns",
     "load_data",
+    "match",
     "read_more",
     "read_pairs",
     "read_ratings",
@@ -61,60 +79,70 @@ __all__ = [
     "write_down_look",
 ]
 
-COLUMN_OPTIONS = {
-    "--user-column": "user",
-    "--item-column": "item",
-    "--rating-column": "rating",
-    "--time-column": "timestamp",
-}
-
 
 def load_data(
-    data: str,
+    data: Source,
     *,
     columns: Columns | None = None,
     duplicates: Duplicates | None = None,
     users: str | None = None,
     items: str | None = None,
+    not_rated: tuple[str, ...] = (),
+    missing_ids: MissingIds | None = None,
     matrix: bool = False,
 ) -> Ratings:
-    """Load ratings by name, path or URI.
+    """Load ratings by name, path or URI, or from a DataFrame or an Arrow table.
 
     `duplicates` is "last" unless said otherwise; ml-100k by name keeps all of its 100,000 rows, in which
     18 titles are listed under two numbers, as the reference notebook does. `users` and `items` are side tables;
     MovieLens, by name or by folder, brings its own, which "none" leaves out. An id that only a
-    side table has joins those of the ratings. With `matrix` the file has a row for each user, a column for each item.
+    side table has joins those of the ratings. Rows whose rating is one of `not_rated`, as text, are left out; rows
+    without a user or an item are an error unless `missing_ids` is "drop". With `matrix` the file has a row for each
+    user, a column for each item.
 
     Raises InputError where the name is no data set and no file, or a file is no table of what it should be.
     """
     asked: dict[Kind, str | None] = {"user": users, "item": items}
-    if matrix and has_known_columns(data):
-        raise InputError(f"--matrix: does not apply to {data}, which has a row for each rating")
-    loaded, own = _load(data, columns=columns or Columns(), duplicates=duplicates, asked=asked, matrix=matrix)
+    missing = missing_ids or "error"
+    if isinstance(data, str) and has_known_columns(data):
+        _refuse_columns(data, columns or Columns(), asked)
+        _refuse_leaving_out(data, not_rated, missing_ids, asked)
+        if matrix:
+            raise InputError(f"--matrix: does not apply to {data}, which has a row for each rating")
+        loaded, own = _by_name(data, duplicates)
+    else:
+        _refuse_unknown_name(data)
+        loaded = read_ratings(
+            data,
+            columns=columns,
+            duplicates=duplicates or "last",
+            not_rated=not_rated,
+            missing_ids=missing,
+            matrix=matrix,
+        )
+        own = {kind: own_side_table(str(data), kind) if isinstance(data, (str, Path)) else None for kind in asked}
     for kind, source in asked.items():
         found = source or own[kind]
         if found is not None and found != NONE:
-            loaded = join_side_table(loaded, kind, found, columns=columns or Columns(), asked=source is not None)
+            loaded = join_side_table(
+                loaded, kind, found, columns=columns or Columns(), asked=source is not None, missing_ids=missing
+            )
     return loaded
 
 
-def _load(
-    data: str, *, columns: Columns, duplicates: Duplicates | None, asked: dict[Kind, str | None], matrix: bool
-) -> tuple[Ratings, dict[Kind, str | None]]:
-    """The ratings, and the side tables that they bring."""
-    if _is_synthetic(data):
-        _refuse_columns(data, columns, asked)
-        if duplicates is not None:
-            raise InputError(f"--duplicates {duplicates}: does not apply to {data}, whose pairs are drawn as they are")
-        return synthetic.generate(synthetic.parse(data), name=data), {"user": None, "item": None}
-    if data in movielens.ARCHIVES:
-        _refuse_columns(data, columns, asked)
+def _by_name(data: str, duplicates: Duplicates | None) -> tuple[Ratings, dict[Kind, str | None]]:
+    """The ratings of a data set by name, and the side tables that it brings."""
+    if not _is_synthetic(data):
         return _movielens(data, duplicates)
-    if "/" not in data and "." not in data and not os.path.exists(data):
+    if duplicates is not None:
+        raise InputError(f"--duplicates {duplicates}: does not apply to {data}, whose pairs are drawn as they are")
+    return synthetic.generate(synthetic.parse(data), name=data), {"user": None, "item": None}
+
+
+def _refuse_unknown_name(data: Source) -> None:
+    if isinstance(data, str) and "/" not in data and "." not in data and not os.path.exists(data):
         known = ", ".join([*movielens.ARCHIVES, "synthetic"])
         raise InputError(f"{data!r} is no data set and no file; data sets by name: {known}")
-    loaded = read_ratings(data, columns=columns, duplicates=duplicates or "last", matrix=matrix)
-    return loaded, {"user": own_side_table(data, "user"), "item": own_side_table(data, "item")}
 
 
 def has_known_columns(data: str) -> bool:
@@ -130,18 +158,28 @@ def _movielens(name: str, duplicates: Duplicates | None) -> tuple[Ratings, dict[
     cached = movielens.fetch(name)
     kept: Duplicates = "keep" if name == "ml-100k" else "last"
     loaded = read_ratings(str(cached.ratings), duplicates=duplicates or kept)
-    notes = (*loaded.notes, cached.note) if cached.note else loaded.notes
+    notes = (cached.note,) if cached.note else ()
     own: dict[Kind, str | None] = {
         "user": None if cached.users is None else str(cached.users),
         "item": None if cached.items is None else str(cached.items),
     }
-    return replace(loaded, name=name, notes=notes), own
+    # How the cached table was read is nothing that somebody could change.
+    return replace(loaded, name=name, notes=notes, columns={}, columns_line=""), own
 
 
 def _refuse_columns(data: str, columns: Columns, asked: dict[Kind, str | None]) -> None:
     """A data set that comes by name has known columns; a side table that was asked for may need its id's name."""
     of_side_tables = {kind for kind, source in asked.items() if source not in (None, NONE)}
-    for option, kind in COLUMN_OPTIONS.items():
+    for kind, option in COLUMN_OPTIONS.items():
         column = getattr(columns, kind)
         if column is not None and kind not in of_side_tables:
             raise InputError(f"{option} {column}: does not apply to {data}, whose columns are known")
+
+
+def _refuse_leaving_out(
+    data: str, not_rated: tuple[str, ...], missing_ids: MissingIds | None, asked: dict[Kind, str | None]
+) -> None:
+    if not_rated:
+        raise InputError(f"--not-rated {not_rated[0]}: does not apply to {data}, which has ratings alone")
+    if missing_ids is not None and all(source in (None, NONE) for source in asked.values()):
+        raise InputError(f"--missing-ids {missing_ids}: does not apply to {data}, which lacks no id")

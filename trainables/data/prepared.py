@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from reeltune.trainables.data import (
     Columns,
     Duplicates,
+    MissingIds,
     Ratings,
+    Reading,
     Split,
     SplitKind,
+    UnknownIds,
     has_known_columns,
     load_data,
     read_more,
@@ -19,6 +24,9 @@ from reeltune.trainables.data.movielens import cache_folder
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+
+WARNING = "WARNING: "
+FEW_ROWS = 20  # too few to tell another scale by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +41,39 @@ class DataOptions:
     duplicates: Duplicates | None = None
     users: str | None = None  # a side table, or "none" for not even the data set's own
     items: str | None = None
+    not_rated: tuple[str, ...] = ()  # ratings that mean 'not rated', as text
+    missing_ids: MissingIds | None = None
+    unknown_ids: UnknownIds | None = None
     matrix: bool = False  # the file is a user-by-item matrix
 
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
+        for_test_alone = self.test is not None and has_known_columns(self.data)
         return load_data(
             self.data,
-            columns=self._columns_of_data(),
+            columns=self._columns_of_side_tables() if for_test_alone else self.columns,
             duplicates=self.duplicates,
             users=self.users,
             items=self.items,
-            # As the columns, it may be meant for the test file alone.
-            matrix=self.matrix and not (self.test is not None and has_known_columns(self.data)),
+            not_rated=() if for_test_alone else self.not_rated,
+            missing_ids=None if for_test_alone else self.missing_ids,
+            matrix=self.matrix and not for_test_alone,
         )
 
-    def _columns_of_data(self) -> Columns | None:
-        """The columns without those that only the test file can have, where the data comes by name."""
-        if self.columns is None or self.test is None or not has_known_columns(self.data):
-            return self.columns
+    def reading(self) -> Reading:
+        """How the test file is read."""
+        return Reading(
+            columns=self.columns or Columns(),
+            not_rated=self.not_rated,
+            missing_ids=self.missing_ids or "error",
+            unknown_ids=self.unknown_ids or "error",
+            matrix=self.matrix,
+        )
+
+    def _columns_of_side_tables(self) -> Columns | None:
+        """The columns that a data set by name, whose own are known, can have in its side tables."""
+        if self.columns is None:
+            return None
         user = None if self.users in (None, "none") else self.columns.user
         item = None if self.items in (None, "none") else self.columns.item
         return Columns(user=user, item=item)
@@ -63,6 +86,7 @@ class Prepared:
     split: Split
     shape: Shape
     overlap: int = 0  # rows of somebody's own test file whose pair is in the data too
+    test_notes: tuple[str, ...] = ()  # what was guessed in reading that file, and warnings
 
     @property
     def bytes(self) -> int:
@@ -71,16 +95,20 @@ class Prepared:
         return 48 * len(self.ratings.rows) + sum(side.bytes for side in sides if side is not None)
 
     def summary(self) -> str:
+        """What the data is and how it was read: one line, and one for each warning."""
         parts = self.split
         dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
         test = f", {len(parts.test):,} sealed for the test"
         if self.overlap:
             test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
-        return (
+        read = (self.ratings.columns_line, *self.ratings.notes, *self.test_notes)
+        said = [line for line in read if line and not line.startswith(WARNING)]
+        first = (
             f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
             f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {len(parts.validation):,} to "
-            f"validate on{test}{self._features()}{''.join(f'; {note}' for note in self.ratings.notes)}"
+            f"validate on{test}{self._features()}{''.join(f'; {note}' for note in said)}"
         )
+        return "\n".join([first, *(line for line in read if line.startswith(WARNING))])
 
     def _features(self) -> str:
         sides = {"user": self.shape.user_features, "item": self.shape.item_features}
@@ -91,17 +119,21 @@ class Prepared:
 def prepare(options: DataOptions) -> Prepared:
     """Load and split. Raises InputError as the readers and the split do."""
     ratings = options.load()
+    if options.split == "time" and ratings.rows.timestamps is None and ratings.untimed:
+        raise InputError(f"--split time needs times: {ratings.untimed}")
     overlap = 0
+    notes: tuple[str, ...] = ()
     if options.test is None:
         parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
     else:
-        test = read_more(options.test, ratings, columns=options.columns, matrix=options.matrix)
-        parts = split_given_test(ratings.rows, test, kind=options.split, seed=options.split_seed)
+        more = read_more(options.test, ratings, options.reading())
+        parts = split_given_test(ratings.rows, more.rows, kind=options.split, seed=options.split_seed)
         overlap = parts.test.shared_pairs(ratings.rows)
-        if overlap == len(test):
+        if overlap == len(more.rows):
             raise InputError(
                 f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
             )
+        notes = (*more.notes, *_two_scales(options.test, parts.fitting.ratings, more.rows.ratings))
     shape = Shape(
         users=ratings.users.rows,
         items=ratings.items.rows,
@@ -110,7 +142,19 @@ def prepare(options: DataOptions) -> Prepared:
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
-    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap)
+    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
+
+
+def _two_scales(file: str, fitted: np.ndarray, test: np.ndarray) -> tuple[str, ...]:
+    """A warning where ratings of a test file cannot be of the scale that fits may see."""
+    low, high, middle = fitted.min(), fitted.max(), (fitted.min() + fitted.max()) / 2
+    outside = int(((test < low) | (test > high)).sum())
+    scales = f"the scale of training is {low:g} to {high:g}, and the test's is {test.min():g} to {test.max():g}"
+    if outside:
+        return (f"{WARNING}{file}: {outside:,} of {len(test):,} ratings lie outside the scale of training: {scales}",)
+    if len(test) >= FEW_ROWS and (test.max() <= middle or test.min() >= middle):
+        return (f"{WARNING}{file}: all ratings lie in one half of the scale of training: {scales}",)
+    return ()
 
 
 def looks() -> Path:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.ids import Ids
+from reeltune.trainables.data.times import seconds_of_dates
 from reeltune.trainables.errors import InputError
 
 Duplicates = Literal["keep", "last", "error"]
-LARGEST_WHOLE = 2**53  # beyond it floats skip whole numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,41 +63,6 @@ class Rows:
         return digest.hexdigest()
 
 
-class Ids:
-    """The ids of users or of items as text; the one at place k of `text` has index k + 1, any other 0."""
-
-    def __init__(self, text: np.ndarray | pd.Index) -> None:
-        self.text = pd.Index(text, dtype="str")
-
-    @property
-    def rows(self) -> int:
-        """Rows of an embedding table: every id, and 'unknown'."""
-        return len(self.text) + 1
-
-    def encode(self, ids: pd.Series | pd.Index | np.ndarray | list) -> np.ndarray:
-        """Map ids of shape (n,), as text or whole numbers, to int32 indices; unknown ones to 0."""
-        wanted = pd.Index(as_text(pd.Series(ids)), dtype="str")
-        return (self.text.get_indexer(wanted) + 1).astype(np.int32)
-
-
-def as_text(ids: pd.Series) -> pd.Series:
-    """Ids as text: integer 7 is '7', and so is 7.0. Raises ValueError at a missing id or another float."""
-    if ids.isna().any():
-        raise ValueError(f"id {int(ids.isna().argmax())} is missing")
-    if pd.api.types.is_float_dtype(ids):
-        broken = not_whole(ids)
-        if broken.any():
-            raise ValueError(f"id {int(broken.argmax())} is {ids.iloc[int(broken.argmax())]}, no whole number")
-        ids = ids.astype("int64")
-    return ids.astype("str")
-
-
-def not_whole(ids: pd.Series) -> np.ndarray:
-    """Which float ids are no whole number, or too large for a float to tell it from its neighbours."""
-    values = ids.to_numpy()
-    return (values % 1 != 0) | (np.abs(values) > LARGEST_WHOLE)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ratings:
     """A data set: its rows, and the ids behind the indices. `dropped` counts duplicates taken out."""
@@ -105,7 +72,10 @@ class Ratings:
     users: Ids
     items: Ids
     dropped: int = 0
-    notes: tuple[str, ...] = ()  # what was left out in reading
+    notes: tuple[str, ...] = ()  # what was guessed or left out in reading, and warnings
+    columns: Mapping[str, str] = field(default_factory=dict)  # of a file: the column read as each kind
+    columns_line: str = ""  # the same for a person, with those that could have been meant
+    untimed: str = ""  # why no column of a file is read as time
     user_features: Features | None = None
     item_features: Features | None = None
     user_columns: tuple[SideColumn, ...] = ()  # how those of the side tables were read
@@ -122,10 +92,12 @@ class Ratings:
 
 
 def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes: tuple[str, ...] = ()) -> Ratings:
-    """Index a frame of text ids `user` and `item`, float `rating` and, where known, int64 `timestamp`.
+    """Index a frame of text ids `user` and `item`, float `rating` and, where known, `timestamp` (seconds or dates).
 
     Raises InputError at a repeated pair where `duplicates` is "error", and where all ratings are one value.
     """
+    if "timestamp" in frame and pd.api.types.is_datetime64_any_dtype(frame["timestamp"]):
+        frame = frame.assign(timestamp=seconds_of_dates(frame["timestamp"]))
     frame, dropped = without_duplicates(frame, name=name, duplicates=duplicates)
     if frame["rating"].nunique() < 2:
         raise InputError(

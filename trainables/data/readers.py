@@ -1,199 +1,251 @@
-"""From a table to ratings: finds the columns by their usual names, and checks every value in them."""
+"""From a table to ratings: reads its columns, and says what was guessed or left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.hints import way_out
+from reeltune.trainables.data.columns import Columns, Found, find_columns
+from reeltune.trainables.data.frames import FRAME, Source, in_code, table_of
+from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
 from reeltune.trainables.data.matrix import looks_like_matrix, melted
-from reeltune.trainables.data.ratings import Duplicates, Ids, Ratings, Rows, as_text, from_frame, not_whole
-from reeltune.trainables.data.tables import Table, read_table
+from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
+from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
+from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.times import read_times
+from reeltune.trainables.data.unrated import is_not_rated, questions
+from reeltune.trainables.data.values import read_ratings as read_values
 from reeltune.trainables.errors import InputError
 
-# Compared in lower case without '_', '-' and spaces; RecBole's ':type' suffixes are cut off.
-USUAL_NAMES = {
-    "user": ("user", "userid", "uid", "u", "reviewerid", "customerid", "customer", "memberid", "username"),
-    "item": (
-        *("item", "itemid", "iid", "i", "movieid", "movie", "title", "asin", "parentasin", "productid"),
-        *("product", "bookid", "isbn", "businessid", "trackid", "songid", "artistid", "gameid", "recipeid"),
-    ),
-    "rating": ("rating", "score", "stars", "overall", "r", "ratings", "bookrating", "value"),
-    "timestamp": ("timestamp", "time", "unixreviewtime", "datetime", "date", "ratedat", "createdat"),
-}
+MANY_REPEATED = 0.05  # a larger share of repeated pairs may mean that the wrong column was read as items
 
 
 @dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The names of a file's columns; None finds one by its usual names."""
+class Reading:
+    """What somebody says of a table: its columns, and what of it is to be left out."""
 
-    user: str | None = None
-    item: str | None = None
-    rating: str | None = None
-    timestamp: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    not_rated: tuple[str, ...] = ()  # ratings that mean 'not rated': their rows are left out
+    missing_ids: MissingIds = "error"  # "drop" leaves out rows without a user or an item
+    unknown_ids: UnknownIds = "error"  # "allow" takes a file all of whose users, or items, are unknown
+    matrix: bool = False  # the table has a row for each user and a column for each item
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRows:
+    """Rows of another file, in the indices of known ratings, and what was guessed in reading them."""
+
+    rows: Rows
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPairs:
+    """Pairs to be rated: the rows as they stand, and user and item indices (0 for unknown ids), shape (rows,).
+
+    `times`, in seconds since 1970, only where they were asked for.
+    """
+
+    frame: pd.DataFrame
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A table's ids as text and whatever else was asked for, by the row's place in the table."""
+
+    frame: pd.DataFrame
+    found: Found
+    notes: tuple[str, ...] = ()
+    untimed: str = ""
 
 
 def read_ratings(
-    source: str, *, columns: Columns | None = None, duplicates: Duplicates = "last", matrix: bool = False
+    source: Source,
+    *,
+    columns: Columns | None = None,
+    duplicates: Duplicates = "last",
+    not_rated: tuple[str, ...] = (),
+    missing_ids: MissingIds = "error",
+    matrix: bool = False,
 ) -> Ratings:
-    """Read a ratings file of any known format. Raises InputError that names the file and the line."""
-    columns = columns or Columns()
-    table = read_table(source)
+    """Read ratings of any known format, or a table in memory. Raises InputError that names the file and the line."""
+    table = table_of(source)
+    unrated = tuple(map(str, not_rated))
+    reading = Reading(columns=columns or Columns(), not_rated=unrated, missing_ids=missing_ids, matrix=matrix)
     if matrix:
-        table = melted(table, user=columns.user, item=columns.item, rating=columns.rating)
-    frame = _checked(table, columns)
-    notes = (*table.notes, *frame.attrs.values())
-    return from_frame(frame, name=source, duplicates=duplicates, notes=notes)
+        table = _melted(table, reading.columns)
+    if table.source == FRAME:
+        return _in_code(table, reading, duplicates)
+    return _ratings(table, reading, duplicates)
 
 
-def read_more(source: str, known: Ratings, *, columns: Columns | None = None, matrix: bool = False) -> Rows:
-    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0.
+def _melted(table: Table, columns: Columns) -> Table:
+    return melted(table, user=columns.user, item=columns.item, rating=columns.rating)
 
-    With `matrix` the file may be one, but need not.
-    """
-    columns = columns or Columns()
-    table = read_table(source)
-    if matrix and looks_like_matrix(table):
-        table = melted(table, user=columns.user, item=columns.item, rating=columns.rating)
-    frame = _checked(table, columns)
-    users = known.users.encode(frame["user"])
-    strangers = np.array(as_text(frame["user"]), dtype=object)
+
+def _in_code(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
+    """As `_ratings`, for somebody who has no command line."""
+    try:
+        ratings = _ratings(table, reading, duplicates)
+    except InputError as error:
+        raise InputError(in_code(str(error))) from None
+    notes, line = tuple(in_code(note) for note in ratings.notes), in_code(ratings.columns_line)
+    return replace(ratings, notes=notes, columns_line=line, untimed=in_code(ratings.untimed))
+
+
+def _ratings(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
+    read = _rated(table, reading)
+    ratings = from_frame(read.frame, name=table.source, duplicates=duplicates)
+    notes = (*read.notes, *_repeated(ratings, read), *questions(ratings.rows.ratings))
+    return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
+
+
+def read_more(source: str, known: Ratings, reading: Reading | None = None) -> ReadRows:
+    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
+    table, reading = table_of(source), reading or Reading()
+    if reading.matrix and looks_like_matrix(table):  # a test file may be one, but need not
+        table = _melted(table, reading.columns)
+    read = _rated(table, reading)
+    frame = read.frame
+    users, items, note = match(frame, known.users, known.items, table.source, reading)
+    strangers = np.array(frame["user"], dtype=object)
     strangers[users > 0] = None
-    return Rows(
-        number=np.arange(len(frame)),
+    rows = Rows(
+        number=frame.index.to_numpy(dtype=np.int64),
         users=users,
-        items=known.items.encode(frame["item"]),
+        items=items,
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
         strangers=strangers,
     )
+    return ReadRows(rows=rows, notes=(*_of_file(table.source, read), *note))
 
 
 def read_pairs(
-    source: str, *, users: Ids, items: Ids, columns: Columns | None = None, timed: bool = False
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Read pairs to be rated: the table as it stands, its user and item indices (0 for unknown ids).
-
-    Where the model is a `timed` one their times too, in seconds since 1970; else None.
-    """
-    table = read_table(source)
-    found = _find(table, columns or Columns(), needed=("user", "item"))
-    if timed and "timestamp" not in found:
-        names = ", ".join(table.frame.columns)
-        raise InputError(
-            f"{source}: no column of times, which this model needs; found {names} (name it: --time-column)"
-        )
-    return (
-        table.frame,
-        users.encode(ids_of(table, found["user"])),
-        items.encode(ids_of(table, found["item"])),
-        _seconds(table, found["timestamp"]).to_numpy(dtype=np.int64) if timed else None,
+    source: Source, *, users: Ids, items: Ids, reading: Reading | None = None, timed: bool = False
+) -> ReadPairs:
+    """Read pairs to be rated, with their times where the model is a `timed` one."""
+    table, reading = table_of(source), reading or Reading()
+    read = _pairs(table, reading, needed=("user", "item"))
+    times = None
+    if timed:
+        times = _times(read, table, reading.columns)
+    of_users, of_items, note = match(read.frame, users, items, table.source, reading)
+    return ReadPairs(
+        frame=table.frame.loc[read.frame.index],
+        users=of_users,
+        items=of_items,
+        times=times,
+        notes=(*_of_file(table.source, read), *note),
     )
 
 
-def read_users(source: str, *, columns: Columns) -> pd.Series:
-    """The ids in a table's column of users, as text."""
-    table = read_table(source)
-    return ids_of(table, _find(table, Columns(user=columns.user), needed=("user",))["user"])
+def read_users(source: str, reading: Reading) -> tuple[pd.Series, tuple[str, ...]]:
+    """The ids in a table's column of users, as text, and what was guessed in reading them."""
+    table = table_of(source)
+    read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
+    return read.frame["user"], read.notes
 
 
-def _checked(table: Table, columns: Columns) -> pd.DataFrame:
-    found = _find(table, columns, needed=("user", "item", "rating"))
-    frame = pd.DataFrame(
-        {
-            "user": ids_of(table, found["user"]),
-            "item": ids_of(table, found["item"]),
-            "rating": _numbers(table, found["rating"]),
-        }
-    )
-    if "timestamp" in found:
-        try:
-            frame["timestamp"] = _seconds(table, found["timestamp"])
-        except InputError as error:
-            if columns.timestamp is not None:
-                raise
-            # Only its name says that it is a time, and most of the work needs none.
-            frame.attrs["note"] = f"times are left out: {error}"
-    return frame
-
-
-def _find(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> dict[str, str]:
-    """Map user, item, rating and timestamp to the table's own column names."""
-    names = [str(name) for name in table.frame.columns]
-    table.frame.columns = pd.Index(names)
-    found: dict[str, str] = {}
-    for kind, usual in USUAL_NAMES.items():
-        asked = table.numbered(getattr(columns, kind))
-        if asked is not None and asked not in names:
-            raise InputError(f"{table.source}: no column {asked!r}; found {', '.join(names)}")
-        plain = {plain_name(name): name for name in reversed(names)}
-        match = asked or next((plain[name] for name in usual if name in plain), None)
-        if match is not None:
-            found[kind] = match
-    missing = [kind for kind in needed if kind not in found]
-    if missing:
-        raise InputError(f"{table.source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
-    return found
-
-
-def plain_name(name: str) -> str:
-    return name.split(":")[0].strip().lower().replace("_", "").replace("-", "").replace(" ", "")
-
-
-def ids_of(table: Table, column: str) -> pd.Series:
-    table.refuse_line_breaks(column)
-    values = table.frame[column]
-    missing = values.isna()
+def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
+    """The ids of a table. Raises InputError at a missing one, unless such rows are to be left out."""
+    found = find_columns(table, reading.columns, needed=needed)
+    ids, notes = {}, list(table.notes)
+    for kind in needed:
+        if kind in ("user", "item"):
+            ids[kind], said = read_ids(table, found.names[kind])
+            notes += said
+    frame = pd.DataFrame(ids)
+    missing = frame.isna().any(axis=1)
     if missing.any():
-        raise InputError(f"{table.place(int(missing.to_numpy().argmax()))}: the id in column {column!r} is missing")
-    if pd.api.types.is_float_dtype(values):
-        broken = not_whole(values)
-        if broken.any():
-            row = int(broken.argmax())
-            raise InputError(
-                f"{table.place(row)}: the id in column {column!r} is {values.iloc[row]}; "
-                "expected text or a whole number"
-            )
-    return as_text(values)
+        if reading.missing_ids == "error":
+            refuse_missing(table, {found.names[kind]: frame[kind] for kind in ids})
+        frame = frame[~missing]
+        notes.append(f"rows without a user or an item, which are left out: {int(missing.sum()):,}")
+        if frame.empty:
+            raise InputError(f"{table.source}: no row has both a user and an item")
+    return _Read(frame=frame, found=found, notes=tuple(notes))
 
 
-def _numbers(table: Table, column: str) -> pd.Series:
-    table.refuse_line_breaks(column)
-    values = pd.to_numeric(table.frame[column], errors="coerce").astype("float64")
-    broken = ~np.isfinite(values.to_numpy())
-    if broken.any():
-        row = int(broken.argmax())
-        found = table.frame[column].iloc[row]
-        shown = "nothing" if pd.isna(found) else str(found) if not isinstance(found, str) else repr(found)
-        raise InputError(f"{table.place(row)}: the rating in column {column!r} must be a finite number; found {shown}")
-    return values
+def _rated(table: Table, reading: Reading) -> _Read:
+    """The ids, ratings and, where there are any, times of a table."""
+    read = _pairs(table, reading, needed=("user", "item", "rating"))
+    frame, notes = read.frame, read.notes
+    column = read.found.names["rating"]
+    values = table.frame[column].loc[frame.index]
+    if reading.not_rated:
+        unrated, said = is_not_rated(values, reading.not_rated)
+        if unrated.all():
+            raise InputError(f"{table.source}: every row is 'not rated': --not-rated {' '.join(reading.not_rated)}")
+        frame, values, notes = frame[~unrated], values[~unrated], (*notes, *said)
+    ratings, said = read_values(table, column, values)
+    frame, notes = frame.assign(rating=ratings), (*notes, *said)
+    return _timed(replace(read, frame=frame, notes=notes), table, reading.columns)
 
 
-def _seconds(table: Table, column: str) -> pd.Series:
-    """Timestamps as whole seconds since 1970: of numbers too large for them, thousands; dates parsed."""
-    values = table.frame[column]
-    if pd.api.types.is_datetime64_any_dtype(values):
-        dates = values
-    else:
-        numbers = pd.to_numeric(values, errors="coerce")
-        if numbers.notna().all() and np.isfinite(numbers.to_numpy(dtype=float)).all():
-            return _whole_seconds(numbers)
-        dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
-    if dates.isna().any():
-        row = int(dates.isna().to_numpy().argmax())
+def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
+    """The rows with their times; where a column is no time and only its name says so, without."""
+    name = read.found.names.get("timestamp")
+    if name is None:
+        dates = read.found.dates
+        reason = f"{', '.join(map(repr, dates))} is not called so" if dates else "no column is called so"
+        hint = f"; name it: --time-column {dates[0] if dates else 'NAME'}"
+        return replace(read, untimed=f"no column is read as time because {reason}{hint}")
+    try:
+        times, said = read_times(table.frame[name].loc[read.frame.index], table.place, name)
+    except InputError as error:
+        if columns.timestamp is not None:
+            raise
+        # Most of the work needs no time.
+        untimed = f"no column is read as time because {error}"
+        names = {kind: column for kind, column in read.found.names.items() if kind != "timestamp"}
+        return replace(read, untimed=untimed, notes=(*read.notes, untimed), found=replace(read.found, names=names))
+    return replace(read, frame=read.frame.assign(timestamp=times), notes=(*read.notes, *said))
+
+
+def _times(read: _Read, table: Table, columns: Columns) -> np.ndarray:
+    """The times of pairs that must have them."""
+    name = read.found.names.get("timestamp")
+    if name is None:
+        names = ", ".join(map(str, table.frame.columns))
         raise InputError(
-            f"{table.place(row)}: the time in column {column!r} must be seconds since 1970 or an ISO date; "
-            f"found {values.iloc[row]!r}"
+            f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column)"
         )
-    if dates.dt.tz is not None:
-        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
-    return dates.astype("datetime64[s]").astype("int64")
+    times, _ = read_times(table.frame[name].loc[read.frame.index], table.place, name)
+    return times.to_numpy(dtype=np.int64)
 
 
-def _whole_seconds(numbers: pd.Series) -> pd.Series:
-    """Seconds of seconds, milliseconds, microseconds or nanoseconds since 1970: 1e11 seconds are in the year 5138."""
-    least = float(numbers.abs().min())
-    for unit in (10**9, 10**6, 10**3):
-        if least > 1e8 * unit:
-            return (numbers // unit).astype("int64")
-    return numbers.astype("int64")
+def match(
+    frame: pd.DataFrame, users: Ids, items: Ids, file: str, reading: Reading
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Indices of users and items, and a line on how many are unknown. Raises InputError where all of a kind are."""
+    found = {"user": users.encode(frame["user"]), "item": items.encode(frame["item"])}
+    for kind, known in (("user", users), ("item", items)):
+        refuse_strangers(kind, file, found[kind], frame[kind].iloc[0], known.text[0], reading.unknown_ids)
+    note = Strangers.of(found["user"], found["item"]).note(file)
+    return found["user"], found["item"], (note,) if note else ()
+
+
+def _of_file(source: str, read: _Read) -> tuple[str, ...]:
+    """The notes on a file that is read beside others, with its name where a note does not have it."""
+    notes = []
+    for line in (read.found.line(), *read.notes):
+        loud, plain = ("WARNING: ", line[9:]) if line.startswith("WARNING: ") else ("", line)
+        notes.append(line if source in line else f"{loud}{source}: {plain}")
+    return tuple(notes)
+
+
+def _repeated(ratings: Ratings, read: _Read) -> tuple[str, ...]:
+    """A warning where many rows were repeated pairs."""
+    share = ratings.dropped / len(read.frame)
+    if share <= MANY_REPEATED:
+        return ()
+    item = read.found.names["item"]
+    return (
+        f"WARNING: {share:.0%} of the rows are repeated pairs, and of each pair the latest alone is kept: is {item!r} "
+        "the column of items? (--item-column NAME reads another, --duplicates keep keeps all)",
+    )

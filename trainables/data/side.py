@@ -6,12 +6,14 @@ from typing import Literal
 import pandas as pd
 
 from reeltune.trainables.data import grouplens
+from reeltune.trainables.data.columns import Columns
 from reeltune.trainables.data.encoding import SideColumn, encode
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.files import files_in
-from reeltune.trainables.data.ratings import Ids, Ratings, as_text
-from reeltune.trainables.data.readers import USUAL_NAMES, Columns, ids_of, plain_name
+from reeltune.trainables.data.ids import Ids, MissingIds, as_text, plain_ids, read_ids, refuse_missing
+from reeltune.trainables.data.ratings import Ratings
 from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
 Kind = Literal["user", "item"]
@@ -31,7 +33,15 @@ class Side:
         return ", ".join(f"{column.name} ({column.left_out})" for column in self.columns if column.left_out)
 
 
-def join_side_table(ratings: Ratings, kind: Kind, source: str, *, columns: Columns, asked: bool) -> Ratings:
+def join_side_table(
+    ratings: Ratings,
+    kind: Kind,
+    source: str,
+    *,
+    columns: Columns,
+    asked: bool,
+    missing_ids: MissingIds = "error",
+) -> Ratings:
     """The ratings with the features of a side table.
 
     Its ids that nobody rated join the known ones, after them. Of several rows of one id the first value counts,
@@ -41,7 +51,7 @@ def join_side_table(ratings: Ratings, kind: Kind, source: str, *, columns: Colum
     place = f"--{kind}s {source}"
     known = ratings.users if kind == "user" else ratings.items
     try:
-        side = _read(source, kind, known, columns=columns, place=place)
+        side = _read(source, kind, known, columns=columns, place=place, missing_ids=missing_ids)
     except InputError as error:
         if asked:
             raise
@@ -64,14 +74,17 @@ def own_side_table(folder: str, kind: Kind) -> str | None:
     return None if found is None else f"{folder.rstrip('/')}/{found}"
 
 
-def _read(source: str, kind: Kind, known: Ids, *, columns: Columns, place: str) -> Side:
+def _read(source: str, kind: Kind, known: Ids, *, columns: Columns, place: str, missing_ids: MissingIds) -> Side:
     table = read_table(source)
     frame = grouplens.plain(table).rename(columns=str)
     table = replace(table, frame=frame.loc[:, ~frame.columns.duplicated()])
     column = _id_column(table.frame, kind, known, asked=getattr(columns, kind), place=place)
-    ids = ids_of(table, column)
+    ids, _ = read_ids(table, column)
+    if missing_ids == "error":
+        refuse_missing(table, {column: ids})
+    frame, ids = table.frame[ids.notna()], ids.dropna()
     joined = Ids(known.text.append(pd.Index(ids, dtype="str").difference(known.text)))
-    features, found = encode(_others(table.frame, column), joined.encode(ids), rows=joined.rows)
+    features, found = encode(_others(frame, column), joined.encode(ids), rows=joined.rows)
     side = Side(ids=joined, features=features, columns=found)
     if not features.names:
         raise InputError(f"{place}: no column of use besides the id {column!r}: {side.left_out or 'there is none'}")
@@ -97,7 +110,7 @@ def _id_column(frame: pd.DataFrame, kind: Kind, known: Ids, *, asked: str | None
 
 def _some_ids(values: pd.Series) -> pd.Series:
     try:
-        return as_text(values.dropna())
+        return plain_ids(as_text(values.dropna()))
     except ValueError:
         return pd.Series(dtype="str")
 

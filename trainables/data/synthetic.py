@@ -3,7 +3,8 @@
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reeltune.trainables.data.ratings import Ids, Ratings, Rows
+from reeltune.trainables.data.ids import Ids
+from reeltune.trainables.data.ratings import Ratings, Rows
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.options import explain
 

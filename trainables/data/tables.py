@@ -71,7 +71,7 @@ def read_table(source: str) -> Table:
     return table
 
 
-def table_of(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
+def table_in_memory(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     """A frame or an Arrow table in memory as a table; an index with a name is a column. Raises InputError."""
     # Whole numbers with gaps stay whole: as floats, long ids would change.
     frame = data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data
@@ -101,7 +101,7 @@ def _read_parquet(source: str, content: bytes | None = None) -> Table:
         table = pq.read_table(path, filesystem=filesystem) if content is None else pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    return table_of(table, name=source)
+    return table_in_memory(table, name=source)
 
 
 def _read_text(source: str, file: str, content: bytes) -> Table:

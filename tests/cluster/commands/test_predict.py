@@ -11,7 +11,7 @@ from reeltune.cluster.commands.predict import predict_file
 from reeltune.trainables import bundle
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.data import Columns, Reading, load_data
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
@@ -48,7 +48,7 @@ def timed():
 
 def test_pairs_are_rated_at_their_times(timed):
     timed.to_csv("pairs.csv", index=False)
-    predict_file(MODEL, "pairs.csv", RATED, columns=Columns(timestamp="when"))
+    predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=Columns(timestamp="when")))
     rated = pd.read_csv(RATED)["prediction"]
     expected = load(MODEL).predict(timed["user"], timed["item"], timed["when"].to_numpy())
     np.testing.assert_allclose(rated, expected, atol=1e-5)
@@ -59,5 +59,39 @@ def test_pairs_are_rated_at_their_times(timed):
 def test_pairs_without_times_are_refused_in_one_line(timed):
     timed.to_csv("pairs.csv", index=False)
     with pytest.raises(InputError, match=r"^pairs.csv: no column of times, which this model needs; found user, item, "):
-        predict_file(MODEL, "pairs.csv", RATED, columns=Columns())
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
     assert not RATED.exists()
+
+
+def test_a_column_called_prediction_is_not_overwritten(timed):
+    timed.assign(prediction=1).to_csv("pairs.csv", index=False)
+    with pytest.raises(InputError, match=r"^pairs.csv: has a column 'prediction' already, which would be lost"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=Columns(timestamp="when")))
+    assert not RATED.exists()
+
+
+def test_unknown_ids_are_counted_and_rows_without_an_id_are_left_out_where_asked(timed):
+    timed.loc[0, "user"], timed.loc[1, "item"], timed.loc[2, "user"] = "new", "newer", None
+    timed.assign(user=" " + timed["user"]).to_csv("pairs.csv", index=False)
+    columns = Columns(timestamp="when")
+    with pytest.raises(InputError, match=r"pairs.csv:4: the id in column 'user' is missing"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=columns))
+    done = predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=columns, missing_ids="drop"))
+    assert (done.pairs, done.unknown_users, done.unknown_items, done.unknown_both) == (19, 1, 1, 0)
+    assert len(pd.read_csv(RATED)) == 19
+    assert done.notes == [
+        "pairs.csv: columns: user = 'user', item = 'item', time = 'when'",
+        "pairs.csv: spaces around ids in column 'user' are left out",
+        "pairs.csv: rows without a user or an item, which are left out: 1",
+        "pairs.csv: of 19 rows 1 have an unknown user, 1 an unknown item, 0 both",
+    ]
+
+
+def test_pairs_none_of_whose_users_is_known_are_refused_unless_that_is_meant(timed):
+    timed.assign(user="new " + timed["user"]).to_csv("pairs.csv", index=False)
+    columns = Columns(timestamp="when")
+    with pytest.raises(InputError, match=r"pairs.csv: none of its users is known: it has users such as 'new u\d+'"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=columns))
+    done = predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=columns, unknown_ids="allow"))
+    assert done.unknown_users == 20
+    assert done.notes[-1].startswith("WARNING: pairs.csv: of 20 rows 20 have an unknown user")

@@ -14,7 +14,7 @@ from reeltune.cluster.commands.recommend import RecommendOptions, recommend
 from reeltune.trainables import bundle
 from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.data import Columns, Reading, load_data
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
@@ -53,7 +53,7 @@ def models(tmp_path_factory):
 
 
 def options(**changes):
-    every = {"users": None, "seen": WORLD, "top": 10, "at": None, "columns": Columns()}
+    every = {"users": None, "seen": WORLD, "top": 10, "at": None, "reading": Reading()}
     return RecommendOptions(**{**every, **changes})
 
 
@@ -122,7 +122,10 @@ def test_what_a_stranger_has_seen_is_left_out_too_and_strangers_are_counted(mode
     everything = recommend(models / "svdpp", options(seen="none", users="stranger", top=3))
     best = everything.frame["item"][0]
     pd.DataFrame({"who": ["stranger", "stranger"], "item": [best, "unheard of"]}).to_csv("seen.csv", index=False)
-    done = recommend(models / "svdpp", options(seen="seen.csv", users="stranger", top=2, columns=Columns(user="who")))
+    done = recommend(
+        models / "svdpp",
+        options(seen="seen.csv", users="stranger", top=2, reading=Reading(columns=Columns(user="who"))),
+    )
     assert done.frame["item"].tolist() == everything.frame["item"][1:].tolist()
     assert (everything.unknown_users, done.unknown_users, done.seen_pairs) == (1, 1, 1)
 
@@ -185,7 +188,10 @@ def test_without_a_file_the_rows_are_printed(verb):
     [
         ([], f"--seen: expected ratings whose pairs are left out (the model was fitted on {WORLD}), or none, which"),
         (["--seen", "gone.csv"], "gone.csv: no such file"),
-        (["--seen", "other.csv"], "--seen other.csv: the model knows none of its items; it has items such as 'i"),
+        (
+            ["--seen", "other.csv"],
+            "other.csv: none of its items is known: it has items such as 'Heat (1995)', and the known ones",
+        ),
         (["--seen", "none", "--users", "gone.csv"], "gone.csv: no such file"),
         (["--seen", "none", "--users", "u1,,u2"], "--users 'u1,,u2': expected a file, or ids with a comma between"),
         (["--seen", "none", "--users", "other.csv", "--user-column", "who"], "other.csv: no column 'who'"),
@@ -201,3 +207,23 @@ def test_wrong_input_is_one_line(verb, tmp_path, words, message):
     assert err.startswith(f"error: {message}")
     assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]
+
+
+def test_seen_pairs_match_however_their_ids_are_written_and_unknown_ones_are_counted(models):
+    users, items = zip(*sorted(rated_pairs()), strict=True)
+    seen = pd.DataFrame({"user": users, "item": items})
+    seen.to_csv("plain.csv", index=False)
+    strange = pd.DataFrame({"user": ["new", "u1", "new"], "item": ["i1", "other", "other"]})
+    pd.concat([" " + seen, strange]).to_csv("seen.csv", index=False)
+    plain, done = (recommend(models / "bias", options(seen=file)) for file in ("plain.csv", "seen.csv"))
+    assert done.seen_pairs == plain.seen_pairs == len(seen)
+    pd.testing.assert_frame_equal(done.frame, plain.frame)
+    assert "seen.csv: spaces around ids in column 'user' are left out" in done.notes
+    assert done.notes[-1].endswith(f"of {len(seen) + 3:,} rows 2 have an unknown user, 2 an unknown item, 1 both")
+
+
+def test_seen_pairs_of_a_user_that_is_wanted_and_new_are_known(models):
+    pd.DataFrame({"user": ["stranger"], "item": ["i1"]}).to_csv("seen.csv", index=False)
+    assert recommend(models / "bias", options(seen="seen.csv", users="stranger")).seen_pairs == 1
+    with pytest.raises(InputError, match=r"seen.csv: none of its users is known: it has users such as 'stranger'"):
+        recommend(models / "bias", options(seen="seen.csv", users="u1"))

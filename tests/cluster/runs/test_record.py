@@ -1,6 +1,7 @@
 """`run.json` and `verdict.json` are read whichever version wrote them, and what is no such file is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -26,12 +27,17 @@ def test_what_was_asked_changes_with_the_side_tables_content():
 
 @pytest.mark.usefixtures("side_tables")
 def test_options_come_back_of_what_was_asked():
+    Path("test.csv").write_text("user,item,rating\nu1,i1,5\nu2,i2,0\nu3,,4\n")
     plain = DataOptions(data=WORLD, columns=Columns())
     every = DataOptions(
         data=WORLD,
         columns=Columns(user="user"),
         users="users.csv",
         items="none",
+        unknown_ids="allow",
+        test="test.csv",
+        not_rated=("0", ""),
+        missing_ids="drop",
         split="user",
         split_seed=7,
     )
@@ -50,6 +56,8 @@ def test_a_record_of_an_earlier_version_has_the_defaults_of_then():
     record = RunRecord.model_validate({"asked": TUNE})
     assert (record.schema_number, record.finished) == (1, None)
     assert (record.asked.decoder, record.asked.baseline, record.asked.source) == ("argmax", "pmf", None)
+    options = record.asked.options()
+    assert (options.not_rated, options.missing_ids, options.unknown_ids) == ((), None, None)
 
 
 def test_fields_of_a_later_version_are_left_out():

@@ -35,3 +35,58 @@ def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):
     assert len(prepare(DataOptions(data=WORLD, test=str(test), columns=columns)).split.test) == 3
     with pytest.raises(InputError, match="--user-column who: does not apply"):
         prepare(DataOptions(data=WORLD, columns=columns))
+
+
+ROWS = [f"u{number % 11},i{number % 13},{1 + number % 5}" for number in range(60)]
+
+
+def files(folder, test, header="user,item,rating"):
+    (folder / "a.csv").write_text("\n".join([header, *ROWS]) + "\n")
+    (folder / "test.csv").write_text("\n".join(["user,item,rating", *test]) + "\n")
+    return DataOptions(data=str(folder / "a.csv"), test=str(folder / "test.csv"))
+
+
+def test_the_summary_says_which_columns_were_read_and_has_a_line_for_each_warning(tmp_path):
+    test = ["u1,i0,10", "new,i1,8", "u3,other,4", "gone,lost,2"]
+    first, *warnings = prepare(files(tmp_path, test, header="user_id,asin,rating")).summary().split("\n")
+    assert "; columns: user = 'user_id', item = 'asin', rating = 'rating'" in first
+    assert "test.csv: columns: user = 'user', item = 'item', rating = 'rating'" in first
+    assert "test.csv: of 4 rows 2 have an unknown user, 2 an unknown item, 1 both" in first
+    (warning,) = warnings
+    assert warning.startswith("WARNING: ")
+    assert warning.endswith(
+        "test.csv: 2 of 4 ratings lie outside the scale of training: the scale of training is 1 to 5, and the test's "
+        "is 2 to 10"
+    )
+
+
+def test_a_test_file_in_one_half_of_the_scale_is_asked_about(tmp_path):
+    low = [f"u{number % 11},i{(number + 1) % 13},{1 + number % 3}" for number in range(40)]
+    (_, warning) = prepare(files(tmp_path, low)).summary().split("\n")
+    assert "all ratings lie in one half of the scale of training: the scale of training is 1 to 5" in warning
+    assert "WARNING" not in prepare(files(tmp_path, low[:9])).summary()
+
+
+def test_rows_that_are_trained_on_are_found_however_their_ids_are_written(tmp_path):
+    options = files(tmp_path, ["u1, i1,3", "u2,i3,5"])
+    assert prepare(options).overlap == 1
+
+
+def test_a_split_by_time_says_why_there_is_none(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,rating,date\n" + "".join(f"{row},Jan 3\n" for row in ROWS))
+    with pytest.raises(InputError, match=r"--split time needs times: no column is read as time because .*a.csv:2: "):
+        prepare(DataOptions(data=str(tmp_path / "a.csv"), split="time"))
+    dated = [f"{row},2011-03-{day}\n" for day, row in enumerate(ROWS[:20], 10)]
+    (tmp_path / "b.csv").write_text("user,item,rating,when\n" + "".join(dated))
+    with pytest.raises(InputError, match=r"because 'when' is not called so; name it: --time-column when"):
+        prepare(DataOptions(data=str(tmp_path / "b.csv"), split="time"))
+
+
+@pytest.mark.parametrize("options", [{"not_rated": ("0",)}, {"missing_ids": "drop"}])
+def test_what_to_leave_out_of_a_data_set_by_name_is_for_the_test_file(tmp_path, options):
+    test = tmp_path / "test.csv"
+    test.write_text("user,item,rating\nu1,i1,5\nu2,i2,0\nNULL,i3,0\n")
+    other = {"not_rated": ("0",), "missing_ids": "drop"}
+    assert len(prepare(DataOptions(data=WORLD, test=str(test), **other)).split.test) == 1
+    with pytest.raises(InputError, match="does not apply to synthetic"):
+        prepare(DataOptions(data=WORLD, **options))

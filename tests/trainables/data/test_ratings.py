@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.trainables.data import Ids, Ratings
-from reeltune.trainables.data.ratings import as_text, from_frame
+from reeltune.trainables.data.ratings import from_frame
 from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
 
@@ -70,19 +70,6 @@ def test_index_0_is_kept_for_unknown():
     assert data.users.encode(["b", "nobody", "a"]).tolist() == [2, 0, 1]
 
 
-@pytest.mark.parametrize(
-    "ids", [[7, 8], np.array([7, 8]), np.array([7.0, 8.0]), pd.Series([7, 8]), pd.Index([7, 8]), ["7", "8"]]
-)
-def test_ids_are_known_as_text_or_number_in_any_container(ids):
-    assert Ids(np.array(["8", "7", "007"])).encode(ids).tolist() == [2, 1]
-
-
-@pytest.mark.parametrize(("ids", "said"), [(["a", None], "id 1 is missing"), ([1.0, 2.5], "id 1 is 2.5")])
-def test_an_id_that_is_none_is_an_error(ids, said):
-    with pytest.raises(ValueError, match=said):
-        as_text(pd.Series(ids))
-
-
 def test_joined_rows_come_one_after_the_other():
     first, second = rows_of([1], [2], [3.0], [4]), rows_of([5], [6], [7.0], [8])
     both = first.joined(second)
@@ -119,6 +106,7 @@ def test_ids_that_move_from_users_to_items_change_the_fingerprint():
     assert world(["a\nb"], ["c"]).fingerprint() != world(["a", "b"], ["c"]).fingerprint()
 
 
-def test_a_float_id_too_large_to_be_a_whole_number_is_refused():
-    with pytest.raises(ValueError, match="no whole number"):
-        as_text(pd.Series([1e19]))
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_dates_in_any_resolution_are_seconds(unit):
+    rows = frame(TWICE[:2]).assign(timestamp=pd.to_datetime([60, 86_400], unit="s").astype(f"datetime64[{unit}]"))
+    assert from_frame(rows, name="r", duplicates="last").rows.timestamps.tolist() == [60, 86_400]

@@ -1,13 +1,17 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import Columns, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data import Columns, Reading, frames, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data.ids import MISSING, plain_ids
+from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
 
 HEADER = "user,item,rating\n"
@@ -73,8 +77,8 @@ def test_columns_can_be_named(ratings_file):
 
 
 def test_ids_are_compared_as_text(ratings_file):
-    data = read_ratings(ratings_file(HEADER + "7,x,1\n007,x,2\n7.0,x,3\n7,y,4\n"))
-    assert list(data.users.text) == ["7", "007", "7.0"]
+    data = read_ratings(ratings_file(HEADER + "7,x,1\n007,x,2\n7.5,x,3\n7,y,4\n"))
+    assert list(data.users.text) == ["7", "007", "7.5"]
     assert data.rows.users.tolist() == [1, 2, 3, 1]
 
 
@@ -97,7 +101,9 @@ def test_a_missing_id_in_parquet_is_named_by_its_row(parquet, ids):
 
 def test_a_missing_id_is_named_by_file_and_line(ratings_file):
     message = refused(ratings_file(HEADER + "a,x,1\n,y,2\n"))
-    assert message.endswith("ratings.csv:3: the id in column 'user' is missing")
+    assert message.endswith(
+        "ratings.csv:3: the id in column 'user' is missing; --missing-ids drop leaves such rows out"
+    )
 
 
 @pytest.mark.parametrize("value", ["six", "nan", "inf", "-inf", "1e999", "1,5", "0x10", "True"])
@@ -105,13 +111,13 @@ def test_a_rating_that_is_no_finite_number_is_named_by_file_and_line(ratings_fil
     content = f'user,item,rating,review\na,x,1,\n\nb,y,2,"good,\nreally"\nd,z,"{value}",\n'
     message = refused(ratings_file(content))
     assert "ratings.csv:6: " in message
-    assert message.endswith(f"must be a finite number; found {value!r}")
+    assert f"must be a finite number; found {value!r}" in message
 
 
 def test_a_line_that_ends_early_has_no_rating(ratings_file):
     message = refused(ratings_file(HEADER + "a,x,1\nb,y\n"))
     assert "ratings.csv:3: " in message
-    assert message.endswith("found nothing")
+    assert message.endswith("found nothing; --not-rated '' leaves such rows out")
 
 
 def test_a_bad_row_without_header_is_named_by_its_line(ratings_file):
@@ -198,13 +204,14 @@ def test_a_column_that_only_looks_like_a_time_is_left_out_and_that_is_said(ratin
     data = read_ratings(ratings_file("user,item,rating,date\na,x,1,Jan 3\nb,y,2,Jan 4\n"))
     assert data.rows.timestamps is None
     (note,) = data.notes
-    assert "times are left out" in note
+    assert note.startswith("no column is read as time because ")
     assert "ratings.csv:2" in note
+    assert data.untimed == note
 
 
 def test_a_test_file_is_read_in_the_indices_of_the_training_data(ratings_file):
     known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
-    more = read_more(ratings_file(HEADER + "b,x,3\nnew,y,3\na,other,3\n", "test.csv"), known)
+    more = read_more(ratings_file(HEADER + "b,x,3\nnew,y,3\na,other,3\n", "test.csv"), known).rows
     assert more.users.tolist() == [2, 0, 1]
     assert more.items.tolist() == [1, 2, 0]
 
@@ -212,28 +219,149 @@ def test_a_test_file_is_read_in_the_indices_of_the_training_data(ratings_file):
 def test_pairs_keep_their_other_columns(ratings_file):
     known = read_ratings(ratings_file(HEADER + "7,x,1\n8,y,2\n"))
     source = ratings_file("note,user,item\nhi,8,x\nho,9,y\n", "pairs.csv")
-    table, users, items, times = read_pairs(source, users=known.users, items=known.items)
-    assert table["note"].tolist() == ["hi", "ho"]
-    assert users.tolist() == [2, 0]
-    assert items.tolist() == [1, 2]
-    assert times is None
+    read = read_pairs(source, users=known.users, items=known.items)
+    assert read.frame["note"].tolist() == ["hi", "ho"]
+    assert read.users.tolist() == [2, 0]
+    assert read.items.tolist() == [1, 2]
+    assert read.times is None
 
 
 def test_pairs_for_a_timed_model_come_with_their_times(ratings_file):
     known = read_ratings(ratings_file(HEADER + "7,x,1\n8,y,2\n"))
     source = ratings_file("user,item,when\n8,x,1970-01-02\n9,y,1970-01-01T00:01:00Z\n", "pairs.csv")
     ids = {"users": known.users, "items": known.items}
-    *_, times = read_pairs(source, **ids, columns=Columns(timestamp="when"), timed=True)
-    assert times.tolist() == [86_400, 60]
+    read = read_pairs(source, **ids, reading=Reading(columns=Columns(timestamp="when")), timed=True)
+    assert read.times.tolist() == [86_400, 60]
     with pytest.raises(InputError, match=r"no column of times, which this model needs; found user, item, when"):
         read_pairs(source, **ids, timed=True)
+
+
+def test_missing_ids_are_left_out_where_that_was_asked_for_and_counted(ratings_file):
+    source = ratings_file(HEADER + "a,x,1\nNULL,y,2\nb,\\N,3\nb,y,4\n")
+    assert "ratings.csv:3: the id in column 'user' is missing ('NULL')" in refused(source)
+    data = read_ratings(source, missing_ids="drop")
+    assert pairs(data) == [("a", "x", 1), ("b", "y", 4)]
+    assert data.rows.number.tolist() == [0, 3]
+    assert data.notes == ("rows without a user or an item, which are left out: 2",)
+
+
+def test_rows_that_are_not_rated_are_left_out_and_later_lines_keep_their_numbers(ratings_file):
+    source = ratings_file(HEADER + "a,x,1\nb,y,0\nb,z,2\n")
+    data = read_ratings(source, not_rated=("0",))
+    assert pairs(data) == [("a", "x", 1), ("b", "z", 2)]
+    assert data.rows.number.tolist() == [0, 2]
+    assert data.notes == ("rows rated 0, which are left out as not rated: 1",)
+    assert refused(source, not_rated=("0", "1", "2")).endswith("every row is 'not rated': --not-rated 0 1 2")
+    assert "ratings.csv:4: " in refused(ratings_file(HEADER + "a,x,1\nb,y,0\nb,z,six\n"), not_rated=("0",))
+
+
+def test_a_warning_asks_about_the_item_column_where_many_pairs_are_repeated(ratings_file):
+    rows = [f"u{number},title{number % 3},{number % 5}" for number in range(40)]
+    few = read_ratings(ratings_file(HEADER + "\n".join([*rows, rows[0]]) + "\n"))
+    assert (few.dropped, few.notes) == (1, ())
+    many = read_ratings(ratings_file(HEADER + "\n".join([*rows, *rows[:5]]) + "\n"))
+    (note,) = many.notes
+    assert note.startswith("WARNING: 11% of the rows are repeated pairs")
+    assert "is 'item' the column of items? (--item-column NAME reads another" in note
+
+
+def test_notes_on_the_table_are_notes_on_the_ratings(ratings_file, monkeypatch):
+    table = replace(read_table(ratings_file(HEADER + "a,x,1\nb,y,2\n")), notes=("read as Latin-1",))
+    monkeypatch.setattr(frames, "read_table", lambda source: table)
+    assert read_ratings("ratings.csv").notes == ("read as Latin-1",)
+
+
+def test_ids_of_two_files_match_whichever_has_fractions_or_spaces(ratings_file):
+    whole, other = HEADER + "27,x,1\n28,y,2\n", HEADER + "27.0, x,3\n28.0, y,1\n"
+    for first, second in ((whole, other), (other, whole), (other, other)):
+        known = read_ratings(ratings_file(first))
+        more = read_more(ratings_file(second, "test.csv"), known)
+        assert (more.rows.users.tolist(), more.rows.items.tolist()) == ([1, 2], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        ("a,x,3\nb,y,3\n", None),
+        ("new,x,3\na,other,3\nb,y,1\na,y,2\n", "of 4 rows 1 have an unknown user, 1 an unknown item, 0 both"),
+        ("new,other,3\nb,y,1\n", "of 2 rows 1 have an unknown user, 1 an unknown item, 1 both"),
+        ("new,x,3\nold,x,1\na,x,3\n", "WARNING: test.csv: of 3 rows 2 have an unknown user, 0 an unknown item, 0 both"),
+    ],
+)
+def test_unknown_users_and_items_of_a_file_are_counted(ratings_file, monkeypatch, tmp_path, rows, note):
+    monkeypatch.chdir(tmp_path)
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    ratings_file(HEADER + rows, "test.csv")
+    _, *notes = read_more("test.csv", known).notes
+    assert (notes == []) if note is None else (notes[0].removeprefix("test.csv: ") == note)
+
+
+def test_a_file_whose_users_are_all_unknown_is_refused_with_an_id_of_each_side(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    source = ratings_file(HEADER + "u-a,x,1\nu-b,y,2\n", "test.csv")
+    with pytest.raises(InputError, match=r"none of its users is known: it has users such as 'u-a', and .* such as 'a'"):
+        read_more(source, known)
+    with pytest.raises(InputError, match=r"none of its users is known"):
+        read_pairs(source, users=known.users, items=known.items)
+    assert read_more(source, known, Reading(unknown_ids="allow")).rows.users.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["frame", "arrow", "indexed", "arrow types"])
+def test_a_table_in_memory_is_read_as_a_file_is(kind):
+    frame = pd.DataFrame(
+        {
+            "who": pd.Categorical([7, 8, 7]),
+            "item": pd.array([2**60 + 1, 2, 3], dtype="Int64"),
+            "rating": [1, 0, 2],
+            "date": pd.to_datetime(["1970-01-02"] * 3).astype("datetime64[us]"),
+        }
+    )
+    made = {
+        "frame": lambda: frame,
+        "arrow": lambda: pa.Table.from_pandas(frame),
+        "indexed": lambda: frame.set_index(["who", "item"]),
+        "arrow types": lambda: frame.convert_dtypes(dtype_backend="pyarrow"),
+    }
+    before = frame.copy()
+    data = load_data(made[kind](), columns=Columns(user="who"), not_rated=("0",))
+    assert data.name == "DataFrame"
+    assert pairs(data) == [("7", str(2**60 + 1), 1), ("7", "3", 2)]
+    assert data.rows.timestamps.tolist() == [86_400, 86_400]
+    assert data.columns == {"user": "who", "item": "item", "rating": "rating", "timestamp": "date"}
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"user": ["a", None]}, "DataFrame: row 2: the id in column 'user' is missing; missing_ids='drop' leaves"),
+        ({"rating": [1.0, np.nan]}, "DataFrame: row 2: .* found nothing; not_rated=\\(''\\,\\) leaves"),
+        ({"user": None}, "DataFrame: no column for user; found item, rating .*columns=Columns\\(user='NAME'\\)"),
+    ],
+)
+def test_an_error_in_a_table_in_memory_names_arguments_in_place_of_options(changes, said):
+    columns = {"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2], **changes}
+    with pytest.raises(InputError, match=said):
+        load_data(pd.DataFrame({name: values for name, values in columns.items() if values is not None}))
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(InputError, match=r"expected a name, a file, a DataFrame or a pyarrow\.Table; found int"):
+        load_data(7)
+    with pytest.raises(InputError, match="DataFrame: has no rows"):
+        load_data(pd.DataFrame({"user": []}))
 
 
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), min_size=1, max_size=12)
 tricky = st.sampled_from(["a,b", 'say "hi"', "carriage\r", "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
 numbers = st.floats(-1e9, 1e9).map(lambda number: number + 0.0)  # no −0
-ratings = st.lists(st.tuples(ids | tricky, ids | tricky, numbers), min_size=2, max_size=15)
+named = (ids | tricky).filter(lambda text: text.strip().lower() not in MISSING)
+ratings = st.lists(st.tuples(named, named, numbers), min_size=2, max_size=15)
 ratings = ratings.filter(lambda rows: len({rating for _, _, rating in rows}) > 1)
+
+
+def plain(*ids):
+    return plain_ids(pd.Series(ids, dtype="str")).tolist()
 
 
 @given(ratings)
@@ -243,7 +371,7 @@ def test_any_ids_and_ratings_come_back_from_csv(tmp_path, rows):
     file = tmp_path / "ratings.csv"
     file.write_bytes(content.getvalue().encode())
     # pandas before 3.1 reads some numbers of 16 digits as a neighbour of the nearest float.
-    near = [(user, item, pytest.approx(rating, rel=1e-15, abs=1e-300)) for user, item, rating in rows]
+    near = [(*plain(user, item), pytest.approx(rating, rel=1e-15, abs=1e-300)) for user, item, rating in rows]
     assert pairs(read_ratings(str(file), duplicates="keep")) == near
 
 
@@ -251,7 +379,7 @@ def test_any_ids_and_ratings_come_back_from_csv(tmp_path, rows):
 def test_any_ids_and_ratings_come_back_from_parquet(tmp_path, rows):
     file = tmp_path / "ratings.parquet"
     pd.DataFrame(rows, columns=["user", "item", "rating"]).to_parquet(file)
-    assert pairs(read_ratings(str(file), duplicates="keep")) == rows
+    assert pairs(read_ratings(str(file), duplicates="keep")) == [(*plain(user, item), r) for user, item, r in rows]
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=9))

@@ -111,7 +111,10 @@ def test_other_features_are_another_data_set(files):
         ),
         ("user\nann\n", "--users users.csv: no column of use besides the id 'user': there is none"),
         ("", "users.csv: is empty"),
-        ("user,gender\nann,f\n,m\n", "users.csv:3: the id in column 'user' is missing"),
+        (
+            "user,gender\nann,f\n,m\n",
+            "users.csv:3: the id in column 'user' is missing; --missing-ids drop leaves such rows out",
+        ),
     ],
     ids=["strangers", "no id", "names", "id alone", "empty", "missing id"],
 )

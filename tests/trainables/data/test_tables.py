@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from reeltune.trainables.data.tables import read_table, table_of
+from reeltune.trainables.data.tables import read_table, table_in_memory
 from reeltune.trainables.errors import InputError
 
 
@@ -243,13 +243,13 @@ def test_decimal_commas_beside_another_separator_become_points(tmp_path):
 @pytest.mark.parametrize("read", [lambda frame: frame, pa.Table.from_pandas], ids=["pandas", "arrow"])
 def test_a_frame_in_memory_is_a_table(read):
     frame = pd.DataFrame({"user": [1, 2], "item": ["x", "y"], "rating": [1.0, 2.5]}).set_index("user")
-    table = table_of(read(frame), name="frame")
+    table = table_in_memory(read(frame), name="frame")
     assert table.frame.columns.tolist() == ["user", "item", "rating"]
     assert table.place(1) == "frame: row 2"
 
 
 def test_long_whole_numbers_with_gaps_stay_whole():
-    table = table_of(pa.table({"user": [2**60 + 1, None]}), name="frame")
+    table = table_in_memory(pa.table({"user": [2**60 + 1, None]}), name="frame")
     assert table.frame["user"].iloc[0] == 2**60 + 1
 
 
@@ -262,4 +262,4 @@ def test_long_whole_numbers_with_gaps_stay_whole():
 )
 def test_a_frame_that_is_no_table(frame, said):
     with pytest.raises(InputError, match=said):
-        table_of(frame, name="frame")
+        table_in_memory(frame, name="frame")

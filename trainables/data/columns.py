@@ -1,0 +1,140 @@
+"""Which of a table's columns holds users, items, ratings and times."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from reeltune.trainables.data.hints import way_out
+from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.times import looks_like_times
+from reeltune.trainables.data.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
+from reeltune.trainables.errors import InputError
+
+COLUMN_OPTIONS = {
+    "user": "--user-column",
+    "item": "--item-column",
+    "rating": "--rating-column",
+    "timestamp": "--time-column",
+}
+WORDS = {"timestamp": "time"}  # what a kind is called where its field's name is another
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The names of a file's columns; None finds one by its usual names."""
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    timestamp: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The table's column for each kind, others that could have been meant, and unused ones that hold dates."""
+
+    names: Mapping[str, str]
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dates: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """`columns: user = 'user_id' (not 'u'), item = 'recipe_id'`, and which column of dates was not used."""
+        read = []
+        for kind, name in self.names.items():
+            left = " or ".join(repr(other.strip()) for other in self.others.get(kind, ()))
+            read.append(f"{WORDS.get(kind, kind)} = {name.strip()!r}" + (f" (not {left})" if left else ""))
+        said = f"columns: {', '.join(read)}"
+        if self.dates:
+            unused = ", ".join(repr(name.strip()) for name in self.dates)
+            said += f"; not used, and looks like times: {unused} (--time-column NAME reads it)"
+        return said
+
+
+def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
+    """Find the columns of a table by the names asked for, or else by usual ones.
+
+    Raises InputError where a needed one is not there, or where two columns could as well be it.
+    """
+    names, source = list(table.frame.columns), table.source
+    _refuse_twins(names, source)
+    found: dict[str, str] = {}
+    others: dict[str, tuple[str, ...]] = {}
+    asked = {kind: _asked(table.numbered(getattr(columns, kind)), names, source) for kind in USUAL_NAMES}
+    free = [name for name in names if name not in asked.values()]
+    for kind in USUAL_NAMES:
+        name = asked[kind]
+        if name is not None:
+            found[kind] = name
+            continue
+        candidates = _candidates(kind, free, source)
+        if candidates:
+            _refuse_renamed_twin(candidates[0], names, kind, source)
+            found[kind], others[kind] = candidates[0], tuple(candidates[1:])
+    _refuse_one_for_two(found, source)
+    missing = [kind for kind in needed if kind not in found]
+    if missing:
+        raise InputError(f"{source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
+    return Found(names=found, others=others, dates=_unused_dates(table.frame, names, found))
+
+
+def _asked(name: str | None, names: list[str], source: str) -> str | None:
+    if name is None or name in names:
+        return name
+    padded = [other for other in names if other.strip() == name.strip()]
+    if len(padded) != 1:
+        raise InputError(f"{source}: no column {name!r}; found {', '.join(names)}")
+    return padded[0]
+
+
+def _candidates(kind: str, names: list[str], source: str) -> list[str]:
+    """The columns that could be of this kind, the likeliest first.
+
+    Raises InputError where only weak names are usual ones and several columns of unknown ids are beside them.
+    """
+    usual = USUAL_NAMES[kind]
+    known = [name for word in usual for name in names if plain_name(name) == word]
+    if kind != "item" or (known and plain_name(known[0]) not in WEAK_NAMES):
+        return known
+    ids = [name for name in names if _names_ids(name)]
+    if len(ids) > 1:
+        listed = " or ".join(repr(name) for name in ids)
+        raise InputError(f"{source}: the item may be {listed}; name it: {COLUMN_OPTIONS[kind]} NAME")
+    return [*ids, *known]
+
+
+def _names_ids(name: str) -> bool:
+    """Whether a column of no usual name has ids by its name: `podcast_id`, `podcastId`; no `paid`, no `review_id`."""
+    bare = name.split(":")[0].strip()
+    plain = plain_name(name)
+    if plain in ROW_IDS or any(plain in usual for usual in USUAL_NAMES.values()):
+        return False
+    return bare.lower().endswith(("_id", "-id", " id", ".id")) or bare.endswith(("Id", "ID"))
+
+
+def _refuse_twins(names: list[str], source: str) -> None:
+    twins = sorted({name for name in names if name.strip() and names.count(name) > 1})
+    if twins:
+        raise InputError(f"{source}: two columns are called {twins[0]!r}; rename one of them")
+
+
+def _refuse_renamed_twin(name: str, names: list[str], kind: str, source: str) -> None:
+    if f"{name}.1" in names:  # as pandas renames the second of two
+        raise InputError(
+            f"{source}: the {WORDS.get(kind, kind)} may be {name!r} or {f'{name}.1'!r}, of which pandas makes a second "
+            f"column {name!r}; name it: {COLUMN_OPTIONS[kind]} NAME"
+        )
+
+
+def _refuse_one_for_two(found: dict[str, str], source: str) -> None:
+    for name in found.values():
+        kinds = " and ".join(WORDS.get(kind, kind) for kind in found if found[kind] == name)
+        if " and " in kinds:
+            raise InputError(f"{source}: column {name!r} cannot be {kinds} at once")
+
+
+def _unused_dates(frame: pd.DataFrame, names: list[str], found: dict[str, str]) -> tuple[str, ...]:
+    taken = set(found.values())
+    return tuple(
+        name for place, name in enumerate(names) if name not in taken and looks_like_times(name, frame.iloc[:, place])
+    )

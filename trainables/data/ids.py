@@ -1,0 +1,136 @@
+"""Ids of users and items: anybody's text or whole numbers, compared as text."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from reeltune.trainables.data.frames import dense
+from reeltune.trainables.data.tables import Table
+from reeltune.trainables.errors import InputError
+
+MissingIds = Literal["error", "drop"]
+LARGEST_WHOLE = 2**53  # beyond it floats skip whole numbers
+# In lower case; as pandas, R, SQL and Excel write that there is no value.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a", "\\n"})
+
+
+class Ids:
+    """The ids of users or of items as text; the one at place k of `text` has index k + 1, any other 0."""
+
+    def __init__(self, text: np.ndarray | pd.Index) -> None:
+        self.text = pd.Index(text, dtype="str")
+
+    @property
+    def rows(self) -> int:
+        """Rows of an embedding table: every id, and 'unknown'."""
+        return len(self.text) + 1
+
+    def plain(self, ids: pd.Index) -> pd.Index:
+        """Typed ids as they are known; those that are not, as `plain_ids` has them."""
+        found = self.encode(ids)
+        return pd.Index(np.where(found > 0, np.append("", self.text)[found], plain_ids(ids.to_series())), dtype="str")
+
+    def encode(self, ids: pd.Series | pd.Index | np.ndarray | list) -> np.ndarray:
+        """Map ids of shape (n,), as text or whole numbers, to int32 indices; unknown ones to 0.
+
+        Text is looked up as it stands, and then as `plain_ids` has it.
+        """
+        wanted = pd.Index(as_text(pd.Series(ids)), dtype="str")
+        found = self.text.get_indexer(wanted)
+        lost = found < 0
+        if lost.any():
+            # Bundles of earlier versions have ids as they stood in the file.
+            plain = plain_ids(self.text.to_series())
+            first = plain[~plain.duplicated()]
+            places = np.append(np.flatnonzero(~plain.duplicated()), -1)
+            found[lost] = places[pd.Index(first).get_indexer(plain_ids(wanted[lost].to_series()))]
+        return (found + 1).astype(np.int32)
+
+
+def as_text(ids: pd.Series) -> pd.Series:
+    """Ids as text: integer 7 is '7', and so is 7.0. Raises ValueError at a missing id or another float."""
+    if ids.isna().any():
+        raise ValueError(f"id {int(ids.isna().argmax())} is missing")
+    if pd.api.types.is_float_dtype(ids):
+        broken = not_whole(ids)
+        if broken.any():
+            raise ValueError(f"id {int(broken.argmax())} is {ids.iloc[int(broken.argmax())]}, no whole number")
+        ids = ids.astype("int64")
+    return ids.astype("str")
+
+
+def not_whole(ids: pd.Series) -> np.ndarray:
+    """Which float ids are no whole number, or too large for a float to tell it from its neighbours."""
+    values = ids.to_numpy(dtype=np.float64, na_value=np.nan)
+    return (values % 1 != 0) | (np.abs(values) > LARGEST_WHOLE)
+
+
+def plain_ids(text: pd.Series) -> pd.Series:
+    """Ids of text without spaces around; whole numbers without a fraction of zeros.
+
+    So 27.0, as a table with gaps writes 27, is the same user in each file, whatever else its column holds. Zeros at the
+    front stay: 007 is not 7.
+    """
+    return text.str.strip().str.replace(r"^([+-]?\d+)\.0+$", r"\1", regex=True)
+
+
+def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
+    """The ids of a column as text, with NaN for missing ones, and what was changed in reading them.
+
+    Raises InputError, with the line, at a number that is not whole.
+    """
+    table.refuse_line_breaks(column)
+    values = dense(table.frame[column])
+    if pd.api.types.is_float_dtype(values):
+        broken = not_whole(values) & values.notna().to_numpy()
+        if broken.any():
+            row = int(broken.argmax())
+            raise InputError(
+                f"{table.place(row)}: the id in column {column!r} is {values.iloc[row]}; "
+                "expected text or a whole number"
+            )
+        values = values.astype("Int64")
+    # Most ids are there many times: each is looked at once.
+    codes, distinct = pd.factorize(values)
+    written = pd.Series([_decoded(value) for value in distinct], dtype="str")
+    plain = plain_ids(written)
+    notes = _changes(written, plain, column)
+    plain = plain.where(~plain.str.lower().isin(MISSING))
+    ids = plain.to_numpy()[codes] if len(plain) else np.full(len(codes), np.nan)
+    return pd.Series(np.where(codes < 0, np.nan, ids), index=values.index, dtype="str"), notes
+
+
+def refuse_missing(table: Table, columns: dict[str, pd.Series]) -> None:
+    """Raise InputError, with the line, at the first missing id of these columns."""
+    for column, ids in columns.items():
+        if not ids.isna().any():
+            continue
+        row = int(ids.isna().to_numpy().argmax())
+        found = dense(table.frame[column]).iloc[row]
+        if pd.isna(found) or not str(found).strip():
+            raise InputError(f"{table.place(row)}: the id in column {column!r} is missing; {WAY_OUT}")
+        raise InputError(
+            f"{table.place(row)}: the id in column {column!r} is missing ({found!r}); {WAY_OUT}. One that is really "
+            f"called {found!r} cannot be told apart: give it another name in the file"
+        )
+
+
+WAY_OUT = "--missing-ids drop leaves such rows out"
+
+
+def _decoded(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _changes(written: pd.Series, plain: pd.Series, column: str) -> tuple[str, ...]:
+    notes = []
+    stripped = written.str.strip()
+    for changed, said in (
+        (written != stripped, "spaces around ids in column {column!r} are left out"),
+        (stripped != plain, "ids such as {before!r} in column {column!r} are read as {after!r}"),
+    ):
+        if changed.any():
+            row = int(changed.to_numpy().argmax())
+            notes.append(said.format(column=column, before=stripped.iloc[row], after=plain.iloc[row]))
+    return tuple(notes)
