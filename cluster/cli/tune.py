@@ -51,7 +51,10 @@ def tune(
         bool, typer.Option("--ensemble/--no-ensemble", help="Judge the architectures' weighted average too.")
     ] = True,
     baseline: Annotated[
-        str, typer.Option(help="What to beat: an architecture at its reference configuration, or a published MSE.")
+        str,
+        typer.Option(
+            help="What to beat: an architecture at its reference configuration, best-simple, a published MSE."
+        ),
     ] = "pmf",
     space: Annotated[
         Path | None, typer.Option(help="TOML file that replaces or narrows search spaces."), SentFile()
