@@ -149,9 +149,25 @@ def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tup
     if not by_user:
         count = int(share * len(order))
         return order[:count], order[count:]
-    rank, sizes = _ranks(rows.users[order], by_user=True)
-    chosen = rank < np.floor(share * sizes + 0.5)
+    users = rows.users[order]
+    rank, _ = _ranks(users, by_user=True)
+    chosen = rank < _counts(users, share)[users]
     return order[chosen], order[~chosen]
+
+
+def _counts(users: np.ndarray, share: float) -> np.ndarray:
+    """How many rows each user gives, by user index: the share of all rows together, and within one of it for each.
+
+    Rounding each user on their own would take nothing of users with few rows, who may have most of the rows. So what
+    rounding leaves of one user goes to the next, in the order of their first rows, which another seed changes.
+    """
+    known, first, sizes = np.unique(users, return_index=True, return_counts=True)
+    turn = np.argsort(first)
+    # 1e-9: a share of rows that is a whole number may come out a little below it.
+    taken = np.floor(share * np.cumsum(sizes[turn]) + 1e-9)
+    counts = np.zeros(int(known.max(initial=0)) + 1)
+    counts[known[turn]] = np.diff(taken, prepend=0)
+    return counts
 
 
 def _ranks(users: np.ndarray, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +186,6 @@ def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:
     if len(chosen) == 0:
         raise InputError(
             f"{len(rows)} ratings are too few to split: the {name} part would be empty "
-            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation; with --split user "
-            "of each user's rows, rounded)"
+            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation)"
         )
     return rows.take(chosen)
