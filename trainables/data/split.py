@@ -105,11 +105,14 @@ def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed
 def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tuple[Rows, Rows]:
     """Training and validation rows with another part of the training rows in place of the validation rows.
 
-    Number 0 is the split as it is; 1, 2, … each hold out other rows, about as many. By time all are the same: what is
-    not the latest is not to be told from later rows.
+    Number 0 is the split as it is; 1, 2, … each hold out other rows, about as many. By time each is an earlier cut: it
+    holds out the latest training rows but those of the cuts before, and nothing is trained on that is later than these
+    (rolling origins; Tashman 2000). Where there are too few rows for a cut, it is the one before.
     """
-    if number == 0 or kind == "time":
+    if number == 0:
         return train, validation
+    if kind == "time":
+        return _cut_in_time(train, validation, number)
     parts = max(2, round(len(train) / len(validation)))
     # Training rows are in the split's own order, which is a random one.
     rank, sizes = _ranks(train.users, by_user=kind == "user")
@@ -121,6 +124,16 @@ def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tupl
     if held_out.all() or not held_out.any():
         return train, validation
     return train.take(np.flatnonzero(~held_out)).joined(validation), train.take(np.flatnonzero(held_out))
+
+
+def _cut_in_time(train: Rows, validation: Rows, number: int) -> tuple[Rows, Rows]:
+    """Training and held-out rows of the cut of this number. Training rows are the latest first, as in `_time_order`."""
+    size = len(validation)
+    number = min(number, (len(train) - 2) // size)  # a fit needs two rows
+    if number < 1:
+        return train, validation
+    end = number * size
+    return train.take(np.arange(end, len(train))), train.take(np.arange(end - size, end))
 
 
 def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:

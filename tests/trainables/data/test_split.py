@@ -121,9 +121,25 @@ def test_a_fold_of_each_users_rows_takes_a_share_of_each():
         assert np.bincount(held_out.users)[1:] == pytest.approx([8, 4, 2], abs=1)
 
 
-def test_by_time_the_latest_rows_are_the_only_fold():
-    found = split(world(100), kind="time", seed=0)
-    assert fold(found.train, found.validation, 2, kind="time") == (found.train, found.validation)
+def test_by_time_each_fold_is_an_earlier_cut_and_trains_on_nothing_later():
+    rows = rows_of(np.arange(100) % 7 + 1, np.arange(100) % 9 + 1, np.arange(100) % 5 + 1.0, np.arange(100))
+    found = split(rows, kind="time", seed=0)
+    assert sorted(found.validation.timestamps) == [*range(72, 80)]
+    for number, (start, end) in enumerate([(72, 80), (64, 72), (56, 64), (48, 56)]):
+        train, held_out = fold(found.train, found.validation, number, kind="time")
+        assert sorted(held_out.timestamps) == [*range(start, end)]
+        assert sorted(train.timestamps) == [*range(start)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_by_time_a_cut_for_which_there_are_too_few_rows_is_the_one_before(number):
+    rows = rows_of([1] * 5, [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0], [1, 2, 3, 4, 5])
+    for later in (1, 2, 3):
+        train, validation = rows.take(np.arange(5)[::-1][later:]), rows.take(np.arange(5)[::-1][:later])
+        cut, held_out = fold(train, validation, number, kind="time")
+        assert len(held_out) == later
+        assert len(cut) >= 2
+        assert cut.timestamps.max() < held_out.timestamps.min()
 
 
 @pytest.mark.parametrize("kind", ["random", "user"])
