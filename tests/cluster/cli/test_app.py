@@ -227,6 +227,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
     assert set(result["validation"]) == set(result["test"]) == metrics
     assert result["config"]["epochs"] == 2
+    assert "test rows are scored; this is look number 1 at them" in done.stderr
     [run] = Path("runs").iterdir()
     assert [event.step for event in boards.scalars(run, "classifier", "mse/validation")] == [1, 2]
     pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
