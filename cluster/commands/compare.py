@@ -121,7 +121,7 @@ def _cells(found: ComparedArchitecture) -> list[str]:
     return [
         _number(found.test_mse),
         "" if found.gain is None else f"{found.gain:+.4f}",
-        "" if found.ci95 is None else "{:+.4f} to {:+.4f}".format(*found.ci95),
+        "" if found.ci95 is None or found.verdict == "is the baseline" else "{:+.4f} to {:+.4f}".format(*found.ci95),
         "" if found.gain_over_simple is None else f"{found.gain_over_simple:+.4f}",
         found.verdict or "",
         str(found.trials),

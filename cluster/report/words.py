@@ -107,10 +107,15 @@ def _over_simple(name: str, found: ArchitectureResult, result: Result) -> str:
     """The gain over the best simple predictor, in words; "" if that is the architecture itself, or the baseline."""
     # An untuned baseline is easily beaten, and on sparse data so is a tuned pmf: this gain is fairer.
     best, over = best_simple(result), over_simple(found)
-    if best is None or over is None or best == name or result.baseline.kind == "simple":
+    if best is None or over is None or best == name or _is_baseline(best, result.baseline):
         return ""
     what = SIMPLE.get(best, best)
     return f"; over {what}, the best simple predictor, {over:+.4f}" if result.simple else f"; over {what} {over:+.4f}"
+
+
+def _is_baseline(simple: str, baseline: BaselineResult) -> bool:
+    """Whether this simple predictor, as tuned, is what is judged against."""
+    return baseline.kind in ("simple", "tuned") and baseline.name == simple
 
 
 def best_simple(result: Result) -> str | None:
@@ -149,10 +154,10 @@ def _about_weak_baseline(result: Result, decoder: str) -> list[str]:
     weak = weak_baseline(result, decoder)
     if weak is None:
         return []
-    return [
-        f"NOTE: the baseline is itself worse than damped means: {decoder}-MSE {weak[0]:.4f} against {weak[1]:.4f}; "
-        "to beat it says little, and --baseline best-simple judges against the best simple predictor"
-    ]
+    note = f"NOTE: the baseline is itself worse than damped means: {decoder}-MSE {weak[0]:.4f} against {weak[1]:.4f}"
+    if result.simple is None or _is_baseline(result.simple.best, result.baseline):
+        return [note]
+    return [f"{note}; to beat it says little: --baseline best-simple judges against the best simple predictor"]
 
 
 def headline(result: Result, decoder: str) -> list[str]:

@@ -153,7 +153,11 @@ def test_what_is_the_best_simple_predictor_has_no_gain_over_itself():
     assert "simple" not in verdict_line("bias", found(), result(), "argmax")
 
 
-def test_against_the_best_simple_predictor_the_gain_is_said_once():
-    simple = result(baseline=BaselineResult(**reported.baseline(name="bias", kind="simple")))
+@pytest.mark.parametrize(("kind", "label"), [("simple", "best simple"), ("tuned", "tuned")])
+def test_against_the_best_simple_predictor_the_gain_is_said_once(kind, label):
+    simple = result(baseline=BaselineResult(**reported.baseline(name="bias", kind=kind)))
     assert "the best simple predictor" not in verdict_line("x", found(), simple, "argmax")
-    assert rows(simple, "argmax")[1][0] == "baseline (bias, best simple)"
+    assert rows(simple, "argmax")[1][0] == f"baseline (bias, {label})"
+    worse = BaselineResult(**reported.baseline(name="bias", kind=kind, test={**METRICS, "argmax_mse": 0.9}))
+    note = "NOTE: the baseline is itself worse than damped means: argmax-MSE 0.9000 against 0.8400"
+    assert note in headline(result(baseline=worse), "argmax"), "there is no better one to propose"
