@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
-from reeltune.cluster.runs.answer import Answer, BaselineResult, Result
+from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
@@ -37,7 +37,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     asked = _asked(_named(baseline, kept, folder), kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
-    others = {name: each for name, each in kept.architectures.items() if name in errors and name != asked}
+    others = {name: each for name, each in kept.architectures.items() if each.test is not None and name != asked}
     verdicts = judge_architectures(
         errors,
         against,
@@ -99,10 +99,10 @@ def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[
     if asked == KEY in errors:
         own = kept.baseline
         return own.model_copy(update={"name": own.name or own.architecture}), errors[KEY]
-    if asked in errors and asked not in kept.architectures:
+    tuned = kept.architectures.get(asked, ArchitectureResult())
+    if asked in errors and tuned.test is None:
         return _simple_baseline(asked, kept), errors[asked]
     if asked in errors:
-        tuned = kept.architectures[asked]
         about = BaselineResult(name=asked, kind="tuned", architecture=asked, config=tuned.config, test=tuned.test)
         return about, errors[asked]
     number = number_of(asked)

@@ -86,11 +86,9 @@ def judge_all(
     return judge(comparisons)
 
 
-def gains_over(errors: Mapping[str, np.ndarray], name: str | None) -> dict[str, float]:
-    """Each predictor's gain over the named one, in mean squared error; empty if that one is not in `errors`."""
-    if name is None or name not in errors:
-        return {}
-    return {each: float((errors[name] - errors[each]).mean()) for each in errors}
+def gains_over(errors: Mapping[str, np.ndarray], other: np.ndarray | None) -> dict[str, float]:
+    """Each predictor's gain over another one, in mean squared error; empty without another one's errors."""
+    return {} if other is None else {name: float((other - each).mean()) for name, each in errors.items()}
 
 
 def same_as(baseline: BaselineResult, found: Mapping[str, ArchitectureResult]) -> set[str]:
@@ -143,16 +141,16 @@ def judge_architectures(
     simple: str | None,
     seed: int,
 ) -> Judged:
-    """Judge each architecture in `found` that has squared errors, shape (rows,), against the baseline's.
+    """Judge the squared errors, shape (rows,), of each tested architecture in `found` against the baseline's.
 
-    `errors` may have those of other predictors too. `simple` is the name of the best simple predictor.
+    `errors` has those of other predictors too. `simple` is the name of the best simple predictor.
     """
-    judged = {name: errors[name] for name in found if name in errors}
+    judged = {name: errors[name] for name, each in found.items() if each.test is not None}
     own = {name for name in same_as(baseline, found) if name in judged and np.array_equal(judged[name], against)}
     others = {name: each for name, each in judged.items() if name not in own}
     return Judged(
         verdicts=judge_all(others, against, users, seed=seed),
-        over_simple=gains_over(errors, simple),
-        over_pmf=gains_over(errors, PMF),
+        over_simple=gains_over(judged, errors.get(simple or "")),
+        over_pmf=gains_over(judged, errors.get(PMF)),
         baseline=own,
     )

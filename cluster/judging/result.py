@@ -98,7 +98,8 @@ def _judge(
     errors = {name: squared_errors(each, scores.rows).mean(0) for name, each in scores.all.items()}
     best, against = scores.compared.best, errors.get(KEY, searched.baseline.number)
     if against is None:
-        return Judged(over_simple=gains_over(errors, best))
+        tested = {name: errors[name] for name in found if name in scores.judged}
+        return Judged(over_simple=gains_over(tested, errors[best]))
     users = groups(pd.Series(people(scores.rows, prepared)))
     return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best, seed=searched.seed)
 

@@ -54,32 +54,32 @@ def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:
     `bias` and `pmf` are as the search chose them. Without a searched `bias` damped means are fitted here, with the
     best of a few dampings: that takes milliseconds. Without a searched `pmf` there is none to compare.
     """
-    found = {MEAN: Candidate(config=None, by_fold=_errors(None, searched, prepared))}
     complete = searched.complete()
-    for name in (BIAS, PMF):
-        if name in searched.choices and name in complete:
-            choice = searched.choices[name]
-            found[name] = Candidate(config=choice.config, by_fold=choice.by_fold)
-    if BIAS not in found:
-        found[BIAS] = _damped_means(searched, prepared)
+    tuned = {name: searched.choices[name] for name in (BIAS, PMF) if name in searched.choices and name in complete}
+    configs: list[Config] = [None] if BIAS in tuned else [None, *_dampings()]
+    mean, *damped = _measured(configs, searched, prepared)
+    found = {MEAN: mean}
+    if damped:
+        found[BIAS] = min(damped, key=lambda candidate: float(np.mean(list(candidate.by_fold.values()))))
+    found |= {name: Candidate(config=choice.config, by_fold=choice.by_fold) for name, choice in tuned.items()}
     values = comparable({name: candidate.by_fold for name, candidate in found.items()})
     return Simple(candidates={name: found[name] for name in values}, validation=values)
 
 
-def _damped_means(searched: Searched, prepared: Prepared) -> Candidate:
-    configs = [dict(zip(("user_damping", "item_damping"), pair, strict=True)) for pair in product(DAMPINGS, DAMPINGS)]
-    tried = [Candidate(config=each, by_fold=_errors(each, searched, prepared)) for each in configs]
-    return min(tried, key=lambda candidate: float(np.mean(list(candidate.by_fold.values()))))
+def _dampings() -> Iterator[dict[str, float]]:
+    for user_damping, item_damping in product(DAMPINGS, DAMPINGS):
+        yield {"user_damping": user_damping, "item_damping": item_damping}
 
 
-def _errors(config: Config, searched: Searched, prepared: Prepared) -> dict[int, float]:
-    """The error on each fold of the confirmations, by the decoder that is searched for."""
+def _measured(configs: list[Config], searched: Searched, prepared: Prepared) -> list[Candidate]:
+    """Each configuration's error on each fold of the confirmations, by the decoder that is searched for."""
     parts, kind = prepared.split, prepared.asked.split
-    found = {}
+    errors: list[dict[int, float]] = [{} for _ in configs]
     for number in range(1, 1 + SEEDS):
         train, held_out = fold(parts.train, parts.validation, number, kind=kind)
-        found[number] = _scored(config, train, held_out, searched, prepared).metrics.of(searched.decoder)
-    return found
+        for config, by_fold in zip(configs, errors, strict=True):
+            by_fold[number] = _scored(config, train, held_out, searched, prepared).metrics.of(searched.decoder)
+    return [Candidate(config=config, by_fold=by_fold) for config, by_fold in zip(configs, errors, strict=True)]
 
 
 def simple_scores(

@@ -57,7 +57,8 @@ def about_second_gain(run: Run) -> str:
     if run.answer is None or best_simple(run.answer) is None:
         return ""
     said = about_simple(run.answer, run.decoder)
-    return f"{said[0].upper()}{said[1:]}; an untuned baseline is easily beaten, so this is the fairer gain."
+    fairer = "; an untuned baseline is easily beaten, so this is the fairer gain"
+    return f"{said[0].upper()}{said[1:]}{fairer if run.answer.baseline.kind == 'reference' else ''}."
 
 
 def about_look(run: Run) -> str | None:

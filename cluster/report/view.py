@@ -146,9 +146,14 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
         ticks=scale.marks(signed=True),
         zero=scale.share(0.0),
         simple=None if simple is None else scale.share(simple),
-        simple_name=SIMPLE.get(best_simple(answer) or "", ""),
+        simple_name=_named(answer),
         baseline=baseline_label(answer.baseline) + ("" if error is None else f": {error:.4f}"),
     )
+
+
+def _named(answer: Answer) -> str:
+    best = best_simple(answer) or ""
+    return f"{SIMPLE.get(best, best)}{', the best simple predictor' if answer.simple else ''}"
 
 
 def _gain_of_simple(answer: Answer) -> float | None:

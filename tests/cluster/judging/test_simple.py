@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.baseline import baseline_of
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.result import judged_result, score_with_simple
@@ -146,3 +146,18 @@ def test_the_best_simple_baseline_is_itself_and_not_undecided(tmp_path, world):
     bias = result.architectures["bias"]
     assert (result.baseline.name, result.baseline.kind) == ("bias", "simple")
     assert (bias.verdict, bias.gain, bias.ci95, bias.p_holm) == ("is the baseline", 0.0, (0.0, 0.0), None)
+
+
+def test_a_bias_that_lost_a_refit_is_not_judged_by_the_damped_means_that_are_fitted_in_its_place(tmp_path, world):
+    config = {"user_damping": 2.0, "item_damping": 3.0}
+    about = with_bias(tmp_path, world, by_fold={1: 0.3, 2: 0.3, 3: 0.3}, config=config)
+    about = replace(
+        about, baseline=baseline_of("1.5"), fitted=about.fitted | {"bias0": Lost(key="bias0", reason="lost")}
+    )
+    rows, _ = world.split.test.open(looks(), reason="test")
+    scores = score_with_simple(about, simple_predictors(about, world), rows, world)
+    result = judged_result(about, scores, world, RunFolder(tmp_path))
+    bias = result.architectures["bias"]
+    assert (bias.test, bias.gain, bias.gain_over_simple, bias.verdict) == (None, None, None, None)
+    assert result.simple.best == "bias"
+    assert set(result.simple.compared["bias"].config.values()) <= set(DAMPINGS)

@@ -20,7 +20,7 @@ def test_the_forest_has_the_largest_gain_first_and_zero_inside(tmp_path):
     assert forest.zero < low < gain < high <= 100
     assert forest.intervals[1].at[0] < forest.zero < forest.intervals[1].at[2]
     assert forest.zero < forest.simple < gain, "0.009, which is 0.029 less 0.02"
-    assert forest.simple_name == "damped means"
+    assert forest.simple_name == "damped means, the best simple predictor"
 
 
 def test_the_winners_section_comes_first_and_the_baseline_last(tmp_path):
