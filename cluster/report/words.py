@@ -109,8 +109,7 @@ def _over_simple(name: str, found: ArchitectureResult, result: Result) -> str:
     best, over = best_simple(result), over_simple(found)
     if best is None or over is None or best == name or _is_baseline(best, result.baseline):
         return ""
-    what = SIMPLE.get(best, best)
-    return f"; over {what}, the best simple predictor, {over:+.4f}" if result.simple else f"; over {what} {over:+.4f}"
+    return f"; over {SIMPLE.get(best, best)} {over:+.4f}"
 
 
 def _is_baseline(simple: str, baseline: BaselineResult) -> bool:
