@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from reeltune.cluster.judging.baseline import PMF
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.scores import Scored, mean_metrics, of_values
 from reeltune.cluster.runs.answer import SimplePredictor, SimplePredictors
@@ -23,7 +24,7 @@ from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.tensors import on_device
 from reeltune.trainables.scoring.metrics import predict
 
-MEAN, BIAS, PMF = "mean", "bias", "pmf"
+MEAN, BIAS = "mean", "bias"
 DAMPINGS = (1.0, 5.0, 25.0)  # tried for users and items, if the search did not tune `bias`
 Config = Mapping[str, Any] | None
 
