@@ -221,7 +221,9 @@ class Space(BaseModel):
 def shipped(name: str, architecture: Architecture) -> Space:
     """The space that is shipped with an architecture: `search_spaces/NAME.toml`."""
     file = resources.files("reeltune.search_spaces") / f"{name}.toml"
-    return _space(name, architecture, tomllib.loads(file.read_text()), source=f"search_spaces/{name}.toml")
+    return _space(
+        name, architecture, tomllib.loads(file.read_text(encoding="utf-8")), source=f"search_spaces/{name}.toml"
+    )
 
 
 def has_space(name: str) -> bool:
@@ -235,7 +237,7 @@ def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str,
     unless `[ARCHITECTURE]` says `only = true`. Raises InputError that names the table at fault.
     """
     try:
-        tables = tomllib.loads(file.read_text())
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(f"{file}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -116,7 +116,7 @@ def save(
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
         (unfinished / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read its files
-        (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+        (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
             counts = np.bincount(rated, minlength=ids.rows)[1:]
             pd.DataFrame({"id": ids.text, "ratings": counts}).to_parquet(unfinished / name, index=False)
@@ -269,7 +269,8 @@ def config_of(path: Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        content = tomllib.loads(file.read_text()) if file.suffix == ".toml" else json.loads(file.read_text())
+        text = file.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: no TOML or JSON: {error}") from None
     if not isinstance(content, dict):

@@ -5,6 +5,7 @@ Ray and torch take seconds to load, and `--help` should not.
 """
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -61,6 +62,7 @@ for name, verb in VERBS.items():
 
 def main() -> None:
     """Run the command line, and turn each expected error into one line and an exit code."""
+    _write_any_text()
     try:
         code = app(standalone_mode=False)
     except (InputError, typer.TyperException) as error:
@@ -88,6 +90,13 @@ def main() -> None:
         else:
             raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_any_text() -> None:
+    """Write what a stream's encoding has no sign for (ids may have any) as an escape, \\xe9, and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @app.callback(invoke_without_command=True)

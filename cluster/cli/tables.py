@@ -3,7 +3,7 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from reeltune.cluster.report.words import HEADINGS, NARROW, figure, rows
+from reeltune.cluster.report.results import HEADINGS, NARROW, figure, rows
 from reeltune.cluster.runs.answer import ByValue, Metrics, Result
 
 WIDE = 145  # characters that the whole result table needs
@@ -11,14 +11,25 @@ WIDE = 145  # characters that the whole result table needs
 
 def terminal_table(result: Result, decoder: str, *, width: int) -> Table:
     """The result table for a terminal: the columns that answer the question, and the others if there is room."""
-    shown = HEADINGS if width >= WIDE else NARROW
+    wide = width >= WIDE
+    shown = HEADINGS if wide else NARROW
+    body = rows(result, decoder) if wide else [_narrowed(row) for row in rows(result, decoder)]
     title = f"test rows, MSE of the {decoder} decoder"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in shown:
-        table.add_column(heading, justify="left" if heading in ("", "verdict") else "right", no_wrap=True)
-    for row in rows(result, decoder):
+    longest = max((len(word) for label, *_ in body for word in label.split()), default=0)
+    table.add_column("", no_wrap=wide, min_width=longest)
+    for heading in shown[1:]:
+        two_lines = heading if wide else heading.replace("over ", "over\n")
+        table.add_column(two_lines, justify="left" if heading == "verdict" else "right", no_wrap=True)
+    for row in body:
         table.add_row(*[cell for heading, cell in zip(HEADINGS, row, strict=True) if heading in shown])
     return table
+
+
+def _narrowed(row: list[str]) -> list[str]:
+    """The row with a shorter label, and with the words that are too long for a narrow column on two lines."""
+    label = row[0].replace(" (tuned)", "").replace(" (of the tuned)", "")
+    return [label, *(cell.replace("is the ", "is the\n") for cell in row[1:])]
 
 
 def metrics_table(validation: Metrics | None, test: Metrics | None) -> Table:

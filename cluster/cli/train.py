@@ -14,7 +14,9 @@ def train(
     architecture: opt.Architecture,
     data: opt.Data = "ml-100k",
     test: opt.Test = None,
-    score_test: Annotated[bool, typer.Option("--score-test", help="Score the test rows too (one more look).")] = False,
+    score_test: Annotated[
+        bool, typer.Option("--score-test", help="Score the test rows too: one more look. With --test always done.")
+    ] = False,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
     config: opt.Config = None,

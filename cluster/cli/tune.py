@@ -9,12 +9,28 @@ import typer
 from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, scheduler_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
+from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
 
 
-SMOKE_DATA, SMOKE_TRIALS = "synthetic:ratings=2000", 2
+SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
+ABOUT_DATA = (  # options that --smoke-test, whose ratings are made up, has no use for
+    "data",
+    "test",
+    "users",
+    "items",
+    "duplicates",
+    "matrix",
+    "not_rated",
+    "missing_ids",
+    "unknown_ids",
+    "user_column",
+    "item_column",
+    "rating_column",
+    "time_column",
+)
 
 
 def tune(
@@ -24,7 +40,9 @@ def tune(
     test: opt.Test = None,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials for each architecture.")] = 20,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials for each architecture.", show_default=f"{TRIALS}; smoke test: 2")
+    ] = None,
     time: Annotated[str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h.")] = None,
     trial_timeout: Annotated[
         str | None,
@@ -51,7 +69,10 @@ def tune(
         bool, typer.Option("--ensemble/--no-ensemble", help="Judge the architectures' weighted average too.")
     ] = True,
     baseline: Annotated[
-        str, typer.Option(help="What to beat: an architecture at its reference configuration, or a published MSE.")
+        str,
+        typer.Option(
+            help="What to beat: an architecture at its reference configuration, best-simple, a published MSE."
+        ),
     ] = "pmf",
     space: Annotated[
         Path | None, typer.Option(help="TOML file that replaces or narrows search spaces."), SentFile()
@@ -64,7 +85,10 @@ def tune(
     name: opt.Name = None,
     storage: opt.Storage = None,
     resume: opt.Resume = False,
-    smoke_test: Annotated[bool, typer.Option("--smoke-test", help="Run a tiny search on made-up ratings.")] = False,
+    smoke_test: Annotated[
+        bool,
+        typer.Option("--smoke-test", help="Run a tiny search on made-up ratings; --data and its like are refused."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and about how long.")] = False,
     users: opt.Users = None,
     items: opt.Items = None,
@@ -105,12 +129,12 @@ def tune(
         unknown_ids=unknown_ids,
     )
     if smoke_test:
-        rows = replace(rows, data=SMOKE_DATA, columns=None, duplicates=None, users=None, items=None, matrix=False)
-        rows = replace(rows, not_rated=(), missing_ids=None)
+        _refuse_data(context)
+        rows = replace(rows, data=SMOKE_DATA)
     options = TuneOptions(
         architectures=searchable(architectures or []),
         data=rows,
-        trials=SMOKE_TRIALS if smoke_test else trials,
+        trials=trials or (SMOKE_TRIALS if smoke_test else TRIALS),
         seconds=None if time is None else seconds("--time", time),
         trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
         workers=workers,
@@ -131,6 +155,18 @@ def tune(
         earlier=earlier,
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
+
+
+def _refuse_data(context: typer.Context) -> None:
+    """Raises InputError if a smoke test is given data of one's own, which it would not use."""
+    for name in ABOUT_DATA:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"--smoke-test {option}: a smoke test runs on made-up ratings; leave out {option}, or --smoke-test "
+                f"(a small search of one's own ratings is --trials {SMOKE_TRIALS})"
+            )
 
 
 def _tune(options: "TuneOptions", as_json: bool) -> int:

@@ -10,7 +10,10 @@ from reeltune.cluster.cli import options as opt
 def verdict(
     run: opt.Run,
     baseline: Annotated[
-        str | None, typer.Option(help="One of the run's predictors, or a published MSE. [default: the run's baseline]")
+        str | None,
+        typer.Option(
+            help="One of the run's predictors, best-simple, or a published MSE. [default: the run's baseline]"
+        ),
     ] = None,
     as_json: opt.Json = False,
 ) -> int:

@@ -18,6 +18,7 @@ class ComparedArchitecture(Stored):
     gain: float | None
     ci95: tuple[float, float] | None
     p_holm: float | None
+    gain_over_simple: float | None
     gain_over_tuned_pmf: float | None
     verdict: str | None
     trials: int
@@ -91,6 +92,7 @@ def _architecture(run: Run, name: str, found: ArchitectureResult) -> ComparedArc
         gain=found.gain,
         ci95=found.ci95,
         p_holm=found.p_holm,
+        gain_over_simple=found.gain_over_simple,
         gain_over_tuned_pmf=found.gain_over_tuned_pmf,
         verdict=found.verdict,
         trials=sum(entry.stage == "search" for entry in mine),
@@ -102,7 +104,7 @@ def comparison_table(compared: Compared) -> Table:
     """For a terminal: each run's baseline, then its architectures."""
     title = f"the same test rows ({compared.test_rows[:12]}…); * the winner by validation error; core-seconds of trials"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("run", "architecture", "test MSE", "gain", "95% CI", "verdict", "trials", "seconds"):
+    for heading in ("run", "architecture", "test MSE", "gain", "95% CI", "over simple", "verdict", "trials", "seconds"):
         words = heading in ("run", "architecture", "verdict")
         table.add_column(heading, justify="left" if words else "right", no_wrap=True)
     for run in compared.runs:
@@ -119,7 +121,8 @@ def _cells(found: ComparedArchitecture) -> list[str]:
     return [
         _number(found.test_mse),
         "" if found.gain is None else f"{found.gain:+.4f}",
-        "" if found.ci95 is None else "{:+.4f} to {:+.4f}".format(*found.ci95),
+        "" if found.ci95 is None or found.verdict == "is the baseline" else "{:+.4f} to {:+.4f}".format(*found.ci95),
+        "" if found.gain_over_simple is None else f"{found.gain_over_simple:+.4f}",
         found.verdict or "",
         str(found.trials),
         f"{found.seconds:.0f}",

@@ -7,9 +7,11 @@ from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
-from reeltune.cluster.judging.result import judged_result, score_all
+from reeltune.cluster.judging.result import judged_result, score_with_simple
+from reeltune.cluster.judging.simple import simple_predictors
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.search.choice import unlike_folds
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.data.prepared import Prepared, looks
 
@@ -25,20 +27,23 @@ def finish(
 ) -> Result:
     """Open the sealed rows, judge, and write everything. Returns what `--json` prints."""
     if not searched.choices:  # nothing to judge: the rows stay sealed
-        result = judged_result(searched, {}, None, prepared, folder)
+        result = judged_result(searched, None, prepared, folder)
         return _written(folder, Answer(**dict(result), schema_number=SCHEMA), seconds(), trackers)
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
+    if note := unlike_folds(searched.choices):
+        say(note)
+    simple = simple_predictors(searched, prepared)  # chosen while the test rows are sealed
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
-    scores = score_all(searched, rows, prepared)
-    result = judged_result(searched, scores, rows, prepared, folder)
-    write_predictions(folder, scores, rows, prepared)
+    scores = score_with_simple(searched, simple, rows, prepared)
+    result = judged_result(searched, scores, prepared, folder)
+    write_predictions(folder, scores.all, rows, prepared)
     write_bundles(searched.complete(), result, searched, prepared, folder)
     took = seconds()
-    beside = details(scores, rows, prepared, decoder=searched.decoder, look=look)
+    beside = details(scores.judged, rows, prepared, decoder=searched.decoder, look=look)
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
     answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
     return _written(folder, answer, took, trackers)

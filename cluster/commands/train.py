@@ -106,8 +106,8 @@ def _scored(
     test, table = None, None
     if options.score_test or options.data.test is not None:
         rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
-        if look > 1:
-            watch.say(f"note: this is look number {look} at these test rows")
+        asked = "--score-test" if options.score_test else "--test"
+        watch.say(f"{asked}: {len(rows):,} test rows are scored; this is look number {look} at them")
         scored = score(
             _order(options, config),
             fitted,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reeltune.cluster.judging.baseline import KEY, PMF, gains_over, groups, judge_all, judged, number_of
-from reeltune.cluster.runs.answer import Answer, BaselineResult, Result
+from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
+from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
@@ -32,19 +32,28 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     if kept.test_rows is None:
         raise InputError(f"{folder.verdict}: says nothing of the test rows; `reeltune verdict` needs a finished search")
     frame = pd.read_parquet(folder.predictions)
-    errors = _errors(frame, [*kept.architectures, KEY])
-    asked = _asked(baseline, kept.baseline, errors)
+    simple = kept.simple
+    errors = _errors(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())])
+    asked = _asked(_named(baseline, kept, folder), kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
-    others = {name: each for name, each in errors.items() if name not in (KEY, asked)}
-    verdicts = judge_all(others, against, groups(frame["user"]), seed=_seed(folder))
-    over = gains_over(errors, PMF)
+    others = {name: each for name, each in kept.architectures.items() if each.test is not None and name != asked}
+    verdicts = judge_architectures(
+        errors,
+        against,
+        groups(frame["user"]),
+        found=others,
+        baseline=about,
+        simple=simple.best if simple else None,
+        seed=_seed(folder),
+    )
     result = Result(
         run=kept.run,
         trials=kept.trials,
         seconds=kept.seconds,
         baseline=about,
-        architectures={name: judged(kept.architectures[name], verdicts[name], over.get(name)) for name in others},
+        simple=simple,
+        architectures={name: verdicts.of(name, each) for name, each in others.items()},
         winner=kept.winner,
     )
     return Rejudged(result=result, decoder=kept.decoder or "argmax", look=look)
@@ -67,6 +76,18 @@ def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
     return found
 
 
+def _named(baseline: str | None, kept: Answer, folder: RunFolder) -> str | None:
+    """The name of the best simple predictor in place of best-simple. Raises InputError if the run has none."""
+    if baseline != BEST_SIMPLE:
+        return baseline
+    if kept.simple is None:
+        raise InputError(
+            f"--baseline {BEST_SIMPLE}: {folder.place} is of a version that compared no simple predictors; name one of "
+            f"its predictors: {', '.join(kept.architectures)}"
+        )
+    return kept.simple.best
+
+
 def _asked(baseline: str | None, own: BaselineResult, columns: Container[str]) -> str:
     if baseline is not None:
         return KEY if baseline == own.name and baseline not in columns else baseline
@@ -78,8 +99,10 @@ def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[
     if asked == KEY in errors:
         own = kept.baseline
         return own.model_copy(update={"name": own.name or own.architecture}), errors[KEY]
+    tuned = kept.architectures.get(asked, ArchitectureResult())
+    if asked in errors and tuned.test is None:
+        return _simple_baseline(asked, kept), errors[asked]
     if asked in errors:
-        tuned = kept.architectures[asked]
         about = BaselineResult(name=asked, kind="tuned", architecture=asked, config=tuned.config, test=tuned.test)
         return about, errors[asked]
     number = number_of(asked)
@@ -89,6 +112,14 @@ def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[
             "published mean squared error"
         )
     return BaselineResult(name=asked, kind="published", published=number), number
+
+
+def _simple_baseline(name: str, kept: Answer) -> BaselineResult:
+    """A simple predictor that the search did not tune."""
+    assert kept.simple is not None
+    found = kept.simple.compared[name]
+    fitted = name if found.config is not None else None
+    return BaselineResult(name=name, kind="simple", architecture=fitted, config=found.config, test=found.test)
 
 
 def _seed(folder: RunFolder) -> int:

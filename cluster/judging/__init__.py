@@ -4,6 +4,7 @@
 - `outcome.py`: the outcome of a search and its refits
 - `ensemble.py`: the weighted average of the chosen architectures
 - `scores.py`: predictions and errors of refits, confusion matrices
+- `simple.py`: the simple predictors, and the best of them on validation rows
 - `baseline.py`: the baseline, and the verdicts against it
 - `result.py`: verdicts, and the winner
 - `details.py`: what `verdict.json` holds beside the answer

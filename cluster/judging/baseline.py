@@ -1,17 +1,20 @@
 """The baseline, and the verdicts against it: the same code for `tune` and `verdict`."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from reeltune.cluster.runs.answer import ArchitectureResult
+from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
 
+BEST_SIMPLE = "best-simple"  # the value of `--baseline`
+UNJUDGED = dict.fromkeys(("gain", "ci95", "p", "p_holm", "needed_ratings", "verdict"))
 KEY = "baseline"  # the baseline's name among the refits and the columns of predictions
 PMF = "pmf"
 PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside the refit, not judged against
@@ -19,10 +22,13 @@ PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown b
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """An architecture at its reference configuration, refitted on the same rows; or a published number."""
+    """An architecture at its reference configuration, refitted on the same rows; or a published number.
+
+    Or the best simple predictor (kind "simple"), which is known only after the search: see `simple.py`.
+    """
 
     name: str
-    kind: Literal["reference", "published"] = "reference"
+    kind: Literal["reference", "published", "simple"] = "reference"
     number: float | None = None
 
     def published(self, data: str) -> float | None:
@@ -34,13 +40,16 @@ REFERENCE = Baseline(name=PMF)
 
 
 def baseline_of(text: str) -> Baseline:
-    """Read `--baseline`: an architecture's name or a number. Raises InputError if it is neither."""
+    """Read `--baseline`: an architecture's name, best-simple or a number. Raises InputError if it is none of them."""
+    if text == BEST_SIMPLE:
+        return Baseline(name=BEST_SIMPLE, kind="simple")
     if text in ARCHITECTURES:
         return Baseline(name=text)
     number = number_of(text)
     if number is None:
         raise InputError(
-            f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, or a published mean squared error"
+            f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, {BEST_SIMPLE}, or a published mean "
+            "squared error"
         )
     return published(number)
 
@@ -77,22 +86,71 @@ def judge_all(
     return judge(comparisons)
 
 
-def gains_over(errors: dict[str, np.ndarray], name: str) -> dict[str, float]:
-    """Each predictor's gain over the named one, in mean squared error; empty if that one is not in `errors`."""
-    return {each: float((errors[name] - errors[each]).mean()) for each in errors} if name in errors else {}
+def gains_over(errors: Mapping[str, np.ndarray], other: np.ndarray | None) -> dict[str, float]:
+    """Each predictor's gain over another one, in mean squared error; empty without another one's errors."""
+    return {} if other is None else {name: float((other - each).mean()) for name, each in errors.items()}
 
 
-def judged(found: ArchitectureResult, verdict: Verdict | None, over_pmf: float | None) -> ArchitectureResult:
-    """The result with its verdict filled in, in the form of `verdict.json`."""
-    comparison = verdict.comparison if verdict else None
-    return found.model_copy(
-        update={
-            "gain": comparison.gain if comparison else None,
-            "ci95": comparison.ci95 if comparison else None,
-            "p": comparison.p if comparison else None,
-            "p_holm": verdict.p_holm if verdict else None,
-            "gain_over_tuned_pmf": over_pmf,
-            "needed_ratings": verdict.needed_ratings if verdict else None,
-            "verdict": verdict.word if verdict else None,
+def same_as(baseline: BaselineResult, found: Mapping[str, ArchitectureResult]) -> set[str]:
+    """The architectures whose choice is the baseline's own configuration: with the same seeds, the very same fits."""
+    return {
+        name
+        for name, each in found.items()
+        if each.config is not None and (name, each.config) == (baseline.architecture, baseline.config)
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Verdicts, and gains over the best simple predictor and over the tuned `pmf`; all by architecture."""
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    over_simple: Mapping[str, float] = field(default_factory=dict)
+    over_pmf: Mapping[str, float] = field(default_factory=dict)
+    baseline: Collection[str] = ()  # those that are the baseline itself: nothing is to be judged
+
+    def of(self, name: str, found: ArchitectureResult) -> ArchitectureResult:
+        """The architecture's result with its verdict filled in, in the form of `verdict.json`."""
+        gains = {"gain_over_simple": self.over_simple.get(name), "gain_over_tuned_pmf": self.over_pmf.get(name)}
+        return found.model_copy(update={**UNJUDGED, **gains, **self._word(name)})
+
+    def _word(self, name: str) -> dict[str, Any]:
+        if name in self.baseline:
+            return {"gain": 0.0, "ci95": (0.0, 0.0), "verdict": "is the baseline"}
+        if name not in self.verdicts:
+            return {}
+        verdict = self.verdicts[name]
+        comparison = verdict.comparison
+        return {
+            "gain": comparison.gain,
+            "ci95": comparison.ci95,
+            "p": comparison.p,
+            "p_holm": verdict.p_holm,
+            "needed_ratings": verdict.needed_ratings,
+            "verdict": verdict.word,
         }
+
+
+def judge_architectures(
+    errors: Mapping[str, np.ndarray],
+    against: np.ndarray | float,
+    users: np.ndarray,
+    *,
+    found: Mapping[str, ArchitectureResult],
+    baseline: BaselineResult,
+    simple: str | None,
+    seed: int,
+) -> Judged:
+    """Judge the squared errors, shape (rows,), of each tested architecture in `found` against the baseline's.
+
+    `errors` has those of other predictors too. `simple` is the name of the best simple predictor.
+    """
+    judged = {name: errors[name] for name, each in found.items() if each.test is not None}
+    own = {name for name in same_as(baseline, found) if name in judged and np.array_equal(judged[name], against)}
+    others = {name: each for name, each in judged.items() if name not in own}
+    return Judged(
+        verdicts=judge_all(others, against, users, seed=seed),
+        over_simple=gains_over(judged, errors.get(simple or "")),
+        over_pmf=gains_over(judged, errors.get(PMF)),
+        baseline=own,
     )

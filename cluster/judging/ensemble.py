@@ -45,22 +45,31 @@ def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.nda
 
 def held_out_rows(prepared: Prepared) -> Rows:
     """The rows that the confirmations held out, fold after fold."""
+    return reduce(Rows.joined, _folds(prepared))
+
+
+def _folds(prepared: Prepared) -> list[Rows]:
     parts, kind = prepared.split, prepared.asked.split
-    folds = [fold(parts.train, parts.validation, 1 + number, kind=kind) for number in range(SEEDS)]
-    return reduce(Rows.joined, [validation for _, validation in folds])
+    return [fold(parts.train, parts.validation, 1 + number, kind=kind)[1] for number in range(SEEDS)]
 
 
 def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prepared: Prepared) -> Choice:
     """Weights fitted on all held-out rows; metrics by cross-fitting, so that no row is rated by weights it shaped."""
     predictions = np.stack(list(members.values()))
     honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
-    metrics = of_values(honest, rows, prepared.shape, decoder=searched.decoder).metrics
+    decoder = searched.decoder
+    metrics = of_values(honest, rows, prepared.shape, decoder=decoder).metrics
     weights = ensemble.weights(predictions, rows.ratings)
+    folds = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in _folds(prepared)])[:-1])
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},
-        value=metrics.of(searched.decoder),
+        value=metrics.of(decoder),
         metrics=metrics.by_name(),
         temperature=1.0,
+        by_fold={
+            number: of_values(honest[each], rows.take(each), prepared.shape, decoder=decoder).metrics.of(decoder)
+            for number, each in enumerate(folds, start=1)
+        },
     )
 
 

@@ -1,24 +1,25 @@
 """Scores and verdicts on the test rows, and the winner."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging import ensemble
-from reeltune.cluster.judging.baseline import KEY, PMF, gains_over, groups, judge_all, judged
+from reeltune.cluster.judging.baseline import KEY, Judged, gains_over, groups, judge_architectures
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
 from reeltune.cluster.judging.scores import Scored, mean_metrics, score, squared_errors
+from reeltune.cluster.judging.simple import Simple, described, simple_scores
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.choice import Choice
+from reeltune.cluster.search.choice import Choice, comparable
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.scoring.verdict import Verdict
 
 
 def score_all(searched: Searched, rows: Rows, prepared: Prepared) -> dict[str, list[Scored]]:
@@ -47,33 +48,60 @@ def _scores(
     ]
 
 
-def judged_result(
-    searched: Searched, scores: dict[str, list[Scored]], rows: Rows | None, prepared: Prepared, folder: RunFolder
-) -> Result:
-    """The answer of a search; without test rows it has no verdicts."""
-    verdicts, over_pmf = ({}, {}) if rows is None else _judge(scores, rows, searched, prepared)
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Scores on the test rows by name: of the architectures and the baseline, and of the simple predictors."""
+
+    rows: Rows
+    judged: dict[str, list[Scored]]
+    simple: dict[str, list[Scored]]
+    compared: Simple
+
+    @property
+    def all(self) -> dict[str, list[Scored]]:
+        """All of them. A simple predictor that the search tuned is one of the architectures."""
+        return {**self.judged, **self.simple}
+
+
+def score_with_simple(searched: Searched, simple: Simple, rows: Rows, prepared: Prepared) -> Scores:
+    """The scores on these rows, also of the simple predictors; the best of these is the baseline if that was asked."""
+    judged = score_all(searched, rows, prepared)
+    found = simple_scores(simple, judged, rows, searched, prepared)
+    if searched.baseline.kind == "simple":
+        judged = {KEY: found[simple.best], **judged}
+    return Scores(rows=rows, judged=judged, simple=found, compared=simple)
+
+
+def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared, folder: RunFolder) -> Result:
+    """The answer of a search; without scores it has no verdicts."""
+    tested = scores.judged if scores else {}
+    baseline = _baseline(tested, searched, scores.compared if scores else None, prepared)
+    found = {name: _architecture(name, searched.choices, tested) for name in searched.architectures}
+    judged = _judge(scores, found, baseline, searched, prepared) if scores else Judged()
     return Result(
         run=folder.place,
         trials=_counts(searched.ledger),
-        baseline=_baseline(scores, searched, prepared),
-        architectures={
-            name: judged(_architecture(name, searched.choices, scores), verdicts.get(name), over_pmf.get(name))
-            for name in searched.architectures
-        },
-        winner=_winner(searched.choices, scores),
+        baseline=baseline,
+        simple=described(scores.compared, scores.simple) if scores else None,
+        architectures={name: judged.of(name, each) for name, each in found.items()},
+        winner=_winner(searched.choices, tested),
     )
 
 
 def _judge(
-    scores: dict[str, list[Scored]], rows: Rows, searched: Searched, prepared: Prepared
-) -> tuple[dict[str, Verdict], dict[str, float]]:
-    """Verdicts against the baseline, and gains over the tuned `pmf` if there is one."""
-    errors = {name: squared_errors(each, rows).mean(0) for name, each in scores.items()}
-    against = errors.pop(KEY, searched.baseline.number)
+    scores: Scores,
+    found: dict[str, ArchitectureResult],
+    baseline: BaselineResult,
+    searched: Searched,
+    prepared: Prepared,
+) -> Judged:
+    errors = {name: squared_errors(each, scores.rows).mean(0) for name, each in scores.all.items()}
+    best, against = scores.compared.best, errors.get(KEY, searched.baseline.number)
     if against is None:
-        return {}, {}
-    users = groups(pd.Series(people(rows, prepared)))
-    return judge_all(errors, against, users, seed=searched.seed), gains_over(errors, PMF)
+        tested = {name: errors[name] for name in found if name in scores.judged}
+        return Judged(over_simple=gains_over(tested, errors[best]))
+    users = groups(pd.Series(people(scores.rows, prepared)))
+    return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best, seed=searched.seed)
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:
@@ -81,14 +109,21 @@ def _counts(ledger: Ledger) -> dict[str, int]:
     return {state: states.count(state) for state in ("done", "stopped", "failed")}
 
 
-def _baseline(scores: dict[str, list[Scored]], searched: Searched, prepared: Prepared) -> BaselineResult:
+def _baseline(
+    scores: dict[str, list[Scored]], searched: Searched, simple: Simple | None, prepared: Prepared
+) -> BaselineResult:
     baseline = searched.baseline
-    refitted = baseline.name if baseline.kind == "reference" else None
+    config: Mapping[str, Any] | None = None
+    name = simple.best if simple and baseline.kind == "simple" else baseline.name
+    if baseline.kind == "reference":
+        config = ARCHITECTURES[name].reference(prepared.shape).model_dump(mode="json")
+    elif simple and baseline.kind == "simple":
+        config = simple.candidates[name].config
     return BaselineResult(
-        name=baseline.name,
+        name=name,
         kind=baseline.kind,
-        architecture=refitted,
-        config=ARCHITECTURES[refitted].reference(prepared.shape).model_dump(mode="json") if refitted else None,
+        architecture=None if config is None else name,
+        config=None if config is None else dict(config),
         test=mean_metrics(scores[KEY]) if KEY in scores else None,
         published=baseline.published(prepared.ratings.name),
     )
@@ -112,5 +147,6 @@ def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> 
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:
-    """The architecture with the lowest validation error; test errors do not count."""
-    return min((name for name in choices if name in scores), key=lambda name: choices[name].value, default=None)
+    """The architecture with the lowest validation error, on folds that all finished; test errors do not count."""
+    values = comparable({name: choice.by_fold for name, choice in choices.items() if name in scores})
+    return min(values, key=lambda name: values[name], default=None)

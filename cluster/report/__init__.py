@@ -4,7 +4,8 @@
 - `html.py`: `report.html`: one file that needs no network
 - `markdown.py`: `report.md`: the answer in about 30 lines
 - `view.py`: what the page shows, in order, without markup
-- `words.py`: the answer in sentences, and the rows of the result table
+- `words.py`: the answer in sentences
+- `results.py`: the rows of the result table
 - `sections.py`: the page's section on one architecture
 - `search_plots.py`: Optuna's own plots of the search
 - `charts.py`: charts as numbers that a template draws

@@ -38,7 +38,7 @@ def html(run: Run) -> str:
 
 
 def _file(name: str) -> str:
-    return (files("reeltune.cluster.report") / "templates" / name).read_text()
+    return (files("reeltune.cluster.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from reeltune.cluster.report.commands import reproducing
-from reeltune.cluster.report.words import ABOUT_TIME, HEADINGS, also, answer, rows, with_time
+from reeltune.cluster.report.results import HEADINGS, rows
+from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.verdict import NOTHING
 
-SHOWN = ("", "test MSE", "gain", "95% CI", "over tuned pmf", "verdict")
+SHOWN = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
 
 
 def markdown(run: Run) -> str:
@@ -51,14 +52,13 @@ def about_gain(run: Run) -> str:
     )
 
 
-def about_pmf(run: Run) -> str:
-    """Why there is a second gain beside the first; "" if there is none."""
-    found = run.answer.architectures.values() if run.answer else ()
-    if all(each.gain_over_tuned_pmf is None for each in found):
+def about_second_gain(run: Run) -> str:
+    """What the second gain is over, and why it stands beside the first; "" if there is none."""
+    if run.answer is None or best_simple(run.answer) is None:
         return ""
-    return (
-        "An untuned baseline is easily beaten: the gain over the tuned pmf, with the same number of trials, is fairer."
-    )
+    said = about_simple(run.answer, run.decoder)
+    fairer = "; an untuned baseline is easily beaten, so this is the fairer gain"
+    return f"{said[0].upper()}{said[1:]}{fairer if run.answer.baseline.kind == 'reference' else ''}."
 
 
 def about_look(run: Run) -> str | None:
@@ -77,7 +77,7 @@ def _notes(run: Run) -> Iterable[str]:
     look = about_look(run)
     if look is not None:
         yield f"- {look}"
-        yield f"- MSE of the {run.decoder} decoder. {about_gain(run)} {about_pmf(run)}"
+        yield f"- MSE of the {run.decoder} decoder. {about_gain(run)} {about_second_gain(run)}"
     if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
 from reeltune.cluster.report.items import Items, items
-from reeltune.cluster.report.markdown import about_gain, about_look, about_pmf, unfinished
+from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain, unfinished
+from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
 from reeltune.cluster.report.words import (
     ABOUT_ENSEMBLE,
     ABOUT_TIME,
-    HEADINGS,
+    SIMPLE,
     also,
     answer_parts,
     baseline_error,
     baseline_label,
-    rows,
+    best_simple,
+    over_simple,
     with_time,
 )
 from reeltune.cluster.runs.answer import Answer, JudgedRows, Metrics, ProbabilityScores, ReliabilityBin
@@ -42,7 +44,8 @@ class Forest:
     intervals: tuple[Interval, ...]
     ticks: tuple[tuple[float, str], ...]
     zero: float
-    tuned_pmf: float | None
+    simple: float | None  # the position of the best simple predictor
+    simple_name: str
     baseline: str
 
 
@@ -98,7 +101,7 @@ def _notes(run: Run) -> list[str]:
     if run.answer is None or run.winner is None:
         return []
     found = run.answer.architectures
-    notes = [about_look(run), about_gain(run), about_pmf(run), _unusual(run.answer.test_rows)]
+    notes = [about_look(run), about_gain(run), about_second_gain(run), _unusual(run.answer.test_rows)]
     notes += [ABOUT_TIME if with_time(run.answer) else "", ABOUT_ENSEMBLE if ENSEMBLE in found else ""]
     return [note if note.endswith(".") else f"{note}." for note in notes if note]
 
@@ -125,7 +128,8 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
     }
     if not judged:
         return None
-    scale = axis([0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=5)
+    simple = _gain_of_simple(answer)
+    scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=5)
     error = baseline_error(answer.baseline, decoder)
     return Forest(
         intervals=tuple(
@@ -141,9 +145,23 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
         ),
         ticks=scale.marks(signed=True),
         zero=scale.share(0.0),
-        tuned_pmf=scale.share(judged["pmf"][1]) if "pmf" in judged else None,
+        simple=None if simple is None else scale.share(simple),
+        simple_name=_named(answer),
         baseline=baseline_label(answer.baseline) + ("" if error is None else f": {error:.4f}"),
     )
+
+
+def _named(answer: Answer) -> str:
+    best = best_simple(answer) or ""
+    return f"{SIMPLE.get(best, best)}{', the best simple predictor' if answer.simple else ''}"
+
+
+def _gain_of_simple(answer: Answer) -> float | None:
+    """The gain of the best simple predictor over the baseline: any gain minus that one's gain over the simple one."""
+    if answer.baseline.kind == "simple":
+        return None
+    both = ((found.gain, over_simple(found)) for found in answer.architectures.values())
+    return next((gain - over for gain, over in both if gain is not None and over is not None), None)
 
 
 def _decoders(run: Run) -> dict[str, dict[str, dict[str, float]]]:

@@ -1,16 +1,18 @@
-"""The answer in words: a line for each architecture, the rows of the result table, and `report.md`."""
+"""The answer in words: a sentence, and a line for each architecture."""
 
 from pydantic import JsonValue
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.scoring.decoder_table import DECODERS
+from reeltune.trainables.scoring.verdict import NOTHING
 
 SIGN = {
     "beats": "beats the baseline",
     "worse": "is worse than the baseline",
     "undecided": "against the baseline: undecided",
+    "is the baseline": "is the baseline",
 }
+SIMPLE = {"mean": "the mean of all ratings", "bias": "damped means", "pmf": "the tuned pmf"}
 ABOUT_TIME = (
     "WITH TIME: predictions use when the pair was rated, which no other row of the table does. Unless the split is by "
     "time, they know ratings that the same user gave later."
@@ -19,19 +21,6 @@ ABOUT_ENSEMBLE = (
     "The ensemble is the weighted average of the architectures' ratings, each the mean of its refits. Its weights are "
     "fitted on rows that the search had for validation, by fits that did not see them: test rows have no part in them."
 )
-HEADINGS = (
-    "",
-    "test MSE",
-    "gain",
-    "95% CI",
-    "p (Holm)",
-    "over tuned pmf",
-    "verdict",
-    *(decoder for decoder in DECODERS if decoder != "argmax"),
-    "MAE",
-)
-NARROW = ("", "test MSE", "gain", "95% CI", "verdict")
-OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "mae")  # the last columns
 
 
 def with_time(result: Result) -> set[str]:
@@ -79,48 +68,111 @@ def baseline_label(baseline: BaselineResult) -> str:
     if is_published(baseline):
         return f"baseline (published {baseline.published:g})"
     name = baseline.name or baseline.architecture
-    how = "tuned" if baseline.kind == "tuned" else "reference"
+    how = {"tuned": "tuned", "simple": "best simple"}.get(baseline.kind, "reference")
     return f"baseline ({name if name != 'baseline' else baseline.architecture}, {how})"
 
 
-def verdict_line(name: str, found: ArchitectureResult, baseline: BaselineResult, decoder: str) -> str:
-    """The answer, the numbers and the uncertainty, in one line."""
+def verdict_line(name: str, found: ArchitectureResult, result: Result, decoder: str, *, label: str = "") -> str:
+    """The answer, the numbers and the uncertainty, in one line; `label` is the architecture's name in it."""
+    label = label or name
     if found.test is None:
-        return f"{name}: no verdict: no fit of it came to its end"
+        return f"{label}: no verdict: no fit of it came to its end"
     if found.verdict is None:
-        return f"{name}: no verdict, for want of a baseline; {decoder}-MSE {error_of(found.test, decoder):.4f}"
-    return f"{name} {SIGN[found.verdict]}: {numbers(found, baseline, decoder, pmf=name != 'pmf')}"
+        return f"{label}: no verdict, for want of a baseline; {decoder}-MSE {error_of(found.test, decoder):.4f}"
+    return f"{label} {SIGN[found.verdict]}: {numbers(name, found, result, decoder)}"
 
 
-def numbers(found: ArchitectureResult, baseline: BaselineResult, decoder: str, *, pmf: bool = True) -> str:
-    """The two errors, the gain with its interval, and the gain over the tuned pmf beside it."""
+def numbers(name: str, found: ArchitectureResult, result: Result, decoder: str) -> str:
+    """The two errors, the gain with its interval, and the gain over the best simple predictor beside it."""
     assert found.test is not None
+    errors = f"{decoder}-MSE {error_of(found.test, decoder):.4f}"
+    second = _over_simple(name, found, result)
+    if found.verdict == "is the baseline":
+        return f"{errors}, of the same configuration and seeds{second}"
     assert found.ci95 is not None
     assert found.gain is not None
     low, high = found.ci95
     kind = "loss" if found.gain < 0 else "gain"
-    against = baseline_error(baseline, decoder)
-    errors = f"{decoder}-MSE {error_of(found.test, decoder):.4f}"
+    against = baseline_error(result.baseline, decoder)
     errors += "" if against is None else f" against {against:.4f}"
-    interval = "one-sample 95% CI" if is_published(baseline) else "95% CI"
+    interval = "one-sample 95% CI" if is_published(result.baseline) else "95% CI"
     said = f"{errors}, {kind} {abs(found.gain):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
-    over, needed = found.gain_over_tuned_pmf, found.needed_ratings
+    needed = found.needed_ratings
     if found.verdict == "undecided" and needed is not None:
         said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
-    # A tuned model easily beats an untuned baseline: the gain over a tuned one is fairer.
-    return f"{said}; over the tuned pmf {over:+.4f}" if over is not None and pmf else said
+    return said + second
+
+
+def _over_simple(name: str, found: ArchitectureResult, result: Result) -> str:
+    """The gain over the best simple predictor, in words; "" if that is the architecture itself, or the baseline."""
+    # An untuned baseline is easily beaten, and on sparse data so is a tuned pmf: this gain is fairer.
+    best, over = best_simple(result), over_simple(found)
+    if best is None or over is None or best == name or _is_baseline(best, result.baseline):
+        return ""
+    return f"; over {SIMPLE.get(best, best)} {over:+.4f}"
+
+
+def _is_baseline(simple: str, baseline: BaselineResult) -> bool:
+    """Whether this simple predictor, as tuned, is what is judged against."""
+    return baseline.kind in ("simple", "tuned") and baseline.name == simple
+
+
+def best_simple(result: Result) -> str | None:
+    """The simple predictor that the second gain is over. An older run knows only the tuned `pmf`."""
+    if result.simple is not None:
+        return result.simple.best
+    return "pmf" if any(found.gain_over_tuned_pmf is not None for found in result.architectures.values()) else None
+
+
+def over_simple(found: ArchitectureResult) -> float | None:
+    """The gain over it."""
+    return found.gain_over_tuned_pmf if found.gain_over_simple is None else found.gain_over_simple
+
+
+def about_simple(result: Result, decoder: str) -> str:
+    """Which simple predictors were compared, on which rows, and which is the best; "" if there are none."""
+    if result.simple is None:
+        return "over simple: the gain over the tuned pmf" if best_simple(result) else ""
+    found = result.simple.compared
+    errors = ", ".join(f"{SIMPLE.get(name, name)} {each.validation:.4f}" for name, each in found.items())
+    best = SIMPLE.get(result.simple.best, result.simple.best)
+    return f"over simple: the gain over {best}, the best simple predictor on validation rows ({decoder}-MSE: {errors})"
+
+
+def weak_baseline(result: Result, decoder: str) -> tuple[float, float] | None:
+    """The errors of the baseline and of damped means on the test rows, if the baseline is the worse of the two."""
+    means = result.simple.compared.get("bias") if result.simple else None
+    against = baseline_error(result.baseline, decoder)
+    if means is None or against is None:
+        return None
+    error = error_of(means.test, decoder)
+    return (against, error) if error < (1 - NOTHING) * against else None
+
+
+def _about_weak_baseline(result: Result, decoder: str) -> list[str]:
+    weak = weak_baseline(result, decoder)
+    if weak is None:
+        return []
+    note = f"NOTE: the baseline is itself worse than damped means: {decoder}-MSE {weak[0]:.4f} against {weak[1]:.4f}"
+    if result.simple is None or _is_baseline(result.simple.best, result.baseline):
+        return [note]
+    return [f"{note}; to beat it says little: --baseline best-simple judges against the best simple predictor"]
 
 
 def headline(result: Result, decoder: str) -> list[str]:
     """The lines that answer the question: one for each architecture, then the winner."""
     timed = with_time(result)
     lines = [
-        verdict_line(f"{name} WITH TIME" if name in timed else name, found, result.baseline, decoder)
+        verdict_line(name, found, result, decoder, label=f"{name} WITH TIME" if name in timed else name)
         for name, found in result.architectures.items()
     ]
     lines += [ABOUT_TIME] if timed else []
     winner = result.winner
-    return [*lines, answer(result, decoder) if winner is None else f"winner by validation error: {winner}"]
+    if winner is None:
+        return [*lines, answer(result, decoder)]
+    lines += _about_weak_baseline(result, decoder)
+    lines += [about_simple(result, decoder)] if best_simple(result) else []
+    return [*lines, f"winner by validation error: {winner}"]
 
 
 def answer(result: Result, decoder: str) -> str:
@@ -136,14 +188,16 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
         return "No architecture finished: there is no winner", ""
     found = result.architectures[winner]
     name = f"{winner} WITH TIME" if winner in with_time(result) else winner
+    weak = ", which is itself worse than damped means" if weak_baseline(result, decoder) else ""
     openings = {
         None: f"{name} wins by validation error; for want of a baseline there is no verdict",
-        "beats": f"{name} wins and beats the baseline",
-        "worse": f"Nothing is gained: {name} wins by validation error and is worse than the baseline",
-        "undecided": f"Undecided: {name} wins by validation error, but may be no better than the baseline",
+        "beats": f"{name} wins and beats the baseline{weak}",
+        "worse": f"Nothing is gained: {name} wins by validation error and is worse than the baseline{weak}",
+        "undecided": f"Undecided: {name} wins by validation error, but may be no better than the baseline{weak}",
+        "is the baseline": f"Nothing is gained: {name} wins by validation error and is the baseline itself{weak}",
     }
     word = found.verdict
-    return openings[word], "" if word is None else numbers(found, result.baseline, decoder, pmf=winner != "pmf")
+    return openings[word], "" if word is None else numbers(winner, found, result, decoder)
 
 
 def also(result: Result, decoder: str) -> list[str]:
@@ -156,62 +210,11 @@ def also(result: Result, decoder: str) -> list[str]:
         "beats": f"Beating the baseline{too}",
         "undecided": "Undecided",
         "worse": "Worse than the baseline",
+        "is the baseline": "The baseline itself",
         None: "No verdict",
     }
     groups = {said: [name for name, verdict in others.items() if verdict == word] for word, said in words.items()}
     return [f"{said}: {', '.join(names)}" for said, names in groups.items() if names]
-
-
-def rows(result: Result, decoder: str) -> list[list[str]]:
-    """The result table: the published figure, the baseline, each architecture."""
-    baseline, timed = result.baseline, with_time(result)
-    table = []
-    if is_published(baseline):
-        table.append(_padded(baseline_label(baseline), f"{baseline.published:.4f}"))
-    elif baseline.published is not None:
-        table.append(_padded(f"published {baseline.architecture}", f"{baseline.published:.3f}"))
-    if baseline.test is not None:
-        table.append([baseline_label(baseline), *_first(baseline.test, decoder), *[""] * 5, *_others(baseline.test)])
-    for name, found in result.architectures.items():
-        if found.test is None:
-            table.append(_padded(name))
-            continue
-        label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
-        label += " WITH TIME" if name in timed else ""
-        table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
-    return table
-
-
-def _padded(*cells: str) -> list[str]:
-    """A row of which only the first cells are filled."""
-    return [*cells, *[""] * (len(HEADINGS) - len(cells))]
-
-
-def _first(metrics: Metrics, decoder: str) -> list[str]:
-    return [f"{error_of(metrics, decoder):.4f}"]
-
-
-def _judged(found: ArchitectureResult) -> list[str]:
-    if found.verdict is None:
-        return [""] * 5
-    assert found.ci95 is not None
-    over = found.gain_over_tuned_pmf
-    low, high = found.ci95
-    return [
-        f"{found.gain:+.4f}",
-        f"{low:+.4f} to {high:+.4f}",
-        f"{found.p_holm:.4f}",
-        "" if over is None else f"{over:+.4f}",
-        found.verdict,
-    ]
-
-
-def _others(metrics: Metrics) -> list[str]:
-    return [figure(metrics.get(name)) for name in OTHERS]
-
-
-def figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def setting(value: object) -> str:

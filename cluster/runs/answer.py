@@ -21,20 +21,36 @@ class ArchitectureResult(Stored):
     ci95: tuple[float, float] | None = None  # of the gain
     p: float | None = None
     p_holm: float | None = None
+    gain_over_simple: float | None = None  # over the best simple predictor, see `SimplePredictors`
     gain_over_tuned_pmf: float | None = None
     needed_ratings: int | None = None  # test ratings that would show a gain of this size
-    verdict: Literal["beats", "worse", "undecided"] | None = None
+    verdict: Literal["beats", "worse", "undecided", "is the baseline"] | None = None
 
 
 class BaselineResult(Stored):
     """The baseline. Without `test`, it is a published figure, or one of its refits was lost."""
 
     name: str | None = None
-    kind: Literal["reference", "tuned", "published"] = "reference"
+    kind: Literal["reference", "tuned", "published", "simple"] = "reference"
     architecture: str | None = None
     config: dict[str, JsonValue] | None = None
     test: Metrics | None = None
     published: float | None = None
+
+
+class SimplePredictor(Stored):
+    """One of the simple predictors. `validation`: the judged error on rows that the confirmations held out."""
+
+    config: dict[str, JsonValue] | None = None  # the mean has none
+    validation: float
+    test: Metrics
+
+
+class SimplePredictors(Stored):
+    """The simple predictors that were compared, and the best of them on validation rows."""
+
+    best: str
+    compared: dict[str, SimplePredictor]
 
 
 class Result(Stored):
@@ -44,6 +60,7 @@ class Result(Stored):
     trials: dict[str, int] = Field(default_factory=dict)  # by state
     seconds: float = 0.0
     baseline: BaselineResult
+    simple: SimplePredictors | None = None  # None: an older run, or one without an answer
     architectures: dict[str, ArchitectureResult]
     winner: str | None = None
 

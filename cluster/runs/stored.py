@@ -26,7 +26,7 @@ class Stored(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file. Raises InputError if it is not JSON, or does not match the model."""
-        return cls.parsed(path.read_text(), str(path))
+        return cls.parsed(path.read_text(encoding="utf-8"), str(path))
 
     @classmethod
     def parsed(cls, text: str | bytes, name: str) -> Self:

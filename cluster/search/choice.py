@@ -1,6 +1,7 @@
 """Which configurations are tried again, and which one is chosen for each architecture."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,18 +37,52 @@ class Choice:
     metrics: dict[str, float | None]
     temperature: float
     trials: tuple[str, ...] = ()  # names of the confirmations, in order of their folds
+    by_fold: Mapping[int, float] = field(default_factory=dict)  # the value on each fold; `value` is their mean
 
 
 def choose(ledger: Ledger, architecture: str) -> Choice | None:
-    """The configuration with the lowest mean value over its confirmations; None if none finished."""
+    """The configuration with the lowest mean value over its confirmations; None if none finished.
+
+    If some were lost, configurations are compared on the folds that all of them finished (see `comparable`).
+    """
     groups: dict[str, list[Entry]] = {}
     for entry in ledger.of("confirm", architecture):
         if entry.state == "done":
             groups.setdefault(entry.trial.rpartition("-")[0], []).append(entry)
     most = max(map(len, groups.values()), default=0)
     # A configuration that failed with some seeds must not win by the others.
-    choices = [_mean(entries) for entries in groups.values() if len(entries) == most]
-    return min(choices, key=lambda choice: choice.value, default=None)
+    choices = {trial: _mean(entries) for trial, entries in groups.items() if len(entries) == most}
+    values = comparable({trial: choice.by_fold for trial, choice in choices.items()})
+    return choices[min(values, key=lambda trial: values[trial])] if values else None
+
+
+def comparable(by_fold: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """Mean values by name, from values by fold, over the folds that all of them have: other rows, other difficulty.
+
+    If no fold is common to all, those with the fewest are left out until there is one.
+    """
+    names = sorted(by_fold, key=lambda name: -len(by_fold[name]))
+    while names:
+        common = set.intersection(*(set(by_fold[name]) for name in names))
+        if common:
+            # In the order that was given, so that of equal ones the first is the first.
+            return {
+                name: float(np.mean([by_fold[name][f] for f in sorted(common)])) for name in by_fold if name in names
+            }
+        names.pop()
+    return {}
+
+
+def unlike_folds(choices: Mapping[str, Choice]) -> str:
+    """Says which architectures lack a fold that others have, and what that means; "" if none does."""
+    every = {fold for choice in choices.values() for fold in choice.by_fold}
+    lacking = {name: every - set(choice.by_fold) for name, choice in choices.items()}
+    said = [f"{name} lacks {_listed(folds)}" for name, folds in lacking.items() if folds]
+    return f"note: architectures are compared on the folds that all of them finished: {', '.join(said)}" if said else ""
+
+
+def _listed(folds: set[int]) -> str:
+    return f"fold{'s' if len(folds) > 1 else ''} {' and '.join(map(str, sorted(folds)))}"
 
 
 def _mean(entries: list[Entry]) -> Choice:
@@ -57,10 +92,12 @@ def _mean(entries: list[Entry]) -> Choice:
 
     entries = sorted(entries, key=lambda entry: entry.fold)
     metrics = [entry.metrics or {} for entry in entries]
+    by_fold = {entry.fold: entry.value for entry in entries if entry.value is not None}
     return Choice(
         config=entries[0].config,
-        value=float(np.mean([entry.value for entry in entries if entry.value is not None])),
+        value=float(np.mean(list(by_fold.values()))),
         metrics={name: average([m[name] for m in metrics]) for name in metrics[0]},
         temperature=float(np.exp(np.mean(np.log([entry.temperature for entry in entries])))),
         trials=tuple(entry.trial for entry in entries),
+        by_fold=by_fold,
     )

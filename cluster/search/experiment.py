@@ -88,7 +88,7 @@ def _cut_off(folder: RunFolder, ledger: Ledger) -> dict[str, Config]:
     They are kept in a file: the journal is about to be made anew, and the search may be cut off again before it has
     begun them again.
     """
-    cut_off = json.loads(folder.unfinished.read_text()) if folder.unfinished.exists() else {}
+    cut_off = json.loads(folder.unfinished.read_text(encoding="utf-8")) if folder.unfinished.exists() else {}
     if folder.journal.exists():
         cut_off.update(unfinished(journal(str(folder.journal))))
     recorded = {entry.trial for entry in ledger.entries}

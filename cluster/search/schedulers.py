@@ -75,8 +75,8 @@ SCHEDULERS: dict[str, Callable[[], TrialScheduler]] = {"asha": Asha, "median": M
 class PerArchitecture(FIFOScheduler):
     """Has a scheduler for each architecture's search trials, and stops those that run at the deadline.
 
-    Confirmations are never stopped. `ended` are the trials of a search that is resumed: the ones to come are compared
-    with them too.
+    Confirmations are never stopped, nor by a scheduler is an architecture's reference (trial 0): it is to be confirmed
+    whatever it is. `ended` are the trials of a search that is resumed: the ones to come are compared with them too.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class PerArchitecture(FIFOScheduler):
         super().__init__()
         self.make, self.deadline = make, deadline
         self._by_architecture: dict[str, TrialScheduler] = {}
+        self._spared: set[str] = set()  # ids of references that a scheduler would have stopped: it is not asked again
         for entry in ended:
             if entry.stage == "search":
                 self._add_ended(entry)
@@ -119,7 +120,13 @@ class PerArchitecture(FIFOScheduler):
             return TrialScheduler.CONTINUE
         if self.deadline is not None and time.monotonic() > self.deadline:
             return TrialScheduler.STOP
-        return scheduler.on_trial_result(tune_controller, trial, result)
+        if trial.trial_id in self._spared:
+            return TrialScheduler.CONTINUE
+        decision = scheduler.on_trial_result(tune_controller, trial, result)
+        if decision == TrialScheduler.STOP and order_of(trial.config).number == 0:
+            self._spared.add(trial.trial_id)
+            return TrialScheduler.CONTINUE
+        return decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: TuneDict) -> None:
         if scheduler := self._for(trial):

@@ -110,7 +110,7 @@ def begin(
 
 
 def _read(path: Path) -> Earlier:
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     return Earlier(
         run=content["run"],
         difference=content["difference"],

@@ -15,7 +15,7 @@ import ray
 LOST_AFTER = 40.0  # seconds without an answer: a head that restarts needs some
 EVERY = 2.0  # seconds between two checks
 LEAVE = 10.0  # seconds to end in order: Ray may be waiting for the head, and then it heeds no signal
-SIGNAL = signal.SIGUSR1
+SIGNAL = signal.SIGUSR2  # not SIGUSR1: Ray Tune installs a handler of its own for that
 GONE = "Ray is gone: its head, or its node on this machine, no longer answers"
 
 

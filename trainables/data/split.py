@@ -105,11 +105,14 @@ def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed
 def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tuple[Rows, Rows]:
     """Training and validation rows with another part of the training rows in place of the validation rows.
 
-    Number 0 is the split as it is; 1, 2, … each hold out other rows, about as many. By time all are the same: what is
-    not the latest is not to be told from later rows.
+    Number 0 is the split as it is; 1, 2, … each hold out other rows, about as many. By time each is an earlier cut: it
+    holds out the latest training rows but those of the cuts before, and nothing is trained on that is later than these
+    (rolling origins; Tashman 2000). Where there are too few rows for a cut, it is the one before.
     """
-    if number == 0 or kind == "time":
+    if number == 0:
         return train, validation
+    if kind == "time":
+        return _cut_in_time(train, validation, number)
     parts = max(2, round(len(train) / len(validation)))
     # Training rows are in the split's own order, which is a random one.
     rank, sizes = _ranks(train.users, by_user=kind == "user")
@@ -121,6 +124,16 @@ def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tupl
     if held_out.all() or not held_out.any():
         return train, validation
     return train.take(np.flatnonzero(~held_out)).joined(validation), train.take(np.flatnonzero(held_out))
+
+
+def _cut_in_time(train: Rows, validation: Rows, number: int) -> tuple[Rows, Rows]:
+    """Training and held-out rows of the cut of this number. Training rows are the latest first, as in `_time_order`."""
+    size = len(validation)
+    number = min(number, (len(train) - 2) // size)  # a fit needs two rows
+    if number < 1:
+        return train, validation
+    end = number * size
+    return train.take(np.arange(end, len(train))), train.take(np.arange(end - size, end))
 
 
 def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:
@@ -149,9 +162,25 @@ def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tup
     if not by_user:
         count = int(share * len(order))
         return order[:count], order[count:]
-    rank, sizes = _ranks(rows.users[order], by_user=True)
-    chosen = rank < np.floor(share * sizes + 0.5)
+    users = rows.users[order]
+    rank, _ = _ranks(users, by_user=True)
+    chosen = rank < _counts(users, share)[users]
     return order[chosen], order[~chosen]
+
+
+def _counts(users: np.ndarray, share: float) -> np.ndarray:
+    """How many rows each user gives, by user index: the share of all rows together, and within one of it for each.
+
+    Rounding each user on their own would take nothing of users with few rows, who may have most of the rows. So what
+    rounding leaves of one user goes to the next, in the order of their first rows, which another seed changes.
+    """
+    known, first, sizes = np.unique(users, return_index=True, return_counts=True)
+    turn = np.argsort(first)
+    # 1e-9: a share of rows that is a whole number may come out a little below it.
+    taken = np.floor(share * np.cumsum(sizes[turn]) + 1e-9)
+    counts = np.zeros(int(known.max(initial=0)) + 1)
+    counts[known[turn]] = np.diff(taken, prepend=0)
+    return counts
 
 
 def _ranks(users: np.ndarray, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +199,6 @@ def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:
     if len(chosen) == 0:
         raise InputError(
             f"{len(rows)} ratings are too few to split: the {name} part would be empty "
-            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation; with --split user "
-            "of each user's rows, rounded)"
+            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation)"
         )
     return rows.take(chosen)

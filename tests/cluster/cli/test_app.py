@@ -1,6 +1,8 @@
 """The command line as a person meets it, its output and exit code: in a process of its own once for each verb."""
 
+import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,10 @@ import pandas as pd
 import pytest
 
 from reeltune import load
+from reeltune.cluster.cli import data, train, tune
+from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from tests import boards, inside
+from tests import boards, inside, reported
 
 
 def reeltune(*words, stdin=None):
@@ -223,6 +227,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
     assert set(result["validation"]) == set(result["test"]) == metrics
     assert result["config"]["epochs"] == 2
+    assert "test rows are scored; this is look number 1 at them" in done.stderr
     [run] = Path("runs").iterdir()
     assert [event.step for event in boards.scalars(run, "classifier", "mse/validation")] == [1, 2]
     pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
@@ -261,3 +266,70 @@ def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test
     assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)
     assert "pmf: no verdict" in (tmp_path / "runs" / "short" / "report.md").read_text()
     assert not (tmp_path / "cache" / "looks.jsonl").exists()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_in_an_encoding_without_the_signs_of_ids_and_tables_is_escaped_and_no_traceback(encoding, tmp_path):
+    """Ids in Polish and Japanese, and a file of that name: in results, tables, JSON and errors alike."""
+    rows = [f"Żółć{n % 9},映画{n % 7},{n % 5 + 1}" for n in range(200)]
+    name = "żółć.csv"
+    (tmp_path / name).write_text("\n".join(["user,item,rating", *rows]), encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+
+    def run(*words):
+        command = [sys.executable, "-m", "reeltune", *words]
+        done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, timeout=280, check=False)
+        return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+    code, out, err = run("data", name)
+    assert (code, err) == (0, "")
+    assert "\\u6620\\u753b1" in out
+    assert "\\u017b" in out
+    code, _, err = run("data", "gone-映画.csv")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert "gone-\\u6620\\u753b.csv" in err
+    assert run("compare", name)[0] == 2
+    assert run("--help")[0] == 0
+    assert json.loads(run("data", name, "--json")[1])["users"] == 9
+    assert run("tune", "bias", "--data", name, "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_tables_have_lines_that_the_encoding_has(encoding, tmp_path):
+    reported.write_run(tmp_path / "runs" / "żółć")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "reeltune", "compare", "żółć"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode(encoding)
+    assert "--------" in shown if encoding == "ascii" else "────────" in shown
+    assert ("\\u017c" in shown) == (encoding == "ascii")
+
+
+@pytest.mark.parametrize("option", ["--data", "--test", "--users", "--items", "--rating-column", "--duplicates"])
+def test_a_smoke_test_refuses_data_of_ones_own(option):
+    done = inside.reeltune("tune", "--smoke-test", option, "last")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: --smoke-test {option}: a smoke test runs on made-up ratings; leave out")
+
+
+def test_every_option_about_data_is_refused_by_a_smoke_test():
+    """An option that `data` and `train` take is one: a new one is not forgotten."""
+    parameters = [set(inspect.signature(verb).parameters) for verb in (data.data, train.train, tune.tune)]
+    assert set(tune.ABOUT_DATA) == (parameters[0] | {"test"}) & parameters[1] & parameters[2] - {"as_json"}
+
+
+@pytest.mark.parametrize(("words", "trials"), [((), 2), (("--trials", "3"), 3)])
+def test_a_smoke_test_has_as_many_trials_as_it_is_asked_for(words, trials):
+    done = inside.reeltune("tune", "bias", "--smoke-test", "--dry-run", "--json", *words)
+    confirmations = min(FINALISTS, trials) * SEEDS
+    assert json.loads(done.stdout)["plan"][0]["fits"] == trials + confirmations
+
+
+def test_lr_find_takes_the_columns_of_ones_own_file(films):
+    columns = ["--user-column", "reader", "--item-column", "film", "--rating-column", "score", "--duplicates", "keep"]
+    done = inside.reeltune("lr-find", "pmf", "--data", "a.csv", *columns, "-o", "plot.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["valley"] > 0
+    assert "reader" in inside.reeltune("lr-find", "pmf", "--data", "a.csv").stderr, "without them: which column is it?"

@@ -44,15 +44,16 @@ def run(tmp_path_factory):
 def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     _, done, result = run
     assert done.stdout.count("\n") == 1
-    assert set(result) == {"run", "trials", "seconds", "baseline", "architectures", "winner"}
+    assert set(result) == {"run", "trials", "seconds", "baseline", "simple", "architectures", "winner"}
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
-    judged = {"gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "needed_ratings", "verdict"}
+    gains = {"gain", "gain_over_simple", "gain_over_tuned_pmf"}
+    judged = {*gains, "ci95", "p", "p_holm", "needed_ratings", "verdict"}
     promised = {"config", "timed", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
-        assert found["verdict"] in {"beats", "worse", "undecided"}
+        assert found["verdict"] in {"beats", "worse", "undecided", "is the baseline"}
         assert found["ci95"][0] <= found["gain"] <= found["ci95"][1]
 
 

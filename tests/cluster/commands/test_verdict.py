@@ -125,6 +125,47 @@ def test_each_verdict_is_a_look_at_the_test_rows_and_the_run_stays_as_it_is(verd
     assert run.verdict.read_text() == before
 
 
+def test_best_simple_is_the_one_that_the_run_found_on_validation_rows(verdict, run, frame):
+    """The mean, whose predictions stand beside the others'; it is not the best of them on the test rows."""
+    frame["mean"] = 3.0
+    frame.to_parquet(run.predictions, index=False)
+    kept = json.loads(run.verdict.read_text())
+    test = kept["architectures"]["pmf"]["test"]
+    compared = {
+        "mean": {"config": None, "validation": 0.9, "test": test},
+        "pmf": {"config": {}, "validation": 1.0, "test": test},
+    }
+    write_json(run.verdict, {**kept, "simple": {"best": "mean", "compared": compared}})
+    _, out, _ = verdict("--baseline", "best-simple", "--json")
+    result = json.loads(out)
+    off = float(((frame["rating"] - 3.0) ** 2).mean())
+    gains = {name: off - errors(frame, name).mean() for name in ("pmf", "svdpp")}
+    assert (result["baseline"]["name"], result["baseline"]["kind"]) == ("mean", "simple")
+    for name, gain in gains.items():
+        found = result["architectures"][name]
+        assert (found["gain"], found["gain_over_simple"]) == pytest.approx((gain, gain))
+    _, out, _ = verdict("--json")
+    own = json.loads(out)["architectures"]
+    assert {name: own[name]["gain_over_simple"] for name in gains} == pytest.approx(gains)
+
+
+def test_an_older_run_without_simple_predictors_says_what_can_be_named(verdict):
+    code, _, err = verdict("--baseline", "best-simple")
+    assert code == 2
+    assert "of a version that compared no simple predictors; name one of its predictors: pmf, svdpp" in err
+    assert not looks().exists()
+
+
+def test_an_architecture_of_the_baselines_configuration_is_the_baseline(verdict, run):
+    kept = json.loads(run.verdict.read_text())
+    write_json(run.verdict, {**kept, "baseline": {**kept["baseline"], "name": "pmf", "architecture": "pmf"}})
+    _, out, _ = verdict("--json")
+    pmf = json.loads(out)["architectures"]["pmf"]
+    assert (pmf["gain"], pmf["ci95"], pmf["p_holm"], pmf["verdict"]) == (0.0, [0.0, 0.0], None, "is the baseline")
+    _, out, _ = verdict()
+    assert "pmf is the baseline: " in out
+
+
 def test_an_unknown_baseline_is_refused_with_what_there_is_and_no_look(verdict):
     code, out, err = verdict("--baseline", "knn")
     assert (code, out) == (2, "")
@@ -171,8 +212,9 @@ def test_a_baseline_with_a_class_head_is_calibrated_by_a_fit_on_training_rows(na
     assert [(order.architecture, order.rows) for order in calibrations(orders)] == [(name, "training")] * calibrated
 
 
-def test_a_baseline_is_an_architecture_or_a_number():
+def test_a_baseline_is_an_architecture_or_the_best_simple_one_or_a_number():
     assert baseline_of("bias") == Baseline(name="bias")
+    assert baseline_of("best-simple") == Baseline(name="best-simple", kind="simple")
     number = baseline_of("0.829")
     assert (number.kind, number.number, number.name) == ("published", 0.829, "0.829")
     assert (baseline_of("pmf").published("ml-100k"), baseline_of("pmf").published("mine")) == (0.829, None)
@@ -191,4 +233,5 @@ def test_a_named_baseline_is_refitted_at_its_reference_and_a_number_is_not():
     named = refits(choices, prepared, seed=1, baseline=baseline_of("svdpp"))
     ordered = {(order.architecture, order.seed) for (name, _), order in named.items() if name == "baseline"}
     assert ordered == {("svdpp", 1 + place) for place in range(SEEDS)}
-    assert {name for name, _ in refits(choices, prepared, seed=1, baseline=baseline_of("0.8"))} == {"bias"}
+    for text in ("0.8", "best-simple"):
+        assert {name for name, _ in refits(choices, prepared, seed=1, baseline=baseline_of(text))} == {"bias"}

@@ -19,7 +19,8 @@ def test_the_forest_has_the_largest_gain_first_and_zero_inside(tmp_path):
     low, gain, high = forest.intervals[0].at
     assert forest.zero < low < gain < high <= 100
     assert forest.intervals[1].at[0] < forest.zero < forest.intervals[1].at[2]
-    assert forest.tuned_pmf == forest.intervals[1].at[1]
+    assert forest.zero < forest.simple < gain, "0.009, which is 0.029 less 0.02"
+    assert forest.simple_name == "damped means, the best simple predictor"
 
 
 def test_the_winners_section_comes_first_and_the_baseline_last(tmp_path):

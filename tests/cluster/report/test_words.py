@@ -1,11 +1,10 @@
 import pytest
 
-from reeltune.cluster.report.words import also, answer, headline, rows, verdict_line, with_time
+from reeltune.cluster.report.results import rows
+from reeltune.cluster.report.words import also, answer, headline, verdict_line, with_time
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from tests import reported
 from tests.reported import METRICS
-
-BASELINE = BaselineResult(**reported.baseline())
 
 
 def found(**changes):
@@ -17,9 +16,9 @@ def result(**changes):
 
 
 def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
-    assert verdict_line("classifier", found(), BASELINE, "argmax") == (
+    assert verdict_line("classifier", found(), result(), "argmax") == (
         "classifier beats the baseline: argmax-MSE 0.8000 against 0.8290, "
-        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400); over the tuned pmf +0.0100"
+        "gain 0.0290 (95% CI of the gain 0.0200 to 0.0400); over damped means +0.0200"
     )
 
 
@@ -34,13 +33,13 @@ def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
 )
 def test_each_word_has_its_sentence(word, gain, said):
     test = None if "no fit" in said else METRICS
-    assert verdict_line("x", found(verdict=word, gain=gain, test=test), BASELINE, "argmax").startswith(said)
+    assert verdict_line("x", found(verdict=word, gain=gain, test=test), result(), "argmax").startswith(said)
 
 
 def test_the_undecided_say_how_many_ratings_would_decide_them():
-    line = verdict_line("x", found(verdict="undecided", needed_ratings=48_000), BASELINE, "argmax")
+    line = verdict_line("x", found(verdict="undecided", needed_ratings=48_000), result(), "argmax")
     assert "about 48,000 test ratings would be needed to see it" in line
-    assert "needed" not in verdict_line("x", found(verdict="undecided"), BASELINE, "argmax")
+    assert "needed" not in verdict_line("x", found(verdict="undecided"), result(), "argmax")
 
 
 @pytest.mark.parametrize(
@@ -118,3 +117,47 @@ def test_what_a_record_says_of_time_counts_whatever_its_settings_are_called():
 
 def test_without_time_nothing_is_said_of_it():
     assert "TIME" not in " ".join(headline(result(), "argmax"))
+
+
+def test_the_baselines_own_configuration_is_the_baseline_and_not_undecided():
+    same = found(verdict="is the baseline", gain=0.0, ci95=(0.0, 0.0), p=None, p_holm=None)
+    changed = result(architectures={"pmf": same, "svdpp": found()}, winner="svdpp")
+    assert headline(changed, "argmax")[0].startswith(
+        "pmf is the baseline: argmax-MSE 0.8000, of the same configuration and seeds; over damped means"
+    )
+    assert also(changed, "argmax") == ["The baseline itself: pmf"]
+    assert rows(changed, "argmax")[2][2:7] == ["+0.0000", "", "", "+0.0200", "is the baseline"]
+    alone = result(architectures={"pmf": same}, winner="pmf")
+    assert answer(alone, "argmax").startswith(
+        "Nothing is gained: pmf wins by validation error and is the baseline itself"
+    )
+
+
+def weak(error):
+    """A result whose damped means have this error, where the baseline has 0.829."""
+    simple = reported.simple()
+    simple["compared"]["bias"]["test"] = {**METRICS, "argmax_mse": error}
+    return result(simple=simple)
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.7, True), (0.8285, False), (0.84, False)])
+def test_a_baseline_that_is_worse_than_damped_means_is_said_to_be(error, said):
+    """A difference under a thousandth of its error counts for none."""
+    changed = weak(error)
+    note = f"NOTE: the baseline is itself worse than damped means: argmax-MSE 0.8290 against {error:.4f}; "
+    assert any(line.startswith(note) for line in headline(changed, "argmax")) == said
+    assert ("beats the baseline, which is itself worse than damped means: " in answer(changed, "argmax")) == said
+
+
+def test_what_is_the_best_simple_predictor_has_no_gain_over_itself():
+    assert "; over" not in verdict_line("bias", found(), result(), "argmax")
+
+
+@pytest.mark.parametrize(("kind", "label"), [("simple", "best simple"), ("tuned", "tuned")])
+def test_against_the_best_simple_predictor_the_gain_is_said_once(kind, label):
+    simple = result(baseline=BaselineResult(**reported.baseline(name="bias", kind=kind)))
+    assert "; over" not in verdict_line("x", found(), simple, "argmax")
+    assert rows(simple, "argmax")[1][0] == f"baseline (bias, {label})"
+    worse = BaselineResult(**reported.baseline(name="bias", kind=kind, test={**METRICS, "argmax_mse": 0.9}))
+    note = "NOTE: the baseline is itself worse than damped means: argmax-MSE 0.9000 against 0.8400"
+    assert note in headline(result(baseline=worse), "argmax"), "there is no better one to propose"

@@ -20,9 +20,13 @@ class Trial:
     config: dict
 
 
+def trial_of(name, *, architecture="pmf", stage="search", number=1):
+    order = Order(trial=name, architecture=architecture, number=number, stage=stage, config={}, seed=1)
+    return Trial(name, tune_config(order))
+
+
 def decide(scheduler, name, value, *, architecture="pmf", stage="search", progress=RUNG, points=()):
-    order = Order(trial=name, architecture=architecture, number=1, stage=stage, config={}, seed=1)
-    trial = Trial(name, tune_config(order))
+    trial = trial_of(name, architecture=architecture, stage=stage)
     scheduler.on_trial_add(None, trial)
     result = tune_result(Update(progress=progress, value=value, points=points))
     return scheduler.on_trial_result(None, trial, result)
@@ -63,6 +67,25 @@ def test_the_best_tried_again_are_never_stopped(name):
     for n in range(6):
         decide(scheduler, f"t{n}", 0.1 * n)
     assert decide(scheduler, "again", 100.0, stage="confirm") == "CONTINUE"
+
+
+@STOPPING
+def test_the_reference_is_never_stopped_however_bad_it_is_and_others_are_compared_with_it(name):
+    scheduler, reference = new(name), trial_of("reference", number=0)
+    for n in range(UNTOUCHED):
+        decide(scheduler, f"t{n}", 1.0)
+    scheduler.on_trial_add(None, reference)
+    for progress in (RUNG, 0.8, 1.0):
+        result = tune_result(Update(progress=progress, value=100.0))
+        assert scheduler.on_trial_result(None, reference, result) == "CONTINUE"
+    scheduler.on_trial_complete(None, reference, result)
+    assert decide(scheduler, "bad", 99.0) == "STOP"
+
+
+def test_the_deadline_stops_the_reference_too():
+    scheduler, reference = new("asha", deadline=0.0), trial_of("reference", number=0)
+    scheduler.on_trial_add(None, reference)
+    assert scheduler.on_trial_result(None, reference, tune_result(Update(progress=0.1, value=1.0))) == "STOP"
 
 
 def test_a_trial_that_goes_on_after_the_rung_is_compared_by_its_value_at_the_rung():

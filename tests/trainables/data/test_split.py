@@ -60,12 +60,33 @@ def test_the_time_split_knows_no_seed(tmp_path):
 
 
 def test_each_user_gives_their_own_share(tmp_path):
-    users = np.repeat([1, 2, 3, 4], [100, 50, 10, 1])
-    rows = rows_of(users, np.arange(161) + 1, np.arange(161) % 5 + 1.0)
+    users = np.repeat([1, 2, 3], [100, 50, 10])
+    rows = rows_of(users, np.arange(160) + 1, np.arange(160) % 5 + 1.0)
     train, validation, test = parts(rows, tmp_path / "looks", kind="user", seed=0)
-    assert np.bincount(users[test], minlength=5).tolist() == [0, 20, 10, 2, 0]
-    assert np.bincount(users[validation], minlength=5).tolist() == [0, 8, 4, 1, 0]
-    assert np.bincount(users[train], minlength=5).tolist() == [0, 72, 36, 7, 1]
+    assert np.bincount(users[test], minlength=4).tolist() == [0, 20, 10, 2]
+    assert np.abs(np.bincount(users[validation], minlength=4) - [0, 8, 4, 0.8]).max() < 1
+    assert (len(train), len(validation)) == (116, 12), "a tenth of 128 is 12"
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 3), (3, 6), (1, 60)])
+def test_by_user_the_shares_hold_over_all_users_together_however_few_rows_each_has(tmp_path, low, high):
+    sizes = np.random.default_rng(1).integers(low, high, 1500)
+    users = np.repeat(np.arange(1, 1501), sizes)
+    count = len(users)
+    rows = rows_of(users, np.arange(count) + 1, np.arange(count) % 5 + 1.0)
+    _, validation, test = parts(rows, tmp_path / "looks", kind="user", seed=3)
+    assert (len(test), len(validation)) == (int(0.2 * count), int(0.1 * (count - len(test))))
+    of_each = [np.bincount(users[part], minlength=1501)[1:] for part in (test, validation)]
+    assert np.abs(of_each[0] - 0.2 * sizes).max() < 1
+    assert np.abs(of_each[1] - 0.1 * (sizes - of_each[0])).max() < 1
+
+
+def test_by_user_another_seed_takes_rows_of_other_light_users(tmp_path):
+    users = np.arange(1, 101)
+    rows = rows_of(users, users, users % 5 + 1.0)
+    first, second = (parts(rows, tmp_path / "looks", kind="user", seed=seed)[2] for seed in (1, 2))
+    assert len(first) == len(second) == 20
+    assert len(set(users[first]) & set(users[second])) < 15
 
 
 @pytest.mark.parametrize("kind", ["random", "user"])
@@ -100,9 +121,25 @@ def test_a_fold_of_each_users_rows_takes_a_share_of_each():
         assert np.bincount(held_out.users)[1:] == pytest.approx([8, 4, 2], abs=1)
 
 
-def test_by_time_the_latest_rows_are_the_only_fold():
-    found = split(world(100), kind="time", seed=0)
-    assert fold(found.train, found.validation, 2, kind="time") == (found.train, found.validation)
+def test_by_time_each_fold_is_an_earlier_cut_and_trains_on_nothing_later():
+    rows = rows_of(np.arange(100) % 7 + 1, np.arange(100) % 9 + 1, np.arange(100) % 5 + 1.0, np.arange(100))
+    found = split(rows, kind="time", seed=0)
+    assert sorted(found.validation.timestamps) == [*range(72, 80)]
+    for number, (start, end) in enumerate([(72, 80), (64, 72), (56, 64), (48, 56)]):
+        train, held_out = fold(found.train, found.validation, number, kind="time")
+        assert sorted(held_out.timestamps) == [*range(start, end)]
+        assert sorted(train.timestamps) == [*range(start)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_by_time_a_cut_for_which_there_are_too_few_rows_is_the_one_before(number):
+    rows = rows_of([1] * 5, [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0], [1, 2, 3, 4, 5])
+    for later in (1, 2, 3):
+        train, validation = rows.take(np.arange(5)[::-1][later:]), rows.take(np.arange(5)[::-1][:later])
+        cut, held_out = fold(train, validation, number, kind="time")
+        assert len(held_out) == later
+        assert len(cut) >= 2
+        assert cut.timestamps.max() < held_out.timestamps.min()
 
 
 @pytest.mark.parametrize("kind", ["random", "user"])

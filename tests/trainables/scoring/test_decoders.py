@@ -144,13 +144,13 @@ ADDED = """if True:
     DECODERS["lowest"] = Rule(read=lambda probabilities, grid: grid[:1].expand(len(probabilities)))
     import torch
     from reeltune.cluster.cli import checks
-    from reeltune.cluster.report import words
+    from reeltune.cluster.report import results
     from reeltune.trainables.scoring.metrics import from_sums, sums
     from tests.worlds import STARS
     ratings = torch.tensor([1.0, 3.0])
     total = sums(torch.zeros(2, 5), ratings, torch.arange(1.0, 6.0), STARS, decoder="lowest", temperature=1.0)
     found = from_sums(total, scalar=False).by_name()
-    print(json.dumps([found, checks.one_of("--decoder", "lowest", checks.DECODERS), words.HEADINGS]))
+    print(json.dumps([found, checks.one_of("--decoder", "lowest", checks.DECODERS), results.HEADINGS]))
 """
 
 

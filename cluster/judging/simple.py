@@ -1,0 +1,140 @@
+"""The simple predictors: the mean of all ratings, damped means (`bias`) and the tuned `pmf`; and the best of them.
+
+On small, sparse data a matrix factorisation can be worse than damped means, and then it is easily beaten. So every
+result also has the gain over the best simple predictor. Which one that is, validation rows decide.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+
+from reeltune.cluster.judging.baseline import PMF
+from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.scores import Scored, mean_metrics, of_values
+from reeltune.cluster.runs.answer import SimplePredictor, SimplePredictors
+from reeltune.cluster.search.choice import SEEDS, comparable
+from reeltune.trainables.architectures import bias
+from reeltune.trainables.data import Rows, fold
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.tensors import on_device
+from reeltune.trainables.scoring.metrics import predict
+
+MEAN, BIAS = "mean", "bias"
+DAMPINGS = (1.0, 5.0, 25.0)  # tried for users and items, if the search did not tune `bias`
+Config = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A simple predictor: its configuration (the mean has none), and its error on each fold of the confirmations."""
+
+    config: Config
+    by_fold: Mapping[int, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simple:
+    """The simple predictors that were compared, by name, and their errors on validation rows; the best is `best`."""
+
+    candidates: dict[str, Candidate]
+    validation: dict[str, float]
+
+    @property
+    def best(self) -> str:
+        return min(self.validation, key=lambda name: self.validation[name])
+
+
+def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:
+    """Compare the simple predictors on the rows that the confirmations held out.
+
+    `bias` and `pmf` are as the search chose them. Without a searched `bias` damped means are fitted here, with the
+    best of a few dampings: that takes milliseconds. Without a searched `pmf` there is none to compare.
+    """
+    complete = searched.complete()
+    tuned = {name: searched.choices[name] for name in (BIAS, PMF) if name in searched.choices and name in complete}
+    configs: list[Config] = [None] if BIAS in tuned else [None, *_dampings()]
+    mean, *damped = _measured(configs, searched, prepared)
+    found = {MEAN: mean}
+    if damped:
+        found[BIAS] = min(damped, key=lambda candidate: float(np.mean(list(candidate.by_fold.values()))))
+    found |= {name: Candidate(config=choice.config, by_fold=choice.by_fold) for name, choice in tuned.items()}
+    values = comparable({name: candidate.by_fold for name, candidate in found.items()})
+    return Simple(candidates={name: found[name] for name in values}, validation=values)
+
+
+def _dampings() -> Iterator[dict[str, float]]:
+    for user_damping, item_damping in product(DAMPINGS, DAMPINGS):
+        yield {"user_damping": user_damping, "item_damping": item_damping}
+
+
+def _measured(configs: list[Config], searched: Searched, prepared: Prepared) -> list[Candidate]:
+    """Each configuration's error on each fold of the confirmations, by the decoder that is searched for."""
+    parts, kind = prepared.split, prepared.asked.split
+    errors: list[dict[int, float]] = [{} for _ in configs]
+    for number in range(1, 1 + SEEDS):
+        train, held_out = fold(parts.train, parts.validation, number, kind=kind)
+        for config, by_fold in zip(configs, errors, strict=True):
+            by_fold[number] = _scored(config, train, held_out, searched, prepared).metrics.of(searched.decoder)
+    return [Candidate(config=config, by_fold=by_fold) for config, by_fold in zip(configs, errors, strict=True)]
+
+
+def simple_scores(
+    simple: Simple, scores: dict[str, list[Scored]], rows: Rows, searched: Searched, prepared: Prepared
+) -> dict[str, list[Scored]]:
+    """The scores on these rows of the simple predictors, fitted on training and validation rows.
+
+    Those that the search chose keep the scores of their refits.
+    """
+    return {
+        name: scores[name]
+        if name in scores
+        else [_scored(candidate.config, prepared.split.fitting, rows, searched, prepared)]
+        for name, candidate in simple.candidates.items()
+    }
+
+
+def described(simple: Simple, scores: dict[str, list[Scored]]) -> SimplePredictors:
+    """What `verdict.json` says of the simple predictors, from their scores on the test rows."""
+    return SimplePredictors(
+        best=simple.best,
+        compared={
+            name: SimplePredictor(
+                config=dict(candidate.config) if candidate.config is not None else None,
+                validation=simple.validation[name],
+                test=mean_metrics(scores[name]),
+            )
+            for name, candidate in simple.candidates.items()
+        },
+    )
+
+
+def _scored(config: Config, train: Rows, rows: Rows, searched: Searched, prepared: Prepared) -> Scored:
+    """Score the mean (without a configuration), or damped means, fitted on `train`."""
+    if config is None:
+        values = np.full(len(rows), float(train.ratings.mean(dtype=np.float64)))
+    else:
+        values = _rated(bias.Config.model_validate(config), train, rows, prepared)
+    return of_values(values, rows, prepared.shape, decoder=searched.decoder)
+
+
+def _rated(config: bias.Config, train: Rows, rows: Rows, prepared: Prepared) -> np.ndarray:
+    with _one_thread():  # as in a worker: the same digits on every machine
+        model = bias.Model(config, prepared.shape)
+        model.see(on_device(train, torch.device("cpu")))
+        pairs = on_device(rows, torch.device("cpu"))
+        return predict(model, pairs.users, pairs.items).double().numpy()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,72 @@
+"""The rows of the result table: the published figure, the baseline, each architecture."""
+
+from reeltune.cluster.report.words import baseline_label, error_of, is_published, over_simple, with_time
+from reeltune.cluster.runs.answer import ArchitectureResult, Metrics, Result
+from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.scoring.decoder_table import DECODERS
+
+HEADINGS = (
+    "",
+    "test MSE",
+    "gain",
+    "95% CI",
+    "p (Holm)",
+    "over simple",
+    "verdict",
+    *(decoder for decoder in DECODERS if decoder != "argmax"),
+    "MAE",
+)
+NARROW = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
+OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "mae")  # the last columns
+
+
+def rows(result: Result, decoder: str) -> list[list[str]]:
+    """The result table: the published figure, the baseline, each architecture."""
+    baseline, timed = result.baseline, with_time(result)
+    table = []
+    if is_published(baseline):
+        table.append(_padded(baseline_label(baseline), f"{baseline.published:.4f}"))
+    elif baseline.published is not None:
+        table.append(_padded(f"published {baseline.architecture}", f"{baseline.published:.3f}"))
+    if baseline.test is not None:
+        table.append([baseline_label(baseline), *_first(baseline.test, decoder), *[""] * 5, *_others(baseline.test)])
+    for name, found in result.architectures.items():
+        if found.test is None:
+            table.append(_padded(name))
+            continue
+        label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
+        label += " WITH TIME" if name in timed else ""
+        table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
+    return table
+
+
+def _padded(*cells: str) -> list[str]:
+    """A row of which only the first cells are filled."""
+    return [*cells, *[""] * (len(HEADINGS) - len(cells))]
+
+
+def _first(metrics: Metrics, decoder: str) -> list[str]:
+    return [f"{error_of(metrics, decoder):.4f}"]
+
+
+def _judged(found: ArchitectureResult) -> list[str]:
+    interval = found.ci95 if found.verdict != "is the baseline" else None
+    return [
+        _signed(found.gain),
+        "" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}",
+        figure(found.p_holm),
+        _signed(over_simple(found)),
+        found.verdict or "",
+    ]
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.4f}"
+
+
+def _others(metrics: Metrics) -> list[str]:
+    return [figure(metrics.get(name)) for name in OTHERS]
+
+
+def figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
