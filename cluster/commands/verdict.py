@@ -37,7 +37,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     about, against = _baseline(asked, kept, errors)
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
     others = {name: each for name, each in errors.items() if name not in (KEY, asked)}
-    verdicts = judge_all(others, against, groups(frame["user"]), seed=_seed(folder))
+    verdicts = judge_all(others, against, groups(frame["user"]))
     over = gains_over(errors, PMF)
     result = Result(
         run=kept.run,
@@ -89,8 +89,3 @@ def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[
             "published mean squared error"
         )
     return BaselineResult(name=asked, kind="published", published=number), number
-
-
-def _seed(folder: RunFolder) -> int:
-    record = folder.read_record()
-    return record.asked.seed if record else 0

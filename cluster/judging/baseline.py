@@ -10,7 +10,8 @@ import pandas as pd
 from reeltune.cluster.runs.answer import ArchitectureResult
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
+from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
+from reeltune.trainables.scoring.verdict import Verdict, judge
 
 KEY = "baseline"  # the baseline's name among the refits and the columns of predictions
 PMF = "pmf"
@@ -66,14 +67,12 @@ def groups(users: pd.Series) -> np.ndarray:
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
 
-def judge_all(
-    errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray, *, seed: int
-) -> dict[str, Verdict]:
+def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, Verdict]:
     """Verdicts on squared errors, shape (rows,), against the baseline's on the same rows, or against a number."""
     if isinstance(against, float):
-        comparisons = {name: compare_with_number(against, each, users, seed=seed) for name, each in errors.items()}
+        comparisons = {name: compare_with_number(against, each, users) for name, each in errors.items()}
     else:
-        comparisons = compare_all(against, errors, users, seed=seed)
+        comparisons = compare_all(against, errors, users)
     return judge(comparisons)
 
 
@@ -92,7 +91,9 @@ def judged(found: ArchitectureResult, verdict: Verdict | None, over_pmf: float |
             "p": comparison.p if comparison else None,
             "p_holm": verdict.p_holm if verdict else None,
             "gain_over_tuned_pmf": over_pmf,
+            "needed_users": verdict.needed_users if verdict else None,
             "needed_ratings": verdict.needed_ratings if verdict else None,
+            "missing": verdict.missing if verdict else None,
             "verdict": verdict.word if verdict else None,
         }
     )

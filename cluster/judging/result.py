@@ -73,7 +73,7 @@ def _judge(
     if against is None:
         return {}, {}
     users = groups(pd.Series(people(rows, prepared)))
-    return judge_all(errors, against, users, seed=searched.seed), gains_over(errors, PMF)
+    return judge_all(errors, against, users), gains_over(errors, PMF)
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

@@ -93,22 +93,34 @@ def verdict_line(name: str, found: ArchitectureResult, baseline: BaselineResult,
 
 
 def numbers(found: ArchitectureResult, baseline: BaselineResult, decoder: str, *, pmf: bool = True) -> str:
-    """The two errors, the gain with its interval, and the gain over the tuned pmf beside it."""
+    """The two errors, the gain with its interval, what is missing for a verdict, and the gain over the tuned pmf."""
     assert found.test is not None
-    assert found.ci95 is not None
     assert found.gain is not None
-    low, high = found.ci95
     kind = "loss" if found.gain < 0 else "gain"
     against = baseline_error(baseline, decoder)
     errors = f"{decoder}-MSE {error_of(found.test, decoder):.4f}"
     errors += "" if against is None else f" against {against:.4f}"
-    interval = "one-sample 95% CI" if is_published(baseline) else "95% CI"
-    said = f"{errors}, {kind} {abs(found.gain):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
-    over, needed = found.gain_over_tuned_pmf, found.needed_ratings
-    if found.verdict == "undecided" and needed is not None:
-        said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
+    said = f"{errors}, {kind} {abs(found.gain):.4f} ({_interval(found, baseline)}){_missing(found)}"
+    over = found.gain_over_tuned_pmf
     # A tuned model easily beats an untuned baseline: the gain over a tuned one is fairer.
     return f"{said}; over the tuned pmf {over:+.4f}" if over is not None and pmf else said
+
+
+def _interval(found: ArchitectureResult, baseline: BaselineResult) -> str:
+    if found.ci95 is None:
+        return "no interval: all test rows are one user's"
+    low, high = found.ci95
+    return f"{'one-sample ' if is_published(baseline) else ''}95% CI of the gain {low:.4f} to {high:.4f}"
+
+
+def _missing(found: ArchitectureResult) -> str:
+    """What is missing for a verdict, after a semicolon; "" if nothing is, or nobody can say."""
+    if found.verdict != "undecided":
+        return ""
+    if found.missing is not None:
+        return f"; {found.missing}"
+    needed = found.needed_ratings  # all that older runs say
+    return f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it" if needed is not None else ""
 
 
 def headline(result: Result, decoder: str) -> list[str]:
@@ -194,12 +206,10 @@ def _first(metrics: Metrics, decoder: str) -> list[str]:
 def _judged(found: ArchitectureResult) -> list[str]:
     if found.verdict is None:
         return [""] * 5
-    assert found.ci95 is not None
     over = found.gain_over_tuned_pmf
-    low, high = found.ci95
     return [
         f"{found.gain:+.4f}",
-        f"{low:+.4f} to {high:+.4f}",
+        "none" if found.ci95 is None else "{:+.4f} to {:+.4f}".format(*found.ci95),
         f"{found.p_holm:.4f}",
         "" if over is None else f"{over:+.4f}",
         found.verdict,

@@ -18,11 +18,13 @@ class ArchitectureResult(Stored):
     validation: Metrics | None = None  # mean over the confirmations
     test: Metrics | None = None  # mean over the refits
     gain: float | None = None  # the baseline's squared error minus its own
-    ci95: tuple[float, float] | None = None  # of the gain
+    ci95: tuple[float, float] | None = None  # of the gain; None beside a gain: all test rows are one user's
     p: float | None = None
     p_holm: float | None = None
     gain_over_tuned_pmf: float | None = None
-    needed_ratings: int | None = None  # test ratings that would show a gain of this size
+    needed_users: int | None = None  # users who would show a gain of this size
+    needed_ratings: int | None = None  # the test ratings of so many
+    missing: str | None = None  # why the verdict is "undecided"; None: it is not, or an older run does not say
     verdict: Literal["beats", "worse", "undecided"] | None = None
 
 

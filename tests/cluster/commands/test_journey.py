@@ -48,7 +48,17 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
-    judged = {"gain", "ci95", "p", "p_holm", "gain_over_tuned_pmf", "needed_ratings", "verdict"}
+    judged = {
+        "gain",
+        "ci95",
+        "p",
+        "p_holm",
+        "gain_over_tuned_pmf",
+        "needed_users",
+        "needed_ratings",
+        "missing",
+        "verdict",
+    }
     promised = {"config", "timed", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
