@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from honesty_worlds import KINDS, SEARCHED, judged
 from scipy.stats import binomtest
-from verdict_worlds import KINDS, SEARCHED, judged
 
 from reeltune.cluster.judging.baseline import KEY, judge_all
 from reeltune.cluster.session.machine import description

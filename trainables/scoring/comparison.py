@@ -21,11 +21,13 @@ NOTHING = 0.001  # a gain up to this share of the baseline's error counts as non
 
 
 class Criterion(Protocol):
-    """One way in which a gain may be none."""
+    """One reason why a gain may be none. `p` is the level at which `reach` is `beyond`."""
 
-    def p(self, beyond: float, side: Side) -> float: ...
+    def p(self, beyond: float, side: Side) -> float:
+        """The p-value of a true gain that is `beyond` away from the one seen, on this side."""
 
-    def reach(self, level: float, side: Side, times: float = 1.0) -> float: ...
+    def reach(self, level: float, side: Side, times: float = 1.0) -> float:
+        """How far from the gain the limit of the 1 − level interval is, were there `times` as many users."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Comparison:
     @property
     def side(self) -> Side:
         """The side of the gain on which no gain is."""
-        return -1 if self.gain > 0 else 1
+        return _side(self.gain)
 
 
 def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray) -> Comparison:
