@@ -108,7 +108,7 @@ def numbers(found: ArchitectureResult, baseline: BaselineResult, decoder: str, *
 
 def _interval(found: ArchitectureResult, baseline: BaselineResult) -> str:
     if found.ci95 is None:
-        return "no interval: all test rows are one user's"
+        return "no interval: nearly all test rows are one user's"
     low, high = found.ci95
     return f"{'one-sample ' if is_published(baseline) else ''}95% CI of the gain {low:.4f} to {high:.4f}"
 

@@ -18,7 +18,7 @@ class ArchitectureResult(Stored):
     validation: Metrics | None = None  # mean over the confirmations
     test: Metrics | None = None  # mean over the refits
     gain: float | None = None  # the baseline's squared error minus its own
-    ci95: tuple[float, float] | None = None  # of the gain; None beside a gain: all test rows are one user's
+    ci95: tuple[float, float] | None = None  # of the gain; None beside a gain: nearly all rows are one user's
     p: float | None = None
     p_holm: float | None = None
     gain_over_tuned_pmf: float | None = None

@@ -35,10 +35,10 @@ class Comparison:
     """A gain in mean squared error (baseline − architecture; positive is better) and its uncertainty."""
 
     gain: float
-    ci95: tuple[float, float] | None  # None: all rows are one user's, which tells nothing of users
+    ci95: tuple[float, float] | None  # None: nearly all rows are one user's, which tells nothing of users
     p: float
-    criteria: tuple[Criterion, ...]  # t, skewness, unseen; none if there is one user
-    standard_error: float | None  # over users; None if there is one
+    criteria: tuple[Criterion, ...]  # t, skewness, unseen; none without an interval
+    standard_error: float | None  # over users; None without an interval
     error: float  # the baseline's
     ratings: int  # test rows
     users: int
@@ -80,25 +80,24 @@ def compare_all(baseline: np.ndarray, others: dict[str, np.ndarray], users: np.n
 def comparison(found: Gains) -> Comparison:
     """The comparison of these gains.
 
-    p is 1 if there are fewer than FEWEST users, or the two differ on the rows of fewer; if the gain counts as none; and
-    if the baseline makes no error.
+    p is 1 if there are fewer than FEWEST users, or the two differ on the rows of fewer; if one user has nearly all rows;
+    if the gain counts as none; and if the baseline makes no error.
     """
-    several = found.users > 1
     nothing = NOTHING * found.error
-    criteria = _criteria(found) if several else ()
+    criteria = () if found.of_one else _criteria(found)
     beyond, side = abs(found.mean) - nothing, _side(found.mean)
-    sure = min(found.users, found.differ) >= FEWEST and found.error > 0 and beyond > 0
+    sure = criteria and min(found.users, found.differ) >= FEWEST and found.error > 0 and beyond > 0
     return Comparison(
         gain=found.mean,
         ci95=_interval(found, criteria),
         p=max(each.p(beyond, side) for each in criteria) if sure else 1.0,
         criteria=criteria,
-        standard_error=found.standard_error if several else None,
+        standard_error=None if found.of_one else found.standard_error,
         error=found.error,
         ratings=int(found.rows),
         users=found.users,
         differ=found.differ,
-        effective_users=by_sizes(found) + 1 if several else 1.0,
+        effective_users=1.0 if found.of_one else by_sizes(found) + 1,
         largest_share=float(found.shares.max()),
         nothing=nothing,
     )

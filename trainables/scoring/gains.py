@@ -9,11 +9,17 @@ from functools import cached_property
 import numpy as np
 
 ROUNDING = 1e-12  # a standard error below this share of the gain is rounding alone
+# Of the rows: beyond it the mean is one user's. How far this user is from all users is then not in the residuals, and
+# CR2, which is unbiased for independent rows, is several times too small: with 99.9%, 94 words of 100 were false.
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gains:
-    """The gains of one predictor over the baseline (baseline − other; positive is better), added up by user."""
+    """The gains of one predictor over the baseline (baseline − other; positive is better), added up by user.
+
+    `scale`, `influence` and `standard_error` need two users.
+    """
 
     totals: np.ndarray  # a user's sum of gains, shape (users,)
     counts: np.ndarray  # a user's rows, at least 1, shape (users,)
@@ -44,6 +50,11 @@ class Gains:
         return self.counts / self.rows
 
     @cached_property
+    def of_one(self) -> bool:
+        """Whether one user has nearly all of the rows, so that they tell nothing of users."""
+        return bool(self.shares.max() > NEARLY_ALL)
+
+    @cached_property
     def off(self) -> np.ndarray:
         """How much a user's rows together are off the mean gain, shape (users,)."""
         return self.totals - self.counts * self.mean
@@ -55,7 +66,7 @@ class Gains:
 
     @cached_property
     def influence(self) -> np.ndarray:
-        """How far each user pulls the mean, by CR2 (Bell & McCaffrey 2002), shape (users,): needs two users.
+        """How far each user pulls the mean, by CR2 (Bell & McCaffrey 2002), shape (users,).
 
         CR2 multiplies a user's residuals by (I − H)^(−1/2), H being the user's block of the hat matrix. Of a mean H is
         1/rows everywhere, and the sum of the residuals is divided by √(1 − share).

@@ -50,7 +50,7 @@ def missing(comparison: Comparison, needed: int | None) -> str:
     if effective(comparison) < FEWEST:
         return (
             f"these {comparison.users:,} users count like {effective(comparison)}: "
-            f"one user has {comparison.largest_share:.0%} of the rows"
+            f"one user has {_percent(comparison.largest_share)} of the rows"
         )
     enough = "more than can be told" if needed is None else f"about {_of(comparison, needed)}"
     if isinstance(max(comparison.criteria, key=lambda each: each.p(comparison.beyond, comparison.side)), Unseen):
@@ -78,6 +78,10 @@ def _of(comparison: Comparison, needed: int) -> str:
 
 def _round(number: float) -> str:
     return f"{float(f'{number:.1e}'):,.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share < 0.995 else "over 99%"
 
 
 def _users(number: int) -> str:

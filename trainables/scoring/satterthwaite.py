@@ -54,7 +54,7 @@ def by_sizes(gains: Gains) -> float:
     trace = (a * (v + rank)).sum()
     ww, vv, wv = (a * w * w).sum(), (a * v * v).sum(), (a * w * v).sum()
     square = 2 * ww * vv + ww**2 + 2 * wv**2 - 4 * ww * wv + (a**2 * (v**2 + 2 * v * rank)).sum()
-    return float(trace**2 / square)
+    return float(np.clip(trace**2 / square, 1.0, gains.users - 1.0))  # beyond these by rounding alone
 
 
 def by_gains(gains: Gains) -> float:

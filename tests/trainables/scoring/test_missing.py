@@ -64,6 +64,12 @@ def test_users_who_have_most_of_the_rows_count_like_few():
     assert needed_users(found) is None
 
 
+def test_one_user_with_nearly_all_rows_counts_like_one():
+    counts = np.array([100_000, *[8] * 50])
+    found = comparison(Gains(totals=counts * np.resize([0.15, 0.05], 51), counts=counts, within=0.0, error=0.8))
+    assert said(found) == "these 51 users count like 1: one user has over 99% of the rows"
+
+
 def test_a_gain_within_the_spread_needs_more_users():
     found = compare(*world(16, gain=0.01, users=500))
     needed = needed_users(found)
