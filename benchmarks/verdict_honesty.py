@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from honesty_worlds import KINDS, SEARCHED, judged
 from scipy.stats import binomtest
-from verdict_worlds import KINDS, SEARCHED, judged
 
 from reeltune.cluster.judging.baseline import KEY, judge_all
 from reeltune.cluster.session.machine import description
@@ -81,6 +81,7 @@ class Said:
 
     @property
     def covered(self) -> bool:
+        assert self.verdict.comparison.ci95 is not None  # a world has 60 users and more
         low, high = self.verdict.comparison.ci95
         return low <= self.truth <= high
 
@@ -91,7 +92,7 @@ def said(world: dict[str, Any], part: str, *, by_row: bool = False) -> Iterable[
     baseline = found.pop(KEY)
     errors = {name: np.array(each["errors"]) for name, each in found.items()}
     users = np.arange(len(world["users"])) if by_row else np.array(world["users"])
-    verdicts = judge_all(errors, np.array(baseline["errors"]), users, seed=world["world"])
+    verdicts = judge_all(errors, np.array(baseline["errors"]), users)
     for name, each in found.items():
         yield Said(
             world=world["world"],
@@ -139,7 +140,7 @@ def print_tables(worlds: list[dict[str, Any]]) -> None:
     for kind, meaning in KINDS.items():
         print(row(f"… {meaning}", [each for each in pairs if each.kind == kind]))
     print(row(f"search over {len(SEARCHED)} architectures, then verdict", whole))
-    print(row("one pair, were rows resampled and not users", by_row))
+    print(row("one pair, were each row a user of its own", by_row))
     print("\n| true gain or loss | pairs decided | after a search |\n| --- | ---: | ---: |")
     for low, high in itertools.pairwise(SIZES):
         print(f"| {low:g} to {high:g} | {power(pairs, low, high)} | {power(whole, low, high)} |")

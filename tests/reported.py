@@ -42,7 +42,9 @@ def found(**changes):
         "gain_over_simple": 0.02,
         "gain_over_tuned_pmf": 0.01,
         "verdict": "beats",
+        "needed_users": None,
         "needed_ratings": None,
+        "missing": None,
         **changes,
     }
 
@@ -71,13 +73,8 @@ def simple(**changes):
 
 def result(**changes):
     """The answer of a verdict."""
-    worse = {
-        "gain": -0.01,
-        "gain_over_simple": -0.019,
-        "ci95": [-0.03, 0.01],
-        "verdict": "undecided",
-        "needed_ratings": 4321,
-    }
+    worse = {"gain": -0.01, "gain_over_simple": -0.019, "ci95": [-0.03, 0.01], "verdict": "undecided"}
+    worse |= {"needed_users": 900, "needed_ratings": 4321, "missing": "about 900 users would be needed to see it"}
     return {
         "trials": {"done": 8, "stopped": 2, "failed": 0},
         "seconds": 12.0,

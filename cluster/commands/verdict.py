@@ -45,7 +45,6 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         found=others,
         baseline=about,
         simple=simple.best if simple else None,
-        seed=_seed(folder),
     )
     result = Result(
         run=kept.run,
@@ -120,8 +119,3 @@ def _simple_baseline(name: str, kept: Answer) -> BaselineResult:
     found = kept.simple.compared[name]
     fitted = name if found.config is not None else None
     return BaselineResult(name=name, kind="simple", architecture=fitted, config=found.config, test=found.test)
-
-
-def _seed(folder: RunFolder) -> int:
-    record = folder.read_record()
-    return record.asked.seed if record else 0

@@ -11,10 +11,11 @@ import pandas as pd
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.verdict import Verdict, compare_all, compare_with_number, judge
+from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
+from reeltune.trainables.scoring.verdict import Verdict, judge
 
 BEST_SIMPLE = "best-simple"  # the value of `--baseline`
-UNJUDGED = dict.fromkeys(("gain", "ci95", "p", "p_holm", "needed_ratings", "verdict"))
+UNJUDGED = dict.fromkeys(("gain", "ci95", "p", "p_holm", "needed_users", "needed_ratings", "missing", "verdict"))
 KEY = "baseline"  # the baseline's name among the refits and the columns of predictions
 PMF = "pmf"
 PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside the refit, not judged against
@@ -75,14 +76,12 @@ def groups(users: pd.Series) -> np.ndarray:
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
 
-def judge_all(
-    errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray, *, seed: int
-) -> dict[str, Verdict]:
+def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, Verdict]:
     """Verdicts on squared errors, shape (rows,), against the baseline's on the same rows, or against a number."""
     if isinstance(against, float):
-        comparisons = {name: compare_with_number(against, each, users, seed=seed) for name, each in errors.items()}
+        comparisons = {name: compare_with_number(against, each, users) for name, each in errors.items()}
     else:
-        comparisons = compare_all(against, errors, users, seed=seed)
+        comparisons = compare_all(against, errors, users)
     return judge(comparisons)
 
 
@@ -126,7 +125,9 @@ class Judged:
             "ci95": comparison.ci95,
             "p": comparison.p,
             "p_holm": verdict.p_holm,
+            "needed_users": verdict.needed_users,
             "needed_ratings": verdict.needed_ratings,
+            "missing": verdict.missing,
             "verdict": verdict.word,
         }
 
@@ -139,7 +140,6 @@ def judge_architectures(
     found: Mapping[str, ArchitectureResult],
     baseline: BaselineResult,
     simple: str | None,
-    seed: int,
 ) -> Judged:
     """Judge the squared errors, shape (rows,), of each tested architecture in `found` against the baseline's.
 
@@ -149,7 +149,7 @@ def judge_architectures(
     own = {name for name in same_as(baseline, found) if name in judged and np.array_equal(judged[name], against)}
     others = {name: each for name, each in judged.items() if name not in own}
     return Judged(
-        verdicts=judge_all(others, against, users, seed=seed),
+        verdicts=judge_all(others, against, users),
         over_simple=gains_over(judged, errors.get(simple or "")),
         over_pmf=gains_over(judged, errors.get(PMF)),
         baseline=own,

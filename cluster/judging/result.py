@@ -101,7 +101,7 @@ def _judge(
         tested = {name: errors[name] for name in found if name in scores.judged}
         return Judged(over_simple=gains_over(tested, errors[best]))
     users = groups(pd.Series(people(scores.rows, prepared)))
-    return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best, seed=searched.seed)
+    return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best)
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

@@ -6,7 +6,7 @@ from reeltune.cluster.report.commands import reproducing
 from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
-from reeltune.trainables.scoring.verdict import NOTHING
+from reeltune.trainables.scoring.comparison import NOTHING
 
 SHOWN = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
 
@@ -47,8 +47,8 @@ def about_gain(run: Run) -> str:
         else ""
     )
     return (
-        f"{against}Users are resampled for the interval (not adjusted); the verdict is at p < 0.05 after Holm's "
-        f"adjustment over all architectures{slight}."
+        f"{against}The interval takes a user's rows as one observation and is not adjusted; the verdict is at p < 0.05 "
+        f"after Holm's adjustment over all architectures{slight}."
     )
 
 

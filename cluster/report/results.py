@@ -50,14 +50,19 @@ def _first(metrics: Metrics, decoder: str) -> list[str]:
 
 
 def _judged(found: ArchitectureResult) -> list[str]:
-    interval = found.ci95 if found.verdict != "is the baseline" else None
     return [
         _signed(found.gain),
-        "" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}",
+        _interval(found),
         figure(found.p_holm),
         _signed(over_simple(found)),
         found.verdict or "",
     ]
+
+
+def _interval(found: ArchitectureResult) -> str:
+    if found.verdict in (None, "is the baseline"):
+        return ""
+    return "none" if found.ci95 is None else f"{found.ci95[0]:+.4f} to {found.ci95[1]:+.4f}"
 
 
 def _signed(value: float | None) -> str:

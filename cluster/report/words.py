@@ -4,7 +4,7 @@ from pydantic import JsonValue
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.scoring.verdict import NOTHING
+from reeltune.trainables.scoring.comparison import NOTHING
 
 SIGN = {
     "beats": "beats the baseline",
@@ -89,18 +89,11 @@ def numbers(name: str, found: ArchitectureResult, result: Result, decoder: str) 
     second = _over_simple(name, found, result)
     if found.verdict == "is the baseline":
         return f"{errors}, of the same configuration and seeds{second}"
-    assert found.ci95 is not None
     assert found.gain is not None
-    low, high = found.ci95
     kind = "loss" if found.gain < 0 else "gain"
     against = baseline_error(result.baseline, decoder)
     errors += "" if against is None else f" against {against:.4f}"
-    interval = "one-sample 95% CI" if is_published(result.baseline) else "95% CI"
-    said = f"{errors}, {kind} {abs(found.gain):.4f} ({interval} of the gain {low:.4f} to {high:.4f})"
-    needed = found.needed_ratings
-    if found.verdict == "undecided" and needed is not None:
-        said += f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it"
-    return said + second
+    return f"{errors}, {kind} {abs(found.gain):.4f} ({_interval(found, result.baseline)}){_missing(found)}{second}"
 
 
 def _over_simple(name: str, found: ArchitectureResult, result: Result) -> str:
@@ -157,6 +150,23 @@ def _about_weak_baseline(result: Result, decoder: str) -> list[str]:
     if result.simple is None or _is_baseline(result.simple.best, result.baseline):
         return [note]
     return [f"{note}; to beat it says little: --baseline best-simple judges against the best simple predictor"]
+
+
+def _interval(found: ArchitectureResult, baseline: BaselineResult) -> str:
+    if found.ci95 is None:
+        return "no interval: nearly all test rows are one user's"
+    low, high = found.ci95
+    return f"{'one-sample ' if is_published(baseline) else ''}95% CI of the gain {low:.4f} to {high:.4f}"
+
+
+def _missing(found: ArchitectureResult) -> str:
+    """What is missing for a verdict, after a semicolon; "" if nothing is, or nobody can say."""
+    if found.verdict != "undecided":
+        return ""
+    if found.missing is not None:
+        return f"; {found.missing}"
+    needed = found.needed_ratings  # all that older runs say
+    return f"; about {float(f'{needed:.1e}'):,.0f} test ratings would be needed to see it" if needed is not None else ""
 
 
 def headline(result: Result, decoder: str) -> list[str]:

@@ -18,12 +18,14 @@ class ArchitectureResult(Stored):
     validation: Metrics | None = None  # mean over the confirmations
     test: Metrics | None = None  # mean over the refits
     gain: float | None = None  # the baseline's squared error minus its own
-    ci95: tuple[float, float] | None = None  # of the gain
+    ci95: tuple[float, float] | None = None  # of the gain; None beside a gain: nearly all rows are one user's
     p: float | None = None
     p_holm: float | None = None
     gain_over_simple: float | None = None  # over the best simple predictor, see `SimplePredictors`
     gain_over_tuned_pmf: float | None = None
-    needed_ratings: int | None = None  # test ratings that would show a gain of this size
+    needed_users: int | None = None  # users who would show a gain of this size
+    needed_ratings: int | None = None  # the test ratings of so many
+    missing: str | None = None  # why the verdict is "undecided"; None: it is not, or an older run does not say
     verdict: Literal["beats", "worse", "undecided", "is the baseline"] | None = None
 
 

@@ -5,5 +5,11 @@
 - `decoders.py`: ratings by any of them; the temperature
 - `probabilities.py`: log-loss, ranked probability score, calibration
 - `slices.py`: the error by group of rows
-- `verdict.py`: the paired bootstrap over users
+- `gains.py`: a predictor's gains, added up by user
+- `satterthwaite.py`: Student's t for users with uneven rows or gains
+- `skewness.py`: Hall's correction of it for skewness
+- `unseen.py`: what users whom the sample does not have may do
+- `comparison.py`: the gain, its interval and p
+- `missing.py`: what is missing for a verdict
+- `verdict.py`: the word, over all that are judged together
 """

@@ -49,7 +49,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
     gains = {"gain", "gain_over_simple", "gain_over_tuned_pmf"}
-    judged = {*gains, "ci95", "p", "p_holm", "needed_ratings", "verdict"}
+    judged = {*gains, "ci95", "p", "p_holm", "needed_users", "needed_ratings", "missing", "verdict"}
     promised = {"config", "timed", "validation", "test", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised

@@ -16,7 +16,7 @@ from reeltune.cluster.runs.folder import write_json
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.data.prepared import DataOptions, looks, prepare
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.verdict import compare, compare_with_number
+from reeltune.trainables.scoring.comparison import compare, compare_with_number
 
 METRICS = ("argmax", "mean", "median", "rounded", "grid")
 ROWS = 600
@@ -87,7 +87,7 @@ def errors(frame, name):
 def test_the_comparison_is_made_anew_from_the_predictions_of_all_seeds(verdict, frame):
     code, out, _ = verdict("--json")
     result = json.loads(out)
-    expected = compare(errors(frame, "baseline"), errors(frame, "svdpp"), groups(frame["user"]), seed=7)
+    expected = compare(errors(frame, "baseline"), errors(frame, "svdpp"), groups(frame["user"]))
     svdpp, pmf = result["architectures"]["svdpp"], result["architectures"]["pmf"]
     assert code == 0
     assert svdpp["gain"] == pytest.approx(expected.gain)
@@ -105,10 +105,26 @@ def test_any_predictor_of_the_run_can_be_the_baseline(verdict):
     assert result["architectures"]["pmf"]["verdict"] == "worse"
 
 
+def test_the_rows_of_one_user_alone_are_undecided_and_no_interval_is_written(verdict, run, frame):
+    frame.assign(user="u1").to_parquet(run.predictions, index=False)
+    _, out, _ = verdict("--json")
+    svdpp = json.loads(out, parse_constant=pytest.fail)["architectures"]["svdpp"]
+    assert (svdpp["verdict"], svdpp["ci95"], svdpp["p"]) == ("undecided", None, 1.0)
+    _, out, _ = verdict()
+    assert "no interval: nearly all test rows are one user's" in " ".join(out.split())
+
+
+def test_what_is_missing_is_said(verdict, run, frame):
+    few = frame.assign(user=[f"u{row % 12}" for row in range(ROWS)])
+    few.to_parquet(run.predictions, index=False)
+    _, out, _ = verdict()
+    assert "the test rows are of 12 users; fewer than 20 are too few for a verdict" in " ".join(out.split())
+
+
 def test_a_number_is_compared_by_a_one_sample_interval_and_says_so(verdict, frame):
     _, out, _ = verdict("--baseline", "0.5", "--json")
     result = json.loads(out)
-    expected = compare_with_number(0.5, errors(frame, "svdpp"), groups(frame["user"]), seed=7)
+    expected = compare_with_number(0.5, errors(frame, "svdpp"), groups(frame["user"]))
     assert result["architectures"]["svdpp"]["ci95"] == pytest.approx(expected.ci95)
     assert (result["baseline"]["kind"], result["baseline"]["published"]) == ("published", 0.5)
     _, out, _ = verdict("--baseline", "0.5")

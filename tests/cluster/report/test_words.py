@@ -36,7 +36,21 @@ def test_each_word_has_its_sentence(word, gain, said):
     assert verdict_line("x", found(verdict=word, gain=gain, test=test), result(), "argmax").startswith(said)
 
 
-def test_the_undecided_say_how_many_ratings_would_decide_them():
+def test_the_undecided_say_what_is_missing():
+    lacking = found(verdict="undecided", missing="these 51 users count like 2: one user has 50% of the rows")
+    line = verdict_line("x", lacking, result(), "argmax")
+    assert "0.0400); these 51 users count like 2: one user has 50% of the rows; over the tuned pmf" in line
+    assert "count like" not in verdict_line("x", lacking.model_copy(update={"verdict": "beats"}), result(), "argmax")
+
+
+def test_a_gain_without_an_interval_says_so():
+    alone = found(verdict="undecided", ci95=None, missing="the test rows are of one user")
+    line = verdict_line("x", alone, result(), "argmax")
+    assert "gain 0.0290 (no interval: nearly all test rows are one user's); the test rows are of one user" in line
+    assert rows(result(architectures={"x": alone}), "argmax")[-1][2:4] == ["+0.0290", "none"]
+
+
+def test_the_undecided_of_an_older_run_say_how_many_ratings_would_decide_them():
     line = verdict_line("x", found(verdict="undecided", needed_ratings=48_000), result(), "argmax")
     assert "about 48,000 test ratings would be needed to see it" in line
     assert "needed" not in verdict_line("x", found(verdict="undecided"), result(), "argmax")
