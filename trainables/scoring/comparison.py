@@ -80,8 +80,8 @@ def compare_all(baseline: np.ndarray, others: dict[str, np.ndarray], users: np.n
 def comparison(found: Gains) -> Comparison:
     """The comparison of these gains.
 
-    p is 1 if there are fewer than FEWEST users, or the two differ on the rows of fewer; if one user has nearly all rows;
-    if the gain counts as none; and if the baseline makes no error.
+    p is 1 with fewer than FEWEST users, or if the two differ on the rows of fewer, if one user has nearly all rows,
+    if the gain counts as none, and if the baseline makes no error.
     """
     nothing = NOTHING * found.error
     criteria = () if found.of_one else _criteria(found)
