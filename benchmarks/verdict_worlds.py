@@ -2,7 +2,7 @@
 
     python benchmarks/verdict_worlds.py                       # 1,000 worlds of each kind, about 1 minute
     python benchmarks/verdict_worlds.py --only "51" "100 users, 2%" --worlds 10000
-    python benchmarks/verdict_worlds.py --against bca --worlds 300    # beside users resampled (scipy's BCa), 10 minutes
+    python benchmarks/verdict_worlds.py --against bca         # beside users resampled (scipy's BCa): 20 minutes, shared
 
 Columns: how often a false "beats" or "worse" is said; how often the 95% interval holds the true gain; how often "beats"
 is said if each row gains as much more as stands after "+"; the same three of another method in the same worlds; and the

@@ -80,13 +80,13 @@ def compare_all(baseline: np.ndarray, others: dict[str, np.ndarray], users: np.n
 def comparison(found: Gains) -> Comparison:
     """The comparison of these gains.
 
-    p is 1 if there are fewer than FEWEST users, or the two differ on the rows of fewer; if one user has nearly all rows;
-    if the gain counts as none; and if the baseline makes no error.
+    p is 1 if there are fewer than FEWEST users or the two differ on the rows of fewer, if one user has nearly all rows,
+    if the gain counts as none, or if the baseline makes no error.
     """
     nothing = NOTHING * found.error
     criteria = () if found.of_one else _criteria(found)
     beyond, side = abs(found.mean) - nothing, _side(found.mean)
-    sure = criteria and min(found.users, found.differ) >= FEWEST and found.error > 0 and beyond > 0
+    sure = not found.of_one and min(found.users, found.differ) >= FEWEST and found.error > 0 and beyond > 0
     return Comparison(
         gain=found.mean,
         ci95=_interval(found, criteria),
