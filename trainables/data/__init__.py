@@ -6,6 +6,7 @@
 - `dialect.py`: how a text file is written: separator, header, comments
 - `header.py`: whether a file's first line names its columns, and what they are without
 - `delimited.py`: a text file with separators as a frame
+- `quotes.py`: what its quotes do
 - `records.py`: its lines as fields, whatever their quotes
 - `jsonlines.py`: JSON lines as a frame
 - `matrix.py`: a user-by-item matrix as ratings

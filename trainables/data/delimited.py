@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from reeltune.trainables.data.dialect import COLONS, Dialect
-from reeltune.trainables.data.records import SPACES, Record, records, split_quoted
+from reeltune.trainables.data.quotes import Quoting, quoting_of, without_enclosing
+from reeltune.trainables.data.records import SPACES, Record, records
 from reeltune.trainables.errors import InputError
 
 UNUSED = "\x1f"  # ASCII's own 'unit separator', in place of a separator of several characters
@@ -31,9 +33,7 @@ class Read:
 
 def read_delimited(source: str, content: bytes, dialect: Dialect) -> Read:
     """Read the rows of a text file. Raises InputError where a row has more fields than there are columns."""
-    quoting = _quoting(content, dialect)
-    if b"\r" in content:  # within a line: pyarrow would end the line there
-        quoting = Quoting(mixed=True)
+    quoting = quoting_of(content, dialect)
     found = None if quoting.mixed else _by_arrow(content, dialect, quoting)
     if found is None:
         read = _by_record(source, content, dialect)
@@ -45,74 +45,8 @@ def read_delimited(source: str, content: bytes, dialect: Dialect) -> Read:
     names = dialect.names if len(frame.columns) == len(dialect.names) else (*dialect.names, str(dialect.fields))
     frame.columns = pd.Index(names)
     if quoting.literal and found is not None:
-        frame = _without_enclosing(frame)
+        frame = without_enclosing(frame)
     return Read(frame=frame, notes=read.notes, lines=read.lines, multiline=read.multiline)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quoting:
-    """What the quotes of a file do: `enclose` fields, stand in them (`literal`), or some of each (`mixed`)."""
-
-    enclose: bool = False
-    literal: bool = False
-    mixed: bool = False
-    multiline: bool = False  # they enclose line breaks
-    notes: tuple[str, ...] = ()
-
-
-def _quoting(content: bytes, dialect: Dialect) -> Quoting:
-    if not dialect.quotes or b'"' not in content:
-        return Quoting()
-    separator = dialect.separator
-    if separator != SPACES and (strict := _strict(content, dialect)) is not None:
-        return strict
-    first_open = None
-    whole = literal = True
-    for line, text in _lines_with_quotes(content, dialect.start):
-        literal = literal and separator != SPACES and text.count(separator) == dialect.fields - 1
-        quoted = split_quoted(text, separator)
-        if quoted is None or len(quoted) != dialect.fields:
-            first_open = first_open or line
-            whole = False
-        if not whole and not literal:
-            return Quoting(mixed=True)
-    if whole:
-        # Runs of blanks are for the records to split; so are blanks before a quote.
-        spaced = separator == SPACES or f'{separator} "'.encode() in content
-        return Quoting(mixed=spaced, enclose=not spaced)
-    note = f"read without quoting: a quote in line {first_open} does not enclose a value"
-    return Quoting(literal=True, notes=(note,))
-
-
-def _strict(content: bytes, dialect: Dialect) -> Quoting | None:
-    """Of a file in which every quote opens, closes or doubles another as the rules have it; else None.
-
-    None too where a quote may swallow lines: what is before the closing one's line end is a row by itself.
-    """
-    text = np.frombuffer(b"\n" + content + b"\n", dtype=np.uint8)
-    places = np.flatnonzero(text == ord('"'))
-    if len(places) % 2:
-        return None
-    edges = np.zeros(256, dtype=bool)
-    edges[[ord(dialect.separator), ord("\n"), ord('"')]] = True
-    opens, closes = places[::2], places[1::2]
-    if not (edges[text[opens - 1]].all() and edges[text[closes + 1]].all()):
-        return None
-    breaks = np.flatnonzero(text == ord("\n"))
-    last = np.searchsorted(breaks, closes)
-    over = np.searchsorted(breaks, opens) < last
-    if over.any():
-        separators = np.flatnonzero(text == ord(dialect.separator))
-        lines = np.unique(last[over])
-        in_line = np.searchsorted(separators, breaks[lines]) - np.searchsorted(separators, breaks[lines - 1])
-        if (in_line == dialect.fields - 1).any():
-            return None
-    return Quoting(enclose=True, multiline=bool(over.any()))
-
-
-def _lines_with_quotes(content: bytes, start: int) -> list[tuple[int, str]]:
-    lines = enumerate(content.split(b"\n"), 1)
-    return [(number, line.decode()) for number, line in lines if number > start and b'"' in line]
 
 
 def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFrame | None:
@@ -147,7 +81,19 @@ def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFram
         )
     except pa.ArrowInvalid:
         return None  # a row of another number of fields, or one too long for a block
-    return None if irregular else table.to_pandas()
+    if irregular or _has_empty_rows(table):
+        return None
+    return table.to_pandas()
+
+
+def _has_empty_rows(table: pa.Table) -> bool:
+    """Whether a row has separators and nothing between them, as Excel writes rows that were cleared."""
+    empty = table.column(0).is_null()
+    for column in table.columns[1:]:
+        if not pa.compute.any(empty).as_py():
+            return False
+        empty = pa.compute.and_(empty, column.is_null())
+    return bool(pa.compute.any(empty).as_py())
 
 
 def _offset(content: bytes, lines: int) -> int:
@@ -194,9 +140,13 @@ class Rows:
     lines: list[int] = field(default_factory=list)
     short: list[int] = field(default_factory=list)  # the lines of rows that lack fields
     literal: list[int] = field(default_factory=list)  # and of those whose quotes enclose nothing
+    empty: list[int] = field(default_factory=list)  # and of those without any value, which are left out
     multiline: bool = False
 
     def add(self, record: Record, text: str) -> None:
+        if not any(cell.strip() for cell in record.fields):
+            self.empty.append(record.line)
+            return
         fields, width = record.fields, self.dialect.fields
         while len(fields) > width and not fields[-1].strip():
             fields = fields[:-1]
@@ -232,6 +182,8 @@ class Rows:
         notes = []
         if self.short:
             notes.append(f"{_rows(self.short)} fewer fields than the file has columns; what is missing is empty")
+        if self.empty:
+            notes.append(f"{_rows(self.empty)} no values; left out")
         if self.literal:
             notes.append(f"{_rows(self.literal)} quotes that enclose no value; they are read as they stand")
         return tuple(notes)
@@ -239,17 +191,3 @@ class Rows:
 
 def _rows(lines: Sequence[int]) -> str:
     return f"line {lines[0]} has" if len(lines) == 1 else f"{len(lines):,} rows (first line {lines[0]}) have"
-
-
-def _without_enclosing(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of a file that is read without quoting: no quotes around the values of columns where most have them."""
-    plain = {}
-    for name in frame.columns:
-        values = frame[name]
-        enclosed = values.str.fullmatch(r'".*"', na=False)
-        if enclosed.sum() * 2 > values.notna().sum():
-            inner = values.str[1:-1].str.replace('""', '"', regex=False)
-            values = values.where(~enclosed, inner)
-            values = values.mask(values == "")
-        plain[name] = values
-    return pd.DataFrame(plain)

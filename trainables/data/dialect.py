@@ -87,18 +87,25 @@ def _preamble(lines: list[str]) -> tuple[int, str | None, list[str]]:
         said = SEP_LINE.fullmatch(line)
         if said and separator is None:
             separator = said[1]
-        elif line[0] in COMMENTS and not marked:
+        elif (line[0] in COMMENTS and not marked) or _has_sizes(comments):
             comments.append(line)
         else:
             return at, separator, comments
     return len(lines), separator, comments
 
 
+def _has_sizes(comments: list[str]) -> bool:
+    """Whether the next line says how many rows and columns there are, in the Matrix Market's format."""
+    marked = [line for line in comments if line[0] in COMMENTS]
+    return len(marked) == len(comments) > 0 and comments[0].startswith("%%MatrixMarket")
+
+
 def _is_row(comment: str, body: list[str], separator: str) -> bool:
     """Whether a line is no comment but a row whose first id starts with the mark of one."""
     cells = split_line(comment, separator) or []
     rows = _rows(body, separator, len(cells))
-    return len(cells) > 1 and comment[1:2].strip() != "" and bool(rows) and is_header(cells, rows) is False
+    marked = comment[0] in COMMENTS and comment[1:2].strip() != ""
+    return marked and len(cells) > 1 and bool(rows) and is_header(cells, rows) is False
 
 
 def _commented_header(comment: str, body: list[str], separator: str) -> str | None:

@@ -155,6 +155,8 @@ def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         values = frame[name]
         if not values.str.contains(",", regex=False, na=False).any():
             continue
+        if values.str.fullmatch(r"\s*[-+]?\d{1,3},\d{3}\s*", na=False).any():
+            continue  # may be thousands
         if values.dropna().str.fullmatch(r"\s*[-+]?\d+(,\d+)?\s*").all():
             changed[name] = values.str.replace(",", ".", regex=False)
     if not changed:

@@ -88,9 +88,8 @@ def _from_one_byte(content: bytes) -> tuple[str, bytes]:
 
 
 def _line_ends(content: bytes) -> bytes:
-    """Lines that end in `\\n`, as they are; those of old Macs (`\\r` alone) so too."""
+    """All lines end in `\n`. Those of old Macs end in `\r`, but perhaps the last."""
     if b"\r" not in content:
         return content
-    if b"\n" not in content:
-        return content.replace(b"\r", b"\n")
-    return content.replace(b"\r\n", b"\n")
+    content = content.replace(b"\r\n", b"\n")
+    return content.replace(b"\r", b"\n") if content.count(b"\r") > content.count(b"\n") else content

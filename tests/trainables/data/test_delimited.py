@@ -89,3 +89,10 @@ def test_plain_and_odd_lines_give_the_same_rows(read):
     plain = "user,item,rating\n" + "".join(",".join(row) + "\n" for row in many)
     assert rows(read(plain)) == many
     assert rows(read(plain + "7,B\n"))[:-1] == many
+
+
+def test_rows_without_any_value_are_left_out_and_the_places_of_others_stay_right(read):
+    table = read("user;item;rating\na;x;1\n;;\nb;y;2\n;;\n")
+    assert rows(table) == [["a", "x", "1"], ["b", "y", "2"]]
+    assert table.notes == ("2 rows (first line 3) have no values; left out",)
+    assert table.place(1).endswith("r.csv:4")

@@ -60,6 +60,11 @@ def test_an_id_may_start_with_the_mark_of_comments():
     assert dialect("#anna,12,3\n#bob,13,4\n").start == 0
 
 
+def test_a_matrix_markets_line_of_sizes_is_no_row():
+    text = "%%MatrixMarket matrix coordinate integer general\n% by hand\n8 14 3\n7 12 3\n8 12 5\n7 14 4\n"
+    assert (dialect(text).start, dialect(text).notes[0]) == (3, "3 comment lines skipped")
+
+
 def test_r_writes_a_name_fewer_than_there_are_columns():
     found = dialect('"user" "item" "rating"\n"1" "a" "x" 5\n"2" "b" "y" 4\n')
     assert (found.separator, found.names) == (" ", ("row.names", "user", "item", "rating"))

@@ -234,9 +234,10 @@ def test_parts_that_are_all_empty_are_refused(tmp_path):
 
 
 def test_decimal_commas_beside_another_separator_become_points(tmp_path):
-    table = read_table(write(tmp_path, "r.csv", "user;item;rating;codes\na;x;4,0;1,2,3\nb;y;-2;4,5\n"))
+    table = read_table(write(tmp_path, "r.csv", "user;item;rating;codes;sold\na;x;4,0;1,2,3;1,000\nb;y;-2;4,5;2,500\n"))
     assert table.frame["rating"].tolist() == ["4.0", "-2"]
     assert table.frame["codes"].tolist() == ["1,2,3", "4,5"]
+    assert table.frame["sold"].tolist() == ["1,000", "2,500"]  # may be thousands
     assert table.notes == ("decimal commas in column rating",)
 
 

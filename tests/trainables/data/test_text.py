@@ -28,9 +28,15 @@ def test_text_of_one_byte_a_character_is_read_with_a_note(text, encoding, said):
     assert as_utf8("u.item", content, latin=True) == (text.encode(), ())
 
 
-@pytest.mark.parametrize("content", [b"a,b\r1,2\r", b"a,b\r\n1,2\r\n", b"a,b\n1,2\n", b"a,b\r\n1,2\n\x1a"])
+@pytest.mark.parametrize(
+    "content", [b"a,b\r1,2\r", b"a,b\r\n1,2\r\n", b"a,b\n1,2\n", b"a,b\r\n1,2\n\x1a", b"a,b\r\n1,2\r\n\x1a"]
+)
 def test_lines_of_old_macs_and_of_windows_end_as_all_others(content):
     assert as_utf8("r.csv", content) == (b"a,b\n1,2\n", ())
+
+
+def test_the_last_line_of_an_old_macs_file_may_end_as_any():
+    assert as_utf8("r.csv", b"a,b\r1,2\r3,4\n") == (b"a,b\n1,2\n3,4\n", ())
 
 
 @pytest.mark.parametrize(
