@@ -180,9 +180,11 @@ def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
     name = read.found.names.get("timestamp")
     if name is None:
         dates = read.found.dates
-        reason = f"{', '.join(map(repr, dates))} is not called so" if dates else "no column is called so"
-        hint = f"; name it: --time-column {dates[0] if dates else 'NAME'}"
-        return replace(read, untimed=f"no column is read as time because {reason}{hint}")
+        called = (
+            f"{', '.join(map(repr, dates))} is not called so" if dates else "none is called timestamp, time or date"
+        )
+        way_out = f"--time-column {dates[0] if dates else 'NAME'} reads it"
+        return replace(read, untimed=f"no column is read as time because {called} ({way_out})")
     try:
         times, said = read_times(table.frame[name].loc[read.frame.index], table.place, name)
     except InputError as error:
