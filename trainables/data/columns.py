@@ -37,6 +37,11 @@ class Found:
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
 
+    def only(self, *kinds: str) -> "Found":
+        """The columns of these kinds alone, where no more is read."""
+        names = {kind: name for kind, name in self.names.items() if kind in kinds}
+        return Found(names=names, others=self.others, dates=self.dates if "timestamp" in kinds else ())
+
     def line(self) -> str:
         """`columns: user = 'user_id' (not 'u'), item = 'recipe_id'`, and which column of dates was not used."""
         read = []

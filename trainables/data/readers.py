@@ -122,6 +122,7 @@ def read_pairs(
     times = None
     if timed:
         times = _times(read, table, reading.columns)
+    read = replace(read, found=read.found.only("user", "item", *(("timestamp",) if timed else ())))
     of_users, of_items, note = match(read.frame, users, items, table.source, reading)
     return ReadPairs(
         frame=table.frame.loc[read.frame.index],
@@ -136,7 +137,7 @@ def read_users(source: str, reading: Reading) -> tuple[pd.Series, tuple[str, ...
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
     read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
-    return read.frame["user"], read.notes
+    return read.frame["user"], _of_file(table.source, replace(read, found=read.found.only("user")))
 
 
 def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
