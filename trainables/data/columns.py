@@ -56,7 +56,7 @@ class Found:
 
 
 def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
-    """Find the columns of a table by the names asked for, or else by usual ones.
+    """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
     Raises InputError where a needed one is not there, or where two columns could as well be it.
     """
@@ -64,10 +64,9 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
-    asked = {kind: _asked(getattr(columns, kind), names, source) for kind in USUAL_NAMES}
+    asked = {kind: _asked(getattr(columns, kind), names, source) for kind in (*needed, "timestamp")}
     free = [name for name in names if name not in asked.values()]
-    for kind in USUAL_NAMES:
-        name = asked[kind]
+    for kind, name in asked.items():
         if name is not None:
             found[kind] = name
             continue
