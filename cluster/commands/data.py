@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.data import SideColumn
@@ -101,4 +100,4 @@ def _described(columns: tuple[SideColumn, ...]) -> list[SideColumnDescription] |
 
 
 def _date(seconds: int) -> str:
-    return pd.Timestamp(int(seconds), unit="s").isoformat()
+    return str(np.datetime64(int(seconds), "s"))  # of any year: pandas' own end in 2262

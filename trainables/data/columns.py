@@ -38,6 +38,11 @@ class Found:
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
 
+    def only(self, *kinds: str) -> "Found":
+        """The columns of these kinds alone, where no more is read."""
+        names = {kind: name for kind, name in self.names.items() if kind in kinds}
+        return Found(names=names, others=self.others, dates=self.dates if "timestamp" in kinds else ())
+
     def line(self) -> str:
         """`columns: user = 'user_id' (not 'u'), item = 'recipe_id'`, and which column of dates was not used."""
         read = []
@@ -52,7 +57,7 @@ class Found:
 
 
 def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
-    """Find the columns of a table by the names asked for, or else by usual ones.
+    """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
     Raises InputError where a needed one is not there, or where two columns could as well be it.
     """
@@ -60,10 +65,10 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
-    asked = {kind: _asked(table.numbered(getattr(columns, kind)), names, source) for kind in USUAL_NAMES}
+    kinds = (*needed, "timestamp")
+    asked = {kind: _asked(table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
     free = [name for name in names if name not in asked.values()]
-    for kind in USUAL_NAMES:
-        name = asked[kind]
+    for kind, name in asked.items():
         if name is not None:
             found[kind] = name
             continue

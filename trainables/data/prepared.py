@@ -149,11 +149,11 @@ def _two_scales(file: str, fitted: np.ndarray, test: np.ndarray) -> tuple[str, .
     """A warning where ratings of a test file cannot be of the scale that fits may see."""
     low, high, middle = fitted.min(), fitted.max(), (fitted.min() + fitted.max()) / 2
     outside = int(((test < low) | (test > high)).sum())
-    scales = f"the scale of training is {low:g} to {high:g}, and the test's is {test.min():g} to {test.max():g}"
+    scales = f"the scale of training, {low:g} to {high:g}; its own is {test.min():g} to {test.max():g}"
     if outside:
-        return (f"{WARNING}{file}: {outside:,} of {len(test):,} ratings lie outside the scale of training: {scales}",)
+        return (f"{WARNING}{file}: {outside:,} of {len(test):,} ratings lie outside {scales}",)
     if len(test) >= FEW_ROWS and (test.max() <= middle or test.min() >= middle):
-        return (f"{WARNING}{file}: all ratings lie in one half of the scale of training: {scales}",)
+        return (f"{WARNING}{file}: all ratings lie in one half of {scales}",)
     return ()
 
 

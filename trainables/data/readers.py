@@ -134,6 +134,7 @@ def read_pairs(
     times = None
     if timed:
         times = _times(read, table, reading.columns)
+    read = replace(read, found=read.found.only("user", "item", *(("timestamp",) if timed else ())))
     of_users, of_items, note = match(read.frame, users, items, table.source, reading)
     return ReadPairs(
         frame=table.frame.loc[read.frame.index],
@@ -148,7 +149,7 @@ def read_users(source: str, reading: Reading) -> tuple[pd.Series, tuple[str, ...
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
     read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
-    return read.frame["user"], read.notes
+    return read.frame["user"], _of_file(table.source, replace(read, found=read.found.only("user")))
 
 
 def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
@@ -192,9 +193,11 @@ def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
     name = read.found.names.get("timestamp")
     if name is None:
         dates = read.found.dates
-        reason = f"{', '.join(map(repr, dates))} is not called so" if dates else "no column is called so"
-        hint = f"; name it: --time-column {dates[0] if dates else 'NAME'}"
-        return replace(read, untimed=f"no column is read as time because {reason}{hint}")
+        called = (
+            f"{', '.join(map(repr, dates))} is not called so" if dates else "none is called timestamp, time or date"
+        )
+        way_out = f"--time-column {dates[0] if dates else 'NAME'} reads it"
+        return replace(read, untimed=f"no column is read as time because {called} ({way_out})")
     try:
         times, said = read_times(table.frame[name].loc[read.frame.index], table.place, name)
     except InputError as error:

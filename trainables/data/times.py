@@ -14,6 +14,7 @@ UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nan
 EXPECTED = "must be seconds since 1970 or a date such as 2011-03-14"
 EARLY = 315_532_800  # 1980: nobody rated on a computer before
 DIGITS = {"%Y%m%d": (19_000_101, 21_001_231), "%Y%m%d%H%M%S": (19_000_101_000_000, 21_001_231_235_959)}
+LARGEST = 2.0**63  # an int64 holds no more
 TOY = 100  # with fewer rows nobody is asked whether small numbers are times
 SAMPLE = 500  # rows that show whether a column holds times
 
@@ -59,7 +60,9 @@ def _seconds(values: pd.Series, place: Place, column: str) -> tuple[pd.Series, t
     if pd.api.types.is_timedelta64_dtype(values):
         raise InputError(f"the time in column {column!r} {EXPECTED}; found lengths of time")
     numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.notna().all() and np.isfinite(numbers.to_numpy(dtype=float)).all():
+    usable = np.abs(numbers.to_numpy(dtype=float, na_value=np.nan)) < LARGEST  # false for what is no number
+    if usable.mean() > 0.5:
+        _refuse_missing(numbers.where(usable), values, place, column)
         return _seconds_of_numbers(numbers, values, place, column)
     text = values.astype("str").str.strip()
     dates, notes = dates_of_text(text.where(values.notna(), ""), place, column)

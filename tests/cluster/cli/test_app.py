@@ -196,7 +196,8 @@ def test_data_describes_side_tables_and_what_was_left_out(readers, printed):
 
 def test_a_plan_says_how_many_features_there_are(readers, printed):
     plan = printed("tune", "pmf", "--data", "a.csv", *readers, "--dry-run")
-    assert "; 2 user features; users in the side table alone: 1; --users readers.csv: left out name" in plan
+    assert "; 2 user features; columns: user = 'reader', item = 'film', rating = 'score'" in plan
+    assert "; users in the side table alone: 1; --users readers.csv: left out name" in plan
 
 
 def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
@@ -220,7 +221,8 @@ def test_lr_find_suggests_a_rate_and_draws_it(tmp_path):
 def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(films):
     columns = ["--user-column", "reader", "--item-column", "film"]
     words = ["train", "classifier", "--data", "a.csv", "--test", "b.csv", *columns, "--set", "epochs=2", "--json"]
-    done = reeltune(*words)
+    assert "b.csv: none of its users is known: it has users such as 'käthe-30'" in inside.reeltune(*words).stderr
+    done = reeltune(*words, "--unknown-ids", "allow")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert set(result) == {"architecture", "config", "timed", "fit_seconds", "epochs", "validation", "test", "model"}
@@ -232,7 +234,11 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     assert [event.step for event in boards.scalars(run, "classifier", "mse/validation")] == [1, 2]
     pd.DataFrame({"reader": ["käthe-1", "nobody"], "film": ["film, the 3"] * 2}).to_csv("pairs.csv", index=False)
     rated = reeltune("predict", result["model"], "pairs.csv", "-o", "out.csv", *columns, "--json")
-    assert json.loads(rated.stdout) == {"pairs": 2, "unknown_users": 1, "unknown_items": 0, "output": "out.csv"}
+    found = json.loads(rated.stdout)
+    columns_read, unknown = found.pop("notes")
+    assert found == {"pairs": 2, "unknown_users": 1, "unknown_items": 0, "unknown_both": 0, "output": "out.csv"}
+    assert columns_read == "pairs.csv: columns: user = 'reader', item = 'film'"
+    assert unknown == "pairs.csv: of 2 rows 1 have an unknown user, 0 an unknown item, 0 both"
     predictions = pd.read_csv("out.csv")["prediction"]
     assert predictions.between(1, 10).all()
     assert predictions[0] == pytest.approx(load(result["model"]).predict(["käthe-1"], ["film, the 3"])[0])

@@ -227,3 +227,13 @@ def test_seen_pairs_of_a_user_that_is_wanted_and_new_are_known(models):
     assert recommend(models / "bias", options(seen="seen.csv", users="stranger")).seen_pairs == 1
     with pytest.raises(InputError, match=r"seen.csv: none of its users is known: it has users such as 'stranger'"):
         recommend(models / "bias", options(seen="seen.csv", users="u1"))
+
+
+def test_a_table_of_users_is_read_with_what_was_guessed_said(models):
+    pd.DataFrame({"user_id": [" u1", "u2"], "item_id": ["i1", "i2"]}).to_csv("users.csv", index=False)
+    done = recommend(models / "bias", options(seen="none", users="users.csv"))
+    assert (done.users, done.unknown_users) == (2, 0)
+    assert done.notes == (
+        "users.csv: columns: user = 'user_id'",
+        "users.csv: spaces around ids in column 'user_id' are left out",
+    )

@@ -70,6 +70,15 @@ def test_a_matrix_is_named_one_again(tmp_path):
     assert parsed(commands(folder)[0])["matrix"] is True
 
 
+def test_rows_that_were_left_out_are_left_out_again(tmp_path):
+    asked = {"not_rated": ["0", "-1", ""], "missing_ids": "drop", "unknown_ids": "allow"}
+    words = parsed(commands(write_run(tmp_path / "one", asked=asked))[0])
+    assert (words["not_rated"], words["missing_ids"], words["unknown_ids"]) == (["0", "-1", ""], "drop", "allow")
+    words = parsed(commands(write_run(tmp_path / "two"))[0])
+    assert not words["not_rated"]
+    assert words["missing_ids"] is None
+
+
 def test_an_ensemble_is_made_again_by_the_search_and_each_member_with_a_say_by_itself(tmp_path):
     weights = {"pmf": 0.25, "classifier": 0.75, "bias": 0.0}
     found_ones = {**result()["architectures"], "bias": found(), "ensemble": found(config={"weights": weights})}

@@ -59,6 +59,12 @@ def test_two_unknown_ids_are_not_chosen_between():
     assert found("user_id,podcast_id,episode_id,rating", Columns(item="episode_id")).names["item"] == "episode_id"
 
 
+def test_what_is_not_needed_is_not_looked_for():
+    frame = pd.DataFrame([["1", "2", "3"]], columns=["user_id", "group_id", "town_id"])
+    found_ones = find_columns(Table(source="users.csv", frame=frame), Columns(), needed=("user",))
+    assert found_ones.names == {"user": "user_id"}
+
+
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(InputError, match=r"r.csv: two columns are called 'rating'; rename one"):
         found("user,item,rating,time,rating")
