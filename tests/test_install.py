@@ -83,6 +83,7 @@ def test_modules_of_the_users_own_are_not_taken_for_ours(reeltune):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_verb_works_beside_them(reeltune, hostile):
     (hostile / "pairs.csv").write_text("user,item\nu1,i1\nu2,i2\n")
     reeltune("architectures")

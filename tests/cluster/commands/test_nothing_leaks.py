@@ -23,7 +23,7 @@ from reeltune.cluster.search.trial import Trial
 from reeltune.trainables.data.prepared import DataOptions
 from tests.inside import ray_stays
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SPACE = """
 [classifier]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.heads import TOKEN, environment, head_node, kill, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--checkpoint-every", "0.5"]
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
