@@ -26,7 +26,8 @@ def predict_file(model: Path, pairs: str, output: Path, *, columns: Columns) -> 
     known = {"users": predictor.users, "items": predictor.items}
     frame, users, items, times = read_pairs(pairs, **known, columns=columns, timed=predictor.timed)
     check_output(output)
-    frame = frame.assign(prediction=predictor.predict_indices(users, items, times).astype(float).round(5))
+    predictions = predictor.predict_indices(users, items, times).astype(float)
+    frame = frame.assign(prediction=predictions.round(predictor.scale.decimals))
     write_table(frame, output)
     unknown_users, unknown_items = predictor.unknown_indices(users, items)
     return Predicted(pairs=len(frame), unknown_users=unknown_users, unknown_items=unknown_items, output=str(output))

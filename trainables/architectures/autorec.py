@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.sparse import Bags, product
-from reeltune.trainables.architectures.parts.trunk import UNIT
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
@@ -45,7 +44,7 @@ class Model(RatingModel):
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.config, self.shape = config, shape
-        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.unit = shape.scale.quarter
         self.encoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)
         self.hidden_bias = nn.Parameter(torch.zeros(config.hidden))
         self.decoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)

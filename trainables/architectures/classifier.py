@@ -32,7 +32,7 @@ class Model(RatingModel):
     def __init__(self, config: Config, shape: Shape) -> None:
         grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
         super().__init__(grid)
-        self.config = config
+        self.config, self.quarter = config, shape.scale.quarter
         self.users = embedding(shape.users, config.user_width)
         self.items = embedding(shape.items, config.item_width)
         self.layers = nn.Sequential(
@@ -73,7 +73,7 @@ class Model(RatingModel):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The mean of the configured loss."""
         assert self.grid is not None
-        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
+        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width * self.quarter)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         """The vectors, and the head, which has a decay and a share of the learning rate of its own."""

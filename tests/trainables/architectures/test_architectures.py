@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
+from reeltune.trainables.architectures.parts.losses import class_loss
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import split
 from reeltune.trainables.data.scale import Scale
@@ -284,6 +285,17 @@ def test_the_loss_of_ours_with_a_class_head_may_be_cross_entropy(name):
 def test_the_classes_of_ours_cut_each_step_of_the_scale(name, subdivisions):
     grid = fresh(name, subdivisions=subdivisions).grid
     assert grid.tolist() == pytest.approx(STARS.grid(subdivisions).tolist())
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+def test_a_width_of_labels_of_ours_means_the_same_on_any_scale(name):
+    output, ratings = torch.randn(20, 5, generator=torch.manual_seed(1)), torch.arange(1.0, 6).repeat(4)
+    changes = {"loss": "spread_cross_entropy", "subdivisions": 1, "label_width": 0.8}
+    stars, tens = fresh(name, **changes), fresh(name, Scale.of(np.arange(1.0, 6) * 10), **changes)
+    assert tens.loss(output, 10 * ratings).item() == pytest.approx(stars.loss(output, ratings).item())
+    assert stars.loss(output, ratings).item() == pytest.approx(
+        class_loss("spread_cross_entropy", output, ratings, stars.grid, width=0.8).item()
+    )
 
 
 @EVERY

@@ -22,7 +22,6 @@ from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import ParameterGroup, RatingModel
 
 STEPS = 36  # of an epoch, when the defaults were chosen
-UNIT = 4.0  # ratings are in quarters of the scale's span, so that settings found on 1 to 5 stars hold on any scale
 
 
 class TrunkConfig(TrainingConfig):
@@ -180,7 +179,7 @@ class TrunkModel(RatingModel):
         super().__init__(grid)
         self.config, self.shape = config, shape
         self.trunk = Trunk(config, shape) if trunk is None else trunk
-        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.unit = shape.scale.quarter
         self.register_buffer("mean", torch.zeros(()))
 
     @classmethod
