@@ -83,6 +83,11 @@ class RatingModel(nn.Module):
     def finish(self, rows: Tensors, again: "Again", *, seed: int) -> None:
         """Called once after the last step, with the fitted rows, on every worker alike."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of an ended fit, such as an option that had no effect: one line each."""
+        return ()
+
     def item_vectors(self) -> Tensor | None:
         """A vector for each item, shape (items, width), near each other for items that are alike; None without any.
 
