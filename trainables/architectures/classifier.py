@@ -66,6 +66,9 @@ class Model(RatingModel):
             return logits
         return logits + self.product(user[:, : self.common] * item[:, : self.common])
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.users.weight], [self.items.weight]
+
     def item_vectors(self) -> Tensor:
         """The items' table."""
         return self.items.weight

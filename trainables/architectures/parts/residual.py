@@ -24,8 +24,8 @@ from torch import Tensor, nn
 LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
 MOST = 400  # ratings of a user in one process; a longer history is cut up in time
 LEAST_NOISE = 0.05  # the least noise, as a share of the residuals' variance
-# A kernel's squared norm over all pairs counts the pairs that tell its variance: of 100 its standard error is a tenth of
-# the residuals' variance. Of fewer, or of a thousandth of what others have, the variance is noise, of any size.
+# A kernel's squared norm over all pairs counts the pairs that tell its variance: of 100 its standard error is a tenth
+# of the residuals' variance. Of fewer, or of a thousandth of what others have, the variance is noise, of any size.
 LEAST_PAIRS, LEAST_SHARE = 100.0, 1e-3
 FEWEST = 20  # ratings to learn from
 LEAST_SPREAD = 0.01  # of the network's inputs, as a share of the residuals' deviation, or of their variance
@@ -70,7 +70,7 @@ class Residuals(nn.Module):
     def learn(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, held_out: Tensor, q: Tensor) -> None:
         """Fit to rated pairs, of which models that were not fitted on them predict `held_out`; all of shape (ratings,).
 
-        `q` are item vectors, shape (items, width). Draws random numbers. If there is nothing to correct by, `learnt` stays
+        `q` are item vectors, shape (items, width). Draws random numbers. Without anything to correct by, `learnt` stays
         False.
         """
         order = torch.from_numpy(np.lexsort((times.cpu().numpy(), users.cpu().numpy()))).to(users.device)
@@ -155,7 +155,7 @@ class Residuals(nn.Module):
         return torch.cat([plain, plain * alike])
 
     def _apart_and_alike(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Seconds between pairs (rows) and a block's ratings (columns), and cos² of their items, which is a covariance."""
+        """Seconds between pairs (rows) and a block's ratings (columns), and cos² of their items: a covariance."""
         apart = (times[:, None] - self.times[block]).abs().float()
         return apart, (unit[items] @ unit[self.items[block]].T).square()
 
