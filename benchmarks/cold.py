@@ -26,6 +26,8 @@ GROUPS = ("warm", "cold users", "cold items")
 FITS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("`bias`", "bias", {}, True),
     ("`pmf`", "pmf", {}, True),
+    ("`embedding_nn`", "embedding_nn", {}, True),
+    ("`autorec`", "autorec", {}, True),
     ("`svdpp`, ids alone", "svdpp", {}, False),
     ("`svdpp`, ids alone, `id_dropout=0.1`", "svdpp", {"id_dropout": 0.1}, False),
     ("`svdpp`", "svdpp", {}, True),

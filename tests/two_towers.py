@@ -64,6 +64,9 @@ class Model(RatingModel):
             match = match + self.hours(times.div(HOUR, rounding_mode="floor") % 24)[:, 0]
         return self.mean + self.unit * match
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.user_tower[0].weight], [self.item_tower[0].weight]
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         return F.huber_loss(output / self.unit, ratings / self.unit, delta=self.config.patience)
 

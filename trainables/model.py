@@ -20,8 +20,8 @@ class RatingModel(nn.Module):
 
     What every model must do (tests/trainables/architectures/test_architectures.py holds it to that):
 
-    - It is made as `Model(config, shape)`. Index 0 of users and of items is 'unknown': it is rated like a stranger,
-      near the mean.
+    - It is made as `Model(config, shape)`. Index 0 of users and of items is 'unknown'. It and all ids without a fitted
+      rating are rated alike, near the mean and not by their random start: see `tables`.
     - It rates any scale. A class head's `grid` ascends from the scale's lowest rating to its highest. A scalar head
       may rate beyond the scale: decoding clips.
     - In evaluation a pair's output depends on that pair alone, as pairs are rated in chunks, and no random numbers are
@@ -80,8 +80,21 @@ class RatingModel(nn.Module):
     def shrink(self, rate: float) -> None:
         """Weight decay that a parameter group cannot express, at this step's learning rate. Called before each step."""
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The tensors that have a row for each user, and those that have one for each item.
+
+        A fit replaces, in place, the rows of ids without a fitted rating by `mean_of_rated`, before it measures and
+        after the last step. Such a row must have no part in the rating of any rated pair.
+        """
+        return [], []
+
     def finish(self, rows: Tensors, again: "Again", *, seed: int) -> None:
         """Called once after the last step, with the fitted rows, on every worker alike."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of an ended fit, such as an option that had no effect: one line each."""
+        return ()
 
     def item_vectors(self) -> Tensor | None:
         """A vector for each item, shape (items, width), near each other for items that are alike; None without any.
@@ -98,6 +111,16 @@ class RatingModel(nn.Module):
     def serving(cls, config: Any, shape: Shape, weights: dict[str, Tensor]) -> "RatingModel":
         """A model that can load these weights of a `served` one. Their values are not read, only names and shapes."""
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
+
+
+def mean_of_rated(rows: Tensor, counts: Tensor, *, items: bool) -> Tensor:
+    """The row of an id without a rating, of a table of shape (ids, ...), whose ids have `counts` fitted ratings.
+
+    Of users it is the mean of the rated ones' rows. Items' rows are weighted by their ratings: the item of a pair to
+    rate is mostly one that many rate.
+    """
+    weights = (counts if items else counts > 0).to(rows.dtype)
+    return torch.tensordot(weights, rows.detach(), 1) / weights.sum()
 
 
 def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[ParameterGroup]:

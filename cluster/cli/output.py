@@ -97,7 +97,7 @@ def data(described: "DataDescription") -> None:
     if described.columns_line:
         print(described.columns_line)
     print(f"density {described.density:.2%}, mean rating {described.mean:.3f}")
-    print(f"scale {scale.low:g} to {scale.high:g} in steps of {scale.step:g}, {scale.values} values")
+    print(f"scale {scale.text}")
     print(f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped")
     if described.timestamps:
         print(f"rated from {described.timestamps[0]} to {described.timestamps[1]} (UTC)")

@@ -15,6 +15,7 @@ class ScaleDescription(Stored):
     high: float
     step: float
     values: int  # number of distinct ratings
+    text: str  # its ends, and its step or its values, for a person
 
 
 class RepeatedPairs(Stored):
@@ -81,7 +82,9 @@ def describe_data(options: DataOptions) -> DataDescription:
         users=users,
         items=items,
         density=pairs / (users * items),
-        scale=ScaleDescription(low=scale.low, high=scale.high, step=scale.step, values=len(scale.values)),
+        scale=ScaleDescription(
+            low=scale.low, high=scale.high, step=scale.step, values=len(scale.values), text=scale.described()
+        ),
         mean=float(rows.ratings.mean()),
         histogram={f"{value:g}": int(count) for value, count in zip(scale.values, counts, strict=True)},
         repeated_pairs=RepeatedPairs(kept=len(rows) - pairs, dropped=ratings.dropped),

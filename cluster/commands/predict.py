@@ -32,7 +32,8 @@ def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading) -> 
     if PREDICTION in read.frame.columns:
         raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
     check_output(output)
-    rated = predictor.predict_indices(read.users, read.items, read.times).astype(float).round(5)
+    rated = predictor.predict_indices(read.users, read.items, read.times).astype(float)
+    rated = rated.round(predictor.scale.decimals)
     write_table(read.frame.assign(**{PREDICTION: rated}), output)
     unknown_users, unknown_items = predictor.unknown_rows(read.users, read.items)
     return Predicted(

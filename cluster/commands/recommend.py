@@ -113,7 +113,7 @@ def _best(
     order = np.lexsort((-finer.reshape(shape), -ratings.reshape(shape)))[:, :top]
     best = np.take_along_axis(ratings.reshape(shape), order, axis=1)
     rows, ranks = np.nonzero(best > -np.inf)
-    return rows, ranks + 1, order[rows, ranks], best[rows, ranks].astype(float).round(5)
+    return rows, ranks + 1, order[rows, ranks], best[rows, ranks].astype(float).round(predictor.scale.decimals)
 
 
 def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, tuple[str, ...]]:

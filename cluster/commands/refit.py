@@ -45,7 +45,7 @@ def refit(
         shape=prepared.shape,
         decoder=decoder,
     )
-    return fit_all(
+    came = fit_all(
         distinct,
         data,
         workers=workers,
@@ -57,6 +57,16 @@ def refit(
         progress=watch.status if each_epoch else watch.tick,
         trackers=trackers,
     )
+    for line in notes(distinct, came):
+        watch.say(line)
+    return came
+
+
+def notes(orders: list[FitOrder], came: dict[str, Fitted | Lost]) -> list[str]:
+    """What models say of their fits, each line once."""
+    fits = [(order.architecture, came[order.key]) for order in orders]
+    said = [f"note: {name}: {note}" for name, fit in fits if isinstance(fit, Fitted) for note in fit.notes]
+    return list(dict.fromkeys(said))
 
 
 def _about(doing: str, fits: int, lanes: int, workers: int, resources: Resources) -> str:

@@ -115,6 +115,7 @@ class Refit:
             train_loss=self.loss,
             metrics=metrics,
             temperature=temperature,
+            notes=list(self.fit.model.notes),
         )
 
 

@@ -49,7 +49,7 @@ def _test_rows(rows: Rows, prepared: Prepared) -> JudgedRows:
     return JudgedRows(
         count=len(rows),
         users=_users(rows),
-        outside_the_scale=int(((rows.ratings < scale.low) | (rows.ratings > scale.high)).sum()),
+        outside_the_scale=int(scale.outside(rows.ratings).sum()),
         unknown_users=int((~np.isin(rows.users, fitting.users)).sum()),
         unknown_items=int((~np.isin(rows.items, fitting.items)).sum()),
         also_trained_on=prepared.split.test.shared_pairs(fitting),

@@ -14,11 +14,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.sparse import Bags, product
-from reeltune.trainables.architectures.parts.trunk import UNIT
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import RatingModel, batch_for
+from reeltune.trainables.model import RatingModel, batch_for, mean_of_rated
 
 STEPS = 18  # of an epoch, when the defaults were chosen
 
@@ -45,7 +44,7 @@ class Model(RatingModel):
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.config, self.shape = config, shape
-        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.unit = shape.scale.quarter
         self.encoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)
         self.hidden_bias = nn.Parameter(torch.zeros(config.hidden))
         self.decoder = nn.Parameter(torch.randn(shape.users, config.hidden) * config.initial)
@@ -63,7 +62,7 @@ class Model(RatingModel):
         self.by_user = Bags.of(rows.users, rows.items, self.shape.users, distances)
 
     def served(self) -> "Model":
-        return self if self.codes is not None else self._keeping(self._codes())
+        return self if self.codes is not None else self._keeping(self.item_vectors())
 
     @classmethod
     def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> "Model":
@@ -80,13 +79,20 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        code = F.dropout(self.item_vectors().index_select(0, items), self.config.dropout, self.training)
+        codes = self._codes() if self.training else self.item_vectors()
+        code = F.dropout(codes.index_select(0, items), self.config.dropout, self.training)
         match = (code * self.decoder.index_select(0, users)).sum(1)
         return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
 
     def item_vectors(self) -> Tensor:
-        """The codes of all items, shape (items, hidden)."""
-        return self._codes() if self.codes is None else self.codes
+        """The codes of all items, shape (items, hidden); of those without a rating, the mean."""
+        if self.codes is not None:
+            return self.codes
+        codes, counts = self._codes(), self.by_item.sizes
+        return codes.where(counts[:, None] > 0, mean_of_rated(codes, counts, items=True))
+
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.decoder, self.user_bias], [self.item_bias]
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""

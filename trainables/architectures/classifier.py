@@ -32,7 +32,7 @@ class Model(RatingModel):
     def __init__(self, config: Config, shape: Shape) -> None:
         grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
         super().__init__(grid)
-        self.config = config
+        self.config, self.quarter = config, shape.scale.quarter
         self.users = embedding(shape.users, config.user_width)
         self.items = embedding(shape.items, config.item_width)
         self.layers = nn.Sequential(
@@ -66,6 +66,9 @@ class Model(RatingModel):
             return logits
         return logits + self.product(user[:, : self.common] * item[:, : self.common])
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.users.weight], [self.items.weight]
+
     def item_vectors(self) -> Tensor:
         """The items' table."""
         return self.items.weight
@@ -73,7 +76,7 @@ class Model(RatingModel):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The mean of the configured loss."""
         assert self.grid is not None
-        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
+        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width * self.quarter)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         """The vectors, and the head, which has a decay and a share of the learning rate of its own."""

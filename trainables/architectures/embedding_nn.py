@@ -39,6 +39,9 @@ class Model(RatingModel):
         vectors = torch.cat([self.users(users), self.items(items)], 1)
         return into_range(self.layers(vectors)[:, 0], self.scale)
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.users.weight], [self.items.weight]
+
     def item_vectors(self) -> Tensor:
         """The items' table."""
         return self.items.weight

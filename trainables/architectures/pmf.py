@@ -32,6 +32,9 @@ class Model(RatingModel):
         match = (vectors * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1]
         return into_range(match, self.scale)
 
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [self.users.weight], [self.items.weight]
+
     def item_vectors(self) -> Tensor:
         """The items' table, with their biases in the last column."""
         return self.items.weight

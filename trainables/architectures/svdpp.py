@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from reeltune.trainables.architectures.parts.days import Days
-from reeltune.trainables.architectures.parts.residual import Residuals
+from reeltune.trainables.architectures.parts.residual import FEWEST, Residuals
 from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel, match
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
@@ -72,7 +72,7 @@ class Model(TrunkModel):
         if self.days is not None and times is not None:
             user = user + self.days(users, times)
         ratings = self.mean + self.unit * match(user, item, self.mask(users))
-        if self.residuals is None or times is None or self.training or not self.residuals.noise:
+        if self.residuals is None or times is None or self.training or not self.residuals.learnt:
             return ratings
         return ratings + self.residuals.correction(users, items, times, ratings, self._liking())
 
@@ -86,7 +86,7 @@ class Model(TrunkModel):
 
     def finish(self, rows: Tensors, again: Again, *, seed: int) -> None:
         """With `time` "residual", fit once for each fold on the others, and learn from what these fits leave of it."""
-        if self.residuals is None:
+        if self.residuals is None or len(rows) < FEWEST:
             return
         assert rows.times is not None
         without = self.config.model_copy(update={"time": "none"})
@@ -98,6 +98,14 @@ class Model(TrunkModel):
             held_out[out] = predict(model, rows.users[out], rows.items[out])
         torch.manual_seed(seed)  # the same on every worker
         self.residuals.learn(rows.users, rows.items, rows.times, rows.ratings, held_out, self._liking())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if self.residuals is None or self.residuals.learnt:
+            return ()
+        few = len(self.residuals.times) < FEWEST
+        why = f"it needs {FEWEST} ratings" if few else "ratings close in time do not err alike, or too few are close"
+        return (f"time = 'residual' corrects nothing here: {why}",)
 
     def _liking(self) -> Tensor:
         """The items' vectors without their biases, shape (items, factors): alike for items that the same users like."""

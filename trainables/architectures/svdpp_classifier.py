@@ -59,7 +59,7 @@ class Model(TrunkModel):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The mean of the configured loss."""
         assert self.grid is not None
-        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width)
+        return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width * self.unit)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         head = [*self.layers.parameters(), *self.classes.parameters()]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-FEW_NUMBERS = 20  # up to so many distinct numbers are categories
+FEW_NUMBERS = 20  # up to so many distinct numbers are categories, unless nearly each row has its own
 NEARLY_ALL = 0.8  # of the rows: with more distinct values than this, a column names its rows
 MOSTLY = 0.95  # of the values must be numbers for a column of numbers
 LEAST_FLAGS = 5  # so many columns of 0 and 1 side by side are the values of one
@@ -91,9 +91,9 @@ def numbers_of(name: str, text: pd.Series) -> pd.Series | None:
         return None
     numbers = pd.to_numeric(text, errors="coerce").astype("float64") + 0
     numbers = numbers[np.isfinite(numbers.to_numpy())]
-    if len(numbers) < MOSTLY * len(text) or numbers.nunique() <= FEW_NUMBERS:
+    if len(numbers) < MOSTLY * len(text):
         return None
-    return numbers
+    return numbers if numbers.nunique() > FEW_NUMBERS or names_its_rows(numbers) else None
 
 
 def parts_of(text: pd.Series) -> pd.Series | None:

@@ -109,9 +109,12 @@ def _in_order(value: str) -> tuple[float, str]:
 
 
 def _ranges(name: str, numbers: pd.Series) -> Block:
-    """A feature for each of about ten ranges that as many rows have."""
+    """A feature for each of about ten ranges that as many rows have; fewer where that leaves one row for a range."""
     values = numbers.to_numpy()
-    edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf"))
+    count = min(BINS, len(values) // FEWEST_ROWS)
+    if count < 2 or len(np.unique(values)) < 2:
+        return _left_out(name, f"{len(values)} rows are too few for ranges of numbers")
+    edges = np.unique(np.quantile(values, np.arange(1, count) / count, method="inverted_cdf"))
     bins = np.searchsorted(edges, values, side="left")
     labels: list[str] = []
     rows, codes = [], []

@@ -1,5 +1,6 @@
 """The rating scale of a data set: its values, the sigmoid range, and the grids that class heads predict on."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from reeltune.trainables.errors import InputError
 EVEN_POINTS = 33  # the grid of a scale that is no lattice, or has too many values to be classes
 MOST_VALUES = 50
 MOST_STEPS = 128
+NOISE = 1e-6  # of the span: values closer than that are one, written with another rounding
+LEAST_SEEN = 1 / 4  # of a lattice's values, if its step is the gap between no two of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +27,27 @@ class Scale:
     @classmethod
     def of(cls, ratings: np.ndarray) -> "Scale":
         """Read the scale off ratings of shape (n,). Raises InputError where all ratings are the same."""
-        values = np.unique(np.asarray(ratings, dtype=np.float64))
+        values = _values(np.asarray(ratings, dtype=np.float64))
         if len(values) < 2:
             found = f"{values[0]:g}" if len(values) else "none"
             raise InputError(f"ratings need at least two different values to be predicted; found only {found}")
         low, high = float(values[0]), float(values[-1])
-        # Ten digits: 0.3 - 0.2 is 0.09999999999999998 in binary, and the step meant is 0.1.
-        step = float(f"{np.diff(values).min():.10g}")
-        steps = (values - low) / step
-        on_lattice = bool(np.allclose(steps, np.round(steps), atol=1e-6)) and steps[-1] <= MOST_STEPS
-        if len(values) > MOST_VALUES or not on_lattice:
-            even = np.linspace(low, high, EVEN_POINTS)
-            kept = values if len(values) <= MOST_VALUES else even
-            return cls(values=tuple(kept.tolist()), low=low, high=high, step=float(even[1] - low), lattice=False)
-        return cls(values=tuple(values.tolist()), low=low, high=high, step=step, lattice=True)
+        step = _step(values)
+        if step is not None:
+            return cls(values=tuple(values.tolist()), low=low, high=high, step=step, lattice=True)
+        even = np.linspace(low, high, EVEN_POINTS)
+        kept = values if len(values) <= MOST_VALUES else even
+        return cls(values=tuple(kept.tolist()), low=low, high=high, step=float(even[1] - low), lattice=False)
+
+    @property
+    def quarter(self) -> float:
+        """A quarter of the span: 1 for 1 to 5 stars. Settings in quarters mean the same on every scale."""
+        return (self.high - self.low) / 4
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals a rating is written with: five digits of the span, and never fewer than five."""
+        return max(5, 5 - math.floor(math.log10(self.high - self.low)))
 
     @property
     def sigmoid_range(self) -> tuple[float, float]:
@@ -51,7 +61,65 @@ class Scale:
         steps = round((self.high - self.low) / self.step)
         return np.linspace(self.low, self.high, steps * subdivisions + 1)
 
+    def outside(self, ratings: np.ndarray) -> np.ndarray:
+        """Which ratings, of any shape, lie off the scale by more than rounding."""
+        slack = NOISE * (self.high - self.low)
+        return (ratings < self.low - slack) | (ratings > self.high + slack)
+
+    def described(self) -> str:
+        """For a person: the ends, and the step, or the values where they leave gaps."""
+        ends = f"{self.low:g} to {self.high:g}"
+        gaps = np.diff(self.values)
+        if self.lattice and np.allclose(gaps, self.step):
+            return f"{ends} in steps of {self.step:g}, {len(self.values)} values"
+        if not self.lattice and len(gaps) == EVEN_POINTS - 1 and np.allclose(gaps, self.step):
+            return f"{ends}, shown at {EVEN_POINTS} even points: its values are too many, or on no even steps"
+        return f"{ends}, {len(self.values)} values: {', '.join(f'{value:g}' for value in self.values)}"
+
     def nearest(self, ratings: np.ndarray) -> np.ndarray:
         """Map ratings of any shape to the position of the nearest of `values` (the higher one of two)."""
         values = np.asarray(self.values)
         return np.searchsorted((values[1:] + values[:-1]) / 2, ratings, side="right")
+
+
+def _values(ratings: np.ndarray) -> np.ndarray:
+    """The distinct values, ascending: of those that are one but for rounding, the most frequent."""
+    values, counts = np.unique(ratings, return_counts=True)
+    if len(values) < 2:
+        return values
+    noise = NOISE * (values[-1] - values[0])
+    group = np.cumsum(np.diff(values, prepend=values[0]) > noise)
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    last = np.append(first[1:], len(values)) - 1
+    if (values[last] - values[first] > noise).any():  # so many values that they lie side by side
+        return values
+    frequent = np.lexsort((-counts, group))[first]
+    return _plain(values[frequent], noise)
+
+
+def _plain(values: np.ndarray, noise: float) -> np.ndarray:
+    """The values in four decimals or fewer, if those are what was meant: 3.6, which in 32 bits is 3.5999999."""
+    for decimals in range(5):
+        rounded = np.round(values, decimals)
+        if np.abs(rounded - values).max() <= noise:
+            return rounded
+    return values
+
+
+def _step(values: np.ndarray) -> float | None:
+    """The step of the lattice of all these values, ascending; None if they lie on none, or are too many for classes.
+
+    Mostly the smallest gap. Where rare values are missing it may be a whole part of it: 1 for 0, 2 and 5.
+    """
+    if len(values) > MOST_VALUES:
+        return None
+    span, least = values[-1] - values[0], np.diff(values).min()
+    for parts in range(1, MOST_STEPS + 1):
+        steps = round(span * parts / least)
+        if steps > MOST_STEPS or (parts > 1 and len(values) < LEAST_SEEN * (steps + 1)):
+            break
+        places = (values - values[0]) * (steps / span)
+        if np.allclose(places, np.round(places), rtol=0, atol=1e-3):
+            # Ten digits: 0.3 - 0.2 is 0.09999999999999998 in binary, and the step meant is 0.1.
+            return float(f"{span / steps:.10g}")
+    return None

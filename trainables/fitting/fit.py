@@ -14,7 +14,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.schedule import one_cycle
-from reeltune.trainables.model import Architecture, RatingModel
+from reeltune.trainables.model import Architecture, RatingModel, mean_of_rated
 
 
 class Fit:
@@ -114,8 +114,18 @@ class Fit:
         self.loss_sum += loss.detach() / self.world
         self.step += 1
         if self.step == self.steps:
+            self.settle()
             self.model.finish(self.rows, self._again, seed=_mix(self.seed, self.steps))
         return loss.detach()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Give ids without a fitted rating the mean row of the rated ones. What is fitted does not depend on it."""
+        of_users, of_items = self.model.tables()
+        for tables, ids, items in ((of_users, self.rows.users, False), (of_items, self.rows.items, True)):
+            for table in tables:
+                counts = torch.bincount(ids, minlength=len(table))
+                table[counts == 0] = mean_of_rated(table, counts, items=items)
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
         """A model of the same architecture, fitted with this configuration on these of the rows: see `Again`."""

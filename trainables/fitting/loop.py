@@ -76,7 +76,10 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
     epoch = (fit.step - 1) // fit.steps_per_epoch + 1
     if not math.isfinite(loss):
         raise FitFailed(f"the training loss is {loss} in epoch {epoch}")
-    validation = None if held_out is None else evaluate(fit, held_out, decoder=decoder)
+    validation = None
+    if held_out is not None:
+        fit.settle()
+        validation = evaluate(fit, held_out, decoder=decoder)
     if validation is not None and not math.isfinite(validation.of("mean") + validation.of("argmax")):
         raise FitFailed(f"the validation error is {validation.of('mean')} in epoch {epoch}")
     return Report(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
+from reeltune.trainables.architectures.parts.losses import class_loss
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import split
 from reeltune.trainables.data.scale import Scale
@@ -286,6 +287,17 @@ def test_the_classes_of_ours_cut_each_step_of_the_scale(name, subdivisions):
     assert grid.tolist() == pytest.approx(STARS.grid(subdivisions).tolist())
 
 
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+def test_a_width_of_labels_of_ours_means_the_same_on_any_scale(name):
+    output, ratings = torch.randn(20, 5, generator=torch.manual_seed(1)), torch.arange(1.0, 6).repeat(4)
+    changes = {"loss": "spread_cross_entropy", "subdivisions": 1, "label_width": 0.8}
+    stars, tens = fresh(name, **changes), fresh(name, Scale.of(np.arange(1.0, 6) * 10), **changes)
+    assert tens.loss(output, 10 * ratings).item() == pytest.approx(stars.loss(output, ratings).item())
+    assert stars.loss(output, ratings).item() == pytest.approx(
+        class_loss("spread_cross_entropy", output, ratings, stars.grid, width=0.8).item()
+    )
+
+
 @EVERY
 def test_the_same_pair_is_rated_alike_whatever_is_beside_it(name):
     model = fresh(name)
@@ -347,6 +359,52 @@ def test_the_unknown_pair_is_rated_too(name, two_tastes):
     output = predict(fit.model, torch.zeros_like(strangers.users), torch.zeros_like(strangers.items))
     rating = decode(output, fit.model.grid, shape.scale, decoder="mean", temperature=1.0)
     assert rating.item() == pytest.approx(3, abs=1.2)
+
+
+def kind_and_unkind(seed=0):
+    """Who rates 30 items of different quality, 60 users of different kindness, and nothing else: rows and shape.
+
+    The last 10 users, and the last 6 items, have no rating among the fitted rows, the first part of three. The second
+    has those of the unrated users (of rated items), the third those of the unrated items (by rated users).
+    """
+    draw = np.random.default_rng(seed)
+    users, items = (axis.ravel() for axis in np.meshgrid(np.arange(1, 61), np.arange(1, 31), indexing="ij"))
+    tastes = draw.normal(0, 0.3, 61)[users] + draw.uniform(2.5, 5, 31)[items] + draw.normal(0, 0.5, len(users))
+    rows = rows_of(users, items, tastes.round().clip(1, 5))
+    new_user, new_item = users > 50, items > 24
+    parts = (~new_user & ~new_item, new_user & ~new_item, ~new_user & new_item)
+    return [rows.take(np.flatnonzero(part)) for part in parts], Shape(users=61, items=31, scale=STARS)
+
+
+@EVERY
+def test_ids_without_a_rating_are_rated_alike_and_near_the_mean(name):
+    (rows, of_users, of_items), shape = kind_and_unkind()
+    config = config_of(name, **{**EXPECTED[name].small, "epochs": 12, "batch_size": 128, "learning_rate": 2e-2})
+    fit = Fit(MODELS[name], config, shape, rows, seed=1)
+    *_, last = loop.run(fit, validation=of_users)
+    every = torch.arange(61).repeat_interleave(31), torch.arange(31).repeat(61)
+    table = predict(fit.model, *every).reshape(61, 31, -1)
+    for unrated in range(51, 61):
+        assert torch.equal(table[unrated], table[0])
+    for unrated in range(25, 31):
+        assert torch.equal(table[:, unrated], table[:, 0])
+    mean = rows.ratings.mean()
+    assert last.validation.of("argmax") < np.square(of_users.ratings - mean).mean()
+    error = loop.evaluate(fit, on_device(of_items, fit.device), decoder="argmax").of("argmax")
+    assert error < 1.1 * np.square(of_items.ratings - mean).mean()
+
+
+@EVERY_TRAINED
+def test_to_settle_ids_without_a_rating_changes_no_rating_of_others(name):
+    (rows, _, _), shape = kind_and_unkind()
+    config = config_of(name, **{**EXPECTED[name].small, **dropping(name, 0), "epochs": 3, "batch_size": 128})
+    once, often = (Fit(MODELS[name], config, shape, rows, seed=1) for _ in range(2))
+    for _ in range(once.steps):
+        once.advance()
+        often.settle()
+        often.advance()
+    for (key, one), other in zip(once.model.state_dict().items(), often.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other), key
 
 
 @EVERY

@@ -1,5 +1,7 @@
 """Time as an option of `svdpp`: a world in which the day, or the page, decides how somebody rates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -103,6 +105,39 @@ def test_without_time_nothing_of_it_is_kept(parts):
     fit, _ = fitted(parts.train)
     assert not fit.model.timed
     assert not [name for name in fit.model.served().state_dict() if name.startswith(("days", "residuals"))]
+
+
+@pytest.mark.parametrize("count", [2, 5, 19])
+def test_of_too_few_ratings_the_correction_is_nothing_and_says_so(count, parts):
+    fit, _ = fitted(parts.train.take(np.arange(count)), time="residual")
+    assert not fit.model.residuals.learnt
+    assert fit.model.notes == ("time = 'residual' corrects nothing here: it needs 20 ratings",)
+
+
+def test_where_time_tells_nothing_the_correction_is_nothing_and_says_so(parts):
+    draw = np.random.default_rng(0)
+    ratings = draw.integers(1, 6, len(parts.train)).astype(float)
+    fit, _ = fitted(replace(parts.train, ratings=ratings, timestamps=np.arange(len(ratings)) * 10**8), time="residual")
+    (note,) = fit.model.notes
+    assert "corrects nothing here: ratings close in time do not err alike" in note
+    pairs = on_device(parts.validation, fit.device)
+    first, later = (predict(fit.model, pairs.users, pairs.items, pairs.times + more) for more in (0, 10**9))
+    assert torch.equal(first, later)
+
+
+def test_a_fit_that_time_corrects_has_nothing_to_say(parts):
+    fit, _ = fitted(parts.train, time="residual")
+    assert fit.model.notes == ()
+
+
+def test_a_correction_is_the_same_in_any_unit_of_ratings(parts):
+    fit, _ = fitted(parts.train, time="residual")
+    shape = replace(SHAPE, scale=Scale.of(np.arange(1.0, 6.0) * 16))
+    large = Fit(svdpp, fit.config, shape, replace(parts.train, ratings=parts.train.ratings * 16), seed=1)
+    list(loop.run(large))
+    pairs = on_device(parts.validation, fit.device)
+    of_stars, of_large = (predict(one.model, pairs.users, pairs.items, pairs.times) for one in (fit, large))
+    assert torch.allclose(of_large / 16, of_stars, atol=0.02)
 
 
 def test_residuals_come_from_fits_that_did_not_see_their_rows(parts, monkeypatch):

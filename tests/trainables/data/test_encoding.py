@@ -103,6 +103,29 @@ def test_many_numbers_are_ranges_of_as_many_rows():
     assert rows[100] == {"age=90-99": 1}
 
 
+@pytest.mark.parametrize("count", [4, 12, 20, 21, 1000])
+@pytest.mark.parametrize("step", [7, 0.37])
+def test_numbers_that_are_all_distinct_are_ranges(count, step):
+    rows, column = encoded(np.random.default_rng(0).permutation(count) * step, name="price")
+    assert (column.kind, column.left_out) == ("number", "")
+    assert column.features == min(BINS, count // 2)
+    assert all(len(row) == 1 for place, row in rows.items() if place)
+    sizes = np.unique([next(iter(row)) for place, row in rows.items() if place], return_counts=True)[1]
+    assert sizes.min() >= 2
+    assert sizes.max() <= sizes.min() + 1
+
+
+@pytest.mark.parametrize("ids", [1, 2, 3])
+def test_of_too_few_rows_numbers_are_left_out_and_it_is_said(ids):
+    _, column = encoded(np.arange(30.0), name="price", indices=np.arange(30) % ids + 1)
+    assert column.left_out == f"{ids} rows are too few for ranges of numbers"
+
+
+@pytest.mark.parametrize("name", ["shop_id", "code", "tmdbId"])
+def test_numbers_that_name_their_rows_are_left_out_and_it_is_said(name):
+    assert encoded(np.arange(1000, 1100), name=name)[1].left_out == "100 distinct values in 100 rows"
+
+
 def test_a_range_of_one_number_is_named_by_it():
     values = [1990.0] * 50 + [float(year) for year in range(1991, 2016)] * 2
     assert names(values, name="year")[0] == ["year=1990"]

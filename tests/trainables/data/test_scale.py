@@ -71,6 +71,67 @@ def test_tenths_stored_in_32_bits_are_tenths():
     assert len(scale.grid(1)) == 41
 
 
+@pytest.mark.parametrize("noisy", [3.0000000001, 2.9999999, 1.0000000001, 0.9999999999, 5.000001])
+def test_one_rating_that_is_off_by_rounding_changes_nothing(noisy):
+    ratings = np.append(np.tile(WHOLE, 16_000), noisy)
+    assert Scale.of(ratings) == Scale.of(WHOLE)
+    assert Scale.of(ratings * 1e-6).values == pytest.approx(WHOLE * 1e-6)
+
+
+def test_values_a_little_more_than_rounding_apart_are_two():
+    assert len(Scale.of(np.append(WHOLE, 3.0001)).values) == 6
+
+
+@pytest.mark.parametrize("noise", [0, 1e-9])
+def test_tenths_read_from_32_bits_are_the_scale_of_tenths(noise):
+    stored = np.tile(TENTHS.astype(np.float32).astype(np.float64), 9)
+    stored += np.random.default_rng(0).normal(0, 1, len(stored)) * noise
+    assert Scale.of(stored) == Scale.of(TENTHS)
+    assert Scale.of(np.append(stored, 3.6)) == Scale.of(TENTHS)
+    assert not Scale.of(stored).outside(stored).any()
+
+
+def test_ratings_side_by_side_are_not_taken_for_one():
+    scale = Scale.of(np.random.default_rng(0).uniform(0, 1, 3_000_000))
+    assert not scale.lattice
+    assert (scale.low, scale.high) == pytest.approx((0, 1), abs=1e-4)
+    assert len(scale.values) == 33
+
+
+@pytest.mark.parametrize(
+    ("seen", "step"), [([-3, 0, 2, 4, 7, 10, 12], 1), ([0, 2, 5], 1), ([1, 2.5, 4.5], 0.5), ([1, 3, 5], 2)]
+)
+def test_a_lattice_is_found_though_rare_values_are_missing(seen, step):
+    scale = Scale.of(np.array(seen, dtype=float))
+    assert scale.lattice
+    assert scale.step == step
+    assert scale.values == tuple(seen)
+
+
+def test_a_rating_off_the_scale_is_outside_and_one_off_by_rounding_is_not():
+    found = Scale.of(WHOLE).outside(np.array([0.9, 1 - 1e-7, 1, 5 + 1e-7, 5.1]))
+    assert found.tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "said"),
+    [
+        (WHOLE, "1 to 5 in steps of 1, 5 values"),
+        (HALVES, "0.5 to 5 in steps of 0.5, 10 values"),
+        ([-3, 0, 2, 4, 7, 10], "-3 to 10, 6 values: -3, 0, 2, 4, 7, 10"),
+        ([1, 2, 2.7, 5], "1 to 5, 4 values: 1, 2, 2.7, 5"),
+        (np.arange(101), "0 to 100, shown at 33 even points: its values are too many, or on no even steps"),
+    ],
+)
+def test_gaps_in_a_scale_are_shown_as_values(ratings, said):
+    assert Scale.of(np.array(ratings, dtype=float)).described() == said
+
+
+@pytest.mark.parametrize(("ratings", "decimals"), [(WHOLE, 5), (TEN, 5), ([0, 1e5], 5), ([0, 0.5], 6), ([0, 4e-6], 11)])
+def test_ratings_are_written_with_five_digits_of_the_span(ratings, decimals):
+    assert Scale.of(np.array(ratings, dtype=float)).decimals == decimals
+
+
 @pytest.mark.parametrize(("ratings", "found"), [([3.0, 3.0], "only 3"), ([], "only none")])
 def test_one_value_is_no_scale(ratings, found):
     with pytest.raises(InputError, match=found):

@@ -57,10 +57,18 @@ def normalised(norm, part):
     return {"output": output.detach(), "gradient": values.grad, **norm.state_dict()}
 
 
+def many(kind):
+    """More rows than 16 bits count to, far from 0 beside their spread."""
+    return (torch.randn(601, 4, generator=torch.Generator().manual_seed(0)) + 8).to(kind)
+
+
 def work(rank, port, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     added = from_sums(add_up(summed(rank)), scalar=True)
+    halves = BatchNorm(4)
+    output = halves(many(torch.bfloat16)[rank * 301 : 301 + rank * 300])
+    torch.save({"output": output.detach(), **halves.state_dict()}, f"{folder}/half{rank}.pt")
     torch.save(normalised(BatchNorm(4), slice(rank * 20, 20 + rank * 13)), f"{folder}/norm{rank}.pt")
     torch.save([added, *(fitted(*case) for case in CASES)], f"{folder}/{rank}.pt")
     dist.destroy_process_group()
@@ -108,6 +116,17 @@ def test_batch_norm_over_uneven_workers_is_torchs_over_all_rows(folder):
     for key in ("running_mean", "running_var", "num_batches_tracked"):
         assert torch.equal(first[key], second[key])
         assert torch.allclose(first[key], alone[key], atol=1e-5), key
+
+
+def test_batch_norm_of_16_bits_sums_over_workers_in_32(folder):
+    alone = nn.BatchNorm1d(4)
+    output = alone(many(torch.bfloat16).float()).detach()
+    first, second = (torch.load(folder / f"half{rank}.pt", weights_only=True) for rank in range(2))
+    found = torch.cat([first["output"], second["output"]])
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), output, atol=0.02)
+    for key in ("running_mean", "running_var"):
+        assert torch.allclose(first[key], alone.state_dict()[key], rtol=1e-4), key
 
 
 def test_metrics_added_up_over_uneven_parts_are_exactly_those_of_the_whole(one, two):

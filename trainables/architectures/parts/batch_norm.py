@@ -16,6 +16,7 @@ class BatchNorm(nn.BatchNorm1d):
         """Normalise values of shape (rows, width) over the rows of all workers."""
         if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
             return super().forward(values)
+        given, values = values.dtype, values.float()  # 16 bits count no further than 256
         count = values.new_full((1,), len(values))
         # Unlike dist.all_reduce, this one passes gradients back to every worker's rows.
         total = all_reduce(torch.cat([values.sum(0), values.square().sum(0), count]))
@@ -23,7 +24,7 @@ class BatchNorm(nn.BatchNorm1d):
         mean = total[:width] / rows
         variance = (total[width:-1] / rows - mean.square()).clamp(min=0)
         self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
-        return (values - mean) / (variance + self.eps).sqrt() * self.weight + self.bias
+        return ((values - mean) / (variance + self.eps).sqrt() * self.weight + self.bias).to(given)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         """Update the running statistics, both of shape (width,), which evaluation uses."""

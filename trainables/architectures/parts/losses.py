@@ -87,5 +87,8 @@ class ClassHeadConfig(TrainingConfig):
     subdivisions: Subdivisions = Field(1, description="classes per step of the scale")
     loss: Loss = Field("cross_entropy", description="what the classes' logits learn from a rating")
     label_width: float = Field(
-        0.5, gt=0, le=1e6, description="deviation of the labels in rating units, of spread_cross_entropy and reverse_kl"
+        0.5,
+        gt=0,
+        le=1e6,
+        description="deviation of the labels, in quarters of the scale, of spread_cross_entropy and reverse_kl",
     )

@@ -2,7 +2,7 @@
 
 The residuals of models that were not fitted on them are modelled, for each user, as draws from
 
-    GP(0, Σ_l [s_l + c_l max(0, cos(q_i, q_j))²] exp(-|t_i - t_j| / l)) + noise of variance v
+    GP(0, Σ_l [s_l + c_l cos²(q_i, q_j)] exp(-|t_i - t_j| / l)) + noise of variance v
 
 with lengths l from seconds to a season and item vectors q (Rasmussen & Williams 2006, chapter 2). The variances
 s, c >= 0 are fitted to the products of pairs of a user's residuals (method of moments, non-negative least squares).
@@ -24,6 +24,11 @@ from torch import Tensor, nn
 LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
 MOST = 400  # ratings of a user in one process; a longer history is cut up in time
 LEAST_NOISE = 0.05  # the least noise, as a share of the residuals' variance
+# A kernel's squared norm over all pairs counts the pairs that tell its variance: of 100 its standard error is a tenth
+# of the residuals' variance. Of fewer, or of a thousandth of what others have, the variance is noise, of any size.
+LEAST_PAIRS, LEAST_SHARE = 100.0, 1e-3
+FEWEST = 20  # ratings to learn from
+LEAST_SPREAD = 0.01  # of the network's inputs, as a share of the residuals' deviation, or of their variance
 SEEN = 4.0  # standard deviations, beyond which the network's inputs are clipped
 HIDDEN, EPOCHS, BATCH, RATE = 24, 12, 1024, 1e-2
 
@@ -56,11 +61,17 @@ class Residuals(nn.Module):
             *(nn.Linear(3, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 1))
         ).requires_grad_(False)
 
+    @property
+    def learnt(self) -> bool:
+        """Whether there is anything to correct by."""
+        return bool(self.noise)
+
     @torch.no_grad()
     def learn(self, users: Tensor, items: Tensor, times: Tensor, ratings: Tensor, held_out: Tensor, q: Tensor) -> None:
         """Fit to rated pairs, of which models that were not fitted on them predict `held_out`; all of shape (ratings,).
 
-        `q` are item vectors, shape (items, width). Draws random numbers.
+        `q` are item vectors, shape (items, width). Draws random numbers. Without anything to correct by, `learnt` stays
+        False.
         """
         order = torch.from_numpy(np.lexsort((times.cpu().numpy(), users.cpu().numpy()))).to(users.device)
         self.times.copy_(times[order])
@@ -70,6 +81,8 @@ class Residuals(nn.Module):
         torch.cumsum(counts, 0, out=self.offsets[1:])
         unit = F.normalize(q, dim=1)
         self._find_variances(unit)
+        if not self.learnt:
+            return
         mean, variance = self._left_out(unit)
         self._train(held_out[order], mean, variance)
 
@@ -94,15 +107,13 @@ class Residuals(nn.Module):
             products = self.residuals[block][upper[0]] * self.residuals[block][upper[1]]
             gram += (pairs @ pairs.T).double().cpu().numpy()
             moments += (pairs @ products).double().cpu().numpy()
-        # Lengths between which no time differences lie have the same kernels. Solve in the axes that differ.
-        sizes, axes = np.linalg.eigh(gram)
-        kept = sizes > 1e-6 * max(sizes[-1], 1e-12)
-        root = np.sqrt(sizes[kept])[:, None] * axes[:, kept].T
-        found, _ = nnls(root, (axes[:, kept].T @ moments) / np.sqrt(sizes[kept]))
+        total = float(self.residuals.double().square().mean())
+        found = variances(gram, moments, most=(1 - LEAST_NOISE) * total)
+        if not found.any():
+            return
         self.plain.copy_(torch.from_numpy(found[: len(LENGTHS)]))
         self.similar.copy_(torch.from_numpy(found[len(LENGTHS) :]))
-        total = self.residuals.var()
-        self.noise.copy_(torch.maximum(total - found.sum(), LEAST_NOISE * total))
+        self.noise.fill_(total - found.sum())
 
     def _left_out(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of each residual given the user's others (Rasmussen & Williams 2006, 5.12)."""
@@ -144,15 +155,20 @@ class Residuals(nn.Module):
         return torch.cat([plain, plain * alike])
 
     def _apart_and_alike(self, block: slice, items: Tensor, times: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-        """Seconds between pairs (rows) and a block's ratings (columns), and max(0, cos)² of their items."""
+        """Seconds between pairs (rows) and a block's ratings (columns), and cos² of their items: a covariance."""
         apart = (times[:, None] - self.times[block]).abs().float()
-        return apart, (unit[items] @ unit[self.items[block]].T).clamp(min=0).square()
+        return apart, (unit[items] @ unit[self.items[block]].T).square()
 
     def _train(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> None:
         """Train the network to predict the residuals less the process's mean."""
         inputs = torch.stack([ratings, mean, variance], 1)
         self.centre.copy_(inputs.mean(0))
-        self.spread.copy_(inputs.std(0).clamp(min=1e-6))
+        deviation = float(self.residuals.square().mean().sqrt())
+        least = LEAST_SPREAD * inputs.new_tensor([deviation, deviation, deviation**2])
+        spread = inputs.std(0)
+        # The network has learnt nothing of an input that hardly varied, so it is to be 0 wherever it is asked for.
+        self.spread.copy_(spread.where(spread > least, torch.inf))
+        self.spread[1] = spread[1].maximum(least[1])
         inputs = self._scaled(inputs)
         left = (self.residuals - mean) / self.spread[1]
         batch = min(BATCH, len(left))
@@ -201,6 +217,26 @@ class Residuals(nn.Module):
                 inside = places[block_of == number]
                 if len(inside):
                     yield block, inside
+
+
+def variances(gram: np.ndarray, moments: np.ndarray, *, most: float) -> np.ndarray:
+    """The x ≥ 0 with Σx ≤ `most` that minimises xᵀ gram x - 2 moments·x; shape (kernels,)."""
+    found = np.zeros(len(moments))
+    pairs = gram.diagonal()
+    told = np.flatnonzero(pairs >= max(LEAST_PAIRS, LEAST_SHARE * pairs.max()))
+    if not len(told):
+        return found
+    # Lengths between which no time differences lie have the same kernels. Solve in the axes that differ.
+    sizes, axes = np.linalg.eigh(gram[np.ix_(told, told)])
+    kept = sizes > 1e-6 * sizes[-1]
+    root = np.sqrt(sizes[kept])[:, None] * axes[:, kept].T
+    target = (axes[:, kept].T @ moments[told]) / np.sqrt(sizes[kept])
+    found[told], _ = nnls(root, target)
+    if found.sum() > most:  # then Σx = most at the optimum: a row of great weight asks for it
+        weight = 1e3 * np.sqrt(sizes[-1])
+        found[told], _ = nnls(np.vstack([root, np.full(len(told), weight)]), np.append(target, weight * most))
+        found *= most / found.sum()
+    return found
 
 
 def _cut(start: int, end: int) -> Iterator[slice]:

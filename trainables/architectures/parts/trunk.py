@@ -22,7 +22,6 @@ from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import ParameterGroup, RatingModel
 
 STEPS = 36  # of an epoch, when the defaults were chosen
-UNIT = 4.0  # ratings are in quarters of the scale's span, so that settings found on 1 to 5 stars hold on any scale
 
 
 class TrunkConfig(TrainingConfig):
@@ -61,8 +60,8 @@ class Trunk(nn.Module):
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
         by_user = Bags.of(users, items, self.shape.users).cut()
         by_item = Bags.of(items, users, self.shape.items).cut()
-        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features)
-        self.item_half = half(by_item, by_user, self.config.exponent, self.shape.item_features)
+        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, items=False)
+        self.item_half = half(by_item, by_user, self.config.exponent, self.shape.item_features, items=True)
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Map pairs of indices, shape (batch,), to user and item vectors, shape (batch, factors + 1).
@@ -89,7 +88,7 @@ class Trunk(nn.Module):
         """The vectors P and Q of all ids.
 
         An id without a fitted rating has its features and the vector of 'unknown': what dropped ids have learnt, or,
-        without `id_dropout`, the mean of the rated ids.
+        without `id_dropout`, the mean of the rated ids (`mean_of_rated`).
         """
         learnt = self.config.id_dropout > 0
         users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)
@@ -180,7 +179,7 @@ class TrunkModel(RatingModel):
         super().__init__(grid)
         self.config, self.shape = config, shape
         self.trunk = Trunk(config, shape) if trunk is None else trunk
-        self.unit = (shape.scale.high - shape.scale.low) / UNIT
+        self.unit = shape.scale.quarter
         self.register_buffer("mean", torch.zeros(()))
 
     @classmethod

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reeltune.trainables.architectures.parts import residual
-from reeltune.trainables.architectures.parts.residual import LENGTHS, Residuals
+from reeltune.trainables.architectures.parts.residual import LENGTHS, Residuals, variances
 
 USERS, PAGES, ON_A_PAGE = 40, 12, 6
 
@@ -23,12 +23,12 @@ def world(*, together, noise=0.3, seed=0):
     return columns, torch.tensor(common).float()
 
 
-def learnt(columns, held_out=None):
+def learnt(columns, held_out=None, q=None):
     users, items, times, residuals = columns
     torch.manual_seed(0)
-    process = Residuals(USERS + 2, len(users))
+    process = Residuals(max(USERS, int(users.max())) + 2, len(users))
     base = torch.full_like(residuals, 3.0) if held_out is None else held_out
-    process.learn(users, items, times, base + residuals, base, vectors())
+    process.learn(users, items, times, base + residuals, base, vectors() if q is None else q)
     return process
 
 
@@ -36,9 +36,10 @@ def vectors():
     return torch.eye(30, 4)
 
 
-def corrections(process, columns, base=3.0):
+def corrections(process, columns, base=3.0, q=None):
     users, items, times, _ = columns
-    return process.correction(users, items, times, torch.full((len(users),), base), vectors())
+    q = vectors() if q is None else q
+    return process.correction(users, items, times, torch.full((len(users),), base), q)
 
 
 def test_a_rating_of_the_same_page_errs_as_the_others_do():
@@ -104,6 +105,106 @@ def test_what_it_has_learnt_goes_through_a_state_dict():
     assert not empty.noise
     empty.load_state_dict(process.state_dict())
     assert torch.equal(corrections(process, columns), corrections(empty, columns))
+
+
+DRIFTS = {"of all items": (0.25, 0.0), "of similar items": (0.05, 0.25)}
+
+
+def drifting(*, gap, drift, users=60, each=60, items=50, noise=0.25, seed=0):
+    """Users whose residuals are draws of the process itself, about 1.5 gaps from one rating to the next.
+
+    The columns, the items' vectors of 4 dimensions, and the covariance of any two of a user's ratings.
+    """
+    draw = np.random.default_rng(seed)
+    q = draw.normal(size=(items, 4))
+    unit = q / np.linalg.norm(q, axis=1, keepdims=True)
+    plain, similar = drift
+
+    def covariance(first, second):
+        (of, at), (by, then) = first, second
+        return np.exp(-np.abs(at[:, None] - then) / (30 * gap)) * (plain + similar * (unit[of] @ unit[by].T) ** 2)
+
+    columns = []
+    for user in range(1, users + 1):
+        times = np.cumsum(np.round(gap * (0.5 + draw.exponential(1, each)))).astype(np.int64)
+        rated = draw.integers(0, items, each)
+        own = covariance((rated, times), (rated, times)) + noise * np.eye(each)
+        columns.append((np.full(each, user), rated, times, np.linalg.cholesky(own) @ draw.normal(size=each)))
+    return [np.concatenate(column) for column in zip(*columns, strict=True)], torch.tensor(q).float(), covariance
+
+
+def best_possible(fitted, rest, covariance, noise=0.25):
+    """What the process's mean is for who knows the covariance."""
+    found = np.zeros(len(rest[0]))
+    for user in np.unique(rest[0]):
+        known, asked = fitted[0] == user, rest[0] == user
+        of_known, of_asked = ((rows[1][inside], rows[2][inside]) for rows, inside in ((fitted, known), (rest, asked)))
+        own = covariance(of_known, of_known) + noise * np.eye(known.sum())
+        found[asked] = covariance(of_asked, of_known) @ np.linalg.solve(own, fitted[3][known])
+    return found
+
+
+@pytest.mark.parametrize("drift", DRIFTS.values(), ids=DRIFTS)
+@pytest.mark.parametrize("gap", [5, 60, 3600, 100_000])
+def test_at_any_pace_of_rating_a_drift_is_corrected_to_within_a_fifth_of_what_is_possible(gap, drift):
+    columns, q, covariance = drifting(gap=gap, drift=drift)
+    out = np.random.default_rng(1).random(len(columns[0])) < 0.25
+    fitted, rest = ([column[inside] for column in columns] for inside in (~out, out))
+    process = learnt([torch.tensor(fitted[0]), *map(torch.tensor, fitted[1:3]), torch.tensor(fitted[3]).float()], q=q)
+    found = corrections(process, [*map(torch.tensor, rest[:3]), None], q=q).numpy()
+    error, best = (np.square(rest[3] - guess).mean() for guess in (found, best_possible(fitted, rest, covariance)))
+    alone = np.square(rest[3]).mean()
+    assert alone - best > 0.12
+    assert alone - error > 0.8 * (alone - best)
+    assert process.plain.sum() + process.similar.sum() + process.noise == pytest.approx(np.square(fitted[3]).mean())
+
+
+def test_item_vectors_of_few_dimensions_make_a_covariance():
+    draw = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(1, USERS + 1), 50), draw.integers(0, 30, 50 * USERS)
+    angle = draw.uniform(0, 2 * np.pi, 30)
+    q = torch.tensor(np.stack([np.cos(angle), np.sin(angle)], 1)).float()
+    liking = draw.normal(0, 1, (USERS + 1, 3))
+    squares = np.stack([np.cos(angle) ** 2, np.sin(angle) ** 2, np.sin(2 * angle) / 2**0.5], 1)  # whose product is cos²
+    residuals = (liking[users] * squares[items]).sum(1) + draw.normal(0, 0.1, len(users))
+    columns = [torch.tensor(users), torch.tensor(items), torch.tensor(users * 0), torch.tensor(residuals).float()]
+    found = corrections(learnt(columns, q=q), columns, q=q)
+    assert (found - columns[3]).square().mean() < 0.3 * columns[3].square().mean()
+
+
+@pytest.mark.parametrize("users", [1, 5])
+def test_a_thousand_ratings_of_one_second_that_all_err_alike_are_corrected(users):
+    columns = [torch.arange(1000) % users + 1, torch.arange(1000) % 30, torch.zeros(1000).long(), torch.ones(1000)]
+    found = corrections(learnt(columns), columns)
+    assert torch.allclose(found, torch.ones(1000), atol=0.1)
+
+
+@pytest.mark.parametrize("residuals", [torch.zeros(900), torch.arange(900) % 2 * 2.0 - 1], ids=["no error", "noise"])
+def test_where_nothing_errs_alike_nothing_is_learnt(residuals):
+    columns = [torch.arange(900) // 30 + 1, torch.arange(900) % 30, torch.arange(900) % 30, residuals]
+    assert not learnt(columns).learnt
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_rating_or_two_tell_nothing(rows):
+    columns = [torch.ones(rows).long(), torch.ones(rows).long(), torch.zeros(rows).long(), torch.ones(rows)]
+    assert not learnt(columns).learnt
+
+
+def test_a_kernel_that_is_nearly_nothing_has_no_variance():
+    gram = np.diag([1e6, 1e-9])
+    assert variances(gram, np.array([2e5, 1.0]), most=1.0).tolist() == pytest.approx([0.2, 0])
+
+
+def test_variances_sum_to_no_more_than_there_is():
+    gram, moments = np.array([[2e6, 1e6], [1e6, 1e6]]), np.array([4e6, 2.4e6])
+    assert variances(gram, moments, most=5.0).tolist() == pytest.approx([1.6, 0.8])
+    # On Σx = 2 it is 2 x² - 1.6 x that is least, x being the first, at 1.6.
+    bounded = variances(gram, moments, most=2.0)
+    assert bounded.sum() == pytest.approx(2.0)
+    at = np.linspace(0, 2, 2001)
+    costs = [np.array([x, 2 - x]) @ gram @ [x, 2 - x] - 2 * moments @ [x, 2 - x] for x in at]
+    assert bounded[0] == pytest.approx(at[np.argmin(costs)], abs=2e-3)
 
 
 def test_lengths_reach_from_a_page_to_a_season():
