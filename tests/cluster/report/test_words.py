@@ -39,7 +39,7 @@ def test_each_word_has_its_sentence(word, gain, said):
 def test_the_undecided_say_what_is_missing():
     lacking = found(verdict="undecided", missing="these 51 users count like 2: one user has 50% of the rows")
     line = verdict_line("x", lacking, result(), "argmax")
-    assert "0.0400); these 51 users count like 2: one user has 50% of the rows; over the tuned pmf" in line
+    assert "0.0400); these 51 users count like 2: one user has 50% of the rows; over damped means" in line
     assert "count like" not in verdict_line("x", lacking.model_copy(update={"verdict": "beats"}), result(), "argmax")
 
 
