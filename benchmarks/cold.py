@@ -8,6 +8,7 @@ ones of held-out rows of cold users (of warm items), of cold items (by warm user
 """
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def errors_of(
     draw = np.random.default_rng(split_seed)
     users, items = (draw.random(count) < SHARE for count in (prepared.shape.users, prepared.shape.items))
     warm = fitting.take(np.flatnonzero(~users[fitting.users] & ~items[fitting.items]))
-    architecture, shape = ARCHITECTURES[name], prepared.shape
+    architecture, shape = ARCHITECTURES[name], replace(prepared.shape, rare_items=0)  # they are new, and not rare
     config = architecture.reference(shape).model_copy(update=changes)
     fit = Fit(architecture, config, shape, warm, seed=arguments.seed)
     for _ in run(fit):

@@ -21,7 +21,7 @@ class RatingModel(nn.Module):
     What every model must do (tests/trainables/architectures/test_architectures.py holds it to that):
 
     - It is made as `Model(config, shape)`. Index 0 of users and of items is 'unknown'. It and all ids without a fitted
-      rating are rated alike, near the mean and not by their random start: see `tables`.
+      rating are rated near the mean and not by their random start: see `tables`.
     - It rates any scale. A class head's `grid` ascends from the scale's lowest rating to its highest. A scalar head
       may rate beyond the scale: decoding clips.
     - In evaluation a pair's output depends on that pair alone, as pairs are rated in chunks, and no random numbers are
@@ -83,7 +83,7 @@ class RatingModel(nn.Module):
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         """The tensors that have a row for each user, and those that have one for each item.
 
-        A fit replaces, in place, the rows of ids without a fitted rating by `mean_of_rated`, before it measures and
+        A fit replaces, in place, the rows of ids without a fitted rating by means (`filled`), before it measures and
         after the last step. Such a row must have no part in the rating of any rated pair.
         """
         return [], []
@@ -113,14 +113,30 @@ class RatingModel(nn.Module):
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
 
 
-def mean_of_rated(rows: Tensor, counts: Tensor, *, items: bool) -> Tensor:
-    """The row of an id without a rating, of a table of shape (ids, ...), whose ids have `counts` fitted ratings.
+def filled(rows: Tensor, counts: Tensor, *, rare: int | None) -> Tensor:
+    """A table of shape (ids, ...), with the mean of the rated rows in place of those without a fitted rating.
 
-    Of users it is the mean of the rated ones' rows. Items' rows are weighted by their ratings: the item of a pair to
-    rate is mostly one that many rate.
+    The ids have `counts` fitted ratings, shape (ids,). Ids up to index `rare` (of users: all, `rare` is None) that have
+    none were rated seldom, and get the plain mean. Other items, and 'unknown', are new: the item of a pair to rate is
+    mostly one that many rate, so they get the mean weighted by ratings.
     """
-    weights = (counts if items else counts > 0).to(rows.dtype)
+    rated = counts > 0
+    mean = _mean(rows, rated)
+    if rare is not None:
+        places = torch.arange(len(rows), device=rows.device)
+        new = (places == 0) | (places > rare)
+        mean = torch.where(_beside(new, rows), _mean(rows, counts), mean)
+    return torch.where(_beside(rated, rows), rows, mean)
+
+
+def _mean(rows: Tensor, weights: Tensor) -> Tensor:
+    weights = weights.to(rows.dtype)
     return torch.tensordot(weights, rows.detach(), 1) / weights.sum()
+
+
+def _beside(mask: Tensor, rows: Tensor) -> Tensor:
+    """A mask of shape (ids,) in the shape of these rows."""
+    return mask.reshape(-1, *[1] * (rows.dim() - 1))
 
 
 def decay_groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[ParameterGroup]:

@@ -17,7 +17,7 @@ from reeltune.trainables.architectures.parts.sparse import Bags, product
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import RatingModel, batch_for, mean_of_rated
+from reeltune.trainables.model import RatingModel, batch_for, filled
 
 STEPS = 18  # of an epoch, when the defaults were chosen
 
@@ -85,11 +85,10 @@ class Model(RatingModel):
         return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
 
     def item_vectors(self) -> Tensor:
-        """The codes of all items, shape (items, hidden); of those without a rating, the mean."""
+        """The codes of all items, shape (items, hidden); of those without a rating, a mean."""
         if self.codes is not None:
             return self.codes
-        codes, counts = self._codes(), self.by_item.sizes
-        return codes.where(counts[:, None] > 0, mean_of_rated(codes, counts, items=True))
+        return filled(self._codes(), self.by_item.sizes, rare=self.shape.rare_items)
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.decoder, self.user_bias], [self.item_bias]

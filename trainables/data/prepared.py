@@ -133,23 +133,28 @@ def prepare(options: DataOptions) -> Prepared:
             raise InputError(
                 f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
             )
-        notes = (*more.notes, *_two_scales(options.test, parts.fitting.ratings, more.rows.ratings))
+        notes = (*more.notes, *_two_scales(options.test, Scale.of(parts.fitting.ratings), more.rows.ratings))
     shape = Shape(
         users=ratings.users.rows,
         items=ratings.items.rows,
         scale=Scale.of(parts.fitting.ratings),
         ratings=len(parts.train),
+        rare_items=_rare_items(ratings, options.split),
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
     return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
 
 
-def _two_scales(file: str, fitted: np.ndarray, test: np.ndarray) -> tuple[str, ...]:
+def _rare_items(ratings: Ratings, kind: SplitKind) -> int:
+    """See `Shape`. By time items without a fitted rating are new ones; so are those of a side table alone."""
+    return 0 if kind == "time" else int(ratings.rows.items.max())
+
+
+def _two_scales(file: str, scale: Scale, test: np.ndarray) -> tuple[str, ...]:
     """A warning where ratings of a test file cannot be of the scale that fits may see."""
-    low, high, middle = fitted.min(), fitted.max(), (fitted.min() + fitted.max()) / 2
-    outside = int(((test < low) | (test > high)).sum())
-    scales = f"the scale of training, {low:g} to {high:g}; its own is {test.min():g} to {test.max():g}"
+    middle, outside = (scale.low + scale.high) / 2, int(scale.outside(test).sum())
+    scales = f"the scale of training, {scale.low:g} to {scale.high:g}; its own is {test.min():g} to {test.max():g}"
     if outside:
         return (f"{WARNING}{file}: {outside:,} of {len(test):,} ratings lie outside {scales}",)
     if len(test) >= FEW_ROWS and (test.max() <= middle or test.min() >= middle):

@@ -14,5 +14,6 @@ class Shape:
     items: int
     scale: Scale
     ratings: int | None = None  # rows to train on, where known: what a batch is sized by
+    rare_items: int = 0  # up to this index items have ratings in the data, and so few that a fit may have none of them
     user_features: Features | None = None
     item_features: Features | None = None

@@ -14,7 +14,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.schedule import one_cycle
-from reeltune.trainables.model import Architecture, RatingModel, mean_of_rated
+from reeltune.trainables.model import Architecture, RatingModel, filled
 
 
 class Fit:
@@ -120,12 +120,13 @@ class Fit:
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Give ids without a fitted rating the mean row of the rated ones. What is fitted does not depend on it."""
+        """Give ids without a fitted rating a mean of the rated ones' rows. What is fitted does not depend on it."""
         of_users, of_items = self.model.tables()
-        for tables, ids, items in ((of_users, self.rows.users, False), (of_items, self.rows.items, True)):
-            for table in tables:
-                counts = torch.bincount(ids, minlength=len(table))
-                table[counts == 0] = mean_of_rated(table, counts, items=items)
+        for table in of_users:
+            table.copy_(filled(table, torch.bincount(self.rows.users, minlength=len(table)), rare=None))
+        for table in of_items:
+            counts = torch.bincount(self.rows.items, minlength=len(table))
+            table.copy_(filled(table, counts, rare=self.shape.rare_items))
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
         """A model of the same architecture, fitted with this configuration on these of the rows: see `Again`."""

@@ -323,7 +323,8 @@ def test_a_smoke_test_refuses_data_of_ones_own(option):
 def test_every_option_about_data_is_refused_by_a_smoke_test():
     """An option that `data` and `train` take is one: a new one is not forgotten."""
     parameters = [set(inspect.signature(verb).parameters) for verb in (data.data, train.train, tune.tune)]
-    assert set(tune.ABOUT_DATA) == (parameters[0] | {"test", "unknown_ids"}) & parameters[1] & parameters[2] - {"as_json"}
+    of_data = parameters[0] | {"test", "unknown_ids"}
+    assert set(tune.ABOUT_DATA) == of_data & parameters[1] & parameters[2] - {"as_json"}
 
 
 @pytest.mark.parametrize(("words", "trials"), [((), 2), (("--trials", "3"), 3)])

@@ -23,6 +23,14 @@ def test_a_shape_knows_the_rows_to_train_on_which_size_the_references_batch():
     assert ARCHITECTURES["svdpp"].reference(prepared.shape).batch_size == 128
 
 
+def test_items_of_a_side_table_alone_are_new_and_by_time_all_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "items.csv").write_text("\n".join(["item,kind", *(f"i{number},{number % 2}" for number in range(12))]))
+    at_random = prepare(DataOptions(data=WORLD, items="items.csv")).shape
+    assert at_random.rare_items == 8 < at_random.items - 1
+    assert prepare(DataOptions(data=WORLD, items="items.csv", split="time")).shape.rare_items == 0
+
+
 def test_without_side_tables_a_summary_is_silent_of_them():
     assert "feature" not in prepare(DataOptions(data=WORLD)).summary()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.data.features import Features
-from reeltune.trainables.model import mean_of_rated
+from reeltune.trainables.model import filled
 
 WHOLE = 1_000_000  # ratings up to which every step multiplies the whole incidence
 # A step picks its batch's rows if they hold less than this share of all ratings. Picking a row costs a third of
@@ -29,17 +29,19 @@ class Half:
     rated_by: Bags  # its transpose
     scale: Tensor  # n^-exponent, 0 where there is no rating; shape (rows, 1)
     features: tuple[Bags, Bags] | None  # the side tables' matrix S and its transpose
-    items: bool  # whether this is the items' half
+    rare: int | None  # see `filled`
 
     def folded(self, own: Tensor, implicit: Tensor, sides: Tensor, *, learnt: bool) -> Tensor:
         """The vectors of all ids, shape (rows, width).
 
-        Ids without a rating share one vector, to which their features are added: that of 'unknown' if it was `learnt`,
-        else the mean of the rated ids' vectors.
+        Ids without a rating have the vector of 'unknown' if it was `learnt`, else a mean of the rated ids' vectors.
+        Features are added.
         """
         folded = self.partners_of.times(implicit).mul_(self.scale).add_(own)
-        unknown = own[0] if learnt else mean_of_rated(folded, self.partners_of.sizes, items=self.items)
-        folded = folded.where(self.scale > 0, unknown)
+        if learnt:
+            folded = folded.where(self.scale > 0, own[0])
+        else:
+            folded = filled(folded, self.partners_of.sizes, rare=self.rare)
         return folded if self.features is None else folded.add_(self.features[0].times(sides))
 
     def vectors(
@@ -114,7 +116,7 @@ def _sums(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None)
     return Bags.of(ids, torch.arange(len(ids), device=ids.device), count, weights).times(batch)
 
 
-def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features | None, *, items: bool) -> Half:
+def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features | None, *, rare: int | None) -> Half:
     """One side's formula, from who rated what (a row for each id of this side) and its transpose."""
     counts = partners_of.sizes[:, None].float()
     return Half(
@@ -122,7 +124,7 @@ def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features 
         rated_by=rated_by,
         scale=torch.where(counts > 0, counts.clamp(min=1) ** -exponent, 0.0),
         features=None if features is None else _both_ways(features, partners_of.columns.device),
-        items=items,
+        rare=rare,
     )
 
 

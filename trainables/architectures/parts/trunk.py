@@ -60,8 +60,10 @@ class Trunk(nn.Module):
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
         by_user = Bags.of(users, items, self.shape.users).cut()
         by_item = Bags.of(items, users, self.shape.items).cut()
-        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, items=False)
-        self.item_half = half(by_item, by_user, self.config.exponent, self.shape.item_features, items=True)
+        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, rare=None)
+        self.item_half = half(
+            by_item, by_user, self.config.exponent, self.shape.item_features, rare=self.shape.rare_items
+        )
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Map pairs of indices, shape (batch,), to user and item vectors, shape (batch, factors + 1).
@@ -88,7 +90,7 @@ class Trunk(nn.Module):
         """The vectors P and Q of all ids.
 
         An id without a fitted rating has its features and the vector of 'unknown': what dropped ids have learnt, or,
-        without `id_dropout`, the mean of the rated ids (`mean_of_rated`).
+        without `id_dropout`, a mean of the rated ids (`filled`).
         """
         learnt = self.config.id_dropout > 0
         users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)

@@ -22,7 +22,7 @@ PARTNER = torch.tensor([0, 1, 2, 4, 1, 1, 3, 2, 0, 3, 3, 4])
 
 def half_of(ids=IDS, partners=PARTNER, *, exponent=0.4, features=SIDES):
     """A half in double precision."""
-    made = half(Bags.of(ids, partners, ROWS), Bags.of(partners, ids, PARTNERS), exponent, features, items=False)
+    made = half(Bags.of(ids, partners, ROWS), Bags.of(partners, ids, PARTNERS), exponent, features, rare=None)
     sides = made.features and tuple(replace(bags, weights=bags.weights.double()) for bags in made.features)
     return replace(made, scale=counts_of(ids).clamp(min=1) ** -exponent * (counts_of(ids) > 0), features=sides)
 
@@ -196,7 +196,7 @@ def test_folding_leaves_the_tables_as_they_were(features):
 
 
 def test_the_scale_is_the_count_to_the_minus_exponent():
-    made = half(Bags.of(IDS, PARTNER, ROWS), Bags.of(PARTNER, IDS, PARTNERS), 0.5, None, items=False)
+    made = half(Bags.of(IDS, PARTNER, ROWS), Bags.of(PARTNER, IDS, PARTNERS), 0.5, None, rare=None)
     assert made.scale[:, 0].tolist() == pytest.approx([0, 4**-0.5, 3**-0.5, 1, 2**-0.5, 2**-0.5, 0])
 
 
