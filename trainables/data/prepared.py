@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from reeltune.trainables.data import (
     Columns,
     Duplicates,
@@ -104,6 +106,8 @@ def prepare(options: DataOptions) -> Prepared:
         items=ratings.items.rows,
         scale=Scale.of(parts.fitting.ratings),
         ratings=len(parts.train),
+        rated_users=len(np.unique(parts.train.users)),
+        rated_items=len(np.unique(parts.train.items)),
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )

@@ -1,6 +1,7 @@
 """Parts that several models share, or that would make a model's file too long.
 
 - `trunk.py`: vectors of users and items from ids, implicit feedback and side information
+- `reference.py`: the defaults of the architectures on the trunk, sized for the data
 - `implicit.py`: implicit feedback one way, with its gradients
 - `sparse.py`: sparse matrices that multiply tables
 - `days.py`: a vector for each user and day

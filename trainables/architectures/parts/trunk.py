@@ -21,7 +21,6 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import ParameterGroup, RatingModel
 
-STEPS = 36  # of an epoch, when the defaults were chosen
 UNIT = 4.0  # ratings are in quarters of the scale's span, so that settings found on 1 to 5 stars hold on any scale
 
 

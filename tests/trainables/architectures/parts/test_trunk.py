@@ -15,7 +15,6 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit, on_device
-from reeltune.trainables.model import batch_for
 from reeltune.trainables.scoring.decoders import decode
 from reeltune.trainables.scoring.metrics import predict
 from tests.worlds import (
@@ -327,12 +326,6 @@ def test_the_momentum_stays_at_nine_tenths(name):
         seen |= {group["betas"] for group in fit.optimizer.param_groups}
     assert {(round(first, 9), second) for first, second in seen} == {(0.9, 0.99)}
     assert {group["eps"] for group in fit.optimizer.param_groups} == {1e-6}
-
-
-@pytest.mark.parametrize("ratings", [2, 1500, 72_000, 20_000_000])
-def test_the_reference_makes_about_36_steps_an_epoch(ratings):
-    shape = Shape(users=9, items=9, scale=STARS, ratings=ratings)
-    assert all(ARCHITECTURES[name].reference(shape).batch_size == batch_for(shape, steps=36) for name in NAMES)
 
 
 @EVERY

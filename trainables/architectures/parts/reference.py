@@ -1,0 +1,33 @@
+"""The reference of an architecture on the trunk: its defaults, sized for the data.
+
+Decays fall with the root of the ratings per id. Adam divides a gradient by its own root mean square. So, with S steps
+an epoch, a decoupled decay of d acts on an id of n ratings, whose residuals have deviation σ, as a ridge penalty of
+d · σ · √(S n) ratings does. The right penalty is a ratio of variances, whatever n is: d ~ 1/√n. See docs/defaults.md.
+"""
+
+import math
+from typing import TypeVar
+
+from reeltune.trainables.architectures.parts.trunk import TrunkConfig
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import batch_for
+
+STEPS = 36  # of an epoch, when the defaults were chosen
+RATINGS_PER_ID = 58.0  # of MovieLens-100k's training rows, on which the defaults' decays were chosen
+DECAYS = ("weight_decay", "implicit_decay", "side_decay", "bias_decay")
+LARGEST = 0.9  # of a decay times the learning rate: a step leaves a tenth of the weights, where little is known
+
+C = TypeVar("C", bound=TrunkConfig)
+
+
+def sized(defaults: C, shape: Shape) -> C:
+    """The defaults with batches of about 36 steps an epoch, and with decays for the ratings per id of this data."""
+    factor = math.sqrt(RATINGS_PER_ID / (shape.ratings_per_id or RATINGS_PER_ID))
+    most = min(100.0, LARGEST / defaults.learning_rate)
+    scaled = {name: min(most, _two_digits(getattr(defaults, name) * factor)) for name in DECAYS}
+    return defaults.model_copy(update={"batch_size": batch_for(shape, steps=STEPS), **scaled})
+
+
+def _two_digits(value: float) -> float:
+    """Rounded to two digits: decays are not known better, and data of nearly the same n get the same ones."""
+    return float(f"{value:.2g}")
