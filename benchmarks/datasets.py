@@ -74,7 +74,7 @@ def main(words: list[str] | None = None) -> None:
             one = DataSet(folder=folder, ledger=looks())
             if asked.parts == "validation":
                 one = cut(one, Path(place), seed=asked.cut, users=asked.users)
-            cells = [default(name, one, asked.seeds) for name in asked.architectures]
+            cells = [default(name, one, asked) for name in asked.architectures]
             cells += [searched(one, asked)] if asked.searched else []
         print(f"| {folder.name} | {PUBLISHED.get(folder.name) or '-'} | {' | '.join(cells)} |", flush=True)
 
@@ -88,6 +88,7 @@ def read_arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--cut", type=int, default=0, help="seed of the validation part")
     parser.add_argument("--users", type=int, help="validation on so many users of each set, drawn at random")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="in place of a default")
     parser.add_argument("--searched", action="store_true", help="also run `reeltune tune`, in runs/datasets-SET")
     parser.add_argument("--trials", type=int, default=20)
     asked = parser.parse_args(words)
@@ -136,15 +137,17 @@ def cut(whole: DataSet, place: Path, *, seed: int, users: int | None) -> DataSet
     return DataSet(folder=place, ledger=place / "looks.jsonl", sides=whole.folder)
 
 
-def default(name: str, one: DataSet, seeds: list[int]) -> str:
-    """RMSE and seconds of an architecture's default, mean over seeds."""
+def default(name: str, one: DataSet, asked: argparse.Namespace) -> str:
+    """RMSE and seconds of an architecture's default, but for what is set, mean over seeds."""
     prepared = prepare(one.options())
     held_out, _ = prepared.split.test.open(one.ledger, reason="benchmarks/datasets.py")
     architecture, shape = ARCHITECTURES[name], prepared.shape
+    config, seeds = architecture.reference(shape), asked.seeds
     if name == "bias":
         config, seeds = best_dampings(prepared.split.fitting, shape), seeds[:1]
     else:
-        config = architecture.reference(shape)
+        changes = dict(pair.split("=", 1) for pair in asked.set)
+        config = architecture.Config.model_validate({**config.model_dump(), **changes})
     each = [rmse(name, config, prepared, held_out, seed) for seed in seeds]
     error, seconds = np.mean(each, axis=0)
     return f"{error:.4f} ({seconds:.1f} s)"

@@ -2,7 +2,8 @@
 
 Decays fall with the root of the ratings per id. Adam divides a gradient by its own root mean square. So, with S steps
 an epoch, a decoupled decay of d acts on an id of n ratings, whose residuals have deviation σ, as a ridge penalty of
-d · σ · √(S n) ratings does. The right penalty is a ratio of variances, whatever n is: d ~ 1/√n. See docs/defaults.md.
+d · σ · √(S n) ratings does. The right penalty is a ratio of variances, whatever n is: d ~ 1/√n. See docs/defaults.md,
+also for the constants.
 """
 
 import math
@@ -16,16 +17,28 @@ STEPS = 36  # of an epoch, when the defaults were chosen
 RATINGS_PER_ID = 58.0  # of MovieLens-100k's training rows, on which the defaults' decays were chosen
 DECAYS = ("weight_decay", "implicit_decay", "side_decay", "bias_decay")
 LARGEST = 0.9  # of a decay times the learning rate: a step leaves a tenth of the weights, where little is known
+FEW = 20.0  # ratings per id below which implicit feedback decays by 1/n
+RARE = 12.0  # ratings per id up to which biases are pulled all the way to damped means; beyond, by 12/n
+LEAST_PULL = 0.3  # a weaker pull is left out
+PULLED = 4.0  # times the decay of biases that are pulled
 
 C = TypeVar("C", bound=TrunkConfig)
 
 
 def sized(defaults: C, shape: Shape) -> C:
-    """The defaults with batches of about 36 steps an epoch, and with decays for the ratings per id of this data."""
-    factor = math.sqrt(RATINGS_PER_ID / (shape.ratings_per_id or RATINGS_PER_ID))
+    """The defaults with batches of about 36 steps an epoch, and the rest for the ratings per id of this data."""
+    n = shape.ratings_per_id or RATINGS_PER_ID
+    pull = min(1.0, RARE / n)
+    sizes = {"batch_size": batch_for(shape, steps=STEPS), "bias_pull": _two_digits(pull) if pull >= LEAST_PULL else 0.0}
+    return defaults.model_copy(update={**sizes, **_decays(defaults, n, pulled=pull >= LEAST_PULL)})
+
+
+def _decays(defaults: TrunkConfig, n: float, *, pulled: bool) -> dict[str, float]:
+    decays = {name: getattr(defaults, name) * math.sqrt(RATINGS_PER_ID / n) for name in DECAYS}
+    decays["implicit_decay"] *= math.sqrt(max(1.0, FEW / n))
+    decays["bias_decay"] *= PULLED if pulled else 1.0
     most = min(100.0, LARGEST / defaults.learning_rate)
-    scaled = {name: min(most, _two_digits(getattr(defaults, name) * factor)) for name in DECAYS}
-    return defaults.model_copy(update={"batch_size": batch_for(shape, steps=STEPS), **scaled})
+    return {name: min(most, _two_digits(decay)) for name, decay in decays.items()}
 
 
 def _two_digits(value: float) -> float:

@@ -28,7 +28,8 @@ def test_the_reference_makes_about_36_steps_an_epoch(ratings):
 def test_four_times_the_ratings_per_id_halve_the_decays(name):
     assert decays(name, users=101, items=101, ratings=5_800) == [3.4, 1.6, 4.0, 0.25]
     assert decays(name, users=101, items=101, ratings=4 * 5_800) == [1.7, 0.8, 2.0, 0.12]
-    assert decays(name, users=401, items=401, ratings=5_800) == [6.8, 3.2, 8.0, 0.5]
+    weight_decay, _, side_decay, _ = decays(name, users=401, items=401, ratings=5_800)
+    assert [weight_decay, side_decay] == [6.8, 8.0]
 
 
 @EVERY
@@ -53,3 +54,19 @@ def test_every_random_split_of_movielens_100k_has_the_defaults_themselves(name, 
 def test_no_step_takes_more_than_nine_tenths_of_a_weight(name):
     rate = ARCHITECTURES[name].Config().learning_rate
     assert max(decays(name, users=10_001, items=10_001, ratings=500)) * rate == pytest.approx(0.9)
+
+
+@EVERY
+def test_implicit_feedback_decays_by_the_ratings_per_id_where_these_are_few(name):
+    at_twenty, at_five = (decays(name, users=101, items=101, ratings=ratings)[1] for ratings in (2_000, 500))
+    assert at_twenty == pytest.approx(1.6 * (58 / 20) ** 0.5, rel=0.02)
+    assert at_five == pytest.approx(4 * at_twenty, rel=0.02)
+
+
+@EVERY
+@pytest.mark.parametrize(("ratings", "pull"), [(500, 1), (1_200, 1), (2_400, 0.5), (3_900, 0.31), (4_100, 0)])
+def test_biases_are_pulled_to_damped_means_where_ratings_are_rare(name, ratings, pull):
+    config = ARCHITECTURES[name].reference(Shape(users=101, items=101, scale=STARS, ratings=ratings))
+    assert config.bias_pull == pull
+    strength = 4 if pull else 1
+    assert config.bias_decay == pytest.approx(0.25 * strength * (5_800 / ratings) ** 0.5, rel=0.03)

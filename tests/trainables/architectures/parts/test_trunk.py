@@ -62,10 +62,10 @@ def rated(fit, users, items):
     return predict(fit.model, torch.tensor(users), torch.tensor(items))
 
 
-def learnt(name, world):
+def learnt(name, world, **changes):
     """The error on the rows to predict after a short fit, and their variance."""
     rows, held_out, shape = world
-    config = small_config(name, epochs=15, learning_rate=2e-2)
+    config = small_config(name, epochs=15, learning_rate=2e-2, **changes)
     *_, last = loop.run(Fit(ARCHITECTURES[name], config, shape, rows, seed=1), validation=held_out)
     return last.validation.of("argmax"), held_out.ratings.var()
 
@@ -213,6 +213,39 @@ def test_each_part_of_the_table_decays_by_its_own_strength():
         assert len(part) > 0
         assert torch.allclose(part[:, :-1], torch.tensor(left))
         assert torch.allclose(part[:, -1], torch.tensor(0.96))
+
+
+def test_pulled_biases_start_at_their_goals_and_decay_to_them():
+    trunk = trunk_of(weight_decay=1, implicit_decay=1, bias_decay=4)
+    goals = torch.linspace(-1, 1, 8 + 7)
+    trunk.pull(goals)
+    assert torch.equal(trunk.table[:15, -1], goals)
+    before = trunk.table.detach().clone()
+    with torch.no_grad():
+        trunk.table[:15, -1] += 1
+    trunk.shrink(0.01)
+    assert torch.allclose(trunk.table[:15, -1], goals + 0.96)
+    assert torch.allclose(trunk.table[:15, :-1], 0.99 * before[:15, :-1])
+    assert torch.allclose(trunk.table[15:, -1], 0.96 * before[15:, -1])  # the others' still decay to 0
+
+
+def kind_and_good(*, each=4, seed=0):
+    """Biases alone, and a few ratings of each of 300 users and 300 items: fitted rows, rows to predict, their shape."""
+    draw = np.random.default_rng(seed)
+    users, items = (1 + draw.permutation(300 * each) % 300 for _ in range(2))
+    biases = draw.normal(0, 0.7, (2, 301))
+    ratings = np.clip(np.round(3 + biases[0][users] + biases[1][items] + draw.normal(0, 0.7, len(users))), 1, 5)
+    half = len(users) // 2
+    rows = [rows_of(users[part], items[part], ratings[part]) for part in (slice(half, None), slice(half))]
+    return *rows, Shape(users=301, items=301, scale=STARS)
+
+
+@EVERY
+def test_where_ids_have_few_ratings_the_pull_to_damped_means_helps(name):
+    world = kind_and_good()
+    decays = {"weight_decay": 10, "implicit_decay": 5}
+    plain, pulled = (learnt(name, world, **decays, bias_pull=share, bias_decay=1.0)[0] for share in (0.0, 1.0))
+    assert pulled < 0.97 * plain
 
 
 @EVERY
