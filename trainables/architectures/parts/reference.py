@@ -21,6 +21,7 @@ FEW = 20.0  # ratings per id below which implicit feedback decays by 1/n
 RARE = 12.0  # ratings per id up to which biases are pulled all the way to damped means; beyond, by 12/n
 LEAST_PULL = 0.3  # a weaker pull is left out
 PULLED = 4.0  # times the decay of biases that are pulled
+LONGEST = 1.5  # times the epochs at most, which grow with √n beyond RATINGS_PER_ID
 
 C = TypeVar("C", bound=TrunkConfig)
 
@@ -28,14 +29,22 @@ C = TypeVar("C", bound=TrunkConfig)
 def sized(defaults: C, shape: Shape) -> C:
     """The defaults with batches of about 36 steps an epoch, and the rest for the ratings per id of this data."""
     n = shape.ratings_per_id or RATINGS_PER_ID
-    pull = min(1.0, RARE / n)
-    sizes = {"batch_size": batch_for(shape, steps=STEPS), "bias_pull": _two_digits(pull) if pull >= LEAST_PULL else 0.0}
-    return defaults.model_copy(update={**sizes, **_decays(defaults, n, pulled=pull >= LEAST_PULL)})
+    denser, pull = math.sqrt(n / RATINGS_PER_ID), min(1.0, RARE / n)
+    changes = {
+        "batch_size": batch_for(shape, steps=STEPS),
+        "epochs": round(defaults.epochs * min(LONGEST, max(1.0, denser))),
+        "bias_pull": _two_digits(pull) if pull >= LEAST_PULL else 0.0,
+        **_decays(defaults, n, pulled=pull >= LEAST_PULL),
+    }
+    return defaults.model_copy(update=changes)
 
 
 def _decays(defaults: TrunkConfig, n: float, *, pulled: bool) -> dict[str, float]:
-    decays = {name: getattr(defaults, name) * math.sqrt(RATINGS_PER_ID / n) for name in DECAYS}
-    decays["implicit_decay"] *= math.sqrt(max(1.0, FEW / n))
+    denser = math.sqrt(n / RATINGS_PER_ID)
+    decays = {name: getattr(defaults, name) / denser for name in DECAYS}
+    # Where ids have more ratings of their own, what else is known of them should tell less.
+    decays["implicit_decay"] *= max(1.0, denser) * math.sqrt(max(1.0, FEW / n))
+    decays["side_decay"] *= max(1.0, denser) ** 2
     decays["bias_decay"] *= PULLED if pulled else 1.0
     most = min(100.0, LARGEST / defaults.learning_rate)
     return {name: min(most, _two_digits(decay)) for name, decay in decays.items()}

@@ -27,7 +27,8 @@ def test_the_reference_makes_about_36_steps_an_epoch(ratings):
 @EVERY
 def test_four_times_the_ratings_per_id_halve_the_decays(name):
     assert decays(name, users=101, items=101, ratings=5_800) == [3.4, 1.6, 4.0, 0.25]
-    assert decays(name, users=101, items=101, ratings=4 * 5_800) == [1.7, 0.8, 2.0, 0.12]
+    weight_decay, _, _, bias_decay = decays(name, users=101, items=101, ratings=4 * 5_800)
+    assert [weight_decay, bias_decay] == [1.7, 0.12]
     weight_decay, _, side_decay, _ = decays(name, users=401, items=401, ratings=5_800)
     assert [weight_decay, side_decay] == [6.8, 8.0]
 
@@ -61,6 +62,19 @@ def test_implicit_feedback_decays_by_the_ratings_per_id_where_these_are_few(name
     at_twenty, at_five = (decays(name, users=101, items=101, ratings=ratings)[1] for ratings in (2_000, 500))
     assert at_twenty == pytest.approx(1.6 * (58 / 20) ** 0.5, rel=0.02)
     assert at_five == pytest.approx(4 * at_twenty, rel=0.02)
+
+
+@EVERY
+@pytest.mark.parametrize(("times", "epochs"), [(0.1, 8), (1, 8), (1.5625, 10), (2.25, 12), (100, 12)])
+def test_epochs_grow_with_the_root_of_the_ratings_per_id_by_half_at_most(name, times, epochs):
+    shape = Shape(users=101, items=101, scale=STARS, ratings=int(5_800 * times))
+    assert ARCHITECTURES[name].reference(shape).epochs == epochs
+
+
+@EVERY
+def test_on_denser_data_implicit_feedback_decays_no_less_and_features_decay_more(name):
+    found = [decays(name, users=101, items=101, ratings=5_800 * times)[1:3] for times in (1, 4, 25)]
+    assert found == [[1.6, 4.0], [1.6, 8.0], [1.6, 20.0]]
 
 
 @EVERY
