@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
-from reeltune.trainables.architectures.parts.reference import sized
+from reeltune.trainables.architectures.parts.reference import sized_gently
 from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import ParameterGroup, decay_groups
@@ -70,4 +70,4 @@ class Model(TrunkModel):
 
 def reference(shape: Shape) -> Config:
     """The defaults, with batches of about 36 steps an epoch and decays by the ratings per id."""
-    return sized(Config(), shape)
+    return sized_gently(Config(), shape)

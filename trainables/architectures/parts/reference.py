@@ -39,6 +39,17 @@ def sized(defaults: C, shape: Shape) -> C:
     return defaults.model_copy(update=changes)
 
 
+def sized_gently(defaults: C, shape: Shape) -> C:
+    """As `sized`, but on sparse data the decays of vectors grow with the fourth root alone: for class heads."""
+    config, n = sized(defaults, shape), shape.ratings_per_id or RATINGS_PER_ID
+    if n >= RATINGS_PER_ID:
+        return config
+    gentle = {
+        name: getattr(defaults, name) * (RATINGS_PER_ID / n) ** 0.25 for name in ("weight_decay", "implicit_decay")
+    }
+    return config.model_copy(update={name: _two_digits(decay) for name, decay in gentle.items()})
+
+
 def _decays(defaults: TrunkConfig, n: float, *, pulled: bool) -> dict[str, float]:
     denser = math.sqrt(n / RATINGS_PER_ID)
     decays = {name: getattr(defaults, name) / denser for name in DECAYS}

@@ -29,8 +29,16 @@ def test_four_times_the_ratings_per_id_halve_the_decays(name):
     assert decays(name, users=101, items=101, ratings=5_800) == [3.4, 1.6, 4.0, 0.25]
     weight_decay, _, _, bias_decay = decays(name, users=101, items=101, ratings=4 * 5_800)
     assert [weight_decay, bias_decay] == [1.7, 0.12]
-    weight_decay, _, side_decay, _ = decays(name, users=401, items=401, ratings=5_800)
+
+
+def test_a_quarter_of_the_ratings_per_id_doubles_the_decays():
+    weight_decay, _, side_decay, _ = decays("svdpp", users=401, items=401, ratings=5_800)
     assert [weight_decay, side_decay] == [6.8, 8.0]
+
+
+def test_under_a_class_head_vectors_decay_by_the_fourth_root_on_sparse_data():
+    found = decays("svdpp_classifier", users=1_601, items=1_601, ratings=5_800)
+    assert found == [6.8, 3.2, 16.0, 4.0]  # a sixteenth of the ratings per id; the bias is pulled
 
 
 @EVERY
@@ -57,9 +65,8 @@ def test_no_step_takes_more_than_nine_tenths_of_a_weight(name):
     assert max(decays(name, users=10_001, items=10_001, ratings=500)) * rate == pytest.approx(0.9)
 
 
-@EVERY
-def test_implicit_feedback_decays_by_the_ratings_per_id_where_these_are_few(name):
-    at_twenty, at_five = (decays(name, users=101, items=101, ratings=ratings)[1] for ratings in (2_000, 500))
+def test_implicit_feedback_decays_by_the_ratings_per_id_where_these_are_few():
+    at_twenty, at_five = (decays("svdpp", users=101, items=101, ratings=ratings)[1] for ratings in (2_000, 500))
     assert at_twenty == pytest.approx(1.6 * (58 / 20) ** 0.5, rel=0.02)
     assert at_five == pytest.approx(4 * at_twenty, rel=0.02)
 
