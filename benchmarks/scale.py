@@ -22,7 +22,7 @@ import torch
 
 from reeltune.cluster.session.machine import description
 from reeltune.trainables.architectures.parts import implicit
-from reeltune.trainables.architectures.parts.trunk import STEPS
+from reeltune.trainables.architectures.parts.reference import STEPS
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import synthetic
 from reeltune.trainables.data.scale import Scale

@@ -33,13 +33,16 @@ def carried(
 ) -> dict[str, Value] | None:
     """Adapt a configuration of the space `searched` to `space` on data of this shape; None if it is not in `space`.
 
-    Steps per epoch and shares of the scale stay what they were on data of the size `was`. Parameters that were neither
-    drawn nor fixed there get this data's reference.
+    Steps per epoch, shares of the scale and what sized parameters are of the reference stay what they were on data of
+    the size `was`. Parameters that were neither drawn nor fixed there get this data's reference.
     """
     settled, now = [*searched.fixed, *searched.active(config)], Size.of(shape)
+    here = space.on(shape)
     turned = {name: _turned(config[name], space.parameters.get(name), was=was, now=now) for name in settled}
+    sized = [name for name in settled if name in space.parameters and space.parameters[name].sized]
+    turned |= {name: _resized(config[name], searched.parameters.get(name), here.parameters[name]) for name in sized}
     found = {**reference, **turned}
-    return found if holds(space.on(shape), found, reference) else None
+    return found if holds(here, found, reference) else None
 
 
 def _turned(value: Value, parameter: Parameter | None, *, was: Size, now: Size) -> Value:
@@ -48,6 +51,14 @@ def _turned(value: Value, parameter: Parameter | None, *, was: Size, now: Size) 
     if parameter.per_epoch:
         return _batch(value, parameter, was=was, now=now)
     return _share(value, parameter.times(now.span), was=was, now=now) if parameter.spans else value
+
+
+def _resized(value: Value, there: Parameter | None, here: Parameter) -> Value:
+    """The same share of the reference. A value that was not sized there counts as one for the default."""
+    factor = here.factor / (1.0 if there is None else there.factor)
+    if factor == 1.0 or isinstance(value, str):
+        return value
+    return round(value * factor) if isinstance(value, int) else _bounded(value * factor, here)
 
 
 def _batch(size: float, parameter: Parameter, *, was: Size, now: Size) -> int:
@@ -63,8 +74,11 @@ def _batch(size: float, parameter: Parameter, *, was: Size, now: Size) -> int:
 
 def _share(value: float, turned: Parameter, *, was: Size, now: Size) -> float:
     """The same share of the scale's span. A value at a bound stays exactly at the bound, despite rounding."""
-    assert turned.low is not None
-    assert turned.high is not None
-    share = value / was.span * now.span
-    bounded = min(max(share, turned.low), turned.high)
-    return bounded if math.isclose(share, bounded) else share
+    return _bounded(value / was.span * now.span, turned)
+
+
+def _bounded(value: float, parameter: Parameter) -> float:
+    assert parameter.low is not None
+    assert parameter.high is not None
+    bounded = min(max(value, parameter.low), parameter.high)
+    return bounded if math.isclose(value, bounded) else value

@@ -17,6 +17,7 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import batch_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
@@ -50,10 +51,14 @@ class Parameter(BaseModel):
     when: dict[str, Values] = {}
     spans: bool = False  # low and high are shares of the rating scale's span, not rating units
     per_epoch: bool = False  # choices are steps per epoch, from which the batch size follows
+    sized: bool = False  # low and high are for the default: they grow with the reference where that grows with the data
+    factor: float = Field(1.0, gt=0)  # by which low and high, if sized, have been multiplied for the data
 
     @model_validator(mode="after")
     def _whole(self) -> "Parameter":
         if self.choices is not None:
+            if self.sized:
+                raise ValueError("is sized, which needs low and high")
             if self.per_epoch and not all(type(steps) is int and steps > 0 for steps in self.choices):
                 raise ValueError(f"has choices {self.choices}, and per_epoch takes whole numbers above 0")
             if self.low is not None or self.high is not None or self.step is not None or self.log:
@@ -61,6 +66,8 @@ class Parameter(BaseModel):
             return self
         if self.per_epoch:
             raise ValueError("is per_epoch, which needs choices")
+        if self.sized and (self.spans or self.step is not None):
+            raise ValueError("is sized, which takes neither spans nor step")
         if self.low is None or self.high is None:
             raise ValueError("needs low and high, or choices")
         if self.low > self.high:
@@ -119,6 +126,15 @@ class Parameter(BaseModel):
         assert self.low is not None
         assert self.high is not None
         return self.model_copy(update={"low": self.low * span, "high": self.high * span, "spans": False})
+
+    def grown(self, factor: float, most: float) -> "Parameter":
+        """The same parameter with bounds times `factor`, `most` at most; whole ones stay whole."""
+        assert self.low is not None
+        assert self.high is not None
+        low, high = (min(most, bound * factor) for bound in (self.low, self.high))
+        if self._whole_numbers:
+            low, high = round(low), round(high)
+        return self.model_copy(update={"low": low, "high": high, "sized": False, "factor": factor})
 
     def batches(self, ratings: int) -> "Parameter":
         """The same parameter with batch sizes as choices, for this number of ratings."""
@@ -182,11 +198,22 @@ class Space(BaseModel):
         return self.parameters[name].samples() if name in self.parameters else []
 
     def on(self, shape: Shape) -> "Space":
-        """This space for data of this shape: shares of the scale become rating units, steps per epoch batch sizes."""
+        """This space for data of this shape.
+
+        Shares of the scale become rating units, steps per epoch batch sizes, and sized bounds grow as the reference.
+        """
         span, ratings = shape.scale.high - shape.scale.low, shape.ratings or SAMPLE_RATINGS
         turned = {name: p.times(span) if p.spans else p for name, p in self.parameters.items()}
         turned |= {name: p.batches(ratings) for name, p in turned.items() if p.per_epoch}
+        turned |= {name: self._grown(name, p, shape) for name, p in turned.items() if p.sized}
         return self.model_copy(update={"parameters": turned})
+
+    def _grown(self, name: str, parameter: Parameter, shape: Shape) -> Parameter:
+        """A sized parameter with its bounds times what the reference's value is of the default."""
+        architecture = ARCHITECTURES[self.architecture]
+        field = architecture.Config.model_fields[name]
+        most = min((rule.le for rule in field.metadata if hasattr(rule, "le")), default=math.inf)
+        return parameter.grown(getattr(architecture.reference(shape), name) / field.default, most)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold, and leave out the others."""

@@ -47,6 +47,7 @@ def _space_in_words(parameter: dict[str, Any]) -> str:
         words += " steps per epoch" if parameter.get("per_epoch") else ""
     else:
         unit = " of the scale's span" if parameter.get("spans") else ""
+        unit = ", sized as the reference" if parameter.get("sized") else unit
         words = f"{parameter['low']} to {parameter['high']}{unit}" + (", log" if parameter.get("log") else "")
     conditions = " and ".join(
         f"{name} is {' or '.join(map(str, values))}" for name, values in parameter.get("when", {}).items()

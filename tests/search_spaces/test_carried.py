@@ -46,10 +46,32 @@ def test_whatever_a_shipped_space_draws_it_holds_on_other_data_with_the_same_ste
         for field in space.active(config):
             if field == "batch_size":
                 assert LARGE.ratings / found[field] == pytest.approx(SMALL.ratings / config[field], rel=0.5)
+            elif space.parameters[field].sized:
+                there, here = (reference(name, shape)[field] for shape in (SMALL, LARGE))
+                assert found[field] == pytest.approx(config[field] * here / there)
             else:
                 assert found[field] == config[field]
         for field in config.keys() - space.parameters.keys():
             assert found[field] == reference(name, LARGE)[field]
+
+
+def test_on_sparser_data_decays_stay_the_same_share_of_the_reference():
+    dense, sparse = (Shape(users=101, items=101, scale=STARS, ratings=ratings) for ratings in (5_800, 1_450))
+    space = space_of("svdpp", weight_decay=Parameter(low=2.0, high=6.0, sized=True))
+    for decay in (2.0, 5.1, 6.0):
+        config = {**reference("svdpp", dense), "weight_decay": decay}
+        found = turned(config, searched=space, name="svdpp", was=dense, shape=sparse)
+        assert found == {**reference("svdpp", sparse), "weight_decay": 2 * decay}
+
+
+def test_a_decay_stays_what_it_was_where_the_new_space_is_not_sized():
+    dense, sparse = (Shape(users=101, items=101, scale=STARS, ratings=ratings) for ratings in (5_800, 1_450))
+    searched = space_of("svdpp", weight_decay=Parameter(low=2.0, high=6.0, sized=True))
+    config = {**reference("svdpp", dense), "weight_decay": 5.0}
+    for given in (Parameter(low=2.0, high=9.0), Parameter(choices=[5.0, 7.0])):
+        space = space_of("svdpp", weight_decay=given)
+        found = turned(config, searched=searched, space=space, name="svdpp", was=dense, shape=sparse)
+        assert found == {**reference("svdpp", sparse), "weight_decay": 5.0}
 
 
 def test_on_the_same_data_a_configuration_stays_as_it_was():

@@ -296,6 +296,25 @@ def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
     assert len({one["epochs"] for one in drawn}) > 1
 
 
+def test_sized_bounds_grow_and_fall_as_the_reference_does(read):
+    space = read("[svdpp.weight_decay]\nlow = 2.0\nhigh = 6.0\nsized = true\n", "svdpp")["svdpp"]
+    on = {n: space.on(Shape(users=101, items=101, scale=STARS, ratings=100 * n)).parameters for n in (1, 29, 58, 232)}
+    bounds = {n: (there["weight_decay"].low, there["weight_decay"].high) for n, there in on.items()}
+    assert bounds[58] == (2.0, 6.0)
+    assert bounds[232] == pytest.approx((1.0, 3.0))
+    assert bounds[29] == pytest.approx((2 * 2**0.5, 6 * 2**0.5), rel=0.02)
+    assert (on[58]["epochs"].low, on[58]["epochs"].high) == (6, 12)
+    assert (on[232]["epochs"].low, on[232]["epochs"].high) == (9, 18)
+    assert on[1]["implicit_decay"].high == 100  # as much as a Config takes
+
+
+@pytest.mark.parametrize(
+    "text", ["choices = [1.0]", "low = 1.0\nhigh = 2.0\nstep = 0.5", "low = 1.0\nhigh = 2.0\nspans = true"]
+)
+def test_what_cannot_be_sized_is_refused(refused, text):
+    assert "is sized" in refused(f"[svdpp.weight_decay]\n{text}\nsized = true\n")
+
+
 def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
     space = read(LOSSES, "classifier")["classifier"]
     shapes = [Shape(users=3, items=3, scale=Scale.of(np.array(values))) for values in ([1, 5], [0, 100])]

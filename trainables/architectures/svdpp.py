@@ -15,12 +15,13 @@ from pydantic import Field
 from torch import Tensor
 
 from reeltune.trainables.architectures.parts.days import Days
+from reeltune.trainables.architectures.parts.reference import sized
 from reeltune.trainables.architectures.parts.residual import FEWEST, Residuals
-from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel, match
+from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel, match
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.model import Again, batch_for
+from reeltune.trainables.model import Again
 from reeltune.trainables.scoring.metrics import predict
 
 FOLDS = 5  # to learn residuals, a fit on the other folds predicts each
@@ -113,5 +114,5 @@ class Model(TrunkModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about 36 steps an epoch."""
-    return Config(batch_size=batch_for(shape, steps=STEPS))
+    """The defaults, with batches of about 36 steps an epoch and decays by the ratings per id."""
+    return sized(Config(), shape)

@@ -12,9 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
-from reeltune.trainables.architectures.parts.trunk import STEPS, Tables, Trunk, TrunkConfig, TrunkModel
+from reeltune.trainables.architectures.parts.reference import sized_gently
+from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import ParameterGroup, batch_for, decay_groups
+from reeltune.trainables.model import ParameterGroup, decay_groups
 
 
 class Config(TrunkConfig, ClassHeadConfig):
@@ -68,5 +69,5 @@ class Model(TrunkModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about 36 steps an epoch."""
-    return Config(batch_size=batch_for(shape, steps=STEPS))
+    """The defaults, with batches of about 36 steps an epoch and decays by the ratings per id."""
+    return sized_gently(Config(), shape)

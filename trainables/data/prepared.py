@@ -139,6 +139,8 @@ def prepare(options: DataOptions) -> Prepared:
         items=ratings.items.rows,
         scale=Scale.of(parts.fitting.ratings),
         ratings=len(parts.train),
+        rated_users=len(np.unique(parts.train.users)),
+        rated_items=len(np.unique(parts.train.items)),
         rare_items=_rare_items(ratings, options.split),
         user_features=ratings.user_features,
         item_features=ratings.item_features,

@@ -1,5 +1,6 @@
 """What a model must know of the data."""
 
+import math
 from dataclasses import dataclass
 
 from reeltune.trainables.data.features import Features
@@ -14,6 +15,17 @@ class Shape:
     items: int
     scale: Scale
     ratings: int | None = None  # rows to train on, where known: what a batch is sized by
+    rated_users: int | None = None  # users with a row to train on; None where all have one, or nobody counted
+    rated_items: int | None = None
     rare_items: int = 0  # up to this index items have ratings in the data, and so few that a fit may have none of them
     user_features: Features | None = None
     item_features: Features | None = None
+
+    @property
+    def ratings_per_id(self) -> float | None:
+        """Training ratings per rated user and per rated item: their geometric mean. None without a count of ratings."""
+        if self.ratings is None:
+            return None
+        users = self.users - 1 if self.rated_users is None else self.rated_users
+        items = self.items - 1 if self.rated_items is None else self.rated_items
+        return self.ratings / math.sqrt(max(1, users) * max(1, items))

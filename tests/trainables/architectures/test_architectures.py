@@ -147,7 +147,7 @@ def test_the_reference_has_as_many_weights_as_its_formula_says(name):
 @pytest.mark.parametrize("name", GROWING)
 def test_of_the_reference_of_ours_grows_with_the_data_what_should_and_nothing_else(name):
     small, middle, large = (
-        MODELS[name].reference(Shape(users=rows, items=rows, ratings=20 * rows, scale=STARS)).model_dump()
+        MODELS[name].reference(Shape(users=rows + 1, items=rows + 1, ratings=20 * rows, scale=STARS)).model_dump()
         for rows in (2, 1_000, 10_000_000)
     )
     assert {key for key in small if small[key] != large[key]} == GROWING[name]

@@ -31,6 +31,18 @@ def test_items_of_a_side_table_alone_are_new_and_by_time_all_are(tmp_path, monke
     assert prepare(DataOptions(data=WORLD, items="items.csv", split="time")).shape.rare_items == 0
 
 
+def test_a_shape_counts_the_users_and_items_of_the_rows_to_train_on(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    pairs = [(user, item) for user in range(5) for item in range(8)]
+    train.write_text("user,item,rating\n" + "\n".join(f"u{user},i{item},{1 + item % 5}" for user, item in pairs))
+    test.write_text("user,item,rating\nu1,new,5\nnew,i1,1\nu1,i1,3\n")
+    prepared = prepare(DataOptions(data=str(train), test=str(test)))
+    shape = prepared.shape
+    assert (shape.users, shape.items, shape.ratings) == (6, 9, 36)
+    assert (shape.rated_users, shape.rated_items) == (5, 8)
+    assert shape.ratings_per_id == pytest.approx(36 / (5 * 8) ** 0.5)
+
+
 def test_without_side_tables_a_summary_is_silent_of_them():
     assert "feature" not in prepare(DataOptions(data=WORLD)).summary()
 

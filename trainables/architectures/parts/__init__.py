@@ -1,7 +1,9 @@
 """Parts that several models share, or that would make a model's file too long.
 
 - `trunk.py`: vectors of users and items from ids, implicit feedback and side information
+- `reference.py`: the defaults of the architectures on the trunk, sized for the data
 - `implicit.py`: implicit feedback one way, with its gradients
+- `damped.py`: damped means of users and items, with the dampings found
 - `sparse.py`: sparse matrices that multiply tables
 - `days.py`: a vector for each user and day
 - `residual.py`: a Gaussian process in time on what a fit leaves

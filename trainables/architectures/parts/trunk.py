@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
 from reeltune.trainables.architectures.parts.implicit import half
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
@@ -21,7 +22,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import ParameterGroup, RatingModel
 
-STEPS = 36  # of an epoch, when the defaults were chosen
+OVERDAMPED = 3.0  # biases are pulled to means of so many times the best dampings
 
 
 class TrunkConfig(TrainingConfig):
@@ -35,6 +36,7 @@ class TrunkConfig(TrainingConfig):
     implicit_decay: float = Field(1.6, ge=0, le=100, description="decay of the vectors of implicit feedback")
     side_decay: float = Field(4.0, ge=0, le=100, description="decay of the vectors of side information")
     bias_decay: float = Field(0.25, ge=0, le=100, description="decay of all biases")
+    bias_pull: float = Field(0.0, ge=0, le=1, description="share of damped means that own biases decay to, not to 0")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of each user vector dropped in training")
     id_dropout: float = Field(0.0, ge=0, lt=1, description="share of ids taken for unknown in training")
     initial: float = Field(0.07, gt=0, le=1, description="standard deviation of the vectors at the start")
@@ -45,6 +47,7 @@ class Trunk(nn.Module):
     """All vectors are rows of one table, so that there is one gradient to write and one tensor to step."""
 
     decay: Tensor
+    goals: Tensor | None  # what the own biases of users and items decay to, shape (users + items,); None for 0
 
     def __init__(self, config: TrunkConfig, shape: Shape) -> None:
         super().__init__()
@@ -55,6 +58,7 @@ class Trunk(nn.Module):
         with torch.no_grad():
             self.table[:, -1] = 0
         self.register_buffer("decay", self._decay(), persistent=False)
+        self.register_buffer("goals", None, persistent=False)
 
     def see(self, users: Tensor, items: Tensor) -> None:
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
@@ -64,6 +68,12 @@ class Trunk(nn.Module):
         self.item_half = half(
             by_item, by_user, self.config.exponent, self.shape.item_features, rare=self.shape.rare_items
         )
+
+    @torch.no_grad()
+    def pull(self, biases: Tensor) -> None:
+        """Start the own biases of users and items at these, shape (users + items,), and have them decay to these."""
+        self.goals = biases
+        self.table[: len(biases), -1] = biases
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Map pairs of indices, shape (batch,), to user and item vectors, shape (batch, factors + 1).
@@ -84,6 +94,9 @@ class Trunk(nn.Module):
     def shrink(self, rate: float) -> None:
         """Decoupled weight decay, whose strength differs between the parts of the table and the biases."""
         self.table.addcmul_(self.table, self.decay, value=-rate)
+        if self.goals is not None:
+            own = slice(len(self.goals))
+            self.table[own, -1].addcmul_(self.decay[own, -1], self.goals, value=rate)
 
     @torch.no_grad()
     def folded(self) -> "Tables":
@@ -198,6 +211,18 @@ class TrunkModel(RatingModel):
         assert isinstance(self.trunk, Trunk)
         self.trunk.see(rows.users, rows.items)
         self.mean.fill_(rows.ratings.mean())
+        if self.config.bias_pull:
+            self.trunk.pull(self.config.bias_pull / self.unit * self._damped_means(rows))
+
+    def _damped_means(self, rows: Tensors) -> Tensor:
+        """Those of users and of items, shape (users + items,), damped more than single ratings are best predicted by.
+
+        What they leave of a mean is for the other parts of the bias to learn.
+        """
+        sizes = self.shape.users, self.shape.items
+        pairs = rows.users, rows.items, rows.ratings - self.mean
+        of_users, of_items = best_dampings(pairs, sizes)
+        return torch.cat(damped_means(pairs, sizes, (OVERDAMPED * of_users, OVERDAMPED * of_items)))
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         return [{"params": list(self.trunk.parameters()), "weight_decay": 0.0}]  # `shrink` is its decay
