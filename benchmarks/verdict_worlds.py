@@ -24,8 +24,9 @@ from movielens import Row, fitted, ratings_of, world
 from scipy.stats import bootstrap, t
 
 from reeltune.cluster.session.machine import description
-from reeltune.trainables.scoring.comparison import LEVEL, comparison
+from reeltune.trainables.scoring.comparison import comparison
 from reeltune.trainables.scoring.gains import Gains, gains
+from reeltune.trainables.scoring.levels import LEVEL
 
 Draw = np.random.Generator
 ERROR = 0.8

@@ -33,7 +33,7 @@ from reeltune.cluster.session.session import session
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError
-from reeltune.trainables.scoring.comparison import NOTHING
+from reeltune.trainables.scoring.levels import NOTHING
 
 SPREADS = 5  # how many standard deviations over seeds two means of three fits may differ by
 

@@ -6,7 +6,7 @@ from reeltune.cluster.report.commands import reproducing
 from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
-from reeltune.trainables.scoring.comparison import NOTHING
+from reeltune.trainables.scoring.levels import NOTHING
 
 SHOWN = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
 

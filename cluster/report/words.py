@@ -4,7 +4,7 @@ from pydantic import JsonValue
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.scoring.comparison import NOTHING
+from reeltune.trainables.scoring.levels import NOTHING
 
 SIGN = {
     "beats": "beats the baseline",

@@ -9,6 +9,7 @@
 - `satterthwaite.py`: Student's t for users with uneven rows or gains
 - `skewness.py`: Hall's correction of it for skewness
 - `unseen.py`: what users whom the sample does not have may do
+- `levels.py`: how sure a verdict must be
 - `comparison.py`: the gain, its interval and p
 - `missing.py`: what is missing for a verdict
 - `verdict.py`: the word, over all that are judged together

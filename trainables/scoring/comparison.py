@@ -11,13 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from reeltune.trainables.scoring.gains import Gains, gains
+from reeltune.trainables.scoring.levels import FEWEST, LEVEL, NOTHING
 from reeltune.trainables.scoring.satterthwaite import Side, by_sizes, student
 from reeltune.trainables.scoring.skewness import hall
 from reeltune.trainables.scoring.unseen import unseen
-
-LEVEL = 0.05
-FEWEST = 20  # users on whose rows two predictors differ: with fewer nothing is sure
-NOTHING = 0.001  # a gain up to this share of the baseline's error counts as none
 
 
 class Criterion(Protocol):

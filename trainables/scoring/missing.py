@@ -5,7 +5,8 @@ import math
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from reeltune.trainables.scoring.comparison import FEWEST, LEVEL, NOTHING, Comparison
+from reeltune.trainables.scoring.comparison import Comparison
+from reeltune.trainables.scoring.levels import FEWEST, LEVEL, NOTHING
 from reeltune.trainables.scoring.unseen import Unseen
 
 POWER = 0.8

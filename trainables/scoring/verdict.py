@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from reeltune.trainables.scoring.comparison import LEVEL, Comparison
+from reeltune.trainables.scoring.comparison import Comparison
+from reeltune.trainables.scoring.levels import LEVEL
 from reeltune.trainables.scoring.missing import missing, needed_users
 
 Word = Literal["beats", "worse", "undecided"]

@@ -32,8 +32,8 @@ WORLD = "synthetic:users=40,items=30,ratings=600"
 VERBS = {
     "--help": ([], set()),
     "data": ([WORLD], {"pandas"}),
-    "compare": (["one", "one"], set()),
-    "predict": (["model", "pairs.csv", "-o", "rated.csv"], {"torch", "scipy"}),
+    "compare": (["one", "one"], {"scipy"}),
+    "predict": (["model", "pairs.csv", "-o", "rated.csv"], {"torch"}),
     "recommend": (["model", "--seen", "none", "-o", "best.csv"], set()),
     "architectures": ([], {"optuna"}),
     "report": (["one"], {"optuna.visualization", "plotly", "jinja2", "matplotlib", "sklearn"}),

@@ -68,10 +68,10 @@ def test_predictions_have_as_many_digits_as_their_scale_needs():
     weights = fit.model.served().state_dict()
     bundle.save(MODEL, description, weights, data.users, data.items, fitted=data.rows)
     pd.DataFrame({"user": data.users.text[:20], "item": data.items.text[:20]}).to_csv("pairs.csv", index=False)
-    predict_file(MODEL, "pairs.csv", RATED, columns=Columns())
+    predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
     expected = load(MODEL).predict(data.users.text[:20], data.items.text[:20])
     np.testing.assert_allclose(pd.read_csv(RATED)["prediction"], expected, atol=1e-11)
-    seen = RecommendOptions(users=None, seen="none", top=3, at=None, columns=Columns())
+    seen = RecommendOptions(users=None, seen="none", top=3, at=None, reading=Reading())
     assert recommend(MODEL, seen).frame["rating"].between(3e-6, 5e-6).all()
 
 
