@@ -65,7 +65,7 @@ def header_of(file: str, rows: Sequence[Sequence[str]]) -> Header:
         shown = ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")
         notes = (f"{TAKEN} ({shown}); no column of numbers tells",)
     if rest and _are_places(first, rest):
-        notes = (f"{TAKEN} ({', '.join(first)})",)
+        notes = (f"{TAKEN} ({', '.join(column_names(first))})",)
     return Header(names=column_names(first), in_file=True, notes=notes)
 
 

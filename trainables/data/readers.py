@@ -13,7 +13,7 @@ from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_fra
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
 from reeltune.trainables.data.tables import Table
 from reeltune.trainables.data.times import read_times
-from reeltune.trainables.data.unrated import is_not_rated, questions
+from reeltune.trainables.data.unrated import NotRated, is_not_rated, questions, values_of
 from reeltune.trainables.data.values import read_ratings as read_values
 from reeltune.trainables.errors import InputError
 
@@ -68,13 +68,13 @@ def read_ratings(
     *,
     columns: Columns | None = None,
     duplicates: Duplicates = "last",
-    not_rated: tuple[str, ...] = (),
+    not_rated: NotRated = (),
     missing_ids: MissingIds = "error",
     matrix: bool = False,
 ) -> Ratings:
     """Read ratings of any known format, or a table in memory. Raises InputError that names the file and the line."""
     table = table_of(source)
-    unrated = tuple(map(str, not_rated))
+    unrated = values_of(not_rated)
     reading = Reading(columns=columns or Columns(), not_rated=unrated, missing_ids=missing_ids, matrix=matrix)
     if matrix:
         table = _melted(table, reading.columns)
