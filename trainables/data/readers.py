@@ -77,14 +77,15 @@ def read_ratings(
     unrated = values_of(not_rated)
     reading = Reading(columns=columns or Columns(), not_rated=unrated, missing_ids=missing_ids, matrix=matrix)
     if matrix:
-        table = _melted(table, reading.columns)
+        table = _melted(table, reading)
     if table.source == FRAME:
         return _in_code(table, reading, duplicates)
     return _ratings(table, reading, duplicates)
 
 
-def _melted(table: Table, columns: Columns) -> Table:
-    return melted(table, user=columns.user, item=columns.item, rating=columns.rating)
+def _melted(table: Table, reading: Reading) -> Table:
+    columns = reading.columns
+    return melted(table, user=columns.user, item=columns.item, rating=columns.rating, not_rated=reading.not_rated)
 
 
 def _in_code(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
@@ -108,7 +109,7 @@ def read_more(source: str, known: Ratings, reading: Reading | None = None) -> Re
     """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
     table, reading = table_of(source), reading or Reading()
     if reading.matrix and looks_like_matrix(table):  # a test file may be one, but need not
-        table = _melted(table, reading.columns)
+        table = _melted(table, reading)
     read = _rated(table, reading)
     frame = read.frame
     users, items, note = match(frame, known.users, known.items, table.source, reading)
