@@ -69,9 +69,7 @@ def test_a_separator_that_is_none_can_be_said_in_the_first_line(tmp_path):
     source = tmp_path / "r.csv"
     content = "".join("^".join(map(str, row)) + "\n" for row in ROWS)
     source.write_text(content)
-    with pytest.raises(
-        InputError, match=r"found a single column, '0\^0\^1\^13.* sep=\^ says"
-    ):
+    with pytest.raises(InputError, match=r"found a single column, '0\^0\^1\^13.* sep=\^ says"):
         read_ratings(str(source))
     source.write_text(f"sep=^\n{content}")
     assert len(read_ratings(str(source), duplicates="keep").rows) == len(ROWS)
