@@ -12,6 +12,7 @@ import pandas as pd
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import Predictor, load
 from reeltune.trainables.data import Ids, Reading, has_known_columns, load_data, match, read_pairs, read_users
+from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
 
 NONE = "none"  # as `--seen`: leave no pair out
@@ -117,11 +118,16 @@ def _best(
 
 
 def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, tuple[str, ...]]:
-    """The wanted users' ids, each once, and notes on their table. Raises InputError at an empty id."""
+    """The wanted users' ids, each once, and notes on their table.
+
+    Raises InputError at an empty id, or if none in the table is known.
+    """
     if options.users is None:
         return predictor.users.text, ()
     if os.path.exists(options.users) or "://" in options.users or options.users.endswith(TABLES):
         read, notes = read_users(options.users, options.reading)
+        known, allowed = predictor.users, options.reading.unknown_ids
+        refuse_strangers("user", options.users, known.encode(read), read.iloc[0], known.text[0], allowed)
         return pd.Index(read).unique(), notes
     ids = [each.strip() for each in options.users.split(",")]
     if "" in ids:

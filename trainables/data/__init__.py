@@ -51,6 +51,7 @@ from reeltune.trainables.data.readers import Reading, match, read_more, read_pai
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
 from reeltune.trainables.data.strangers import UnknownIds
+from reeltune.trainables.data.unrated import NotRated, values_of
 from reeltune.trainables.errors import InputError
 
 __all__ = [
@@ -88,7 +89,7 @@ def load_data(
     duplicates: Duplicates | None = None,
     users: str | None = None,
     items: str | None = None,
-    not_rated: tuple[str, ...] = (),
+    not_rated: NotRated = (),
     missing_ids: MissingIds | None = None,
     matrix: bool = False,
 ) -> Ratings:
@@ -97,7 +98,7 @@ def load_data(
     `duplicates` is "last" unless said otherwise; ml-100k by name keeps all of its 100,000 rows, in which
     18 titles are listed under two numbers, as the reference notebook does. `users` and `items` are side tables;
     MovieLens, by name or by folder, brings its own, which "none" leaves out. An id that only a
-    side table has joins those of the ratings. Rows whose rating is one of `not_rated`, as text, are left out; rows
+    side table has joins those of the ratings. Rows whose rating is `not_rated`, or one of several, are left out; rows
     without a user or an item are an error unless `missing_ids` is "drop". With `matrix` the file has a row for each
     user, a column for each item.
 
@@ -107,7 +108,7 @@ def load_data(
     missing = missing_ids or "error"
     if isinstance(data, str) and has_known_columns(data):
         _refuse_columns(data, columns or Columns(), asked)
-        _refuse_leaving_out(data, not_rated, missing_ids, asked)
+        _refuse_leaving_out(data, values_of(not_rated), missing_ids, asked)
         if matrix:
             raise InputError(f"--matrix: does not apply to {data}, which has a row for each rating")
         loaded, own = _by_name(data, duplicates)

@@ -113,7 +113,10 @@ def _to_utc(dates: pd.Series, zones: pd.Series, place: Place, column: str) -> pd
             known = None
         if known is None:
             row = zones.index[int(here.to_numpy().argmax())]
-            raise InputError(f"{place(row)}: the time in column {column!r} has the zone {zone!r}; write it as +01:00")
+            raise InputError(
+                f"{place(row)}: the time in column {column!r} has the zone {zone!r}; "
+                "write its hours ahead of UTC, such as +01:00"
+            )
         winter = np.zeros(int(here.sum()), dtype=bool)  # of an hour that the clock shows twice, the later one
         local = dates[here].dt.tz_localize(known, ambiguous=winter, nonexistent="shift_forward")
         dates[here] = local.dt.tz_convert("UTC").dt.tz_localize(None)

@@ -19,6 +19,8 @@ ARGUMENTS = {  # of `load_data`, for the command line's options
     r"--not-rated ([^\s)]+)": r"not_rated=('\1',)",
     r"--missing-ids (\w+)": r"missing_ids='\1'",
     r"--duplicates (\w+)": r"duplicates='\1'",
+    r"--matrix": "matrix=True",
+    r"'\) columns=Columns\(": "', ",  # several columns are one argument
 }
 Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 

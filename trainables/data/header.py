@@ -12,6 +12,7 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N")
 NAMELIKE = re.compile(r"user|item|id\b|name|title|rating|score|product|movie|film|book|asin|track|song", re.IGNORECASE)
 NEARLY_ALL = 0.9  # of a column's values must be numbers or dates for the first line's to tell
 LEAST_OF_MATRIX = 5  # so many columns named 1, 2, 3, ... are no row of data
+FEWEST_PLACES = 3  # columns named 0, 1, 2: two may be a pair
 FEW = 101  # distinct whole numbers up to which a column can be ratings
 CODES = 11  # distinct values up to which a column can be ratings however few users there are
 TIME = 1e8  # seconds since 1970 are larger, in March 1973
@@ -63,6 +64,8 @@ def header_of(file: str, rows: Sequence[Sequence[str]]) -> Header:
     if certain is None and rest and not any(NAMELIKE.search(cell) for cell in first):
         shown = ", ".join(first[:SHOWN]) + (", ..." if len(first) > SHOWN else "")
         notes = (f"{TAKEN} ({shown}); no column of numbers tells",)
+    if rest and _are_places(first, rest):
+        notes = (f"{TAKEN} ({', '.join(column_names(first))})",)
     return Header(names=column_names(first), in_file=True, notes=notes)
 
 
@@ -79,6 +82,8 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool | Non
     """
     if not rest:
         return not any(is_value(cell) for cell in first)
+    if _are_places(first, rest):
+        return True
     over = [cell.strip() for cell, *below in zip(first, *rest, strict=True) if _are_values(below)]
     numbers = [cell for cell in over if is_value(cell)]
     # '034545104X' among ISBNs is text over numbers, and no name.
@@ -91,6 +96,14 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool | Non
         return False
     repeated = any(cell not in MISSING and cell in below for cell, *below in zip(first, *rest, strict=True))
     return False if repeated else None
+
+
+def _are_places(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether a line is `0,1,2`, as pandas calls columns without names, and no user 0 has rows below."""
+    at = 0 if first[0].strip() else 1  # the index has no name
+    cells = [cell.strip() for cell in first[at:]]
+    counted = len(cells) >= FEWEST_PLACES and cells == [str(place) for place in range(len(cells))]
+    return counted and (at == 1 or not any(row[0].strip() == "0" for row in rest))
 
 
 def is_value(cell: str) -> bool:

@@ -11,13 +11,20 @@ from reeltune.trainables.data.tables import Table
 SHOWN = 12  # columns, or cells of a row
 OPTION = {"timestamp": "time"}  # where an option is called otherwise
 SAMPLE = 500  # rows
+CHARACTERS = 60  # of a line
 
 
 def way_out(table: Table, missing: Sequence[str]) -> str:
     """What was found in place of columns for users, items and ratings, and how to name them."""
     if looks_like_matrix(table):
         columns = len(table.frame.columns)
-        return f"looks like a matrix: {columns} columns of numbers (--matrix reads a row for each user)"
+        # Pairs to be rated are never read as a matrix.
+        hint = "--matrix reads a row for each user" if "rating" in missing else "expected a row for each pair"
+        return f"looks like a matrix: {columns} columns of numbers ({hint})"
+    if len(table.frame.columns) == 1 < len(missing):
+        line = str(table.frame.columns[0]) if not table.headerless else str(table.frame.iloc[0, 0])
+        known = "separators are , ; | :: tabs and blanks, or another that a first line such as sep=^ says"
+        return f"found a single column, {line[:CHARACTERS]!r} ({known})"
     if table.headerless:
         row = f"no header line; the first row is {_listed([str(cell) for cell in table.frame.iloc[0]])}"
         if len(table.frame.columns) < len(missing) or missing == ["rating"]:
@@ -48,4 +55,4 @@ def _numbers(frame: pd.DataFrame, kinds: Sequence[str]) -> dict[str, int]:
     rating = min(few, key=lambda number: len(set(columns[number])), default=free[-1])
     ids = iter([number for number in free if number != rating] + list(columns))
     found = {kind: rating if kind == "rating" else next(ids) for kind in kinds}
-    return {**found, "timestamp": times[0]} if times else found
+    return {**found, "timestamp": times[0]} if times and "rating" in kinds else found

@@ -1,15 +1,18 @@
 """A user-by-item matrix (a row for each user, a column for each item, ratings in the cells) as a table of ratings."""
 
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.header import LEAST_OF_MATRIX, MISSING, ROW_NAMES, is_value
 from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
 LONG = re.compile(r"(user|item|movie|product)[ _]?(id)?|ratings?|timestamp", re.IGNORECASE)  # no items' names
+ITEMS = frozenset(USUAL_NAMES["item"]) - {"name", "i"}  # those may be users' too
 SAMPLE = 200  # rows that are looked at
 NEARLY_ALL = 0.95
 
@@ -25,12 +28,19 @@ def looks_like_matrix(table: Table) -> bool:
     return columns > LEAST_OF_MATRIX and columns_of_numbers(table.frame) >= columns - 1
 
 
-def melted(table: Table, *, user: str | None = None, item: str | None = None, rating: str | None = None) -> Table:
+def melted(
+    table: Table,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    not_rated: tuple[str, ...] = (),
+) -> Table:
     """A matrix as a table with columns user, item and rating, called so unless other names are given.
 
     `user` is the column of the users' ids, if the first is not meant. Empty cells are not rated. A first column that
-    counts the row's ratings (Jester's) is left out; without a column of ids users are numbered from 1.
-    Raises InputError where the table is no matrix.
+    counts the row's ratings (Jester's) is left out; without a column of ids users are numbered from 1. Cells may be
+    one of the words that mean `not_rated`. Raises InputError where the table is no matrix.
     """
     named = [name for name in map(str, table.frame.columns) if LONG.fullmatch(name)]
     if len(named) > 1 and not table.headerless:
@@ -39,14 +49,9 @@ def melted(table: Table, *, user: str | None = None, item: str | None = None, ra
             "(leave out --matrix)"
         )
     ids, frame, notes = _parts(table, user)
-    if columns_of_numbers(frame) < len(frame.columns) or frame.empty:
-        broken = next((name for place, name in enumerate(frame.columns) if not _is_numeric(frame.iloc[:, place])), "")
-        raise InputError(
-            f"{table.source}: is no matrix of ratings: expected a column of numbers for each item; "
-            f"found text in column {str(broken)!r} (without --matrix it is read as a row for each rating)"
-        )
+    _refuse_words(table.source, frame, not_rated)
     cells = frame.astype("str").to_numpy(dtype=object)
-    given = frame.notna().to_numpy() & ~np.isin(cells.astype(str), MISSING)
+    given = frame.notna().to_numpy() & ~np.isin(np.char.strip(cells.astype(str)), MISSING)
     rows, columns = np.nonzero(given)
     if not len(rows):
         raise InputError(f"{table.source}: the matrix has no rating in it")
@@ -68,6 +73,22 @@ def melted(table: Table, *, user: str | None = None, item: str | None = None, ra
     )
 
 
+def _refuse_words(source: str, frame: pd.DataFrame, not_rated: tuple[str, ...]) -> None:
+    """Raise InputError where a column has words in it, or there is no column."""
+    known = {*MISSING, *(value.strip() for value in not_rated)}
+    for name in frame.columns:
+        values = frame[name].iloc[:SAMPLE].dropna()
+        words = [cell for cell in values.astype(str).str.strip() if cell not in known and not is_value(cell)]
+        if words and not pd.api.types.is_numeric_dtype(values):
+            raise InputError(
+                f"{source}: is no matrix of ratings: expected a column of numbers for each item; found text in column "
+                f"{str(name)!r}, {words[0]!r} (--not-rated {shlex.quote(words[0])}, if that means 'not rated'; "
+                "without --matrix it is read as a row for each rating)"
+            )
+    if frame.empty:
+        raise InputError(f"{source}: is no matrix of ratings: there is no column for an item")
+
+
 def _parts(table: Table, user: str | None) -> tuple[np.ndarray, pd.DataFrame, tuple[str, ...]]:
     """The users' ids, the ratings, and what was guessed."""
     frame = table.frame
@@ -85,6 +106,11 @@ def _parts(table: Table, user: str | None) -> tuple[np.ndarray, pd.DataFrame, tu
     if user is None and not _are_ids(frame, headerless=table.headerless):
         return numbered, frame, ("users are numbered by row",)
     column = first if user is None else user
+    if user is None and plain_name(str(column)) in ITEMS:
+        raise InputError(
+            f"{table.source}: column {str(column)!r} has items by its name, and --matrix reads a row for each user: "
+            "turn the table round, or, if it has users, give the column another name"
+        )
     return (
         frame[column].astype("str").to_numpy(dtype=object),
         frame.drop(columns=column),
@@ -125,6 +151,6 @@ def _counts_ratings(frame: pd.DataFrame) -> bool:
 def _is_numeric(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return True
-    given = values.iloc[:SAMPLE].dropna().astype(str)
+    given = values.iloc[:SAMPLE].dropna().astype(str).str.strip()
     given = given[~given.isin(MISSING)]
     return all(map(is_value, given))

@@ -13,7 +13,7 @@ from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_fra
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
 from reeltune.trainables.data.tables import Table
 from reeltune.trainables.data.times import read_times
-from reeltune.trainables.data.unrated import is_not_rated, questions
+from reeltune.trainables.data.unrated import NotRated, is_not_rated, questions, values_of
 from reeltune.trainables.data.values import read_ratings as read_values
 from reeltune.trainables.errors import InputError
 
@@ -68,23 +68,24 @@ def read_ratings(
     *,
     columns: Columns | None = None,
     duplicates: Duplicates = "last",
-    not_rated: tuple[str, ...] = (),
+    not_rated: NotRated = (),
     missing_ids: MissingIds = "error",
     matrix: bool = False,
 ) -> Ratings:
     """Read ratings of any known format, or a table in memory. Raises InputError that names the file and the line."""
     table = table_of(source)
-    unrated = tuple(map(str, not_rated))
+    unrated = values_of(not_rated)
     reading = Reading(columns=columns or Columns(), not_rated=unrated, missing_ids=missing_ids, matrix=matrix)
     if matrix:
-        table = _melted(table, reading.columns)
+        table = _melted(table, reading)
     if table.source == FRAME:
         return _in_code(table, reading, duplicates)
     return _ratings(table, reading, duplicates)
 
 
-def _melted(table: Table, columns: Columns) -> Table:
-    return melted(table, user=columns.user, item=columns.item, rating=columns.rating)
+def _melted(table: Table, reading: Reading) -> Table:
+    columns = reading.columns
+    return melted(table, user=columns.user, item=columns.item, rating=columns.rating, not_rated=reading.not_rated)
 
 
 def _in_code(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
@@ -108,7 +109,7 @@ def read_more(source: str, known: Ratings, reading: Reading | None = None) -> Re
     """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
     table, reading = table_of(source), reading or Reading()
     if reading.matrix and looks_like_matrix(table):  # a test file may be one, but need not
-        table = _melted(table, reading.columns)
+        table = _melted(table, reading)
     read = _rated(table, reading)
     frame = read.frame
     users, items, note = match(frame, known.users, known.items, table.source, reading)

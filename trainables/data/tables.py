@@ -190,6 +190,13 @@ def _read_part(source: str) -> Table | None:
     return _read_text(source, file, content) if content.strip() else None
 
 
+def _named(parts: list[Table]) -> str:
+    """How many parts were read, and which, unless they are called `part-...`: `test.csv` may not be meant."""
+    names = [part.source.rsplit("/", 1)[-1] for part in parts]
+    plain = all(name.startswith("part-") for name in names)
+    return f"{len(parts)} parts" if plain else f"{len(parts)} parts: {listed(names)}"
+
+
 def _joined(source: str, parts: list[Table]) -> Table:
     """The rows of all parts. Raises InputError where they have other columns than the first."""
     if not parts:
@@ -220,7 +227,7 @@ def _joined(source: str, parts: list[Table]) -> Table:
         first,
         source=source,
         frame=pd.concat(frames, ignore_index=True),
-        notes=(f"{len(parts)} parts", *dict.fromkeys(said)),
+        notes=(_named(parts), *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
     )

@@ -1,16 +1,27 @@
 """Ratings that mean 'not rated': leaves them out where somebody says so, and asks about values that look like it."""
 
+from collections.abc import Iterable
+from typing import TypeAlias
+
 import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.frames import dense
 from reeltune.trainables.data.values import as_numbers
 
+NotRated: TypeAlias = str | float | Iterable[str | float]  # one value, or several
 FEWEST_OTHERS = 3  # with fewer other values, such as dislikes and likes, nothing is odd
 FEWEST_ROWS = 10
 ODD_SHARE = 0.02
 ODD_RATIO = 2.0  # zeros to rows of the next value. Scales that begin at 0 thin out towards it
 FAR_SHARE = 0.01  # of a value that lies far from others of no even steps: largest counts lie far too, and are few
+
+
+def values_of(not_rated: NotRated) -> tuple[str, ...]:
+    """One value or several as text: a single '-1' is not the values '-' and '1'."""
+    if isinstance(not_rated, str) or not isinstance(not_rated, Iterable):
+        return (str(not_rated),)
+    return tuple(map(str, not_rated))
 
 
 def is_not_rated(values: pd.Series, not_rated: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -96,10 +96,11 @@ def _way_out(text: str, other: object) -> str:
 
 def _refuse_two_scales(table: Table, column: str, text: pd.Series, form: re.Pattern[str]) -> None:
     """Refuse `4/5` beside `8/10`, and `1,000` where it may be a thousand."""
-    if form is COMMA and text.str.fullmatch(r"[+-]?\d{1,3},\d{3}").all():
+    commas = text[text.str.contains(",", regex=False)]
+    if form is COMMA and commas.str.fullmatch(r"[+-]?\d{1,3},\d{3}").all():
         raise InputError(
-            f"{table.place(int(text.index[0]))}: the rating in column {column!r} may be a thousand or have a decimal "
-            f"comma: {text.iloc[0]!r}; write it without a comma, or with a decimal point"
+            f"{table.place(int(commas.index[0]))}: the rating in column {column!r} may be a thousand or have a decimal "
+            f"comma: {commas.iloc[0]!r}; write it without a comma, or with a decimal point"
         )
     if form.groups < 2:
         return

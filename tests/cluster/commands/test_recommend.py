@@ -229,6 +229,14 @@ def test_seen_pairs_of_a_user_that_is_wanted_and_new_are_known(models):
         recommend(models / "bias", options(seen="seen.csv", users="u1"))
 
 
+def test_a_table_of_users_none_of_whom_is_known_is_refused_unless_that_is_allowed(models):
+    pd.DataFrame({"user": ["U1", "U2"]}).to_csv("users.csv", index=False)
+    with pytest.raises(InputError, match=r"users.csv: none of its users is known: it has users such as 'U1'"):
+        recommend(models / "bias", options(seen="none", users="users.csv"))
+    allowed = Reading(unknown_ids="allow")
+    assert recommend(models / "bias", options(seen="none", users="users.csv", reading=allowed)).unknown_users == 2
+
+
 def test_a_table_of_users_is_read_with_what_was_guessed_said(models):
     pd.DataFrame({"user_id": [" u1", "u2"], "item_id": ["i1", "i2"]}).to_csv("users.csv", index=False)
     done = recommend(models / "bias", options(seen="none", users="users.csv"))

@@ -41,6 +41,19 @@ def test_numbered_columns_of_a_matrix_are_a_header(first):
     assert is_header(first.split(","), [["7", "5", "", "3", "", "1"], ["9", "", "2", "", "4", ""]]) is True
 
 
+@pytest.mark.parametrize("first", ["0,1,2,3", ",0,1,2"])
+def test_the_places_that_pandas_writes_for_names_are_a_header(first):
+    fields = first.count(",") + 1
+    found = header(first, *(",".join(row[:fields]) for row in RATED))
+    assert found.in_file
+    assert found.notes[0].startswith("line 1 is taken for the names of the columns (")
+
+
+def test_places_are_a_row_where_user_0_has_more_of_them():
+    assert is_header(["0", "1", "2"], [["0", "3", "5"], ["1", "3", "4"]]) is False
+    assert is_header(["0", "1"], [["7", "3"], ["8", "3"]]) is False  # a pair
+
+
 @pytest.mark.parametrize("fields", [2, 3, 4])
 def test_columns_without_names_are_user_item_rating_and_time_by_position(fields):
     found = header_of("r.csv", [row[:fields] for row in RATED])

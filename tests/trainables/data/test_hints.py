@@ -1,8 +1,9 @@
 import re
 
+import pandas as pd
 import pytest
 
-from reeltune.trainables.data import Columns, read_ratings
+from reeltune.trainables.data import Columns, load_data, read_ratings
 from reeltune.trainables.data.hints import way_out
 from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
@@ -62,3 +63,29 @@ def test_where_a_first_line_may_be_a_row_the_way_out_loses_none(tmp_path):
     assert said.startswith("found anna, heat in line 1 (if that is a row, put a line with the columns' names above it")
     source.write_text(f"user,item\n{source.read_text()}")
     assert len(read_table(str(source)).frame) == 2
+
+
+def test_a_separator_that_is_none_can_be_said_in_the_first_line(tmp_path):
+    source = tmp_path / "r.csv"
+    content = "".join("^".join(map(str, row)) + "\n" for row in ROWS)
+    source.write_text(content)
+    with pytest.raises(InputError, match=r"found a single column, '0\^0\^1\^13.* sep=\^ says"):
+        read_ratings(str(source))
+    source.write_text(f"sep=^\n{content}")
+    assert len(read_ratings(str(source), duplicates="keep").rows) == len(ROWS)
+
+
+def test_pairs_are_not_offered_options_that_only_ratings_have(tmp_path):
+    source = tmp_path / "r.csv"
+    source.write_text("user,a,b,c,d,e\n1,2,3,4,5,1\n2,3,4,5,1,2\n")
+    assert way_out(read_table(str(source)), ["item"]).endswith("(expected a row for each pair)")
+    source.write_text("1300000000,7,8,5\n1300000001,8,7,3\n1300000000,8,8,4\n")
+    assert "--time-column" not in way_out(read_table(str(source)), ["user", "item"])
+
+
+def test_in_code_a_hint_names_arguments_that_can_be_given_together():
+    frame = pd.DataFrame(ROWS)
+    with pytest.raises(InputError, match=r"columns=Columns\(user='NAME', item='NAME', rating='NAME'\)"):
+        load_data(frame)
+    with pytest.raises(InputError, match=r"\(matrix=True reads a row for each user\)"):
+        load_data(pd.DataFrame({"user": [1, 2], **{f"film{at}": [at, 2] for at in range(6)}}))

@@ -78,12 +78,20 @@ def test_a_matrix_is_refused_with_the_way_out_unless_asked_for(file):
             "is no matrix: columns user and item say that there is a row for each rating",
         ),
         ("who,heat,note\n1,2,fine\n2,3,bad\n", "found text in column 'note'"),
+        ("who,heat,up\n1,2,-\n2,3,4\n", "found text in column 'up', '-' .--not-rated -, if that means"),
+        ("film,ann,bob\nheat,2,3\nup,3,4\n", "column 'film' has items by its name, .*: turn the table round"),
         ("who,heat,up\n1,,\n2,NA,\n", "the matrix has no rating in it"),
     ],
 )
 def test_what_is_no_matrix_is_refused(file, content, said):
     with pytest.raises(InputError, match=said):
         load_data(file(content), matrix=True)
+
+
+def test_cells_may_be_blank_or_a_word_that_means_not_rated(file):
+    data = read_ratings(file("who,heat,up,alien\n1,2, ,-\n2,3,4,-\n"), matrix=True, not_rated=("-",))
+    assert data.rows.ratings.tolist() == [2, 3, 4]
+    assert "rows rated -, which are left out as not rated: 2" in data.notes
 
 
 def test_data_by_name_is_no_matrix():

@@ -221,6 +221,11 @@ def test_a_file_that_is_no_part_is_named(tmp_path):
     assert folder(tmp_path, **PARTS, **{"notes.txt": "hello"}).notes == ("2 parts", "not read: notes.txt")
 
 
+def test_parts_that_somebody_named_are_listed(tmp_path):
+    first, second = PARTS.values()
+    assert folder(tmp_path, **{"test.csv": first, "train.csv": second}).notes == ("2 parts: test.csv, train.csv",)
+
+
 def test_files_of_other_columns_are_no_parts(tmp_path):
     with pytest.raises(
         InputError, match=r"its files have other columns: user, item, rating in .*, id, title in .*films"

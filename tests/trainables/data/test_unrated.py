@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reeltune.trainables.data import load_data
 from reeltune.trainables.data.unrated import is_not_rated, questions
 
 STARS = {1: 6, 2: 11, 3: 27, 4: 34, 5: 21}
@@ -81,3 +82,9 @@ def test_rows_are_left_out_by_number_and_by_word_and_counted():
         "rows rated nothing, which are left out as not rated: 1",
         "WARNING: no row is rated 7 (--not-rated 7)",
     )
+
+
+@pytest.mark.parametrize("value", ["-1", -1, -1.0, ("-1",), [-1]])
+def test_one_value_that_means_not_rated_need_not_be_in_a_tuple(value):
+    frame = pd.DataFrame({"user": [1, 2, 3], "item": [1, 1, 1], "rating": [-1, 1, 5]})
+    assert load_data(frame, not_rated=value).rows.ratings.tolist() == [1, 5]

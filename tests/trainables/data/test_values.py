@@ -42,6 +42,7 @@ def test_numbers_with_spaces_around_need_no_word():
         (["4/5", "3/5", "4"], "r.csv:4: .* found '4', and others are such as '4/5': write all in one way"),
         (["80%", "70%", "4"], "r.csv:4: .* found '4', and others are such as '80%'"),
         (["1,000", "2,000"], "r.csv:2: the rating in column 'rating' may be a thousand or have a decimal comma"),
+        (["900", "1,250", "2,100"], "r.csv:3: .* may be a thousand or have a decimal comma: '1,250'"),
         (["4", "NULL"], "r.csv:3: .* found 'NULL'; --not-rated NULL leaves such rows out"),
         (["4", "six"], "r.csv:3: .* must be a finite number; found 'six'$"),
         (["4", "inf"], "r.csv:3: .* found 'inf'"),
