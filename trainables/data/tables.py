@@ -78,7 +78,7 @@ def table_in_memory(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     if frame.empty:
         raise InputError(f"{name}: has no rows")
     named = [level for level in frame.index.names if level is not None]
-    frame = frame.reset_index(named).reset_index(drop=True)
+    frame = frame.reset_index(named, allow_duplicates=True).reset_index(drop=True)
     frame.columns = frame.columns.map(str)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):

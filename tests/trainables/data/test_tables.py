@@ -259,6 +259,7 @@ def test_long_whole_numbers_with_gaps_stay_whole():
     [
         (pd.DataFrame({"user": []}), "frame: has no rows"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "frame: two columns are called 'a'; rename one of them"),
+        (pd.DataFrame({"a": [1]}).rename_axis("a"), "frame: two columns are called 'a'; rename one of them"),
     ],
 )
 def test_a_frame_that_is_no_table(frame, said):
