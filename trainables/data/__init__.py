@@ -15,6 +15,7 @@
 - `readers.py`: from a table to ratings, and what is said of it
 - `usual_names.py`: the names by which columns usually go
 - `columns.py`: which of a table's columns is which
+- `missing.py`: words that say that a cell holds nothing
 - `ids.py`: ids as text, and missing ones
 - `values.py`: ratings as numbers
 - `times.py`: times as seconds

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.header import LEAST_OF_MATRIX, MISSING, ROW_NAMES, is_value
+from reeltune.trainables.data.header import LEAST_OF_MATRIX, ROW_NAMES, is_value
+from reeltune.trainables.data.missing import is_missing
 from reeltune.trainables.data.tables import Table
 from reeltune.trainables.errors import InputError
 
@@ -46,7 +47,7 @@ def melted(table: Table, *, user: str | None = None, item: str | None = None, ra
             f"found text in column {str(broken)!r} (without --matrix it is read as a row for each rating)"
         )
     cells = frame.astype("str").to_numpy(dtype=object)
-    given = frame.notna().to_numpy() & ~np.isin(cells.astype(str), MISSING)
+    given = frame.notna().to_numpy() & ~_are_missing(cells)
     rows, columns = np.nonzero(given)
     if not len(rows):
         raise InputError(f"{table.source}: the matrix has no rating in it")
@@ -126,5 +127,10 @@ def _is_numeric(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return True
     given = values.iloc[:SAMPLE].dropna().astype(str)
-    given = given[~given.isin(MISSING)]
-    return all(map(is_value, given))
+    return all(is_missing(cell) or is_value(cell) for cell in given)
+
+
+def _are_missing(cells: np.ndarray) -> np.ndarray:
+    """Which cells of text, of any shape, say that they hold nothing. Each distinct one is looked at once."""
+    codes, distinct = pd.factorize(cells.ravel())
+    return np.array([*map(is_missing, distinct), True])[codes].reshape(cells.shape)  # -1: a gap

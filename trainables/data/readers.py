@@ -14,7 +14,7 @@ from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_str
 from reeltune.trainables.data.tables import Table
 from reeltune.trainables.data.times import read_times
 from reeltune.trainables.data.unrated import is_not_rated, questions
-from reeltune.trainables.data.values import read_ratings as read_values
+from reeltune.trainables.data.values import read_values
 from reeltune.trainables.errors import InputError
 
 MANY_REPEATED = 0.05  # a larger share of repeated pairs may mean that the wrong column was read as items

@@ -32,6 +32,11 @@ def test_each_rated_cell_is_a_row_and_empty_ones_are_none(file):
     assert table.place(3).endswith("m.csv:3, column alien")
 
 
+@pytest.mark.parametrize("nothing", ["none", "n/a", "NaN", "#N/A", "\\N"])
+def test_what_is_no_id_is_no_rating_either(file, nothing):
+    assert melted(read_table(file(NAMED.replace("NA", nothing)))).frame.to_numpy().tolist() == RATED
+
+
 def test_jesters_first_column_counts_the_ratings_of_its_row(file):
     content = "3,1.5,99,-2.25,99,4,99\n5,1,2,3,4,99,5\n2,99,99,1,99,99,2\n1,99,99,99,7,99,99\n"
     table = melted(read_table(file(content)))

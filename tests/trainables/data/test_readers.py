@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.trainables.data import Columns, Reading, frames, load_data, read_more, read_pairs, read_ratings
-from reeltune.trainables.data.ids import MISSING, plain_ids
+from reeltune.trainables.data.ids import plain_ids
+from reeltune.trainables.data.missing import MISSING
 from reeltune.trainables.data.tables import read_table
 from reeltune.trainables.errors import InputError
 
