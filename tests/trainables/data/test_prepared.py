@@ -54,7 +54,7 @@ def test_missing_ids_are_dropped_from_a_side_table_of_a_data_set_by_name_beside_
     test.write_text("user,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
     users.write_text("user,team\nu1,a\n,b\nu2,b\nu3,a\nu4,b\n")
     asked = DataOptions(data=WORLD, test=str(test), users=str(users))
-    with pytest.raises(InputError, match="users.csv:3: the id in column 'user' is missing"):
+    with pytest.raises(InputError, match=r"users\.csv:3: the id in column 'user' is missing"):
         prepare(asked)
     assert prepare(replace(asked, missing_ids="drop")).shape.user_features is not None
 
