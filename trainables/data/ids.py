@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
-from reeltune.trainables.data.missing import MISSING
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.reading.missing import MISSING
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 MissingIds = Literal["error", "drop"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
+from reeltune.trainables.data.reading.frames import dense
 from reeltune.trainables.data.values import as_numbers
 
 FEWEST_OTHERS = 3  # with fewer other values, such as dislikes and likes, nothing is odd

@@ -6,9 +6,9 @@ import shlex
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
-from reeltune.trainables.data.missing import is_missing
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.reading.missing import is_missing
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 NUMBER = r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))"

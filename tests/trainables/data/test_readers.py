@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import Columns, Reading, frames, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data import Columns, Reading, load_data, read_more, read_pairs, read_ratings
 from reeltune.trainables.data.ids import plain_ids
-from reeltune.trainables.data.missing import MISSING
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading import frames
+from reeltune.trainables.data.reading.missing import MISSING
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 HEADER = "user,item,rating\n"

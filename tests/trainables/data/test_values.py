@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.values import read_values
 from reeltune.trainables.errors import InputError
 

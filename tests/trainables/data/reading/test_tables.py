@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from reeltune.trainables.data.tables import read_table, table_in_memory
+from reeltune.trainables.data.reading.tables import read_table, table_in_memory
 from reeltune.trainables.errors import InputError
 
 

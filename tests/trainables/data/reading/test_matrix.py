@@ -1,8 +1,8 @@
 import pytest
 
 from reeltune.trainables.data import Columns, load_data, read_ratings
-from reeltune.trainables.data.matrix import looks_like_matrix, melted
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.matrix import looks_like_matrix, melted
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 NAMED = "user,heat,alien,jaws,up,big,cars\nann,1,,3,,5,\nbob,,2,,NA,1,4\n"

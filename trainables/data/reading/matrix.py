@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.header import LEAST_OF_MATRIX, ROW_NAMES, is_value
-from reeltune.trainables.data.missing import is_missing
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.header import LEAST_OF_MATRIX, ROW_NAMES, is_value
+from reeltune.trainables.data.reading.missing import is_missing
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 LONG = re.compile(r"(user|item|movie|product)[ _]?(id)?|ratings?|timestamp", re.IGNORECASE)  # no items' names

@@ -14,13 +14,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reeltune.trainables.data.delimited import read_delimited
-from reeltune.trainables.data.dialect import Dialect, dialect_of
-from reeltune.trainables.data.files import files_in, is_folder, is_visible, listed, plain_file_name, read_bytes, resolve
-from reeltune.trainables.data.header import NO_HEADER, ROW_NAMES, known_names
-from reeltune.trainables.data.jsonlines import ENDINGS, is_json, read_json
-from reeltune.trainables.data.records import records
-from reeltune.trainables.data.text import as_utf8
+from reeltune.trainables.data.reading.delimited import read_delimited
+from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
+from reeltune.trainables.data.reading.files import (
+    files_in,
+    is_folder,
+    is_visible,
+    listed,
+    plain_file_name,
+    read_bytes,
+    resolve,
+)
+from reeltune.trainables.data.reading.header import NO_HEADER, ROW_NAMES, known_names
+from reeltune.trainables.data.reading.jsonlines import ENDINGS, is_json, read_json
+from reeltune.trainables.data.reading.records import records
+from reeltune.trainables.data.reading.text import as_utf8
 from reeltune.trainables.errors import InputError
 
 RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pandas as pd
 import pyarrow as pa
 
-from reeltune.trainables.data.tables import Table, read_table, table_in_memory
+from reeltune.trainables.data.reading.tables import Table, read_table, table_in_memory
 from reeltune.trainables.errors import InputError
 
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
