@@ -127,11 +127,11 @@ class Parameter(BaseModel):
         assert self.high is not None
         return self.model_copy(update={"low": self.low * span, "high": self.high * span, "spans": False})
 
-    def grown(self, factor: float, most: float) -> "Parameter":
-        """The same parameter with bounds times `factor`, `most` at most; whole ones stay whole."""
+    def grown(self, factor: float, least: float, most: float) -> "Parameter":
+        """The same parameter with bounds times `factor`, within `least` and `most`; whole ones stay whole."""
         assert self.low is not None
         assert self.high is not None
-        low, high = (min(most, bound * factor) for bound in (self.low, self.high))
+        low, high = (min(most, max(least, bound * factor)) for bound in (self.low, self.high))
         if self._whole_numbers:
             low, high = round(low), round(high)
         return self.model_copy(update={"low": low, "high": high, "sized": False, "factor": factor})
@@ -212,8 +212,9 @@ class Space(BaseModel):
         """A sized parameter with its bounds times what the reference's value is of the default."""
         architecture = ARCHITECTURES[self.architecture]
         field = architecture.Config.model_fields[name]
+        least = max((rule.ge for rule in field.metadata if hasattr(rule, "ge")), default=-math.inf)
         most = min((rule.le for rule in field.metadata if hasattr(rule, "le")), default=math.inf)
-        return parameter.grown(getattr(architecture.reference(shape), name) / field.default, most)
+        return parameter.grown(getattr(architecture.reference(shape), name) / field.default, least, most)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold, and leave out the others."""
@@ -323,6 +324,10 @@ def _read(
             parameters[key] = Parameter.model_validate(content)
         except ValidationError as error:
             raise InputError(f"{source}.{key}: {explain(error, Parameter)}") from None
+        if "factor" in content:
+            raise InputError(f"{source}.{key}.factor: is worked out from the data and cannot be set; sized = true does")
+        if parameters[key].sized and not fields[key].default:
+            raise InputError(f"{source}.{key}: is sized, and a default of {fields[key].default} cannot grow")
     for key, value in [*((key, v) for key, p in parameters.items() for v in p.samples()), *fixed.items()]:
         try:
             architecture.Config.model_validate({key: value})

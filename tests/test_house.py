@@ -17,6 +17,7 @@ FLOORS = [
     "trainables/errors.py",
     "trainables/version.py",
     "trainables/options.py",
+    "trainables/data/reading",
     "trainables/data",
     "trainables/config.py",
     "trainables/model.py",

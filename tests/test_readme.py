@@ -10,7 +10,18 @@ from tests import commands
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 README = (ROOT / "README.md").read_text()
-DOCS = ("cluster", "defaults", "faults", "how-it-works", "lanes", "security", "tensorboard", "verdict")
+DOCS = (
+    "cluster",
+    "data",
+    "datasets",
+    "defaults",
+    "faults",
+    "how-it-works",
+    "lanes",
+    "security",
+    "tensorboard",
+    "verdict",
+)
 PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)]
 TREE = README.split("## What is where")[1].split("```")[1]
 COMMANDS = sorted({command for page in PAGES for command in commands.shown(page)})

@@ -104,9 +104,12 @@ def data_options(
     from reeltune.cluster.runs.storage import refuse_credentials
     from reeltune.trainables.data import Columns
     from reeltune.trainables.data.prepared import DataOptions
+    from reeltune.trainables.errors import InputError
 
     for option, value in {"--data": data, "--test": test, "--users": users, "--items": items}.items():
         refuse_credentials(value or "", option)
+    if unknown_ids is not None and test is None:
+        raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
     return DataOptions(
         data=data,
         test=test,

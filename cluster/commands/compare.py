@@ -4,6 +4,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from reeltune.cluster.report.results import figure, interval, signed
 from reeltune.cluster.report.words import baseline_error, error_of
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, JudgedRows
 from reeltune.cluster.runs.finished import Run, read_run
@@ -110,7 +111,7 @@ def comparison_table(compared: Compared) -> Table:
     for run in compared.runs:
         decoder = "" if run.decoder == "argmax" else f" ({run.decoder})"
         baseline = run.baseline
-        table.add_row(escape(f"{run.run}{decoder}"), f"baseline ({baseline.name})", _number(baseline.test_mse))
+        table.add_row(escape(f"{run.run}{decoder}"), f"baseline ({baseline.name})", figure(baseline.test_mse))
         for found in run.architectures:
             star = " *" if found.architecture == run.winner else ""
             table.add_row("", f"{found.architecture}{star}", *_cells(found))
@@ -119,15 +120,11 @@ def comparison_table(compared: Compared) -> Table:
 
 def _cells(found: ComparedArchitecture) -> list[str]:
     return [
-        _number(found.test_mse),
-        "" if found.gain is None else f"{found.gain:+.4f}",
-        "" if found.ci95 is None or found.verdict == "is the baseline" else "{:+.4f} to {:+.4f}".format(*found.ci95),
-        "" if found.gain_over_simple is None else f"{found.gain_over_simple:+.4f}",
+        figure(found.test_mse),
+        signed(found.gain),
+        interval(found.verdict, found.ci95),
+        signed(found.gain_over_simple),
         found.verdict or "",
         str(found.trials),
         f"{found.seconds:.0f}",
     ]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -88,7 +88,7 @@ class Fitted(Stored):
     train_loss: float
     metrics: dict[str, float | None] | None
     temperature: float
-    notes: list[str] = field(default_factory=list)  # what the model says of its fit
+    notes: list[str] = Field(default_factory=list)  # what the model says of its fit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:
     """Compare the simple predictors on the rows that the confirmations held out.
 
     `bias` and `pmf` are as the search chose them. Without a searched `bias` damped means are fitted here, with the
-    best of a few dampings: that takes milliseconds. Without a searched `pmf` there is none to compare.
+    best of a few dampings: about 5 s per million ratings. Without a searched `pmf` there is none to compare.
     """
     complete = searched.complete()
     tuned = {name: searched.choices[name] for name in (BIAS, PMF) if name in searched.choices and name in complete}

@@ -51,21 +51,22 @@ def _first(metrics: Metrics, decoder: str) -> list[str]:
 
 def _judged(found: ArchitectureResult) -> list[str]:
     return [
-        _signed(found.gain),
-        _interval(found),
+        signed(found.gain),
+        interval(found.verdict, found.ci95),
         figure(found.p_holm),
-        _signed(over_simple(found)),
+        signed(over_simple(found)),
         found.verdict or "",
     ]
 
 
-def _interval(found: ArchitectureResult) -> str:
-    if found.verdict in (None, "is the baseline"):
+def interval(verdict: str | None, ci95: tuple[float, float] | None) -> str:
+    """The interval of a gain; empty where nothing is judged, and "none" where nearly all rows are one user's."""
+    if verdict in (None, "is the baseline"):
         return ""
-    return "none" if found.ci95 is None else f"{found.ci95[0]:+.4f} to {found.ci95[1]:+.4f}"
+    return "none" if ci95 is None else f"{ci95[0]:+.4f} to {ci95[1]:+.4f}"
 
 
-def _signed(value: float | None) -> str:
+def signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.4f}"
 
 

@@ -315,6 +315,23 @@ def test_what_cannot_be_sized_is_refused(refused, text):
     assert "is sized" in refused(f"[svdpp.weight_decay]\n{text}\nsized = true\n")
 
 
+@pytest.mark.parametrize("name", ["dropout", "bias_pull"])
+def test_a_parameter_whose_default_is_0_cannot_be_sized(refused, name):
+    said = refused(f"[svdpp.{name}]\nlow = 0.1\nhigh = 0.5\nsized = true\n")
+    assert f"svdpp.{name}: is sized, and a default of 0.0 cannot grow" in said
+
+
+def test_what_a_space_works_out_from_the_data_cannot_be_set(refused):
+    assert "weight_decay.factor: is worked out" in refused("[svdpp.weight_decay]\nlow = 2.0\nhigh = 6.0\nfactor = 2\n")
+
+
+def test_sized_whole_bounds_stay_such_as_a_config_takes(read):
+    space = read("[svdpp.batch_size]\nlow = 16\nhigh = 2048\nsized = true\n", "svdpp")["svdpp"]
+    batches = space.on(Shape(users=101, items=101, scale=STARS, ratings=900)).parameters["batch_size"]
+    assert batches.low == 2
+    assert batches.high < 2048
+
+
 def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
     space = read(LOSSES, "classifier")["classifier"]
     shapes = [Shape(users=3, items=3, scale=Scale.of(np.array(values))) for values in ([1, 5], [0, 100])]

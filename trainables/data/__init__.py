@@ -1,19 +1,7 @@
 """Ratings from anywhere: `load_data("ml-100k")`, a file, a folder, an object-store URI, a DataFrame, or `synthetic`.
 
-- `tables.py`: any ratings file as a frame of text
-- `files.py`: a file's bytes, from a folder or an object store, unpacked
-- `text.py`: those bytes as UTF-8 text
-- `dialect.py`: how a text file is written: separator, header, comments
-- `header.py`: whether a file's first line names its columns, and what they are without
-- `delimited.py`: a text file with separators as a frame
-- `quotes.py`: what its quotes do
-- `records.py`: its lines as fields, whatever their quotes
-- `jsonlines.py`: JSON lines as a frame
-- `matrix.py`: a user-by-item matrix as ratings
-- `hints.py`: what to say where a table's columns cannot be told
-- `frames.py`: the same of a table in memory
+- `reading/`: from a file of any format, or a table in memory, to a table as it stands there
 - `readers.py`: from a table to ratings, and what is said of it
-- `usual_names.py`: the names by which columns usually go
 - `columns.py`: which of a table's columns is which
 - `ids.py`: ids as text, and missing ones
 - `values.py`: ratings as numbers
@@ -44,10 +32,10 @@ from reeltune.trainables.data import movielens, synthetic
 from reeltune.trainables.data.columns import COLUMN_OPTIONS, Columns
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
-from reeltune.trainables.data.frames import Source
 from reeltune.trainables.data.ids import Ids, MissingIds
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
 from reeltune.trainables.data.readers import Reading, match, read_more, read_pairs, read_ratings, read_users
+from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
 from reeltune.trainables.data.strangers import UnknownIds

@@ -10,6 +10,7 @@ NEARLY_ALL = 0.8  # of the rows: with more distinct values than this, a column n
 MOSTLY = 0.95  # of the values must be numbers for a column of numbers
 LEAST_FLAGS = 5  # so many columns of 0 and 1 side by side are the values of one
 LISTS = 0.1  # of the rows must hold a comma or a semicolon for a column of lists
+# As they stand: 'none' in small letters is an occupation of MovieLens' users.
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N", "(no genres listed)")
 # Numbers that are names: the distance between two of them means nothing.
 CODE = re.compile(r"(^|[\s_-])(id|code|phone|index)$|[a-z]I[dD]$|(?i:zip|post(al)?[\s_-]?code)")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from reeltune.trainables.data.hints import way_out
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.hints import way_out
+from reeltune.trainables.data.reading.tables import Table
+from reeltune.trainables.data.reading.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
 from reeltune.trainables.data.times import looks_like_times
-from reeltune.trainables.data.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
 COLUMN_OPTIONS = {

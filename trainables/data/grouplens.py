@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.header import FLAGS
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.header import FLAGS
+from reeltune.trainables.data.reading.tables import Table
 
 OCCUPATIONS = (  # the codes of MovieLens-1M
     *("other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service"),

@@ -5,14 +5,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.reading.missing import MISSING
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 MissingIds = Literal["error", "drop"]
 LARGEST_WHOLE = 2**53  # beyond it floats skip whole numbers
-# In lower case; as pandas, R, SQL and Excel write that there is no value.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a", "\\n"})
 
 
 class Ids:

@@ -20,7 +20,7 @@ import pooch
 
 from reeltune.trainables.data.grouplens import ARCHIVES, plain
 from reeltune.trainables.data.readers import read_ratings
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -56,7 +56,7 @@ class DataOptions:
             users=self.users,
             items=self.items,
             not_rated=() if for_test_alone else self.not_rated,
-            missing_ids=None if for_test_alone else self.missing_ids,
+            missing_ids=self.missing_ids if self._side_tables or not for_test_alone else None,
             matrix=self.matrix and not for_test_alone,
         )
 
@@ -74,9 +74,14 @@ class DataOptions:
         """The columns that a data set by name, whose own are known, can have in its side tables."""
         if self.columns is None:
             return None
-        user = None if self.users in (None, "none") else self.columns.user
-        item = None if self.items in (None, "none") else self.columns.item
-        return Columns(user=user, item=item)
+        tables = self._side_tables
+        return Columns(**{kind: getattr(self.columns, kind) for kind in tables})
+
+    @property
+    def _side_tables(self) -> tuple[str, ...]:
+        """Of which kinds a side table is asked for."""
+        asked = {"user": self.users, "item": self.items}
+        return tuple(kind for kind, source in asked.items() if source not in (None, "none"))
 
 
 @dataclass(frozen=True, kw_only=True)

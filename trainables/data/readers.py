@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.columns import Columns, Found, find_columns
-from reeltune.trainables.data.frames import FRAME, Source, in_code, table_of
 from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
-from reeltune.trainables.data.matrix import looks_like_matrix, melted
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
+from reeltune.trainables.data.reading.frames import FRAME, Source, in_code, table_of
+from reeltune.trainables.data.reading.matrix import looks_like_matrix, melted
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
-from reeltune.trainables.data.tables import Table
 from reeltune.trainables.data.times import read_times
 from reeltune.trainables.data.unrated import NotRated, is_not_rated, questions, values_of
-from reeltune.trainables.data.values import read_ratings as read_values
+from reeltune.trainables.data.values import read_values
 from reeltune.trainables.errors import InputError
 
 MANY_REPEATED = 0.05  # a larger share of repeated pairs may mean that the wrong column was read as items

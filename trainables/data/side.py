@@ -9,11 +9,11 @@ from reeltune.trainables.data import grouplens
 from reeltune.trainables.data.columns import Columns
 from reeltune.trainables.data.encoding import SideColumn, encode
 from reeltune.trainables.data.features import Features
-from reeltune.trainables.data.files import files_in
 from reeltune.trainables.data.ids import Ids, MissingIds, as_text, plain_ids, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Ratings
-from reeltune.trainables.data.tables import read_table
-from reeltune.trainables.data.usual_names import USUAL_NAMES, plain_name
+from reeltune.trainables.data.reading.files import files_in
+from reeltune.trainables.data.reading.tables import read_table
+from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
 Kind = Literal["user", "item"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.date_text import dates_of_text
-from reeltune.trainables.data.frames import dense
+from reeltune.trainables.data.reading.frames import dense
 from reeltune.trainables.errors import InputError
 
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
+from reeltune.trainables.data.reading.frames import dense
 from reeltune.trainables.data.values import as_numbers
 
 NotRated: TypeAlias = str | float | Iterable[str | float]  # one value, or several

@@ -6,9 +6,9 @@ import shlex
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.frames import dense
-from reeltune.trainables.data.ids import MISSING
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.reading.missing import is_missing
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 NUMBER = r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))"
@@ -24,7 +24,7 @@ STARS = re.compile(r"[★⭐]*½?☆*(?<=.)")
 FORMS = (OUT_OF, PERCENT, UNIT, COMMA, STARS)
 
 
-def read_ratings(table: Table, column: str, values: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+def read_values(table: Table, column: str, values: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
     """The ratings in `values` (rows of a column, by their place in the table) as float64, and how they were read.
 
     Raises InputError, with the line, at one that is no finite number.
@@ -85,7 +85,7 @@ def _no_number(
 
 
 def _way_out(text: str, other: object) -> str:
-    if text.lower() in MISSING:
+    if is_missing(text):
         return f"; --not-rated {shlex.quote(text)} leaves such rows out"
     if other is not None:
         return f", and others are such as {other!r}: write all in one way"

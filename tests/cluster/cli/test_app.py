@@ -313,6 +313,12 @@ def test_tables_have_lines_that_the_encoding_has(encoding, tmp_path):
     assert ("\\u017c" in shown) == (encoding == "ascii")
 
 
+def test_unknown_ids_without_a_test_file_are_refused():
+    done = inside.reeltune("tune", "bias", "--data", "synthetic", "--unknown-ids", "allow", "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--unknown-ids allow: is about the ids of a test file; add --test" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--data", "--test", "--users", "--items", "--rating-column", "--duplicates"])
 def test_a_smoke_test_refuses_data_of_ones_own(option):
     done = inside.reeltune("tune", "--smoke-test", option, "last")

@@ -1,4 +1,5 @@
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -23,6 +24,17 @@ def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
     assert "[red]two" in text
     assert text.count("classifier *") == 2
     assert text.count("baseline (pmf)") == 2
+
+
+def test_a_gain_without_an_interval_says_so(tmp_path):
+    run = write_run(tmp_path / "one", verdict=verdict())
+    content = json.loads(run.verdict.read_text())
+    content["architectures"]["classifier"] |= {"ci95": None, "verdict": "undecided"}
+    run.verdict.write_text(json.dumps(content))
+    console = Console(width=200, file=io.StringIO())
+    console.print(comparison_table(compare([run])))
+    line = next(line for line in console.file.getvalue().splitlines() if "classifier" in line)
+    assert "none" in line.split()
 
 
 def test_other_test_rows_are_refused_and_both_runs_named(tmp_path):

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from reeltune.trainables.data.columns import Columns, find_columns
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 NEEDED = ("user", "item", "rating")

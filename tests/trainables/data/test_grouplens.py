@@ -5,8 +5,8 @@ import pytest
 
 from reeltune.trainables.data import load_data
 from reeltune.trainables.data.grouplens import plain, year_of
-from reeltune.trainables.data.header import FLAGS
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.header import FLAGS
+from reeltune.trainables.data.reading.tables import read_table
 
 
 def flags(*genres):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from reeltune.trainables.data.ids import Ids, as_text, plain_ids, read_ids, refuse_missing
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from reeltune.trainables.data import load_data, movielens
 from reeltune.trainables.data.grouplens import ARCHIVES, Archive, plain
-from reeltune.trainables.data.header import FLAGS
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.header import FLAGS
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 NOWHERE = "http://127.0.0.1:9/{name}.zip"  # the port of 'discard', where nothing answers

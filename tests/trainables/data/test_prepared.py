@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -45,6 +47,16 @@ def test_a_shape_counts_the_users_and_items_of_the_rows_to_train_on(tmp_path):
 
 def test_without_side_tables_a_summary_is_silent_of_them():
     assert "feature" not in prepare(DataOptions(data=WORLD)).summary()
+
+
+def test_missing_ids_are_dropped_from_a_side_table_of_a_data_set_by_name_beside_a_test_file_too(tmp_path):
+    test, users = tmp_path / "test.csv", tmp_path / "users.csv"
+    test.write_text("user,item,rating\nu1,i1,5\nu2,i2,1\nnew,new,3\n")
+    users.write_text("user,team\nu1,a\n,b\nu2,b\nu3,a\nu4,b\n")
+    asked = DataOptions(data=WORLD, test=str(test), users=str(users))
+    with pytest.raises(InputError, match=r"users\.csv:3: the id in column 'user' is missing"):
+        prepare(asked)
+    assert prepare(replace(asked, missing_ids="drop")).shape.user_features is not None
 
 
 def test_column_options_of_a_data_set_by_name_are_for_the_test_file(tmp_path):

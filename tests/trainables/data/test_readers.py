@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import Columns, Reading, frames, load_data, read_more, read_pairs, read_ratings
-from reeltune.trainables.data.ids import MISSING, plain_ids
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data import Columns, Reading, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data.ids import plain_ids
+from reeltune.trainables.data.reading import frames
+from reeltune.trainables.data.reading.missing import MISSING
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 HEADER = "user,item,rating\n"
@@ -90,6 +92,20 @@ def test_numbers_in_parquet_are_the_ids_that_text_would_be(parquet):
 def test_a_fraction_is_no_id(parquet):
     message = refused(parquet(user=[7.0, 7.5], item=[1, 2], rating=[1, 2]))
     assert "ratings.parquet: row 2: the id in column 'user' is 7.5" in message
+
+
+def test_columns_of_lists_and_records_are_no_times_and_do_no_harm(parquet):
+    some = {"images": [["a", "b"], [], None], "about": [{"size": 1}, None, {"size": 2}]}
+    data = read_ratings(parquet(user=[1, 2, 3], item=[1, 2, 3], rating=[1, 2, 3], **some))
+    assert len(data.rows) == 3
+    assert "not used" not in data.columns_line
+
+
+def test_a_list_is_an_id_as_text_and_no_rating(parquet):
+    file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=[1, 2])
+    assert len(read_ratings(file).items.text) == 2
+    with pytest.raises(InputError, match="row 1: the rating in column 'item' must be a finite number; found"):
+        read_ratings(file, columns=Columns(item="rating", rating="item"))
 
 
 @pytest.mark.parametrize("ids", [pd.array([1, None], dtype="Int64"), ["a", None], [1.0, np.nan]])

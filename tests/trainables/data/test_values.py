@@ -1,15 +1,15 @@
 import pandas as pd
 import pytest
 
-from reeltune.trainables.data.tables import Table
-from reeltune.trainables.data.values import read_ratings
+from reeltune.trainables.data.reading.tables import Table
+from reeltune.trainables.data.values import read_values
 from reeltune.trainables.errors import InputError
 
 
 def read(values):
     frame = pd.DataFrame({"rating": values})
     table = Table(source="r.csv", frame=frame, locate=lambda row: f"r.csv:{row + 2}")
-    ratings, notes = read_ratings(table, "rating", frame["rating"])
+    ratings, notes = read_values(table, "rating", frame["rating"])
     return ratings.tolist(), notes
 
 

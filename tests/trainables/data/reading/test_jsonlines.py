@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 AMAZON = [

@@ -6,9 +6,10 @@ import shlex
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.header import LEAST_OF_MATRIX, MISSING, ROW_NAMES, is_value
-from reeltune.trainables.data.tables import Table
-from reeltune.trainables.data.usual_names import USUAL_NAMES, plain_name
+from reeltune.trainables.data.reading.header import LEAST_OF_MATRIX, ROW_NAMES, is_value
+from reeltune.trainables.data.reading.missing import is_missing
+from reeltune.trainables.data.reading.tables import Table
+from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
 LONG = re.compile(r"(user|item|movie|product)[ _]?(id)?|ratings?|timestamp", re.IGNORECASE)  # no items' names
@@ -51,7 +52,7 @@ def melted(
     ids, frame, notes = _parts(table, user)
     _refuse_words(table.source, frame, not_rated)
     cells = frame.astype("str").to_numpy(dtype=object)
-    given = frame.notna().to_numpy() & ~np.isin(np.char.strip(cells.astype(str)), MISSING)
+    given = frame.notna().to_numpy() & ~_are_missing(cells)
     rows, columns = np.nonzero(given)
     if not len(rows):
         raise InputError(f"{table.source}: the matrix has no rating in it")
@@ -75,10 +76,12 @@ def melted(
 
 def _refuse_words(source: str, frame: pd.DataFrame, not_rated: tuple[str, ...]) -> None:
     """Raise InputError where a column has words in it, or there is no column."""
-    known = {*MISSING, *(value.strip() for value in not_rated)}
+    known = {value.strip() for value in not_rated}
     for name in frame.columns:
         values = frame[name].iloc[:SAMPLE].dropna()
-        words = [cell for cell in values.astype(str).str.strip() if cell not in known and not is_value(cell)]
+        words = [
+            cell for cell in values.astype(str).str.strip() if not (cell in known or is_missing(cell) or is_value(cell))
+        ]
         if words and not pd.api.types.is_numeric_dtype(values):
             raise InputError(
                 f"{source}: is no matrix of ratings: expected a column of numbers for each item; found text in column "
@@ -151,6 +154,11 @@ def _counts_ratings(frame: pd.DataFrame) -> bool:
 def _is_numeric(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return True
-    given = values.iloc[:SAMPLE].dropna().astype(str).str.strip()
-    given = given[~given.isin(MISSING)]
-    return all(map(is_value, given))
+    given = values.iloc[:SAMPLE].dropna().astype(str)
+    return all(is_missing(cell) or is_value(cell) for cell in given)
+
+
+def _are_missing(cells: np.ndarray) -> np.ndarray:
+    """Which cells of text, of any shape, say that they hold nothing. Each distinct one is looked at once."""
+    codes, distinct = pd.factorize(cells.ravel())
+    return np.array([*map(is_missing, distinct), True])[codes].reshape(cells.shape)  # -1: a gap

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
-from reeltune.trainables.data.dialect import COLONS, Dialect
-from reeltune.trainables.data.quotes import Quoting, quoting_of, without_enclosing
-from reeltune.trainables.data.records import SPACES, Record, records
+from reeltune.trainables.data.reading.dialect import COLONS, Dialect
+from reeltune.trainables.data.reading.quotes import Quoting, quoting_of, without_enclosing
+from reeltune.trainables.data.reading.records import SPACES, Record, records
 from reeltune.trainables.errors import InputError
 
 UNUSED = "\x1f"  # ASCII's own 'unit separator', in place of a separator of several characters

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.trainables.data.text import as_utf8
+from reeltune.trainables.data.reading.text import as_utf8
 from reeltune.trainables.errors import InputError
 
 TEXT = "user,item\nÉva,Amélie\n"

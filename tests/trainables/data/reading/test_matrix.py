@@ -1,8 +1,8 @@
 import pytest
 
 from reeltune.trainables.data import Columns, load_data, read_ratings
-from reeltune.trainables.data.matrix import looks_like_matrix, melted
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.matrix import looks_like_matrix, melted
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 NAMED = "user,heat,alien,jaws,up,big,cars\nann,1,,3,,5,\nbob,,2,,NA,1,4\n"
@@ -30,6 +30,11 @@ def test_each_rated_cell_is_a_row_and_empty_ones_are_none(file):
         "read as a matrix: 2 rows as users, 6 columns as items; 6 of 12 cells hold ratings",
     )
     assert table.place(3).endswith("m.csv:3, column alien")
+
+
+@pytest.mark.parametrize("nothing", ["none", "n/a", "NaN", "#N/A", "\\N"])
+def test_what_is_no_id_is_no_rating_either(file, nothing):
+    assert melted(read_table(file(NAMED.replace("NA", nothing)))).frame.to_numpy().tolist() == RATED
 
 
 def test_jesters_first_column_counts_the_ratings_of_its_row(file):

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.trainables.data.dialect import dialect_of
+from reeltune.trainables.data.reading.dialect import dialect_of
 from reeltune.trainables.errors import InputError
 
 ROWS = [("7", "12", "3", "1300102802"), ("8", "12", "5", "1300126715"), ("7", "14", "4", "1300151693")]

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.trainables.data.header import column_names, header_of, is_header
+from reeltune.trainables.data.reading.header import column_names, header_of, is_header
 
 RATED = [["7", "12", "3", "1300102802"], ["8", "12", "5", "1300126715"], ["7", "14", "4", "1300151693"]]
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pandas as pd
 import pyarrow as pa
 
-from reeltune.trainables.data.tables import Table, read_table, table_in_memory
+from reeltune.trainables.data.reading.tables import Table, read_table, table_in_memory
 from reeltune.trainables.errors import InputError
 
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
@@ -43,10 +43,13 @@ def in_code(line: str) -> str:
 
 
 def dense(values: pd.Series) -> pd.Series:
-    """A column of plain values: of categories those that stand there, of Arrow's types pandas' own."""
+    """A column of plain values: of categories those that stand there, of Arrow's types pandas' own, of lists text."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object if values.isna().any() else values.cat.categories.dtype)
     if isinstance(values.dtype, pd.ArrowDtype):
         plain = pa.array(values).to_pandas(integer_object_nulls=True)
-        return pd.Series(plain.to_numpy() if plain.dtype == object else plain.array, index=values.index)
+        values = pd.Series(plain.to_numpy() if plain.dtype == object else plain.array, index=values.index)
+    # Lists and records, as Parquet has them, can be neither compared nor told from a gap.
+    if values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed"):
+        return values.map(lambda value: str(value) if pd.api.types.is_list_like(value) else value)
     return values

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from reeltune.trainables.data.columns import COLUMN_OPTIONS, WORDS
-from reeltune.trainables.data.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
+from reeltune.trainables.data.reading.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
 
-PAGE = Path(__file__).parents[3] / "docs" / "data.md"
+PAGE = Path(__file__).parents[4] / "docs" / "data.md"
 
 
 def test_the_page_lists_the_usual_names_as_the_code_has_them():

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reeltune.trainables.data.dialect import Dialect
-from reeltune.trainables.data.records import SPACES, split_quoted
+from reeltune.trainables.data.reading.dialect import Dialect
+from reeltune.trainables.data.reading.records import SPACES, split_quoted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.trainables.data.records import records, split_line
+from reeltune.trainables.data.reading.records import records, split_line
 
 
 def read(text, fields=3, separator=","):

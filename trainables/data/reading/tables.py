@@ -14,13 +14,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reeltune.trainables.data.delimited import read_delimited
-from reeltune.trainables.data.dialect import Dialect, dialect_of
-from reeltune.trainables.data.files import files_in, is_folder, is_visible, listed, plain_file_name, read_bytes, resolve
-from reeltune.trainables.data.header import NO_HEADER, ROW_NAMES, known_names
-from reeltune.trainables.data.jsonlines import ENDINGS, is_json, read_json
-from reeltune.trainables.data.records import records
-from reeltune.trainables.data.text import as_utf8
+from reeltune.trainables.data.reading.delimited import read_delimited
+from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
+from reeltune.trainables.data.reading.files import (
+    files_in,
+    is_folder,
+    is_visible,
+    listed,
+    plain_file_name,
+    read_bytes,
+    resolve,
+)
+from reeltune.trainables.data.reading.header import NO_HEADER, ROW_NAMES, known_names
+from reeltune.trainables.data.reading.jsonlines import ENDINGS, is_json, read_json
+from reeltune.trainables.data.reading.records import records
+from reeltune.trainables.data.reading.text import as_utf8
 from reeltune.trainables.errors import InputError
 
 RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")
@@ -78,7 +86,7 @@ def table_in_memory(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     if frame.empty:
         raise InputError(f"{name}: has no rows")
     named = [level for level in frame.index.names if level is not None]
-    frame = frame.reset_index(named).reset_index(drop=True)
+    frame = frame.reset_index(named, allow_duplicates=True).reset_index(drop=True)
     frame.columns = frame.columns.map(str)
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):

@@ -1,6 +1,6 @@
 import pytest
 
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 SIX = [

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from reeltune.trainables.data import Columns, load_data, read_ratings
-from reeltune.trainables.data.hints import way_out
-from reeltune.trainables.data.tables import read_table
+from reeltune.trainables.data.reading.hints import way_out
+from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 ROWS = [(number % 7, number % 11, number % 5 + 1, 1_300_000_000 + number) for number in range(60)]

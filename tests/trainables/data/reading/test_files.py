@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from reeltune.trainables.data.files import files_in, plain_file_name, read_bytes
+from reeltune.trainables.data.reading.files import files_in, plain_file_name, read_bytes
 from reeltune.trainables.errors import InputError
 
 TEXT = b"user,item,rating\na,x,1\nb,y,2.5\n"

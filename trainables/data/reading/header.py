@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reeltune.trainables.data.reading.missing import is_missing
+
 NUMBER = r"[-+]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][-+]?\d+)?"
 DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ].*)?"
 VALUE = re.compile(rf"(?:{NUMBER}\s*(?:%|/\s*\d+|stars?|points?)?|{DATE})", re.IGNORECASE)
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "\\N")
 NAMELIKE = re.compile(r"user|item|id\b|name|title|rating|score|product|movie|film|book|asin|track|song", re.IGNORECASE)
 NEARLY_ALL = 0.9  # of a column's values must be numbers or dates for the first line's to tell
 LEAST_OF_MATRIX = 5  # so many columns named 1, 2, 3, ... are no row of data
@@ -87,14 +88,14 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool | Non
     over = [cell.strip() for cell, *below in zip(first, *rest, strict=True) if _are_values(below)]
     numbers = [cell for cell in over if is_value(cell)]
     # '034545104X' among ISBNs is text over numbers, and no name.
-    names = [cell for cell in over if cell not in MISSING and not cell[0].isdigit() and not is_value(cell)]
+    names = [cell for cell in over if not is_missing(cell) and not cell[0].isdigit() and not is_value(cell)]
     if _counts(numbers) or _ascend(numbers, least=LEAST_OF_MATRIX + bool(first[0].strip())):
         return True  # a matrix' columns
     if names:
         return len(names) > len(numbers) or any(NAMELIKE.search(name) for name in names)
     if numbers:
         return False
-    repeated = any(cell not in MISSING and cell in below for cell, *below in zip(first, *rest, strict=True))
+    repeated = any(not is_missing(cell) and cell in below for cell, *below in zip(first, *rest, strict=True))
     return False if repeated else None
 
 
@@ -112,7 +113,7 @@ def is_value(cell: str) -> bool:
 
 
 def _are_values(cells: Sequence[str]) -> bool:
-    given = [cell for cell in cells if cell.strip() not in MISSING]
+    given = [cell for cell in cells if not is_missing(cell)]
     return bool(given) and sum(map(is_value, given)) >= NEARLY_ALL * len(given)
 
 
@@ -170,7 +171,7 @@ def can_be_rating(column: Sequence[str]) -> bool:
 
 def can_be_time(column: Sequence[str]) -> bool:
     """Whether a column can hold times: dates, or seconds since 1970."""
-    given = [cell for cell in column if cell not in MISSING]
+    given = [cell for cell in column if not is_missing(cell)]
     return bool(given) and all(_is_time(cell) for cell in given)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reeltune.trainables.data.header import CODES, TAKEN, can_be_rating, can_be_time, counts_rows
-from reeltune.trainables.data.matrix import looks_like_matrix
-from reeltune.trainables.data.tables import Table
+from reeltune.trainables.data.reading.header import CODES, TAKEN, can_be_rating, can_be_time, counts_rows
+from reeltune.trainables.data.reading.matrix import looks_like_matrix
+from reeltune.trainables.data.reading.tables import Table
 
 SHOWN = 12  # columns, or cells of a row
 OPTION = {"timestamp": "time"}  # where an option is called otherwise

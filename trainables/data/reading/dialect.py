@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from reeltune.trainables.data.header import (
+from reeltune.trainables.data.reading.header import (
     LEAST_OF_MATRIX,
     ROW_NAMES,
     Header,
@@ -13,7 +13,7 @@ from reeltune.trainables.data.header import (
     is_header,
     is_value,
 )
-from reeltune.trainables.data.records import SPACES, records, split_line, split_plain
+from reeltune.trainables.data.reading.records import SPACES, records, split_line, split_plain
 from reeltune.trainables.errors import InputError
 
 COLONS = "::"  # MovieLens' separator; quotes mean nothing beside it

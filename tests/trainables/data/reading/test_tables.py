@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from reeltune.trainables.data.tables import read_table, table_in_memory
+from reeltune.trainables.data.reading.tables import read_table, table_in_memory
 from reeltune.trainables.errors import InputError
 
 
@@ -264,6 +264,7 @@ def test_long_whole_numbers_with_gaps_stay_whole():
     [
         (pd.DataFrame({"user": []}), "frame: has no rows"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "frame: two columns are called 'a'; rename one of them"),
+        (pd.DataFrame({"a": [1]}).rename_axis("a"), "frame: two columns are called 'a'; rename one of them"),
     ],
 )
 def test_a_frame_that_is_no_table(frame, said):
