@@ -32,8 +32,10 @@ def way_out(table: Table, missing: Sequence[str]) -> str:
         numbers = _numbers(table.frame, missing).items()
         options = " ".join(f"--{OPTION.get(kind, kind)}-column {number}" for kind, number in numbers)
         return f"{row} (name columns by number, such as {options})"
-    options = " ".join(f"--{kind}-column NAME" for kind in missing)
     found = f"found {_listed(list(table.frame.columns))}"
+    if missing == ["rating"] and len(table.frame.columns) < 3:
+        return f"{found} (ratings need a column of users, one of items and one of ratings)"
+    options = " ".join(f"--{kind}-column NAME" for kind in missing)
     if any(note.startswith(TAKEN) for note in table.notes):
         return f"{found} in line 1 (if that is a row, put a line with the columns' names above it; else: {options})"
     return f"{found} (name it: {options})"

@@ -89,3 +89,9 @@ def test_in_code_a_hint_names_arguments_that_can_be_given_together():
         load_data(frame)
     with pytest.raises(InputError, match=r"\(matrix=True reads a row for each user\)"):
         load_data(pd.DataFrame({"user": [1, 2], **{f"film{at}": [at, 2] for at in range(6)}}))
+
+
+def test_pairs_in_the_place_of_ratings_get_no_option_that_they_have_no_column_for(tmp_path):
+    (tmp_path / "pairs.csv").write_text("user,item\n1,2\n2,1\n")
+    with pytest.raises(InputError, match=r"found user, item \(ratings need a column of users, one of items and one of"):
+        read_ratings(str(tmp_path / "pairs.csv"))
