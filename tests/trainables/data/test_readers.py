@@ -368,8 +368,8 @@ def test_what_is_no_table_is_refused():
         load_data(pd.DataFrame({"user": []}))
 
 
-ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), min_size=1, max_size=12)
-tricky = st.sampled_from(["a,b", 'say "hi"', "carriage\r", "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1, max_size=12)
+tricky = st.sampled_from(["a,b", 'say "hi"', "007", " 7 ", "NA", "nan", "None", "é", "🎬"])
 numbers = st.floats(-1e9, 1e9).map(lambda number: number + 0.0)  # no −0
 named = (ids | tricky).filter(lambda text: text.strip().lower() not in MISSING)
 ratings = st.lists(st.tuples(named, named, numbers), min_size=2, max_size=15)
