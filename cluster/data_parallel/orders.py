@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,8 +16,10 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder
 
+log = logging.getLogger(__name__)
 SCHEMA = 2  # of a result in storage; files without `schema` are version 1
 
 
@@ -106,10 +109,19 @@ def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
 
 
 def kept(store: Store, order: FitOrder) -> Fitted | None:
-    """What came of a fit, if it has been done. Raises StorageFailed."""
+    """What came of a fit, if it has been done. Raises StorageFailed.
+
+    A result that cannot be read is none, and the fit is done again: some object stores keep what came of an upload that
+    was cut off.
+    """
     file = f"{order.name}.json"
     content = store.read(file)
     weights = None if content is None else store.read(f"{order.name}.safetensors")
     if content is None or weights is None:
         return None
-    return Fitted.parsed(content, file).model_copy(update={"weights": load(weights)})
+    try:
+        fitted = Fitted.parsed(content, file)
+    except InputError as error:
+        log.warning("the fit is done again: %s", error)
+        return None
+    return fitted.model_copy(update={"weights": load(weights)})

@@ -44,6 +44,14 @@ def test_a_result_of_an_earlier_version_whose_files_had_no_number_is_read(store)
     assert without_weights(kept(store, ORDER)) == without_weights(DONE)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"key": "pm', b"[]", b'{"key": "pmf, seed 1"}'])
+def test_a_result_whose_upload_was_cut_off_is_none_and_that_is_logged(store, caplog, content):
+    keep(store, ORDER, DONE)
+    store.write(f"{ORDER.name}.json", content)
+    assert kept(store, ORDER) is None
+    assert f"the fit is done again: {ORDER.name}.json: " in caplog.text
+
+
 def test_the_file_of_an_order_keeps_the_name_that_earlier_versions_gave_it():
     assert ORDER.name == "22b558a1921461f6"
 

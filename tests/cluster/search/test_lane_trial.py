@@ -56,7 +56,7 @@ def test_trials_of_two_workers_that_go_wrong_leave_the_others_alone(resources, s
     )
     space = SPACE.split("[classifier]")[0]
     taken = Slots(count=1, workers=2)
-    ledger = searched(small, tmp_path, space=space, trials=4, taken=taken, lanes=resources, limit=10.0)
+    ledger = searched(small, tmp_path, space=space, trials=4, taken=taken, lanes=resources, limit=15.0)
     ended = {entry.trial: entry for entry in ledger.entries}
     assert len(ended) == len(ledger.entries)
     assert len(ledger.of("search", "pmf")) == 4
