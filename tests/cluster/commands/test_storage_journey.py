@@ -1,6 +1,7 @@
 """Whole searches whose home is a real S3 server, on the real command line: killed, moved, cut off from it."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reeltune.cluster.runs import lease
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from tests import heads, inside, s3
@@ -25,17 +25,10 @@ SEARCH = ["tune", "bias", "pmf", "--smoke-test", "--no-ensemble", "--name", "min
 TRIALS = 2 * 2
 
 
-@pytest.fixture
-def resumed(ray_stays, monkeypatch):
-    """Takes a search up in this process, in which who holds a run is dead after 5 s."""
-    monkeypatch.setattr(lease, "STALE", 5.0)
-
-    def resumed(*words):
-        done = inside.reeltune(*words, "--resume")
-        assert done.returncode == 0, done.stderr
-        return done
-
-    return resumed
+def reeltune(*words, **options):
+    command = [sys.executable, "-m", "tests.hasty", *words]
+    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, **options}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
 
 
 @pytest.fixture
@@ -85,9 +78,7 @@ def whole(ledger):
     return entries
 
 
-def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(
-    s3_port, bucket, tmp_path, start, resumed, monkeypatch
-):
+def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port, bucket, tmp_path, start):
     where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("mine")
     words = [*SEARCH, "--concurrent", "1", "--storage", where, "--json"]
     for place in ("here", "there"):
@@ -97,8 +88,8 @@ def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(
     end_at_once(first)
     kept = home.read("trials.jsonl")
     shutil.rmtree(tmp_path / "here")
-    monkeypatch.chdir(tmp_path / "there")
-    done = resumed(*words)
+    done = reeltune(*words, "--resume", cwd=tmp_path / "there")
+    assert done.returncode == 0, done.stderr
     assert "was working on this run last; waiting up to 5 s" in done.stderr
     ledger = tmp_path / "there" / "runs" / "mine" / "trials.jsonl"
     assert ledger.read_bytes().startswith(kept)
@@ -134,9 +125,7 @@ def test_nodes_of_a_cluster_write_to_the_store_and_leave_nothing_on_a_disk(s3_po
     with heads.head_node(tmp_path / "head", cpus=1, PYTHONPATH=str(ROOT)) as head, one_more_node(head.gcs):
         # Two at a time need both nodes.
         words = [*SEARCH, "--storage", where, "--address", head.gcs, "--concurrent", "2", "--json"]
-        command = [sys.executable, "-m", "reeltune", *words]
-        environment = heads.environment(PYTHONPATH=str(ROOT))
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=280)
+        done = reeltune(*words, cwd=tmp_path, env=heads.environment(PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
     entries = whole(tmp_path / "runs" / "mine" / "trials.jsonl")
     confirmed = {f"held_out/{entry.trial}.npy" for entry in entries if entry.stage == "confirm"}
@@ -145,9 +134,7 @@ def test_nodes_of_a_cluster_write_to_the_store_and_leave_nothing_on_a_disk(s3_po
     assert not [name for name in home.names() if name.startswith((".probe", ".check"))]
 
 
-def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(
-    s3_port, bucket, tmp_path, start, resumed
-):
+def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(s3_port, bucket, tmp_path, start):
     with s3.proxied(s3_port) as proxy:
         words = [*SEARCH, "--concurrent", "1", "--storage", s3.uri(proxy.port, bucket), "--json"]
         home = s3.store(s3_port, bucket).below("mine")
@@ -164,7 +151,8 @@ def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(
         assert lines(home) >= 1
         proxy.fault = None
         kept = Ledger(tmp_path / "runs" / "mine" / "trials.jsonl").entries
-        resumed(*words)
+        done = reeltune(*words, "--resume", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         assert whole(tmp_path / "runs" / "mine" / "trials.jsonl")[: len(kept)] == kept
 
 
