@@ -111,8 +111,7 @@ def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
 def kept(store: Store, order: FitOrder) -> Fitted | None:
     """What came of a fit, if it has been done. Raises StorageFailed.
 
-    A result that cannot be read is none, and the fit is done again: some object stores keep what came of an upload that
-    was cut off.
+    A result that cannot be read, of an upload that was cut off perhaps, is none, and the fit is done again.
     """
     file = f"{order.name}.json"
     content = store.read(file)
