@@ -4,8 +4,10 @@
 - `samplers.py`: the table of samplers: TPE, random, grid and others
 - `study.py`: an Optuna study for each architecture
 - `carried.py`: adapts a configuration from another search to this one's data
+- `bounds.py`: which bounds a choice lies on, and the space with more room beyond them
 """
 
+from reeltune.search_spaces.bounds import Chosen, Side, on_bounds, widened
 from reeltune.search_spaces.carried import Size, carried, holds
 from reeltune.search_spaces.samplers import SAMPLERS
 from reeltune.search_spaces.space import Parameter, Space, Value, has_space, read_spaces, shipped
@@ -13,8 +15,10 @@ from reeltune.search_spaces.study import Outcome, Study, journal, unfinished
 
 __all__ = [
     "SAMPLERS",
+    "Chosen",
     "Outcome",
     "Parameter",
+    "Side",
     "Size",
     "Space",
     "Study",
@@ -23,7 +27,9 @@ __all__ = [
     "has_space",
     "holds",
     "journal",
+    "on_bounds",
     "read_spaces",
     "shipped",
     "unfinished",
+    "widened",
 ]

@@ -10,7 +10,8 @@ from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
-from reeltune.cluster.search.warm_start import named, source_of
+from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
+from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
 from reeltune.search_spaces import Size, Space, has_space, read_spaces, shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, TrainingConfig
@@ -103,6 +104,8 @@ class TunePlan:
     spaces: dict[str, Space]  # the same for this data: in batch sizes and rating units
     asked: AskedToTune
     size: SizeRecord
+    wider: dict[str, Bounds]  # ranges that reach beyond those of the TOML files, because of the run of `--from`
+    notes: list[str]  # what was changed of what was asked for, for the user
 
 
 def ask(options: TuneOptions) -> TunePlan:
@@ -110,8 +113,10 @@ def ask(options: TuneOptions) -> TunePlan:
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
-    declared = spaces_for(options)
+    own = spaces_for(options)
     source = source_of(options.earlier, folder, options.architectures)
+    wider = wider_bounds(source, own) if source else wider_as_begun(folder) if options.earlier else {}
+    declared = with_bounds(own, wider)
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
     check_times(_possible(spaces, prepared.shape), prepared)
@@ -129,6 +134,8 @@ def ask(options: TuneOptions) -> TunePlan:
         spaces=spaces,
         asked=asked_for(options, prepared, spaces),
         size=SizeRecord(ratings=size.ratings, span=size.span),
+        wider=wider,
+        notes=lines(named(options.earlier), own, wider),
     )
 
 

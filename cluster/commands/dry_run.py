@@ -63,7 +63,7 @@ def dry_run(options: TuneOptions) -> DryRun:
         slots=taken.count,
         workers=taken.workers,
         seconds=estimate(lines, slots=taken.count),
-        summary=plan.prepared.summary(),
+        summary="\n".join([plan.prepared.summary(), *plan.notes]),
     )
 
 

@@ -42,6 +42,8 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     start = time.monotonic()
     plan = ask(options)
     watch.say(plan.prepared.summary())
+    for line in plan.notes:
+        watch.say(line)
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
@@ -70,7 +72,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     """Search and refit in one Ray session."""
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
-    earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
+    earlier = begin(folder, plan.source, plan.declared, prepared.shape, wider=plan.wider, say=watch.say)
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources)
@@ -92,6 +94,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         baseline=options.baseline,
         workers=options.workers,
         device=resources.device,
+        spaces=plan.spaces,
     )
 
 

@@ -1,11 +1,13 @@
 """The outcome of a search and its refits."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.search_spaces import Space
 from reeltune.trainables.scoring.decoders import Decoder
 
 CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
@@ -23,6 +25,7 @@ class Searched:
     baseline: Baseline = REFERENCE
     workers: int = 1  # per refit
     device: str = "cpu"  # of each worker
+    spaces: Mapping[str, Space] = field(default_factory=dict)  # those that were searched, for this data
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""

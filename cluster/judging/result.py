@@ -16,6 +16,7 @@ from reeltune.cluster.judging.simple import Simple, described, simple_scores
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice, comparable
+from reeltune.search_spaces import Side, on_bounds
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Rows
@@ -76,7 +77,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
     """The answer of a search; without scores it has no verdicts."""
     tested = scores.judged if scores else {}
     baseline = _baseline(tested, searched, scores.compared if scores else None, prepared)
-    found = {name: _architecture(name, searched.choices, tested) for name in searched.architectures}
+    found = {name: _architecture(name, searched, tested) for name in searched.architectures}
     judged = _judge(scores, found, baseline, searched, prepared) if scores else Judged()
     return Result(
         run=folder.place,
@@ -129,14 +130,22 @@ def _baseline(
     )
 
 
-def _architecture(name: str, choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> ArchitectureResult:
+def _architecture(name: str, searched: Searched, scores: dict[str, list[Scored]]) -> ArchitectureResult:
+    choices = searched.choices
     choice = choices.get(name)
     return ArchitectureResult(
         config=choice.config if choice else None,
         timed=choice is not None and _timed(name, choice.config, choices),
+        on_bounds=_on_bounds(name, choice, searched),
         validation=choice.metrics if choice else None,
         test=mean_metrics(scores[name]) if name in scores else None,
     )
+
+
+def _on_bounds(name: str, choice: Choice | None, searched: Searched) -> dict[str, Side]:
+    """The hyperparameters whose chosen value lies on a bound of what was searched. The ensemble has no space."""
+    space = searched.spaces.get(name)
+    return on_bounds(space, choice.config, ARCHITECTURES[name]) if choice and space else {}
 
 
 def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> bool:

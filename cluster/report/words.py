@@ -182,6 +182,7 @@ def headline(result: Result, decoder: str) -> list[str]:
         return [*lines, answer(result, decoder)]
     lines += _about_weak_baseline(result, decoder)
     lines += [about_simple(result, decoder)] if best_simple(result) else []
+    lines += [about_bounds(result)] if about_bounds(result) else []
     return [*lines, f"winner by validation error: {winner}"]
 
 
@@ -232,3 +233,18 @@ def setting(value: object) -> str:
     if isinstance(value, dict):  # the ensemble's weights
         return " + ".join(f"{weight:.3f} {name}" for name, weight in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def about_bounds(result: Result) -> str:
+    """Which chosen values lie on a bound of what was searched, and what to do about it; "" if none does."""
+    said = [f"{name} {_at_ends(found)}" for name, found in result.architectures.items() if found.on_bounds]
+    if not said:
+        return ""
+    beyond = f"`reeltune tune --from {result.run}` searches beyond"
+    return f"chosen at a bound of what was searched: {'; '.join(said)}; {beyond}"
+
+
+def _at_ends(found: ArchitectureResult) -> str:
+    config = found.config or {}
+    ends = {"low": "lowest", "high": "highest"}
+    return ", ".join(f"{name} {setting(config[name])} ({ends[side]})" for name, side in found.on_bounds.items())

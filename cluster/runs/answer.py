@@ -25,6 +25,7 @@ class ArchitectureResult(Stored):
     gain_over_tuned_pmf: float | None = None
     needed_users: int | None = None  # users who would show a gain of this size
     needed_ratings: int | None = None  # the test ratings of so many
+    on_bounds: dict[str, Literal["low", "high"]] = Field(default_factory=dict)  # settings at the end of their range
     missing: str | None = None  # why the verdict is "undecided"; None: it is not, or an older run does not say
     verdict: Literal["beats", "worse", "undecided", "is the baseline"] | None = None
 

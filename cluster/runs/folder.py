@@ -137,7 +137,14 @@ class RunFolder:
 
     def has(self, name: str) -> bool:
         """Whether the folder or the run's home has a file of this name."""
-        return (self.path / name).exists() or (self.home is not None and self.home.read(name) is not None)
+        return self.text(name) is not None
+
+    def text(self, name: str) -> bytes | None:
+        """The content of a file of the run, on this machine's disk or in its home; None if neither has it."""
+        path = self.path / name
+        if path.exists():
+            return path.read_bytes()
+        return None if self.home is None else self.home.read(name)
 
     def publish(self, path: Path) -> str:
         """Copy a rewritten file to the run's home, and return its path or URI. Raises StorageFailed."""

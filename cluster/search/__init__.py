@@ -13,5 +13,6 @@
 - `faults.py`: kills trials that hang, and knows why a trial died
 - `reasons.py`: the reasons that are recorded of failed trials
 - `warm_start.py`: `--from`: starts from the trials of an earlier search
+- `wider.py`: `--from`: reaches beyond the bounds that an earlier choice lay on
 - `tracking.py`: the Tune callback that tells trackers of trials
 """

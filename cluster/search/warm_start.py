@@ -18,6 +18,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 
+Bounds = dict[str, tuple[float, float]]  # low and high of a range, by hyperparameter
 BEST = 3  # on other data, so many configurations of each architecture are tried first
 # Two runs' values can be compared only where these are the same; the text says which one is not.
 COMPARED = {
@@ -45,6 +46,7 @@ class Earlier:
     outside: dict[str, int] = field(
         default_factory=dict
     )  # by architecture, how many trials are not in this search's space
+    wider: dict[str, Bounds] = field(default_factory=dict)  # ranges that reach beyond the declared ones
 
     def first(self, name: str) -> list[Config]:
         """The configurations of an architecture to run right after the reference."""
@@ -93,15 +95,22 @@ def source_of(run: str | None, folder: RunFolder, architectures: list[str]) -> R
 
 
 def begin(
-    folder: RunFolder, source: RunFolder | None, spaces: dict[str, Space], shape: Shape, *, say: Callable[[str], None]
+    folder: RunFolder,
+    source: RunFolder | None,
+    spaces: dict[str, Space],
+    shape: Shape,
+    *,
+    wider: dict[str, Bounds],
+    say: Callable[[str], None],
 ) -> Earlier:
     """What a search starts from. It is copied to the search's own folder, from which a resumed search reads it.
 
-    `spaces` are as declared: in steps per epoch and shares of the scale's span.
+    `spaces` are as declared, in steps per epoch and shares of the scale's span; `wider` are bounds that moved.
     """
     record = folder.read_record()
     if source is not None and record is not None and not folder.earlier.exists():
-        write_json(folder.earlier, {"schema": SCHEMA, **asdict(learn(source, record.asked, spaces, shape))})
+        learnt = replace(learn(source, record.asked, spaces, shape), wider=wider)
+        write_json(folder.earlier, {"schema": SCHEMA, **asdict(learnt)})
     if not folder.earlier.exists():
         return Earlier()
     earlier = _read(folder.earlier)
@@ -109,14 +118,28 @@ def begin(
     return earlier
 
 
+def wider_as_begun(folder: RunFolder) -> dict[str, Bounds]:
+    """The ranges with which a search began; a resumed one has the same, even if the run that it came from is gone."""
+    content = folder.text(folder.earlier.name)
+    return {} if content is None else _earlier(content).wider
+
+
 def _read(path: Path) -> Earlier:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    return _earlier(path.read_bytes())
+
+
+def _earlier(text: bytes) -> Earlier:
+    content = json.loads(text)
     return Earlier(
         run=content["run"],
         difference=content["difference"],
         known=tuple(entry_of(entry) for entry in content["known"]),
         tried=tuple(entry_of(entry) for entry in content["tried"]),
         outside=content["outside"],
+        wider={
+            name: {key: (low, high) for key, (low, high) in moved.items()}
+            for name, moved in content.get("wider", {}).items()
+        },
     )
 
 

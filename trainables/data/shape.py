@@ -24,8 +24,11 @@ class Shape:
     @property
     def ratings_per_id(self) -> float | None:
         """Training ratings per rated user and per rated item: their geometric mean. None without a count of ratings."""
-        if self.ratings is None:
-            return None
+        return None if self.ratings is None else self.ratings / math.sqrt(math.prod(self.rated))
+
+    @property
+    def rated(self) -> tuple[int, int]:
+        """The numbers of rated users and of rated items, each at least 1."""
         users = self.users - 1 if self.rated_users is None else self.rated_users
         items = self.items - 1 if self.rated_items is None else self.rated_items
-        return self.ratings / math.sqrt(max(1, users) * max(1, items))
+        return max(1, users), max(1, items)

@@ -76,7 +76,7 @@ def start(shape, tmp_path):
             },
         )
         said = []
-        earlier = begin(folder, found, declared, data, say=said.append)
+        earlier = begin(folder, found, declared, data, wider={}, say=said.append)
         ledger = Ledger(folder.ledger)
         made, cut_off = studies(folder, ledger, turned, data, seed=3, earlier=earlier)
         return new_searcher(made, ledger, trials=trials, seed=3, unfinished=cut_off), said

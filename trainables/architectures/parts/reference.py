@@ -21,6 +21,8 @@ FEW = 20.0  # ratings per id below which implicit feedback decays by 1/n
 RARE = 12.0  # ratings per id up to which biases are pulled all the way to damped means; beyond, by 12/n
 LEAST_PULL = 0.3  # a weaker pull is left out
 PULLED = 4.0  # times the decay of biases that are pulled
+MANY = 1000.0  # rated users, and rated items, beyond which dense data has room for more factors
+WIDEST = 1.5  # times the factors at most
 LONGEST = 1.5  # times the epochs at most, which grow with √n beyond RATINGS_PER_ID
 
 C = TypeVar("C", bound=TrunkConfig)
@@ -32,6 +34,7 @@ def sized(defaults: C, shape: Shape) -> C:
     denser, pull = math.sqrt(n / RATINGS_PER_ID), min(1.0, RARE / n)
     changes = {
         "batch_size": batch_for(shape, steps=STEPS),
+        "factors": round(defaults.factors * (_room(shape) if denser > 1 else 1.0)),
         "epochs": round(defaults.epochs * min(LONGEST, max(1.0, denser))),
         "bias_pull": _two_digits(pull) if pull >= LEAST_PULL else 0.0,
         **_decays(defaults, n, pulled=pull >= LEAST_PULL),
@@ -48,6 +51,11 @@ def sized_gently(defaults: C, shape: Shape) -> C:
         name: getattr(defaults, name) * (RATINGS_PER_ID / n) ** 0.25 for name in ("weight_decay", "implicit_decay")
     }
     return config.model_copy(update={name: _two_digits(decay) for name, decay in gentle.items()})
+
+
+def _room(shape: Shape) -> float:
+    """By how much more factors than the defaults' the shorter side of the matrix has room for."""
+    return min(WIDEST, max(1.0, min(shape.rated) / MANY))
 
 
 def _decays(defaults: TrunkConfig, n: float, *, pulled: bool) -> dict[str, float]:

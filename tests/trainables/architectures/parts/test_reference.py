@@ -91,3 +91,19 @@ def test_biases_are_pulled_to_damped_means_where_ratings_are_rare(name, ratings,
     assert config.bias_pull == pull
     strength = 4 if pull else 1
     assert config.bias_decay == pytest.approx(0.25 * strength * (5_800 / ratings) ** 0.5, rel=0.03)
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("users", "items", "ratings", "factors"),
+    [
+        (943, 1622, 100_000, 63),
+        (6040, 3700, 900_000, 94),
+        (1250, 3400, 200_000, 79),
+        (24_000, 100, 1_500_000, 63),  # a matrix of 100 items has no room for more
+        (3000, 3000, 25_000, 63),  # nor have few ratings
+    ],
+)
+def test_dense_data_of_many_users_and_many_items_has_more_factors(name, users, items, ratings, factors):
+    shape = Shape(users=users + 1, items=items + 1, scale=STARS, ratings=ratings)
+    assert ARCHITECTURES[name].reference(shape).factors == factors
