@@ -74,7 +74,7 @@ def test_every_value_a_shipped_space_can_propose_makes_a_valid_config(name, shap
         assert (len({drawn[key] for drawn in seen if key in drawn}) > 1) == (len(parameter.samples()) > 1)
 
 
-@pytest.mark.parametrize("name", ["bias", "pmf", "embedding_nn", "classifier", "autorec", "svdpp", "svdpp_classifier"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_ours_have_a_space(name):
     """Another need not: without one an architecture can be trained, not searched."""
     assert has_space(name)

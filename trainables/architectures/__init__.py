@@ -8,6 +8,7 @@
 - `autorec.py`: item-based AutoRec
 - `svdpp.py`: SVD++ both ways with side information
 - `svdpp_classifier.py`: a classifier on the vectors of SVD++
+- `svdpp_ordinal.py`: an ordinal logit on the vectors of SVD++
 - `ensemble.py`: the weighted average of several of them
 - `parts/`: what they are built of
 """

@@ -72,10 +72,14 @@ class Model(TrunkModel):
         user, item = self.trunk(users, items)
         if self.days is not None and times is not None:
             user = user + self.days(users, times)
-        ratings = self.mean + self.unit * match(user, item, self.mask(users))
+        ratings = self.read(self.mean + self.unit * match(user, item, self.mask(users)))
         if self.residuals is None or times is None or self.training or not self.residuals.learnt:
             return ratings
         return ratings + self.residuals.correction(users, items, times, ratings, self._liking())
+
+    def read(self, match: Tensor) -> Tensor:
+        """The ratings of what the vectors come to, shape (batch,): that itself."""
+        return match
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""

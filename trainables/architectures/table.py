@@ -1,6 +1,15 @@
 """The table of architectures: one line for each. To add one, see CONTRIBUTING.md."""
 
-from reeltune.trainables.architectures import autorec, bias, classifier, embedding_nn, pmf, svdpp, svdpp_classifier
+from reeltune.trainables.architectures import (
+    autorec,
+    bias,
+    classifier,
+    embedding_nn,
+    pmf,
+    svdpp,
+    svdpp_classifier,
+    svdpp_ordinal,
+)
 from reeltune.trainables.model import Architecture
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -11,4 +20,5 @@ ARCHITECTURES: dict[str, Architecture] = {
     "autorec": autorec,
     "svdpp": svdpp,
     "svdpp_classifier": svdpp_classifier,
+    "svdpp_ordinal": svdpp_ordinal,
 }

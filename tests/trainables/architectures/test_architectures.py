@@ -48,6 +48,7 @@ WEIGHTS = {
     "classifier": 944 * 74 + 1665 * 102 + 176 * 100 + 100 + 100 * 5 + 5,
     "svdpp": 2 * (944 + 1665) * 64,
     "svdpp_classifier": 2 * (944 + 1665) * 64 + 3 * 64 * 32 + 32 + (1 + 32) * 33 + 33,
+    "svdpp_ordinal": 2 * (944 + 1665) * 64 + 4 + 1,
 }
 WIDER, LONGER = {"user_width", "item_width"}, {"batch_size"}  # what grows: with the ids, and with the ratings
 GROWING = {
@@ -58,8 +59,9 @@ GROWING = {
     "autorec": LONGER,
     "svdpp": LONGER,
     "svdpp_classifier": LONGER,
+    "svdpp_ordinal": LONGER,
 }
-DEFAULTS = ("bias", "autorec", "svdpp", "svdpp_classifier")  # which docs/defaults.md tells of
+DEFAULTS = ("bias", "autorec", "svdpp", "svdpp_classifier", "svdpp_ordinal")  # which docs/defaults.md tells of
 SQUARED, CROSS_ENTROPY = ("bias", "pmf", "embedding_nn", "autorec", "svdpp"), ("classifier", "svdpp_classifier")
 WIDTHS_OF = {
     "pmf": ["factors"],
@@ -68,6 +70,7 @@ WIDTHS_OF = {
     "autorec": ["hidden"],
     "svdpp": ["factors"],
     "svdpp_classifier": ["factors", "hidden"],
+    "svdpp_ordinal": ["factors"],
 }
 SQUASHED = {"pmf", "embedding_nn"}  # into the scale's sigmoid range; others are clipped when they are decoded
 

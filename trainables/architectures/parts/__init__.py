@@ -9,5 +9,6 @@
 - `residual.py`: a Gaussian process in time on what a fit leaves
 - `batch_norm.py`: batch normalisation over all workers
 - `losses.py`: losses of class heads
+- `ordinal.py`: the ordinal logit: thresholds between the steps of the scale
 - `labels.py`: labels of class heads
 """

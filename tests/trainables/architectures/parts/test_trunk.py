@@ -288,7 +288,7 @@ def test_dropout_is_one_draw_for_each_user_and_spares_biases():
 def test_what_is_kept_of_a_fit_is_vectors_mean_and_head(name):
     fit = fitted(name)
     weights = fit.model.served().state_dict()
-    trunk = {key: value.shape for key, value in weights.items() if not key.startswith(("layers.", "classes."))}
+    trunk = {key: value.shape for key, value in weights.items() if not key.startswith(("layers.", "classes.", "head."))}
     assert trunk == {"mean": (), "trunk.users": (8, 9), "trunk.items": (7, 9)}
     assert {"classes.weight", "layers.0.weight"} <= weights.keys() or name == "svdpp"
     served = restored(ARCHITECTURES[name], fit.config, PLAIN, weights)  # it needs no side tables
