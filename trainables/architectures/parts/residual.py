@@ -19,7 +19,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from reeltune.trainables.adamw import AdamW
@@ -226,6 +225,8 @@ class Residuals(nn.Module):
 
 def variances(gram: np.ndarray, moments: np.ndarray, *, most: float) -> np.ndarray:
     """The x ≥ 0 with Σx ≤ `most` that minimises xᵀ gram x - 2 moments·x; shape (kernels,)."""
+    from scipy.optimize import nnls  # half a second to load
+
     found = np.zeros(len(moments))
     pairs = gram.diagonal()
     told = np.flatnonzero(pairs >= max(LEAST_PAIRS, LEAST_SHARE * pairs.max()))
