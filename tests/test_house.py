@@ -20,6 +20,7 @@ FLOORS = [
     "trainables/data/reading",
     "trainables/data",
     "trainables/config.py",
+    "trainables/adamw.py",
     "trainables/model.py",
     "trainables/scoring",
     "trainables/architectures/parts",

@@ -7,6 +7,7 @@ From the top down; each folder imports only those below it.
 - `architectures/`: the models: a file for each
 - `scoring/`: metrics, decoders, the verdict
 - `model.py`: the contract of every model
+- `adamw.py`: the optimiser of every fit
 - `config.py`: the fields that every model's configuration has
 - `data/`: reads and splits ratings
 - `options.py`: errors about options in one line

@@ -6,13 +6,12 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.config import FitConfig, Recipe, batch_of
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import InputError
-
-ParameterGroup = dict[str, Any]  # "params" and their "weight_decay", as AdamW takes them
 
 
 class RatingModel(nn.Module):

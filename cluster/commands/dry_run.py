@@ -3,18 +3,16 @@
 import time
 from dataclasses import dataclass
 
-import torch
-
 from reeltune.cluster.commands.ask import TuneOptions, ask
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
-from reeltune.cluster.session.machine import usable_cpus, usable_memory
-from reeltune.cluster.session.resources import RAY_BYTES, Node, Resources, check
+from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.session.slots import slots
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.threads import one_thread
 
 PROBE_STEPS = 60
 START_SECONDS = 25  # to start Ray, the trial actors and the worker group of the refits
@@ -29,11 +27,6 @@ class Line:
     fits: int  # trials and confirmations
     refits: int
     reference_seconds: float
-
-
-def here() -> Resources:
-    """The resources that Ray would find if it were started on this machine."""
-    return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +76,13 @@ def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> lis
 
 def _probe(name: str, prepared: Prepared) -> float:
     architecture = ARCHITECTURES[name]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a trial has one thread
-    fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
-    fit.advance()  # not timed: in the first step torch loads modules
-    start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
-    for _ in range(steps):
-        fit.advance()
-    spent = time.perf_counter() - start
-    torch.set_num_threads(threads)
+    with one_thread():
+        fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
+        fit.advance()  # not timed: in the first step torch loads modules
+        start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
+        for _ in range(steps):
+            fit.advance()
+        spent = time.perf_counter() - start
     return spent / max(1, steps) * fit.steps
 
 

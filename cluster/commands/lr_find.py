@@ -7,6 +7,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import prepare
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.range_test import RangeTest, range_test
+from reeltune.trainables.fitting.threads import one_thread
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -18,7 +19,8 @@ def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
     architecture = ARCHITECTURES[options.architecture]
-    found = range_test(architecture, config, prepared.shape, prepared.split.train, seed=options.seed)
+    with one_thread():  # as the fit that the rate is for: more threads only wait for each other in such small steps
+        found = range_test(architecture, config, prepared.shape, prepared.split.train, seed=options.seed)
     _plot(found, options.architecture, picture)
     return found
 

@@ -1,10 +1,11 @@
-"""Fits chosen configurations with data-parallel workers and shows the progress, for `train`, `tune` and `replay`."""
+"""Fits chosen configurations with Ray's data-parallel workers, and shows the progress."""
 
 from collections.abc import Sequence
 
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.data_parallel.fit_all import fit_all
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, waiting
 from reeltune.cluster.session.slots import at_once
@@ -39,15 +40,9 @@ def refit(
     lanes = min(room, concurrent or room, len(distinct))
     if doing is not None:
         watch.status(_about(doing, len(distinct), lanes, workers, resources))
-    data = GroupData(
-        train=prepared.split.train,
-        validation=prepared.split.validation,
-        shape=prepared.shape,
-        decoder=decoder,
-    )
     came = fit_all(
         distinct,
-        data,
+        GroupData.of(prepared, decoder),
         workers=workers,
         resources=resources,
         store=store,
@@ -60,13 +55,6 @@ def refit(
     for line in notes(distinct, came):
         watch.say(line)
     return came
-
-
-def notes(orders: list[FitOrder], came: dict[str, Fitted | Lost]) -> list[str]:
-    """What models say of their fits, each line once."""
-    fits = [(order.architecture, came[order.key]) for order in orders]
-    said = [f"note: {name}: {note}" for name, fit in fits if isinstance(fit, Fitted) for note in fit.notes]
-    return list(dict.fromkeys(said))
 
 
 def _about(doing: str, fits: int, lanes: int, workers: int, resources: Resources) -> str:

@@ -1,22 +1,23 @@
-"""`reeltune train`: one data-parallel fit, its metrics, and a bundle."""
+"""`reeltune train`: one fit, on Ray's data-parallel workers or in this process; its metrics, and a bundle."""
 
+import torch
 from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
-from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.train_options import TrainOptions, configured
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.data_parallel.in_process import fit_here
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.stored import Stored
-from reeltune.cluster.session.interrupt import interruptible
-from reeltune.cluster.session.resources import check
-from reeltune.cluster.session.session import session
+from reeltune.cluster.session.guard import guarded
+from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
+from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
@@ -61,13 +62,53 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
+    order = _order(options, config)
+    fit = _fit_here if needs_no_ray(options) else _fit_with_ray
+    result = fit(order, options, prepared, folder, watch)
+    watch.tick("")
+    if isinstance(result, Lost):
+        raise FitFailed(result.reason)
+    return result
+
+
+def needs_no_ray(options: TrainOptions) -> bool:
+    """Whether one worker on a CPU of this machine is all that is asked for."""
+    return options.workers == 1 and options.address in (None, "local") and not torch.cuda.is_available()
+
+
+def _fit_here(
+    order: FitOrder, options: TrainOptions, prepared: Prepared, folder: RunFolder, watch: Watch
+) -> Fitted | Lost:
+    check(options.workers, here(), bfloat16=options.bfloat16)
+    with guarded(how_to_go_on(folder.name)):
+        came = fit_here(
+            order,
+            GroupData.of(prepared, options.decoder),
+            store=folder.fits,
+            save_every=options.checkpoint_every,
+            progress=watch.status,
+            trackers=[TensorBoard(folder.tensorboard)],
+        )
+    for line in notes([order], {order.key: came}):
+        watch.say(line)
+    return came
+
+
+def _fit_with_ray(
+    order: FitOrder, options: TrainOptions, prepared: Prepared, folder: RunFolder, watch: Watch
+) -> Fitted | Lost:
+    # Imported late: Ray takes seconds to load.
+    from reeltune.cluster.commands.refit import refit
+    from reeltune.cluster.runs.node_check import check_storage
+    from reeltune.cluster.session.session import session
+
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:
             check_storage(folder.store)
         came = refit(
-            [_order(options, config)],
+            [order],
             prepared,
             decoder=options.decoder,
             workers=options.workers,
@@ -79,11 +120,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
             each_epoch=True,
             trackers=[TensorBoard(folder.tensorboard)],
         )
-    watch.tick("")
-    result = came[options.architecture]
-    if isinstance(result, Lost):
-        raise FitFailed(result.reason)
-    return result
+    return came[order.key]
 
 
 def _order(options: TrainOptions, config: FitConfig) -> FitOrder:

@@ -1,19 +1,19 @@
-"""A fit of `train`, or a refit, on the workers of a lane."""
+"""A fit of `train`, or a refit: on the workers of a lane, or in this process."""
 
 import time
 from dataclasses import asdict
 
-import ray
 import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, keep
-from reeltune.cluster.data_parallel.worker import LONGEST_UPDATE
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
+
+LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
 
 class Refit:
@@ -24,15 +24,12 @@ class Refit:
         order: FitOrder,
         device: torch.device,
         *,
-        data: list[
-            ray.ObjectRef
-        ],  # in a list, so that Ray passes the reference: workers map the object and none copies it
+        data: GroupData,
         store: Store,
         save_every: float,
         bfloat16: bool,
     ) -> None:
-        self.order, self.store, self.save_every = order, store, save_every
-        self.data: GroupData = ray.get(data[0])
+        self.order, self.data, self.store, self.save_every = order, data, store, save_every
         architecture = ARCHITECTURES[order.architecture]
         self.fit = Fit(
             architecture,

@@ -2,22 +2,22 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import ray
 from ray import ObjectRef
 from ray.actor import ActorHandle
 
-from reeltune.cluster.data_parallel.fit import Refit
+from reeltune.cluster.data_parallel.lane_refit import LaneRefit
 from reeltune.cluster.data_parallel.lanes import lanes
 from reeltune.cluster.data_parallel.mailbox import DIED, Failure, packed, unpacked
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, kept
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, check_batches, kept
+from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
-from reeltune.cluster.tracking.tracker import FitEnd, Tracker
-from reeltune.trainables.data import Rows
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.errors import FitFailed, StorageFailed
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,12 @@ def fit_all(
     left = [order for order in orders if order.key not in came]
     log.info("%d fits: %d kept by an earlier call, %d left, %d at once", len(orders), len(came), len(left), at_once)
     if left:
-        begin = partial(Refit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
+        begin = partial(LaneRefit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
         with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources) as started:
             came |= _serve(left, started, store, progress, trackers)
     store.clear()
     return came
-
-
-def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
-    """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
-    smallest = min(len(rows), *sizes)
-    if smallest < 2 * workers:
-        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
 def _serve(
@@ -91,34 +84,17 @@ def _serve(
                 came[order.key] = _lost(order, said)
             else:
                 update: FitUpdate = unpacked(said)
-                for line in update.lines:
-                    progress(line)
-                for tracker in trackers:
-                    tracker.update(order.tracked.name, update.points)
+                tell_update(update, order, progress, trackers)
                 if not update.done:
                     asked[lane.ask.remote(order.name, packed(order))] = lane, order
                     continue
-                came[order.key] = _fitted(order, store)
-            _tell_end(came[order.key], order, trackers)
+                came[order.key] = result_of(order, store)
+            tell_end(came[order.key], order, trackers)
         if left:
             order = left.popleft()
-            for tracker in trackers:
-                tracker.began(order.tracked)
+            tell_begin(order, trackers)
             asked[lane.ask.remote(order.name, packed(order))] = lane, order
     return came
-
-
-def _tell_end(came: Fitted | Lost, order: FitOrder, trackers: Sequence[Tracker]) -> None:
-    end = FitEnd(state="failed", epochs=0) if isinstance(came, Lost) else FitEnd(state="done", epochs=came.epochs)
-    for tracker in trackers:
-        tracker.ended(order.tracked.name, end)
-
-
-def _fitted(order: FitOrder, store: Store) -> Fitted:
-    fitted = kept(store, order)
-    if fitted is None:
-        raise StorageFailed(f"storage {store.where}: {order.name} was written and is not there")
-    return fitted
 
 
 def _lost(order: FitOrder, failure: Failure) -> Lost:

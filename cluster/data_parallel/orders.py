@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
 from reeltune.trainables.data import Rows
+from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder
@@ -60,6 +62,11 @@ class GroupData:
     shape: Shape
     decoder: Decoder
 
+    @classmethod
+    def of(cls, prepared: Prepared, decoder: Decoder) -> "GroupData":
+        split = prepared.split
+        return cls(train=split.train, validation=split.validation, shape=prepared.shape, decoder=decoder)
+
     def rows(self, order: FitOrder) -> Rows:
         """Those to fit on."""
         return self.train if order.rows == "training" else self.train.joined(self.validation)
@@ -67,6 +74,13 @@ class GroupData:
     def held_out(self, order: FitOrder) -> Rows | None:
         """Those to validate on."""
         return self.validation if order.rows == "training" else None
+
+
+def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
+    """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
+    smallest = min(len(rows), *sizes)
+    if smallest < 2 * workers:
+        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
 @dataclass(frozen=True, kw_only=True)

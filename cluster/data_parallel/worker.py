@@ -16,8 +16,6 @@ from reeltune.cluster.data_parallel.mailbox import Failure, packed, unpacked
 from reeltune.trainables.errors import one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 
-LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
-
 
 class Progress(Protocol):
     """A progress update of a fit; `done` marks the last."""

@@ -4,8 +4,10 @@
 - `ray_private.py`: everything private of Ray itself that we use, with the reason for each
 - `ray_private_libraries.py`: the same of Ray Tune and Ray Train, which take seconds to load
 - `watchdog.py`: ends a command whose cluster is gone
+- `guard.py`: ends a fit in this process in time, and says so if it is killed
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
 - `resources.py`: what a cluster has, and what it may grow to
+- `inventory.py`: asks Ray for that
 - `slots.py`: how many trials or fits run at once
 - `machine.py`: the CPUs and memory of this machine
 - `auth.py`: Ray's token, in words

@@ -1,13 +1,10 @@
 """The CPUs, GPUs and memory that a cluster has for trials and workers, and the most it may grow to."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import ray
-
-from reeltune.cluster.session.machine import usable_memory
-from reeltune.cluster.session.ray_private import ON_HEAD, autoscaler_settings
+from reeltune.cluster.session.machine import usable_cpus, usable_memory
 from reeltune.trainables.errors import InputError
 
 RAY_BYTES = 1 << 30  # what Ray's own processes take
@@ -63,31 +60,9 @@ class Resources:
         return f"{has} and may grow {'as its operator allows' if most >= ANY else f'to {max(has, int(most))}'}"
 
 
-def found(*, joined: bool) -> Resources:
-    """The resources of the Ray that this process has started, or has joined: that one may have an autoscaler."""
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = tuple(
-        Node(cpus=has.get("CPU", 0), gpus=has.get("GPU", 0), memory=has.get("memory", math.inf)) for has in alive
-    )
-    if joined:
-        return Resources(nodes=nodes, most=_most(nodes), joined=True)
-    free = max(0, usable_memory() - RAY_BYTES)  # this machine does other work too
-    return Resources(nodes=tuple(replace(node, memory=free) for node in nodes))
-
-
-def _most(nodes: tuple[Node, ...]) -> Node:
-    """What the autoscaler's settings allow; nothing if there is no autoscaler.
-
-    In Kubernetes the operator has the limits, and we cannot read them: we take it that there may be any number of CPUs,
-    and of GPUs if one node has any.
-    """
-    ask = ray.remote(num_cpus=0, resources=ON_HEAD)(autoscaler_settings)
-    settings, kubernetes = ray.get(ask.remote(ray.get_runtime_context().gcs_address))
-    if kubernetes:
-        return Node(cpus=ANY, gpus=ANY if any(node.gpus for node in nodes) else 0)
-    if settings is None:
-        return Node()
-    return Node(cpus=most_of(settings, "CPU"), gpus=most_of(settings, "GPU"))
+def here() -> Resources:
+    """The resources that Ray would find if it were started on this machine, without GPUs."""
+    return Resources(nodes=(Node(cpus=usable_cpus(), memory=max(0, usable_memory() - RAY_BYTES)),))
 
 
 def most_of(settings: dict[str, Any], kind: str) -> float:

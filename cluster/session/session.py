@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import AuthenticationError, RpcError
 
 from reeltune.cluster.session.auth import TOKEN
+from reeltune.cluster.session.inventory import found
 from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.session.ray_private import (
     check_token,
@@ -20,7 +21,7 @@ from reeltune.cluster.session.ray_private import (
     silence,
     use_known_token,
 )
-from reeltune.cluster.session.resources import Resources, found
+from reeltune.cluster.session.resources import Resources
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.trainables.errors import InputError
 

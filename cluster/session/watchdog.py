@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import ray
-
 LOST_AFTER = 40.0  # seconds without an answer: a head that restarts needs some
 EVERY = 2.0  # seconds between two checks
 LEAVE = 10.0  # seconds to end in order: Ray may be waiting for the head, and then it heeds no signal
@@ -50,6 +48,8 @@ def lifeline() -> Iterator[None]:
 
 def _addresses() -> list[tuple[str, int]]:
     """Where the head listens, and the node through which this process is in the cluster."""
+    import ray  # the command line loads this module for its errors, also where no Ray is needed
+
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     own = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())

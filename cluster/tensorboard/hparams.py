@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata
@@ -17,7 +17,9 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.plugins.hparams.summary_v2 import Discrete, Domain, Metric, RealInterval, hparams_pb
 
 from reeltune.cluster.tracking.tracker import TrackedFit
-from reeltune.search_spaces import Space, Study
+
+if TYPE_CHECKING:
+    from reeltune.search_spaces import Space, Study
 
 VALUE, STATE = "trial/value", "trial/state"
 METRICS = {
@@ -38,11 +40,11 @@ STAGES = ("search", "confirm")
 class Drawn:
     """What one architecture's search varies, and the configuration of trial 0, which may lie outside the space."""
 
-    space: Space
+    space: "Space"
     reference: Mapping[str, Any]
 
     @classmethod
-    def by(cls, study: Study) -> "Drawn":
+    def by(cls, study: "Study") -> "Drawn":
         return cls(space=study.space, reference=study.reference.model_dump())
 
     def names(self) -> list[str]:

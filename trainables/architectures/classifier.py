@@ -10,9 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import ParameterGroup, RatingModel, decay_groups, embedding, embedding_width
+from reeltune.trainables.model import RatingModel, decay_groups, embedding, embedding_width
 
 
 class Config(ClassHeadConfig):

@@ -9,7 +9,6 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -30,6 +29,8 @@ def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     With errors E, w minimises |Ew|² on the simplex. It is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²: both
     have the same conditions of optimality, and the second has an exact solver (NNLS: Lawson & Hanson 1974).
     """
+    from scipy.optimize import nnls  # half a second to load
+
     errors = (np.asarray(predictions, dtype=np.float64) - ratings).T
     models = errors.shape[1]
     triangle = np.linalg.qr(errors / (np.linalg.norm(errors) or 1.0), mode="r")

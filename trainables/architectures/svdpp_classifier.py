@@ -11,11 +11,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
 from reeltune.trainables.architectures.parts.reference import sized_gently
 from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import ParameterGroup, decay_groups
+from reeltune.trainables.model import decay_groups
 
 
 class Config(TrunkConfig, ClassHeadConfig):

@@ -5,5 +5,6 @@
 - `timestamps.py`: whether the data has the timestamps that a configuration needs
 - `schedule.py`: the one-cycle schedule of rates
 - `range_test.py`: the learning-rate range test
+- `threads.py`: how many threads it computes on
 - `allocator.py`: keeps the memory that a step frees
 """

@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from reeltune.trainables.adamw import AdamW
 from reeltune.trainables.config import FitConfig, TrainingConfig
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.shape import Shape
@@ -64,9 +65,9 @@ class Fit:
         )
         self._epoch_rows: tuple[int, Tensors] | None = None
 
-    def _optimizer(self, config: TrainingConfig) -> torch.optim.AdamW:
+    def _optimizer(self, config: TrainingConfig) -> AdamW:
         recipe = self.model.recipe
-        return torch.optim.AdamW(
+        return AdamW(
             self.model.groups(config),
             lr=config.learning_rate,
             betas=(recipe.momenta[0], recipe.second),
@@ -107,7 +108,7 @@ class Fit:
             # DDP averages over workers, whose shares may differ by a row: weight them so that rows weigh alike.
             loss = loss * (len(batch) * self.world / self.batch_size)
         if self.optimizer is not None:
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             loss.backward()
             self.model.shrink(rate)
             self.optimizer.step()
@@ -147,7 +148,7 @@ class Fit:
         """Set the optimiser's rate and momentum for this step, and return the learning rate."""
         if self.optimizer is None:
             return 0.0
-        recipe, highest = self.model.recipe, self.optimizer.defaults["lr"]
+        recipe, highest = self.model.recipe, self.optimizer.lr
         scheduled, momentum = one_cycle(self.step / max(1, self.steps - 1), highest, momenta=recipe.momenta)
         rate = scheduled if rate is None else rate
         for group in self.optimizer.param_groups:

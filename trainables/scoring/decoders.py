@@ -5,7 +5,6 @@ from typing import Annotated
 
 import torch
 from pydantic import AfterValidator
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from reeltune.trainables.data.scale import Scale
@@ -76,6 +75,8 @@ def fit_temperature(logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale)
 
     The softmax of logits that were trained by another loss than cross-entropy is no probability without it.
     """
+    from scipy.optimize import minimize_scalar  # half a second to load
+
     truth = nearest(ratings, scale)[:, None]
 
     def log_loss(log_temperature: float) -> float:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from reeltune import load
+from reeltune.cluster.commands import train
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -245,24 +246,47 @@ def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(
 
 
 @pytest.mark.slow
-def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(ray_stays, tmp_path):
-    train = ["train", "pmf", "--data", "synthetic", "--set", "epochs=120", "--json"]
-    words = [*train, "--checkpoint-every", "0.5", "--name", "cut"]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(number, code):
+    begin = ["train", "pmf", "--data", "synthetic", "--set", "epochs=120", "--json"]
+    words = [*begin, "--checkpoint-every", "0.5", "--name", "cut"]
     first = subprocess.Popen(
         [sys.executable, "-m", "reeltune", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 120
     while not list(Path("runs/cut/fits").glob("*.state*")) and time.monotonic() < end:
         time.sleep(0.02)
-    first.send_signal(signal.SIGTERM)
+    first.send_signal(number)
     _, errors = first.communicate(timeout=60)
-    assert first.returncode == 143, errors
+    assert first.returncode == code, errors
     assert "go on with: reeltune train pmf" in errors.splitlines()[-1]
     resumed = inside.reeltune(*words, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "epoch 1 of 120" not in resumed.stderr
-    whole = inside.reeltune(*train, "--name", "whole")
+    whole = inside.reeltune(*begin, "--name", "whole")
     assert json.loads(resumed.stdout)["validation"] == json.loads(whole.stdout)["validation"]
     weights = [Path(f"runs/{name}/models/pmf/model.safetensors").read_bytes() for name in ("cut", "whole")]
     assert weights[0] == weights[1]
     assert not Path("runs/cut/fits").exists()
+
+
+def files_of(folder):
+    """The names of a run's files, and in place of event files, which have the time in their names, their folders."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return sorted(str(name.parent if "tfevents" in name.name else name) for name in names)
+
+
+@pytest.mark.slow
+def test_a_fit_in_this_process_leaves_what_one_on_a_worker_of_rays_leaves(ray_stays, monkeypatch):
+    words = ["train", "svdpp_classifier", "--data", "synthetic", "--set", "epochs=3", "--score-test", "--json"]
+    here = inside.reeltune(*words, "--name", "one")
+    monkeypatch.setattr(train, "needs_no_ray", lambda options: False)
+    there = inside.reeltune(*words, "--name", "other")
+    assert "starting Ray" not in here.stderr
+    assert "starting Ray" in there.stderr
+    results = [json.loads(done.stdout) for done in (here, there)]
+    one, other = ({**result, "fit_seconds": 0, "model": ""} for result in results)
+    assert one == other
+    assert files_of(Path("runs/one")) == files_of(Path("runs/other"))
+    weights = [Path(f"runs/{name}/models/svdpp_classifier/model.safetensors").read_bytes() for name in ("one", "other")]
+    assert weights[0] == weights[1]

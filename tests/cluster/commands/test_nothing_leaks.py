@@ -15,7 +15,7 @@ from reeltune.cluster.commands.ask import TuneOptions
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.tune import tune
 from reeltune.cluster.data_parallel import fit_all as train_group
-from reeltune.cluster.data_parallel.fit import Refit
+from reeltune.cluster.data_parallel.lane_refit import LaneRefit
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search import experiment as search
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
@@ -126,7 +126,7 @@ def watch_processes(patch, patterns, seen):
                 look(self.order.trial)
             return ended
 
-    class WatchedRefit(Refit):
+    class WatchedRefit(LaneRefit):
         def next(self):
             word = super().next()
             if word.done and self.order.key == f"svdpp, seed {SEED + SEEDS - 1}":  # and all refits
@@ -134,7 +134,7 @@ def watch_processes(patch, patterns, seen):
             return word
 
     patch.setattr(search, "Trial", Watched)
-    patch.setattr(train_group, "Refit", WatchedRefit)
+    patch.setattr(train_group, "LaneRefit", WatchedRefit)
 
 
 def tuned(folder, ratings, test=None):

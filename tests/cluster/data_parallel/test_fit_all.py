@@ -6,12 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-import ray
 import torch
 
-from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.data_parallel.fit_all import fit_all
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, keep, kept
+from reeltune.cluster.data_parallel.in_process import fit_here
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, keep
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Node, Resources
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -33,14 +32,7 @@ def order(key, name="pmf", seed=1, rows="training", **changes):
 
 def alone(orders, data, folder):
     """The same fits in this process: on one worker nothing of them may be another bit."""
-    store, came = Store(str(folder)), {}
-    for one in orders:
-        device, given = torch.device("cpu"), [ray.put(data)]
-        refit = Refit(one, device, data=given, store=store, save_every=600.0, bfloat16=False)
-        while not refit.next().done:
-            pass
-        came[one.key] = kept(store, one)
-    return came
+    return {one.key: fit_here(one, data, store=Store(str(folder))) for one in orders}
 
 
 def same(one, other):
@@ -96,7 +88,8 @@ def several(resources, data, told, tmp_path_factory):
     """Fits in two lanes, of which one cannot go on; lines of progress, with the workers there; what is on the disk."""
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
-    orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2)]
+    classes = order("classes", "svdpp_classifier", epochs=2, dropout=0.2)
+    orders = [order("a", epochs=2), wild, order("b", epochs=2), order("more", rows="fitting", epochs=2), classes]
     came = fit_all(
         orders,
         data,
@@ -129,9 +122,26 @@ def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validate
     assert all(torch.equal(more.weights[name], tensor) for name, tensor in fit.model.state_dict().items())
 
 
+@pytest.mark.parametrize("key", ["a", "classes"])
+def test_a_fit_in_this_process_is_that_of_a_lane_bit_for_bit(several, data, told, tmp_path, key):
+    one = {"a": order("a", epochs=2), "classes": order("classes", "svdpp_classifier", epochs=2, dropout=0.2)}[key]
+    tracker, store = Told(), Store(str(tmp_path / "fits"))
+    ours, lanes = fit_here(one, data, store=store, trackers=[tracker]), several[0][key]
+    assert same(ours, lanes)
+    assert ours.model_copy(update={"seconds": lanes.seconds, "weights": lanes.weights}) == lanes
+    name = one.tracked.name
+    assert (tracker.fits[name], tracker.epochs[name], tracker.ends[name]) == (
+        told.fits[name],
+        told.epochs[name],
+        told.ends[name],
+    )
+    assert not (tmp_path / "fits").exists()
+
+
 @pytest.mark.usefixtures("several")
 def test_trackers_are_told_of_each_fit_its_epochs_and_its_end(told):
-    assert told.ends == {"refits/a": "done", "refits/wild": "failed", "refits/b": "done", "refits/more": "done"}
+    done = dict.fromkeys(["refits/a", "refits/b", "refits/more", "refits/classes"], "done")
+    assert told.ends == {**done, "refits/wild": "failed"}
     assert told.epochs["refits/a"] == told.epochs["refits/more"] == [1, 2]
     assert (told.fits["refits/more"].architecture, told.fits["refits/more"].stage) == ("pmf", "refit")
 

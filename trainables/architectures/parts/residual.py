@@ -13,13 +13,15 @@ All of a user's fitted ratings are used. Under a random split some are later tha
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import nnls
 from torch import Tensor, nn
+
+from reeltune.trainables.adamw import AdamW
 
 LENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7)  # seconds: from a page of items to a season
 MOST = 400  # ratings of a user in one process; a longer history is cut up in time
@@ -31,6 +33,7 @@ FEWEST = 20  # ratings to learn from
 LEAST_SPREAD = 0.01  # of the network's inputs, as a share of the residuals' deviation, or of their variance
 SEEN = 4.0  # standard deviations, beyond which the network's inputs are clipped
 HIDDEN, EPOCHS, BATCH, RATE = 24, 12, 1024, 1e-2
+BETAS, WEIGHT_DECAY = (0.95, 0.999), 0.01  # as `torch.optim.AdamW` and `OneCycleLR` have them
 
 
 class Residuals(nn.Module):
@@ -178,13 +181,14 @@ class Residuals(nn.Module):
                 layer.reset_parameters()
         with torch.enable_grad():
             self.network.requires_grad_(True)
-            optimizer = torch.optim.AdamW(self.network.parameters(), lr=RATE)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-            for rows in _batches(len(left), batch, left.device):
+            groups = [{"params": list(self.network.parameters()), "weight_decay": WEIGHT_DECAY}]
+            optimizer = AdamW(groups, lr=RATE, betas=BETAS, eps=1e-8, fused=False)
+            for step, rows in enumerate(_batches(len(left), batch, left.device)):
+                rate, momentum = one_cycle(step, steps)
+                optimizer.param_groups[0].update(lr=rate, betas=(momentum, BETAS[1]))
                 optimizer.zero_grad()
                 F.mse_loss(self.network(inputs[rows])[:, 0], left[rows]).backward()
                 optimizer.step()
-                schedule.step()
             self.network.requires_grad_(False)
 
     def _corrected(self, ratings: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
@@ -221,6 +225,8 @@ class Residuals(nn.Module):
 
 def variances(gram: np.ndarray, moments: np.ndarray, *, most: float) -> np.ndarray:
     """The x ≥ 0 with Σx ≤ `most` that minimises xᵀ gram x - 2 moments·x; shape (kernels,)."""
+    from scipy.optimize import nnls  # half a second to load
+
     found = np.zeros(len(moments))
     pairs = gram.diagonal()
     told = np.flatnonzero(pairs >= max(LEAST_PAIRS, LEAST_SHARE * pairs.max()))
@@ -237,6 +243,19 @@ def variances(gram: np.ndarray, moments: np.ndarray, *, most: float) -> np.ndarr
         found[told], _ = nnls(np.vstack([root, np.full(len(told), weight)]), np.append(target, weight * most))
         found *= most / found.sum()
     return found
+
+
+def one_cycle(step: int, steps: int) -> tuple[float, float]:
+    """The network's learning rate and first momentum at a step, counted from 0: those of torch's `OneCycleLR`."""
+    peak = 0.3 * steps - 1
+    if step <= peak:
+        return _cosine(RATE / 25, RATE, step / peak), _cosine(BETAS[0], 0.85, step / peak)
+    share = (step - peak) / (steps - 1 - peak)
+    return _cosine(RATE, RATE / 25 / 1e4, share), _cosine(0.85, BETAS[0], share)
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (math.cos(math.pi * share) + 1)
 
 
 def _cut(start: int, end: int) -> Iterator[slice]:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csr_matrix
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 BLOCK = 25_000  # rows of a table that fit in a CPU's cache: 6 MB if they are 64 wide
 WORTH = 16  # entries of a row in a block, from which it pays to cut into blocks
@@ -44,6 +47,8 @@ class Bags:
     @classmethod
     def _sorted_by_scipy(cls, rows: Tensor, columns: Tensor, count: int, weights: Tensor | None) -> "Bags":
         """As `of`, in half of the time: SciPy transposes a matrix with a row for each entry by counting."""
+        from scipy.sparse import csr_matrix  # takes time to load, and who rates pairs needs none
+
         each = np.arange(len(rows) + 1, dtype=np.int32)
         entries = csr_matrix((columns.numpy(), rows.int().numpy(), each), shape=(len(rows), count)).tocsc()
         return cls(
@@ -110,14 +115,16 @@ class Bags:
         rows = torch.arange(len(self), device=self.columns.device).repeat_interleave(self.sizes)
         return Bags.of(self.columns, rows, count, self.weights)
 
-    def _matrix(self, width: int) -> csr_matrix:
+    def _matrix(self, width: int) -> "csr_matrix":
+        from scipy.sparse import csr_matrix
+
         return csr_matrix((self._values, self.columns.numpy(), self.offsets.numpy()), shape=(len(self), width))
 
     @cached_property
     def _values(self) -> np.ndarray:
         return np.ones(len(self.columns), np.int8) if self.weights is None else self.weights.numpy()
 
-    def _of(self, matrix: csr_matrix) -> "Bags":
+    def _of(self, matrix: "csr_matrix") -> "Bags":
         return Bags(
             offsets=torch.from_numpy(matrix.indptr),
             columns=torch.from_numpy(matrix.indices),

@@ -14,13 +14,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
 from reeltune.trainables.architectures.parts.implicit import half
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import ParameterGroup, RatingModel
+from reeltune.trainables.model import RatingModel
 
 OVERDAMPED = 3.0  # biases are pulled to means of so many times the best dampings
 

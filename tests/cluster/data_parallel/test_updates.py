@@ -2,8 +2,8 @@
 
 import torch
 
-from reeltune.cluster.commands.refit import notes
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.data_parallel.updates import notes
 
 
 def order(seed):

@@ -1,0 +1,68 @@
+"""A fit in this process: what a lane of one worker does, without Ray."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+
+from reeltune.cluster.data_parallel.fit import Refit
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, check_batches, kept
+from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
+from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.errors import FitFailed, StorageFailed, one_line
+from reeltune.trainables.fitting.allocator import keep_memory
+from reeltune.trainables.fitting.threads import one_thread
+
+log = logging.getLogger(__name__)
+
+
+def fit_here(
+    order: FitOrder,
+    data: GroupData,
+    *,
+    store: Store,
+    save_every: float = 10.0,
+    progress: Callable[[str], None] = lambda line: None,
+    trackers: Sequence[Tracker] = (),
+) -> Fitted | Lost:
+    """Do one fit on one thread of this process. It is that of `fit_all` with one worker on a CPU, bit for bit.
+
+    It goes on from a checkpoint in the store that it or `fit_all` has left there, and leaves them itself. At the end
+    the store is emptied. Raises InputError if the batches are too small, and StorageFailed.
+    """
+    check_batches([order.config.get("batch_size", len(data.train))], data.train, workers=1)
+    came: Fitted | Lost | None = kept(store, order)
+    if came is None:
+        tell_begin(order, trackers)
+        came = _fit(order, data, store, save_every, progress, trackers)
+        tell_end(came, order, trackers)
+    store.clear()
+    return came
+
+
+def _fit(
+    order: FitOrder,
+    data: GroupData,
+    store: Store,
+    save_every: float,
+    progress: Callable[[str], None],
+    trackers: Sequence[Tracker],
+) -> Fitted | Lost:
+    keep_memory()
+    try:
+        with one_thread():
+            fit = Refit(order, torch.device("cpu"), data=data, store=store, save_every=save_every, bfloat16=False)
+            done = False
+            while not done:
+                update = fit.next()
+                tell_update(update, order, progress, trackers)
+                done = update.done
+    except FitFailed as error:
+        return Lost(key=order.key, reason=str(error))
+    except StorageFailed:
+        raise
+    except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError where memory is short
+        log.exception("%s failed", order.key)
+        return Lost(key=order.key, reason=f"{type(error).__name__}: {one_line(str(error))}")
+    return result_of(order, store)

@@ -1,0 +1,71 @@
+"""What comes of a fit in this process where it cannot go on, or goes on after a cut-off."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reeltune.cluster.data_parallel.in_process import fit_here
+from reeltune.cluster.data_parallel.orders import FitOrder, GroupData, Lost
+from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def data(small):
+    _, parts, shape = small
+    return GroupData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
+
+
+def order(name="pmf", **changes):
+    config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
+    return FitOrder(key=name, architecture=name, config=config, seed=1)
+
+
+def test_a_fit_without_memory_is_lost_and_says_so_in_one_line(data, tmp_path):
+    vast = replace(data, shape=replace(data.shape, users=10**13))
+    lost = fit_here(order(), vast, store=Store(str(tmp_path / "fits")))
+    assert isinstance(lost, Lost)
+    assert "allocate" in lost.reason
+    assert "\n" not in lost.reason
+
+
+def test_a_fit_whose_loss_is_no_number_is_lost(data, tmp_path):
+    wild = order("classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
+    lost = fit_here(wild, data, store=Store(str(tmp_path / "fits")))
+    assert isinstance(lost, Lost)
+    assert "loss is" in lost.reason
+
+
+def test_a_batch_of_one_row_is_refused(data, tmp_path):
+    few = replace(data, train=data.train.take(slice(0, 1)))
+    with pytest.raises(InputError, match="need batches of 2 rows at least, and one has 1"):
+        fit_here(order(), few, store=Store(str(tmp_path / "fits")))
+
+
+class Cut(BaseException):
+    """An interrupt."""
+
+
+def test_a_fit_cut_off_goes_on_from_its_last_checkpoint_and_ends_as_one_that_was_not(data, tmp_path):
+    store, one, lines = Store(str(tmp_path / "fits")), order("svdpp", epochs=60, dropout=0.2), []
+
+    def cut(line):
+        if list(tmp_path.glob("fits/*.state?")):
+            raise Cut
+
+    with pytest.raises(Cut):
+        fit_here(one, data, store=store, save_every=0.02, progress=cut)
+    resumed = fit_here(one, data, store=store, progress=lines.append)
+    assert 0 < len(lines) < 60
+    whole = fit_here(one, data, store=store)
+    assert all(torch.equal(resumed.weights[name], whole.weights[name]) for name in whole.weights)
+    assert resumed.metrics == whole.metrics
+
+
+def test_the_threads_of_this_process_are_as_many_as_before(data, tmp_path):
+    torch.set_num_threads(2)
+    fit_here(order(epochs=1), data, store=Store(str(tmp_path / "fits")))
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
