@@ -14,6 +14,7 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.stored import Stored
+from reeltune.cluster.session.address import check_address, joining
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
@@ -44,6 +45,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
+    check_address(options.address)
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
     check_times([config], prepared)
@@ -61,7 +63,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
-    watch.status("starting Ray")
+    watch.status(joining(options.address))
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:

@@ -27,6 +27,7 @@ from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
+from reeltune.cluster.session.address import check_address, joining
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
@@ -40,6 +41,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 def tune(options: TuneOptions, watch: Watch) -> Result:
     """Ask, claim, run. Returns what `--json` prints. Raises InputError if `tune` cannot do what was asked."""
     start = time.monotonic()
+    check_address(options.address)
     plan = ask(options)
     watch.say(plan.prepared.summary())
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
@@ -71,7 +73,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
     earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
-    watch.status("starting Ray")
+    watch.status(joining(options.address))
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources)
         if options.address is not None:

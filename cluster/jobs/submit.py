@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import requirements, stage
-from reeltune.cluster.session.auth import TOKEN
+from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:

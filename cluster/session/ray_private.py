@@ -1,9 +1,9 @@
 """What we use of Ray itself that is private, and what we set to make it behave; each with the reason.
 
-No other file of `cluster` touches anything private of Ray: `tests/test_house.py` holds that. Ray Tune and Ray Train are
-in `ray_private_libraries.py`, as they take seconds to load. `tests/cluster/session/test_ray_private.py` fails when a
-new Ray has changed one of these, or behaves without it. What is said of Ray is true of 2.60; #N is an issue or a pull
-request of github.com/ray-project/ray.
+No other file of `cluster` touches anything private of Ray: `tests/test_house.py` holds that. What is at an address is
+asked in `ray_private_address.py`; Ray Tune and Ray Train are in `ray_private_libraries.py`, as they take seconds to
+load. `tests/cluster/session/test_ray_private.py` fails when a new Ray has changed one of these, or behaves without it.
+What is said of Ray is true of 2.60; #N is an issue or a pull request of github.com/ray-project/ray.
 """
 
 import logging
@@ -19,9 +19,7 @@ import ray
 import yaml
 from ray._private import ray_constants, worker
 from ray._private.authentication import authentication_token_setup
-from ray._private.services import canonicalize_bootstrap_address
 from ray._private.state import state
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
 from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]
 from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
@@ -122,12 +120,6 @@ def use_known_token() -> None:
     `ray.init` does so for `address="auto"` alone (#64755).
     """
     authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-
-
-def check_token(address: str) -> None:
-    """Raise AuthenticationError where the cluster does not take our token: `ray.init` needs half a minute for it."""
-    if (found := canonicalize_bootstrap_address(address)) is not None:
-        GcsClient(address=found)
 
 
 def job_client(url: str, *, token: bool) -> "JobSubmissionClient":

@@ -1,8 +1,6 @@
 """One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards."""
 
 import logging
-import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,18 +8,17 @@ from typing import Any
 import ray
 from ray.exceptions import AuthenticationError, RpcError
 
-from reeltune.cluster.session.auth import TOKEN
+from reeltune.cluster.session.address import check_address
 from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.session.ray_private import (
-    check_token,
     loopback,
     make_own_token,
     set_environment,
     silence,
-    use_known_token,
 )
 from reeltune.cluster.session.resources import Resources, found
 from reeltune.cluster.session.watchdog import lifeline
+from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError
 
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
@@ -63,27 +60,11 @@ def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
 
     Raises InputError if nothing answers there, or the cluster does not take our token.
     """
-    _reachable(address)
-    use_known_token()
+    check_address(address)
     try:
-        if "://" not in address:
-            check_token(address)
         ray.init(address=address, runtime_env=runtime_env, **QUIET)
     except AuthenticationError:
         raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
     except (ConnectionError, RpcError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster there ({first})") from None
-
-
-def _reachable(address: str) -> None:
-    """Raise InputError if nobody listens at an address: Ray itself takes minutes to say so."""
-    match = re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d+)", address)
-    if match is None:
-        if address == "auto":
-            return
-        raise InputError(f"--address {address!r}: expected auto, host:port or ray://host:port")
-    try:
-        socket.create_connection((match["host"], int(match["port"])), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: no Ray cluster there ({error})") from None

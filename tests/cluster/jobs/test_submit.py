@@ -77,7 +77,7 @@ def test_the_exit_code_is_the_jobs_own(head):
 def test_a_wrong_token_is_one_line(head):
     done = submit(head, "--", "architectures", RAY_AUTH_TOKEN="f" * 64)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: --address {head.address}: the cluster did not take the token; set RAY_AUTH")
+    assert done.stderr.startswith(f"error: --address {head.address}: the cluster did not take the token; put its token")
     assert len(done.stderr.splitlines()) == 1
 
 
