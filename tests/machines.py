@@ -104,9 +104,9 @@ class Machine:
         return self.run("bash", "-euc", block, **options)
 
     @contextmanager
-    def forwards(self, port, to):
-        """As `ssh -L PORT:127.0.0.1:PORT` to another machine does."""
-        words = [sys.executable, "-c", FORWARD, str(port), str(self.first), str(to.first)]
+    def forwards(self, port, to=None):
+        """As `ssh -L PORT:127.0.0.1:PORT` to another machine does, or to this one, on which all are."""
+        words = [sys.executable, "-c", FORWARD, *map(str, (port, self.first, to.first if to else os.getpid()))]
         process = subprocess.Popen(words, stdout=subprocess.PIPE)
         try:
             assert process.stdout.readline() == b"listening\n"
@@ -124,7 +124,8 @@ class Network:
     """Machines that reach each other, and nothing else."""
 
     def __init__(self, folder):
-        self.folder, self.machines = folder, []
+        self.folder, self.machines, self.names = folder, [], folder / "hosts"
+        self.names.write_text("127.0.0.1 localhost\n")
         self.switch = _held("--net")
         self._on_switch("link", "add", "name", "br0", "type", "bridge")
         self._on_switch("link", "set", "br0", "up")
@@ -137,6 +138,8 @@ class Network:
         holder = _held("--net", "--mount", "--uts", "--mount-proc")
         made = Machine(address=f"{NETWORK}.{number}", home=home, holder=holder)
         self.machines.append(made)
+        with self.names.open("a") as names:
+            names.write(f"{made.address} {name}\n")
         self._on_switch(
             "link", "add", "name", f"port{number}", "type", "veth", "peer", "name", "net0", "netns", str(made.first)
         )
@@ -148,6 +151,7 @@ class Network:
             ("ip", "link", "set", "net0", "up"),
             # Ray finds a machine's address by the route to a public one.
             ("ip", "route", "add", "default", "dev", "net0"),
+            ("mount", "--bind", str(self.names), "/etc/hosts"),
             *(("mount", "-t", "tmpfs", "tmpfs", folder) for folder in OWN),
         ):
             done = made.run(*words)
