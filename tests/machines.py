@@ -72,9 +72,10 @@ class Machine:
 
     def start(self, *words, cwd=None, **variables):
         """Start a command in a shell of this machine's, with `.venv` active and its own Ray's token."""
-        command = ["nsenter", "--target", str(self.first), "--net", "--mount", "--pid", "--uts", *words]
+        command = ["nsenter", "--target", str(self.first), "--net", "--mount", "--pid", "--uts"]
+        command += ["env", f"--chdir={cwd or self.home}", *words]  # a mount namespace begins at its root
         return subprocess.Popen(
-            command, cwd=cwd or self.home, env=self.environment(**variables), stdin=subprocess.DEVNULL,
+            command, env=self.environment(**variables), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -113,7 +114,7 @@ class Machine:
             yield
         finally:
             process.kill()
-            process.wait(timeout=30)
+            process.communicate()
 
     def kill(self):
         """As by a power cut: its processes end with the first of them."""

@@ -136,7 +136,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     below = None if options.address is None else folder.path
     with (
         tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
-        session(options.address, data_bytes=prepared.bytes) as resources,
+        session(options.address, data_bytes=prepared.bytes, say=watch.say) as resources,
         interruptible(),
     ):
         workers = options.workers or reported.answer.refit_workers

@@ -8,14 +8,14 @@ from reeltune.cluster.commands.train_options import TrainOptions, configured
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
-from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.address import check_address, joining
-from reeltune.cluster.session.interrupt import interruptible
+from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
 from reeltune.cluster.tensorboard.event_files import TensorBoard
@@ -64,10 +64,15 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
     watch.status(joining(options.address))
-    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+    goes_on = f"go on with: {how_to_go_on(options.name)}"
+    with (
+        session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
+        interruptible(),
+    ):
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:
             check_storage(folder.store)
+            ran_on(folder, machines())
         came = refit(
             [_order(options, config)],
             prepared,

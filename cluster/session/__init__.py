@@ -4,8 +4,10 @@
 - `address.py`: `--address`: what it may be, and what is there
 - `ray_private.py`: everything private of Ray itself that we use, with the reason for each
 - `ray_private_address.py`: what of Ray is private and tells what is at an address
+- `ray_private_state.py`: what of Ray is private and tells who is in a cluster, and who holds its CPUs
 - `ray_private_libraries.py`: the same of Ray Tune and Ray Train, which take seconds to load
 - `watchdog.py`: ends a command whose cluster is gone
+- `news.py`: says what happens to a cluster while a command works there
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
 - `resources.py`: what a cluster has, and what it may grow to
 - `slots.py`: how many trials or fits run at once

@@ -1,7 +1,7 @@
 """One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ from ray.exceptions import AuthenticationError, RpcError
 
 from reeltune.cluster.session.address import check_address
 from reeltune.cluster.session.machine import usable_cpus
+from reeltune.cluster.session.news import news
 from reeltune.cluster.session.ray_private import (
     loopback,
     make_own_token,
@@ -26,10 +27,18 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR,
 
 
 @contextmanager
-def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
+def session(
+    address: str | None,
+    *,
+    data_bytes: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+    how_to_go_on: str = "--resume goes on from it",
+) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    Raises ClusterLost in the body when Ray stops answering.
+    `say` is told what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on` ends the
+    last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when Ray stops
+    answering.
     """
     address = None if address == "local" else address
     set_environment()
@@ -37,7 +46,7 @@ def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
     with loopback() if address is None else nullcontext():
         _start(data_bytes) if address is None else join(address)
         try:
-            with lifeline():
+            with lifeline(how_to_go_on), nullcontext() if address is None else news(say):
                 yield found(joined=address is not None)
         finally:
             ray.shutdown()
