@@ -94,7 +94,7 @@ def ours(prepared: Prepared, path: Path, ended: Ended, lane: Resources | None, *
         store=folder.store,
     )
     taken = Slots(count=1, workers=workers)
-    with trial_lanes(data, 1, workers=workers, resources=lane) if lane else nullcontext([]) as lanes:
+    with trial_lanes(data, 1, workers=workers, resources=lane, progress=print) if lane else nullcontext([]) as lanes:
         search(plan, made, ledger, data, folder, taken, ended=lambda entry: ended(entry.seconds), lanes=lanes)
 
 

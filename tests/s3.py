@@ -62,7 +62,10 @@ def store(port, bucket):
 
 
 class Proxy(ThreadingTCPServer):
-    """Passes bytes on, unless its `fault` is 'down' (connections are closed), 'hung' or 'read-only'."""
+    """Passes bytes on, unless its `fault` is 'down' (connections are closed), 'hung', 'read-only' or 'anonymous'.
+
+    The last one refuses requests that are not signed with anybody's credentials.
+    """
 
     daemon_threads = True
 
@@ -85,7 +88,9 @@ class _Handler(BaseRequestHandler):
         while self.server.fault == "hung":
             time.sleep(0.1)
         # A client waits for an answer before its next request, which therefore begins what is received.
-        denied = self.server.fault == "read-only" and content.startswith((b"PUT ", b"POST ", b"DELETE "))
+        changes = content.startswith((b"PUT ", b"POST ", b"DELETE "))
+        anonymous = (changes or content.startswith((b"GET ", b"HEAD "))) and b"\nauthorization:" not in content.lower()
+        denied = {"read-only": changes, "anonymous": anonymous}.get(self.server.fault, False)
         if denied:
             self.request.sendall(DENIED)
         refused = denied or self.server.fault == "down"

@@ -82,7 +82,9 @@ def searched(
     with ExitStack() as stack:
         started = []
         if lanes is not None:
-            started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
+            started = stack.enter_context(
+                trial_lanes(data, taken.count, workers=taken.workers, resources=lanes, progress=print)
+            )
         board = TensorBoard(run.tensorboard, {name: Drawn.by(study) for name, study in made.items()})
         search(plan, made, ledger, data, run, taken, lanes=started, trackers=[board])
     return Ledger(run.ledger)

@@ -47,7 +47,7 @@ FORBIDDEN = {
     "search_spaces": {"ray"},
 }
 # Only these files may use what is private of Ray: see `test_nothing_private_of_ray_stands_elsewhere`.
-RAY_PRIVATE = ("reeltune.cluster.session.ray_private", "reeltune.cluster.session.ray_private_libraries")
+RAY_PRIVATE = tuple(f"reeltune.cluster.session.ray_private{part}" for part in ("", "_address", "_libraries", "_state"))
 INTERNAL_MODULES = ("ray.air", "ray.core", "ray.dashboard", "ray.train.v2", "ray.tune.execution")  # without a `_`
 INTERNAL_NAMES = ("__internal_head__", "__ray_ready__", "temporary_state", "autoscaling-config")
 # Documented variables. The user sets them; we read or print them, and give RAY_ADDRESS to a `reeltune` that we start.

@@ -21,4 +21,5 @@
 - `replay.py`: trains a run's winner again
 - `recommend.py`: the best unseen items for each user
 - `submit.py`: runs a verb as a Ray job
+- `jobs.py`: lists, follows and stops such jobs
 """

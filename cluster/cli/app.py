@@ -18,6 +18,7 @@ from reeltune.cluster.cli.architectures import architectures
 from reeltune.cluster.cli.board import board
 from reeltune.cluster.cli.compare import compare
 from reeltune.cluster.cli.data import data
+from reeltune.cluster.cli.jobs import jobs
 from reeltune.cluster.cli.logs import configure
 from reeltune.cluster.cli.lr_find import lr_find
 from reeltune.cluster.cli.predict import predict
@@ -55,6 +56,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "replay": replay,
     "recommend": recommend,
     "submit": submit,
+    "jobs": jobs,
 }
 for name, verb in VERBS.items():
     app.command(name)(verb)

@@ -27,8 +27,11 @@ from reeltune.trainables.errors import InputError
 
 REFUSED = {
     "submit": "a job cannot submit itself; leave the second submit out",
+    "jobs": "jobs looks at jobs from outside; leave submit out",
     "board": "board shows a run on the machine that it runs on; start it on the head node",
 }
+ANOTHER = "choose another --name for another run"
+MORE = f"give a larger --trials to search on, or {ANOTHER}"
 FIND_FILES = f"files=$(python -P -c 'import {FILES}; print(*{FILES}.__path__)')"
 
 
@@ -64,6 +67,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
         files=files,
         results=_results(values.get("storage"), chosen) if "resume" in values else None,
         shared=values.get("storage") is not None,
+        more=MORE if "trials" in values else ANOTHER,
     )
 
 

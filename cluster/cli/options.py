@@ -68,6 +68,13 @@ Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit
 Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: start Ray here]")
 ]
+Dashboard = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="The cluster's dashboard. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, else http://127.0.0.1:8265]",
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="The run's name below runs/. [default: a timestamp]")]
 Storage = Annotated[
     str | None,

@@ -27,6 +27,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.search.choice import Choice
 from reeltune.cluster.session import machine
+from reeltune.cluster.session.address import check_address, joining
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check
 from reeltune.cluster.session.session import session
@@ -124,17 +125,18 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     FitFailed if a refit fails.
     """
     start = time.monotonic()
+    check_address(options.address)
     reported = reported_by(folder, options.architecture)
     # A run that is there was let through once.
     prepared = prepare(replace(reported.run.asked.options(), unknown_ids="allow"))
     _check_data(reported.run, prepared)
     watch.say(prepared.summary())
-    watch.status("starting Ray")
+    watch.status(joining(options.address))
     # On a cluster: in the run's folder, which all nodes see. Removed only after Ray has ended.
     below = None if options.address is None else folder.path
     with (
         tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
-        session(options.address, data_bytes=prepared.bytes) as resources,
+        session(options.address, data_bytes=prepared.bytes, say=watch.say) as resources,
         interruptible(),
     ):
         workers = options.workers or reported.answer.refit_workers

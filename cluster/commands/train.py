@@ -10,7 +10,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, L
 from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
-from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
@@ -45,6 +45,10 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
+    if options.address is not None:
+        from reeltune.cluster.session.address import check_address  # late: it loads Ray
+
+        check_address(options.address)
     prepared = prepare(options.data)
     config = configured(options, prepared.shape)
     check_times([config], prepared)
@@ -99,14 +103,20 @@ def _fit_with_ray(
 ) -> Fitted | Lost:
     # Imported late: Ray takes seconds to load.
     from reeltune.cluster.commands.refit import refit
-    from reeltune.cluster.runs.node_check import check_storage
+    from reeltune.cluster.runs.node_check import check_storage, machines
+    from reeltune.cluster.session.address import joining
     from reeltune.cluster.session.session import session
 
-    watch.status("starting Ray")
-    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+    watch.status(joining(options.address))
+    goes_on = f"go on with: {how_to_go_on(options.name)}"
+    with (
+        session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
+        interruptible(),
+    ):
         check(options.workers, resources, bfloat16=options.bfloat16)
         if options.address is not None:
             check_storage(folder.store)
+            ran_on(folder, machines())
         came = refit(
             [order],
             prepared,

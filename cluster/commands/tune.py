@@ -19,15 +19,16 @@ from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
-from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
-from reeltune.cluster.session.interrupt import interruptible
+from reeltune.cluster.session.address import check_address, joining
+from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import Slots, slots
@@ -40,6 +41,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 def tune(options: TuneOptions, watch: Watch) -> Result:
     """Ask, claim, run. Returns what `--json` prints. Raises InputError if `tune` cannot do what was asked."""
     start = time.monotonic()
+    check_address(options.address)
     plan = ask(options)
     watch.say(plan.prepared.summary())
     for line in plan.notes:
@@ -73,11 +75,16 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
     earlier = begin(folder, plan.source, plan.declared, prepared.shape, wider=plan.wider, say=watch.say)
-    watch.status("starting Ray")
-    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+    watch.status(joining(options.address))
+    goes_on = f"go on with: {how_to_go_on(options.name)}"
+    with (
+        session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
+        interruptible(),
+    ):
         check(options.workers, resources)
         if options.address is not None:
             check_storage(folder.store)
+            ran_on(folder, machines())
         choices = _search(plan, ledger, earlier, resources, trackers, watch)
         orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
         wanted = [*orders.values(), *calibrations(orders)]
@@ -163,7 +170,7 @@ def _lanes(
     each = f"{taken.workers} workers"
     starting = f"starting {taken.count} lanes of {each}" if taken.count > 1 else f"starting {each}"
     watch.status(waiting(taken.count * taken.workers, resources) or starting)
-    return trial_lanes(data, taken.count, workers=taken.workers, resources=resources)
+    return trial_lanes(data, taken.count, workers=taken.workers, resources=resources, progress=watch.status)
 
 
 def _refit(

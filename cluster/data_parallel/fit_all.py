@@ -49,7 +49,7 @@ def fit_all(
     if left:
         begin = partial(LaneRefit, data=[ray.put(data)], store=store, save_every=save_every, bfloat16=bfloat16)
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
-        with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources) as started:
+        with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources, progress=progress) as started:
             came |= _serve(left, started, store, progress, trackers)
     store.clear()
     return came

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
@@ -15,23 +15,32 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedErr
 
 from reeltune.cluster.data_parallel.mailbox import Lane, kill
 from reeltune.cluster.data_parallel.worker import Begin, serve
-from reeltune.cluster.session.ray_private import remove_orphans
+from reeltune.cluster.session.news import waited_for
 from reeltune.cluster.session.ray_private_libraries import Trainer
+from reeltune.cluster.session.ray_private_state import pending, remove_orphans
 from reeltune.cluster.session.resources import Resources
 from reeltune.trainables.errors import FitFailed
 
 PATIENCE = 5.0  # seconds for a closed lane's workers to end by themselves, and again after they were killed
+TELL = 10.0  # seconds between two lines on a first lane that is not up yet
 PAUSE = 0.5  # seconds before a run that has ended is restarted
 
 
 @contextmanager
 def lanes(
-    count: int, begin: Begin, *, workers: int, resources: Resources, cpus: float = 1.0
+    count: int,
+    begin: Begin,
+    *,
+    workers: int,
+    resources: Resources,
+    cpus: float = 1.0,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[list[ActorHandle]]:
     """Start `count` lanes of `workers` workers; each worker takes `cpus` CPUs and, if the cluster has any, a GPU.
 
     Yields as soon as the first lane is up. The others come up when there is room for them. At the end, or at an
-    interrupt, all of their processes are ended. Raises FitFailed if the workers of the first lane do not start.
+    interrupt, all of their processes are ended. `progress` is told what a first lane that takes long waits for. Raises
+    FitFailed if the workers of the first lane do not start.
     """
     share = {"CPU": cpus, "GPU": 1} if resources.on_gpus else {"CPU": cpus}
     with tempfile.TemporaryDirectory(prefix="reeltune-") as folder:
@@ -39,8 +48,7 @@ def lanes(
         for keeper in keepers:
             keeper.start()
         try:
-            (first, *_), _ = ray.wait([keeper.lane.ready.remote() for keeper in keepers])
-            if (why := ray.get(first)) is not None:
+            if (why := _first(keepers, workers, progress)) is not None:
                 raise FitFailed(f"its workers do not start: {why}")
             yield [keeper.lane for keeper in keepers]
         except Exception:
@@ -52,6 +60,17 @@ def lanes(
                 _leave(keepers)
             raise
         _close(keepers)
+
+
+def _first(keepers: "list[Keeper]", workers: int, progress: Callable[[str], None]) -> str | None:
+    """Wait for the first lane that is up, or has failed. Returns why it is not up."""
+    begun = time.monotonic()
+    ready: list[Any] = [keeper.lane.ready.remote() for keeper in keepers]
+    while not (done := ray.wait(ready, timeout=TELL)[0]):
+        what = waited_for(pending()) or "their processes start, and load Python and torch"
+        progress(f"starting {workers} worker{'s' if workers > 1 else ''}, {time.monotonic() - begun:.0f} s: {what}")
+    why: str | None = ray.get(done[0])
+    return why
 
 
 class Keeper(threading.Thread):

@@ -5,6 +5,7 @@ search keeps. So the whole command runs there. Its output is printed here, and a
 """
 
 import io
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import ray
+from ray.exceptions import RayError
 
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import stage
@@ -26,11 +28,13 @@ from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interr
 from reeltune.cluster.session.ray_private import ON_HEAD
 from reeltune.cluster.session.session import join
 
+log = logging.getLogger(__name__)
+
 END_SECONDS = 20.0  # that an interrupted command has to end cleanly
 
 
 def run(address: str, command: JobCommand) -> int:
-    """Run a command on the cluster, print its output, and return its exit code.
+    """Run a command on the cluster, print its output, and return its exit code; 1 if the cluster is lost meanwhile.
 
     Raises InputError if no cluster answers.
     """
@@ -39,6 +43,11 @@ def run(address: str, command: JobCommand) -> int:
     try:
         remote = ray.remote(num_cpus=0, resources=ON_HEAD)(Remote)
         return _follow(remote.remote(command.entrypoint), command)
+    except (ConnectionError, RayError) as error:
+        log.info("the connection broke: %s", error)
+        kept = f"; the run is kept there; go on with: {how_to_go_on(command.name)}" if command.results else ""
+        print(f"error: the head node at {address} does not answer any more{kept}", file=sys.stderr)
+        return 1
     finally:
         ray.shutdown()
 

@@ -13,3 +13,4 @@ class JobCommand:
     files: tuple[Path, ...]  # this machine's files to send along
     results: str | None  # where its run is kept, if the verb makes one
     shared: bool  # whether that is the user's --storage
+    more: str = ""  # what to do when its run is finished and more is wanted

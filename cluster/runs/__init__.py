@@ -13,5 +13,5 @@
 - `fit_states.py`: checkpoints of running fits, from which they go on
 - `out_of_fold.py`: ratings of held-out rows, for the ensemble's weights
 - `disk.py`: stops a search whose files cannot be written
-- `node_check.py`: checks that every node can read and write the run's storage
+- `node_check.py`: asks every node whether it can use the run's storage, and what machine it is
 """

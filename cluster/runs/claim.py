@@ -55,7 +55,15 @@ def claim(
             if earlier is None and not folder.ledger.exists():  # nothing has begun: free the name
                 shutil.rmtree(folder.path)
             raise
-        write_json(folder.record, record.model_copy(update={"finished": _now()}).as_json())
+        written = folder.read_record() or record
+        write_json(folder.record, written.model_copy(update={"finished": _now()}).as_json())
+
+
+def ran_on(folder: RunFolder, machine: dict[str, str | int | float | None]) -> None:
+    """Put the machines that a claimed run works on into `run.json`, in place of the one that its command started on."""
+    record = folder.read_record()
+    assert record is not None, "it is claimed"
+    write_json(folder.record, record.model_copy(update={"machine": machine}).as_json())
 
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:

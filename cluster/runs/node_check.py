@@ -1,4 +1,4 @@
-"""Checks that every node of a cluster can write and read a run's storage, before any work starts."""
+"""Asks every node of a cluster, before any work starts, whether it can use a run's storage, and what machine it is."""
 
 import uuid
 
@@ -7,10 +7,13 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.machine import description
 from reeltune.trainables.errors import InputError, StorageFailed
 
 LIMIT = 60.0  # seconds for a node's answer, with the start of a worker process
 FOLDER = ".probe"
+OWN = "a node reads and writes with its own credentials, of its role or of where Ray was started on it"
+ALIKE = ("system", "architecture", "processor", "python")  # facts of a machine that are named, not added up
 SHARED = "the nodes of a cluster need a folder that all of them share, or an object store (--storage s3://BUCKET/...)"
 
 
@@ -24,12 +27,27 @@ def check_storage(store: Store) -> None:
     try:
         probes.write(word, b"")
         wrong = _ask(probes, word)
-        for name in probes.names():
-            probes.remove(name)
+        probes.clear()
     except StorageFailed as error:
         raise InputError(f"--{error}") from None
     if wrong:
         raise InputError(f"--storage {store.where}: {'; '.join(wrong)}")
+
+
+def machines() -> dict[str, str | int | float | None]:
+    """What the living nodes say of their machines, as one: for the run's record."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    say = ray.remote(num_cpus=0)(description)
+    pins = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=True) for node in nodes]
+    said = ray.get([say.options(scheduling_strategy=pin).remote() for pin in pins])
+    cpus = sum(node["Resources"].get("CPU", 0) for node in nodes)
+    memory = sum(float(str(each["memory_gib"])) for each in said)
+    return {
+        "nodes": f"{len(nodes)} node{'s' if len(nodes) > 1 else ''} of a cluster",
+        **{key: ", ".join(dict.fromkeys(str(each[key]) for each in said)) for key in ALIKE},
+        "cpus": int(cpus),
+        "memory_gib": round(memory, 1),
+    }
 
 
 def _ask(probes: Store, word: str) -> list[str]:
@@ -68,5 +86,5 @@ def _prove(probes: Store, word: str, node: str) -> str:
             return f"does not see what this machine writes there; {SHARED}"
         probes.write(node, b"")
     except StorageFailed as error:
-        return f"fails: {error}"
+        return f"cannot use it: {error}{f'; {OWN}' if probes.remote else ''}"
     return ""

@@ -4,6 +4,7 @@ The lane was there before the trial and stays when it has ended; see docs/lanes.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -26,11 +27,11 @@ POLL = 0.2  # seconds between two looks for a lane that is free
 
 
 def trial_lanes(
-    data: TrialData, count: int, *, workers: int, resources: Resources
+    data: TrialData, count: int, *, workers: int, resources: Resources, progress: Callable[[str], None]
 ) -> AbstractContextManager[list[ActorHandle]]:
     """Start so many lanes for trials of so many workers. Raises FitFailed where they do not start."""
     begin = partial(LaneFit, data=[ray.put(data)])
-    return lanes(count, begin, workers=workers, resources=resources, cpus=1 - TRIAL_CPUS)
+    return lanes(count, begin, workers=workers, resources=resources, cpus=1 - TRIAL_CPUS, progress=progress)
 
 
 class LaneFit(TrialFit):

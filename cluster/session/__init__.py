@@ -1,14 +1,18 @@
 """One Ray for one command: started here, or a running cluster that is joined.
 
 - `session.py`: starts or joins Ray, and ends it
+- `address.py`: `--address`: what it may be, and what is there
 - `ray_private.py`: everything private of Ray itself that we use, with the reason for each
+- `ray_private_address.py`: what of Ray is private and tells what is at an address
+- `ray_private_state.py`: what of Ray is private and tells who is in a cluster, and who holds its CPUs
 - `ray_private_libraries.py`: the same of Ray Tune and Ray Train, which take seconds to load
 - `watchdog.py`: ends a command whose cluster is gone
 - `guard.py`: ends a fit in this process in time, and says so if it is killed
+- `news.py`: says what happens to a cluster while a command works there
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
 - `resources.py`: what a cluster has, and what it may grow to
 - `inventory.py`: asks Ray for that
 - `slots.py`: how many trials or fits run at once
 - `machine.py`: the CPUs and memory of this machine
-- `auth.py`: Ray's token, in words
+- `ways_in.py`: the ways into a cluster, in words
 """

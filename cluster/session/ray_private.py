@@ -1,8 +1,9 @@
 """What we use of Ray itself that is private, and what we set to make it behave; each with the reason.
 
-No other file of `cluster` touches anything private of Ray: `tests/test_house.py` holds that. Ray Tune and Ray Train are
-in `ray_private_libraries.py`, as they take seconds to load. `tests/cluster/session/test_ray_private.py` fails when a
-new Ray has changed one of these, or behaves without it. What is said of Ray is true of 2.60; #N is an issue or a pull
+No other file of `cluster` touches anything private of Ray: `tests/test_house.py` holds that. What is at an address is
+asked in `ray_private_address.py`, and the cluster's state in `ray_private_state.py`; Ray Tune and Ray Train are in
+`ray_private_libraries.py`, as they take seconds to load. `tests/cluster/session/test_ray_private.py` fails when a new
+Ray has changed one of these, or behaves without it. What is said of Ray is true of 2.60; #N is an issue or a pull
 request of github.com/ray-project/ray.
 """
 
@@ -19,12 +20,7 @@ import ray
 import yaml
 from ray._private import ray_constants, worker
 from ray._private.authentication import authentication_token_setup
-from ray._private.services import canonicalize_bootstrap_address
-from ray._private.state import state
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
-from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]
-from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -124,12 +120,6 @@ def use_known_token() -> None:
     authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
-def check_token(address: str) -> None:
-    """Raise AuthenticationError where the cluster does not take our token: `ray.init` needs half a minute for it."""
-    if (found := canonicalize_bootstrap_address(address)) is not None:
-        GcsClient(address=found)
-
-
 def job_client(url: str, *, token: bool) -> "JobSubmissionClient":
     """Ray's client for jobs at this dashboard, silent; `token`: whether the dashboard has asked for one."""
     from ray.job_submission import JobSubmissionClient  # needs the packages of the extra `cluster`
@@ -164,16 +154,3 @@ def ping(actor: ActorHandle) -> ray.ObjectRef:
     Ray gives each actor this method; of a class that is not our own it is the only one we can call.
     """
     return actor.__ray_ready__.remote()
-
-
-def remove_orphans() -> None:
-    """Remove the placement groups whose actor was killed: Ray keeps their CPUs until the driver ends (#65881).
-
-    Such an actor is Ray Train's controller. The public `placement_group_table` does not say who made a group.
-    """
-    job = ray.get_runtime_context().get_job_id()
-    for content in state._connect_and_get_accessor().get_placement_group_table():
-        group = PlacementGroupTableData.FromString(content)
-        removed = group.state == PlacementGroupTableData.REMOVED
-        if group.creator_job_id.hex() == job and group.creator_actor_dead and not removed:
-            remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))

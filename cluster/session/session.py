@@ -1,28 +1,26 @@
 """One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards."""
 
 import logging
-import re
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
 from ray.exceptions import AuthenticationError, RpcError
 
-from reeltune.cluster.session.auth import TOKEN
+from reeltune.cluster.session.address import check_address
 from reeltune.cluster.session.inventory import found
 from reeltune.cluster.session.machine import usable_cpus
+from reeltune.cluster.session.news import news
 from reeltune.cluster.session.ray_private import (
-    check_token,
     loopback,
     make_own_token,
     set_environment,
     silence,
-    use_known_token,
 )
 from reeltune.cluster.session.resources import Resources
 from reeltune.cluster.session.watchdog import lifeline
+from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError
 
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
@@ -30,10 +28,18 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR,
 
 
 @contextmanager
-def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
+def session(
+    address: str | None,
+    *,
+    data_bytes: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+    how_to_go_on: str = "--resume goes on from it",
+) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    Raises ClusterLost in the body when Ray stops answering.
+    `say` is told what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on` ends the
+    last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when Ray stops
+    answering.
     """
     address = None if address == "local" else address
     set_environment()
@@ -41,7 +47,7 @@ def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
     with loopback() if address is None else nullcontext():
         _start(data_bytes) if address is None else join(address)
         try:
-            with lifeline():
+            with lifeline(how_to_go_on), nullcontext() if address is None else news(say):
                 yield found(joined=address is not None)
         finally:
             ray.shutdown()
@@ -64,27 +70,11 @@ def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
 
     Raises InputError if nothing answers there, or the cluster does not take our token.
     """
-    _reachable(address)
-    use_known_token()
+    check_address(address)
     try:
-        if "://" not in address:
-            check_token(address)
         ray.init(address=address, runtime_env=runtime_env, **QUIET)
     except AuthenticationError:
         raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
     except (ConnectionError, RpcError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster there ({first})") from None
-
-
-def _reachable(address: str) -> None:
-    """Raise InputError if nobody listens at an address: Ray itself takes minutes to say so."""
-    match = re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d+)", address)
-    if match is None:
-        if address == "auto":
-            return
-        raise InputError(f"--address {address!r}: expected auto, host:port or ray://host:port")
-    try:
-        socket.create_connection((match["host"], int(match["port"])), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--address {address}: no Ray cluster there ({error})") from None

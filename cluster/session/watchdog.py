@@ -22,10 +22,10 @@ class ClusterLost(KeyboardInterrupt):
 
 
 @contextmanager
-def lifeline() -> Iterator[None]:
+def lifeline(how_to_go_on: str = "--resume goes on from it") -> Iterator[None]:
     """Raise ClusterLost in the main thread when the head, or the node on this machine, no longer answers.
 
-    If the process has not ended LEAVE seconds later, print an error and exit with code 1.
+    If the process has not ended LEAVE seconds later, print an error that ends in `how_to_go_on`, and exit with code 1.
     """
     left, lost = threading.Event(), threading.Event()
 
@@ -34,7 +34,7 @@ def lifeline() -> Iterator[None]:
         raise ClusterLost
 
     earlier = signal.signal(SIGNAL, receive)
-    threading.Thread(target=_watch, args=(_addresses(), left), daemon=True).start()
+    threading.Thread(target=_watch, args=(_addresses(), left, how_to_go_on), daemon=True).start()
     try:
         yield
     except BaseException as error:
@@ -56,7 +56,7 @@ def _addresses() -> list[tuple[str, int]]:
     return [(host, int(port)), (own["NodeManagerAddress"], own["NodeManagerPort"])]
 
 
-def _watch(addresses: list[tuple[str, int]], left: threading.Event) -> None:
+def _watch(addresses: list[tuple[str, int]], left: threading.Event, how_to_go_on: str) -> None:
     heard = time.monotonic()
     while not left.wait(EVERY):
         if all(map(_answers, addresses)):
@@ -64,7 +64,7 @@ def _watch(addresses: list[tuple[str, int]], left: threading.Event) -> None:
         elif time.monotonic() - heard > LOST_AFTER:
             signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
             time.sleep(LEAVE)
-            print(f"error: {GONE}; everything so far is kept, and --resume goes on from it", file=sys.stderr)
+            print(f"error: {GONE}; everything so far is kept; {how_to_go_on}", file=sys.stderr)
             os._exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from reeltune.cluster.cli.job_command import of_verb
 WRONG = [
     ([], "submit: expected a command after --, such as"),
     (["submit", "--", "tune"], "submit -- submit: a job cannot submit itself"),
+    (["jobs"], "submit -- jobs: jobs looks at jobs from outside"),
     (["board", "mine"], "submit -- board: board shows a run on the machine that it runs on"),
     (["dance"], "submit -- dance: no such command; there are "),
     (["tune", "--trails", "3"], "No such option: --trails"),
@@ -84,14 +86,32 @@ def test_a_name_that_no_job_can_have_is_refused(name, capsys, monkeypatch):
     ("address", "message"),
     [
         ("head:6379", "--address 'head:6379': expected the cluster's dashboard, such as http://head:8265"),
-        ("ray://head:10001", "expected the cluster's dashboard"),
+        ("ray://head:10001", "ray:// is for the verbs themselves: reeltune VERB ... --address ray://head:10001"),
         ("http://127.0.0.1:1", "--address http://127.0.0.1:1: no Ray cluster there"),
+        ("http://127.0.0.1:1", "reached while this runs: ssh -N -L 8265:127.0.0.1:8265 HEAD"),
         ("http://127.0.0.1:port", "--address http://127.0.0.1:port: no Ray cluster there"),
     ],
 )
 def test_an_address_at_which_no_dashboard_is_is_one_line(address, message, capsys, monkeypatch):
     (error,) = refused(capsys, monkeypatch, "--address", address, "--", "architectures")
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dance"], "jobs 'dance': expected list, status, logs or stop"),
+        (["stop"], "jobs stop: name the job: reeltune jobs lists them"),
+        (["list", "mine"], "jobs list: takes no name"),
+        (["status", "mine", "--address", "head"], "--address 'head': expected the cluster's dashboard"),
+    ],
+)
+def test_what_jobs_does_not_take_is_one_line(words, message, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["reeltune", "jobs", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_rays_own_variables_say_where_the_dashboard_is(capsys, monkeypatch):
@@ -105,7 +125,7 @@ def test_rays_own_variables_say_where_the_dashboard_is(capsys, monkeypatch):
 def test_without_rays_client_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     (error,) = refused(capsys, monkeypatch, "--", "architectures")
-    assert error.endswith("pip install 'reeltune[cluster]'")
+    assert error.endswith(f"not installed: pip install 'ray[default]=={version('ray')}'"), "no index has reeltune yet"
 
 
 def test_a_search_joins_its_cluster_and_goes_on_with_its_name():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.heads import TOKEN, environment, head_node, kill, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+ROOT = str(Path(__file__).parents[3])
 LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--checkpoint-every", "0.5"]
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
 
@@ -47,6 +49,11 @@ def submit(head, *words, **variables):
     return done
 
 
+def jobs(head, *words):
+    command = [sys.executable, "-m", "reeltune", "jobs", *words, "--address", head.address]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment())
+
+
 def ray_job(head, *words):
     ray = [sys.executable, "-m", "ray.scripts.scripts", "job", *words, "--address", head.address]
     return subprocess.run(ray, capture_output=True, text=True, check=True, env=environment()).stdout
@@ -77,7 +84,7 @@ def test_the_exit_code_is_the_jobs_own(head):
 def test_a_wrong_token_is_one_line(head):
     done = submit(head, "--", "architectures", RAY_AUTH_TOKEN="f" * 64)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: --address {head.address}: the cluster did not take the token; set RAY_AUTH")
+    assert done.stderr.startswith(f"error: --address {head.address}: the cluster did not take the token; put its token")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -103,9 +110,35 @@ def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_sea
     assert record["commit"] is None, "the packages that were sent are in no checkout"
     assert record["asked"]["space"]["pmf"]["fixed"]["epochs"] == 1
     again = submit(head, *words)
-    assert again.returncode == 2
-    assert "submitted reeltune-smoke:2" in again.stderr
-    assert "run smoke is finished" in again.stderr
+    assert again.returncode == 0
+    assert "reeltune-smoke is finished already; nothing was started; results in runs/smoke" in again.stderr
+    assert "winner by validation error: pmf" in again.stderr
+    last = "nothing was started; give a larger --trials to search on, or choose another --name for another run"
+    assert again.stderr.splitlines()[-1].endswith(last)
+    other = submit(head, *words, "--seed", "5")
+    assert other.returncode == 2
+    assert "submitted reeltune-smoke:2" in other.stderr
+    last = "a job of this name had ended, so submit asked its run to go on (--resume); give a larger --trials"
+    assert other.stderr.splitlines()[-1].startswith(last)
+    more = submit(head, *words, "--trials", "3")
+    assert more.returncode == 0, more.stderr
+    assert "submitted reeltune-smoke:3" in more.stderr
+    assert json.loads((head.home / "runs/smoke/run.json").read_text())["asked"]["trials"] == 3
+
+
+def test_jobs_are_listed_told_and_refused_by_name(head):
+    submit(head, "--name", "seen", "--", "architectures")
+    listed = json.loads(jobs(head, "--json").stdout)["jobs"]
+    (seen,) = [each for each in listed if each["name"] == "seen"]
+    assert (seen["status"], seen["command"]) == ("SUCCEEDED", "reeltune architectures")
+    assert "reeltune architectures" in jobs(head, "list").stdout
+    told = jobs(head, "status", "seen")
+    assert told.stdout.startswith("seen: SUCCEEDED, exit code 0, ")
+    assert f"log: reeltune jobs logs seen --address {head.address}" in told.stdout
+    assert "Salakhutdinov" in jobs(head, "logs", "seen").stderr
+    missing = jobs(head, "stop", "missing")
+    assert missing.returncode == 2
+    assert "no job 'missing' at" in missing.stderr
 
 
 def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
@@ -120,12 +153,15 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     following.send_signal(signal.SIGINT)
     _, errors = following.communicate(timeout=120)
     assert following.returncode == 130
-    stop = f"ray job stop reeltune-long --address {head.address}"
-    assert errors.splitlines()[-1].startswith("the job goes on; follow: ray job logs reeltune-long --follow --address")
+    stop = f"reeltune jobs stop long --address {head.address}"
+    assert errors.splitlines()[-1].startswith("the job goes on; follow: reeltune jobs logs long --address")
     assert errors.splitlines()[-1].endswith(f"; stop: {stop}")
 
     following = _follower(head)
-    ray_job(head, "stop", "reeltune-long")
+    stopped = subprocess.run(
+        stop.split(), capture_output=True, text=True, check=True, env={**environment(), "PYTHONPATH": ROOT}
+    )
+    assert stopped.stdout.startswith("long: STOPPED")
     following.communicate(timeout=120)
     assert following.returncode == 143
 
@@ -154,6 +190,6 @@ def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(head):
     _, errors = following.communicate(timeout=120)
     assert following.returncode == 1
     assert errors.splitlines()[-1].startswith(
-        f"error: {head.address} does not answer any more; ask later: ray job logs"
+        f"error: {head.address} does not answer any more; ask later: reeltune jobs"
     )
     assert "Traceback" not in errors

@@ -8,8 +8,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from reeltune.cluster.runs import node_check as nodes
-from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.machine import description
 from reeltune.trainables.errors import InputError
 from tests import s3
 
@@ -32,8 +33,15 @@ def cluster(s3_port, one_ray):
 
 
 def test_a_folder_that_all_nodes_see_is_taken_and_left_clean(cluster, tmp_path):
-    check_storage(store := Store(str(tmp_path / "runs")))
-    assert store.names() == []
+    check_storage(Store(str(tmp_path / "runs")))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_the_nodes_say_of_their_machines_is_one_machine(cluster):
+    found, here = machines(), description()
+    assert (found["nodes"], found["cpus"]) == ("3 nodes of a cluster", 3)
+    assert found["processor"] == here["processor"], "alike nodes are named once"
+    assert found["memory_gib"] == pytest.approx(3 * here["memory_gib"], abs=0.2)
 
 
 def test_an_object_store_is_taken_and_left_clean(cluster, s3_port, bucket):

@@ -28,7 +28,7 @@ from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
 from ray.util.placement_group import placement_group, placement_group_table
 
-from reeltune.cluster.session import ray_private, ray_private_libraries
+from reeltune.cluster.session import ray_private, ray_private_libraries, ray_private_state
 from reeltune.cluster.session.ray_private_libraries import MOVES, RETRIES
 from tests.leftovers import eventually_gone
 
@@ -234,7 +234,7 @@ def test_ray_keeps_the_placement_group_of_a_killed_actor_until_we_remove_it(reso
     actor = ray.remote(num_cpus=0)(Holder).remote()
     ray.get(ray_private.ping(actor), timeout=60)
     ray.get(actor.hold.remote(), timeout=60)
-    ray_private.remove_orphans()
+    ray_private_state.remove_orphans()
     assert created() == 1, "its actor lives"
     ray.kill(actor)
     for _ in range(100):  # it is told to die, and not waited for
@@ -247,7 +247,7 @@ def test_ray_keeps_the_placement_group_of_a_killed_actor_until_we_remove_it(reso
         raise AssertionError("the actor lives")
     time.sleep(2)
     assert created() == 1, "#65881 is mended: Ray removes it"
-    ray_private.remove_orphans()
+    ray_private_state.remove_orphans()
     eventually_gone()
 
 

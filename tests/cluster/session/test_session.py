@@ -40,7 +40,7 @@ COMMANDS = (
     "worker_start_ray_commands",
 )
 UPDATERS = {"disable_node_updaters": True, "launch_multiple": True}
-TOLD = "the cluster did not take the token, or wants one; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN"
+TOLD = "the cluster did not take the token, or wants one; put its token in ~/.ray/auth_token, RAY_AUTH_TOKEN or"
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def train(head, *words, **variables):
 def test_a_wrong_token_is_said_at_once(head):
     done = train(head, RAY_AUTH_TOKEN="ff" * 32)
     assert done.returncode == 2
-    assert TOLD in done.stderr
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert TOLD in line
 
 
 @pytest.mark.slow

@@ -1,0 +1,89 @@
+"""`reeltune jobs`: the jobs of a cluster, as `submit` has started them."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.checks import one_of
+from reeltune.cluster.cli.submit import followed
+from reeltune.trainables.errors import InputError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails
+
+    from reeltune.cluster.jobs.job import Job
+
+ACTIONS = ("list", "status", "logs", "stop")
+LONGEST = 90  # characters of a command in the list
+
+
+def jobs(
+    action: Annotated[str, typer.Argument(help="list, status, logs (until the job's end) or stop.")] = "list",
+    name: Annotated[
+        str | None, typer.Argument(help="The job's name; its last attempt, unless NAME:2 says which.")
+    ] = None,
+    address: opt.Dashboard = None,
+    as_json: opt.Json = False,
+) -> int:
+    """List the jobs of a cluster, or look at one, follow its log, or stop it. A stopped search keeps what it has."""
+    from reeltune.cluster.cli import output as show
+    from reeltune.cluster.jobs.job import all_jobs, find, stop
+
+    one_of("jobs", action, ACTIONS)
+    if (action == "list") != (name is None):
+        raise InputError(f"jobs {action}: {'takes no name' if name else 'name the job: reeltune jobs lists them'}")
+    if name is None:
+        found = [_facts(each) for each in all_jobs(address)]
+        show.print_json({"jobs": found}) if as_json else _listed(found)
+        return 0
+    job = find(name, address)
+    if action == "logs":
+        return followed(job)[2]
+    details = stop(job) if action == "stop" else job.client.get_job_info(job.id)
+    facts = _facts(details)
+    show.print_json(facts) if as_json else _described(facts, job)
+    return 0
+
+
+def _facts(details: "JobDetails") -> dict[str, Any]:
+    end = details.end_time or time.time() * 1000
+    return {
+        "name": str(details.submission_id).removeprefix("reeltune-"),
+        "submission_id": details.submission_id,
+        "status": str(details.status.value),
+        "exit_code": details.driver_exit_code,
+        "seconds": None if details.start_time is None else round((end - details.start_time) / 1000),
+        "command": details.entrypoint.rpartition("python -P -m ")[2],
+    }
+
+
+def _listed(found: list[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from reeltune.cluster.cli import output as show
+
+    if not found:
+        print("no jobs", file=sys.stderr)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("job", "status", "exit code", "seconds", "command"):
+        table.add_column(heading, justify="right" if heading in ("exit code", "seconds") else "left")
+    for each in found:
+        command = each["command"]
+        short = command if len(command) <= LONGEST else f"{command[: LONGEST - 1]}…"
+        cells = (each[key] for key in ("name", "status", "exit_code", "seconds"))
+        table.add_row(*("" if cell is None else str(cell) for cell in cells), short)
+    show.print_table(table)
+
+
+def _described(facts: dict[str, Any], job: "Job") -> None:
+    code = "" if facts["exit_code"] is None else f", exit code {facts['exit_code']}"
+    print(
+        f"{facts['name']}: {facts['status']}{code}, {facts['seconds']} s\n{facts['command']}\nlog: {job.how_to_follow}"
+    )
+    if facts["status"] in ("PENDING", "RUNNING"):
+        print(f"stop: {job.how_to_stop}")

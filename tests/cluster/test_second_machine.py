@@ -1,0 +1,241 @@
+"""A cluster of two machines as docs/cluster.md starts it, and a third one, which is no node, from which it is used."""
+
+import json
+import re
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests import heads, machines, s3
+from tests.machines import Machine, Network
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(bool(machines.why_not()), reason=machines.why_not() or "there can be machines"),
+]
+TOKEN_MODE = {"RAY_AUTH_MODE": "token"}
+WRONG = {**TOKEN_MODE, "RAY_AUTH_TOKEN": "f" * 64}
+LONG = ["train", "pmf", "--data", "synthetic", "--set", "epochs=100000"]
+SEARCH = ["--data", "synthetic", "--trials", "40", "--no-ensemble", "--no-asha"]
+CPUS = """
+import json, ray
+ray.init("auto", logging_level="ERROR")
+print(json.dumps([int(node["Resources"]["CPU"]) for node in ray.nodes()]))
+"""
+GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+SECONDS = 30  # beyond the 10 that are promised: the machines share few CPUs with other tests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Three:
+    head: Machine
+    node: Machine
+    laptop: Machine  # no node
+    network: Network
+    node_block: str  # what makes a node of another machine
+
+    @contextmanager
+    def that_reach(self, port, *more):
+        """While they all reach a port of the machine on which they are."""
+        with ExitStack() as stack:
+            for machine in (self.head, self.node, self.laptop, *more):
+                stack.enter_context(machine.forwards(port))
+            yield
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    with machines.network(tmp_path_factory.mktemp("machines")) as network:
+        head, node, laptop = (network.machine(name) for name in ("head", "node", "laptop"))
+        head_block, node_block, *_ = blocks(head)
+        # A CPU each is enough, and a trial of two workers then needs both machines.
+        one_cpu = "ray start --num-cpus 1"
+        started(head.shell(head_block.replace("ray start", one_cpu), **s3.ENVIRONMENT))
+        for other in (node, laptop):
+            (other.home / ".ray").mkdir()
+            (other.home / ".ray/auth_token").write_text((head.home / ".ray/auth_token").read_text())
+        node_block = node_block.replace("ray start", one_cpu)
+        started(node.shell(node_block, **s3.ENVIRONMENT))
+        yield Three(head=head, node=node, laptop=laptop, network=network, node_block=node_block)
+
+
+def blocks(head):
+    """The blocks of commands for several machines that docs/cluster.md has, in its order."""
+    page = (machines.ROOT / "docs/cluster.md").read_text()
+    part = page.split("## Several machines")[1].split("## What it takes")[0]
+    return [re.sub(r"\bHEAD\b", head.address, block) for block in re.findall(r"^```\n(.*?)^```", part, re.M | re.S)]
+
+
+def started(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def refused(machine, *words, **variables):
+    """The one line that a command says before it has read any data."""
+    begun = time.monotonic()
+    done = machine.reeltune(*words, **variables)
+    assert done.returncode == 2, done.stderr
+    assert time.monotonic() - begun < SECONDS
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("{}:6379", "--address ray://{}:10001, or a job: ssh -N -L 8265:127.0.0.1:8265 {}, then reeltune submit"),
+        ("{}:10001", "Ray's client is served there: type --address ray://{}:10001"),
+        ("ray://{}:6379", "no server for Ray's client there: the cluster's own port is there; try ray://{}:10001"),
+        ("http://{}:8265", "a dashboard takes jobs, by reeltune submit --address http://{}:8265 -- VERB ...; VERB"),
+        ("auto", "no Ray was started on this machine; name the cluster: --address ray://HOST:10001"),
+    ],
+)
+def test_an_address_that_does_not_work_from_here_is_told_with_those_that_do(three, address, said):
+    typed = address.format(three.head.address)
+    line = refused(three.laptop, "train", "pmf", "--data", "synthetic", "--address", typed)
+    assert said.replace("{}", three.head.address) in line
+
+
+@pytest.mark.parametrize("address", ["ray://{}:10001", "{}:6379"])
+@pytest.mark.parametrize("variables", [WRONG, {"HOME": "/nowhere"}], ids=["wrong", "none"])
+def test_a_token_that_is_wrong_or_missing_is_named(three, address, variables):
+    typed = address.format(three.head.address)
+    line = refused(three.laptop, "train", "pmf", "--data", "synthetic", "--address", typed, **variables)
+    assert line.startswith(f"error: --address {typed}: the cluster did not take the token, or wants one; put its token")
+
+
+def test_something_else_that_listens_is_no_cluster(three):
+    line = refused(three.head, "train", "pmf", "--data", "synthetic", "--address", "127.0.0.1:8265")
+    assert line.endswith("no Ray cluster there: something else listens; Ray's own port is 6379")
+
+
+def test_a_search_through_rays_client_runs_on_the_head_and_comes_to_the_machine_that_asked(three):
+    (client,) = [block for block in blocks(three.head) if "ray://" in block]
+    done = three.laptop.shell(client)
+    assert done.returncode == 0, done.stderr
+    assert "joining auto" in done.stderr or f"joining {three.head.address}:6379" in done.stderr
+    assert (three.laptop.home / "runs/client/report.html").exists()
+
+
+def test_jobs_go_through_a_forwarded_port_and_are_looked_at_by_name(three):
+    before, (forward, sent) = blocks(three.head)[:3], blocks(three.head)[3:]
+    assert "ray://" in before[2]
+    assert forward == f"ssh -N -L 8265:127.0.0.1:8265 {three.head.address}\n"
+    without = three.laptop.reeltune("jobs")
+    assert (without.returncode, without.stderr.rpartition("; ")[2]) == (
+        2,
+        "a head node elsewhere is reached while this runs: ssh -N -L 8265:127.0.0.1:8265 HEAD\n",
+    )
+    with three.laptop.forwards(8265, to=three.head):
+        done = three.laptop.shell(sent)
+    assert done.returncode == 0, done.stderr
+    assert (three.head.home / "runs/job/report.html").exists()
+    assert "job: SUCCEEDED, exit code 0, " in done.stdout
+    assert done.stderr.count("winner by validation error: ") == 2, "of submit, and of jobs logs"
+
+
+def test_a_dashboard_that_is_not_forwarded_is_told_with_the_line_that_does(three):
+    line = refused(three.laptop, "submit", "--address", f"http://{three.head.address}:8265", "--", "architectures")
+    assert (
+        f"run ssh -N -L 8265:127.0.0.1:8265 {three.head.address}, then submit --address http://127.0.0.1:8265" in line
+    )
+
+
+def test_trials_of_two_workers_run_across_two_machines(three):
+    words = ["--smoke-test", "--no-ensemble", "--workers-per-trial", "2", "--name", "pairs", "--address", "auto"]
+    done = three.head.reeltune("tune", "pmf", *words)
+    assert done.returncode == 0, done.stderr
+    assert "starting 2 workers" in done.stderr
+    assert "[2/2] pmf-001 done" in done.stderr
+
+
+def test_a_job_installs_what_the_cluster_lacks(three):
+    with three.laptop.forwards(8265, to=three.head):
+        done = three.laptop.reeltune("submit", "--install", "--name", "installs", "--", "architectures")
+    assert done.returncode == 0, done.stderr
+    assert "Salakhutdinov" in done.stderr
+
+
+def test_a_run_in_a_store_is_reported_and_shown_on_any_machine(three, s3_port, bucket):
+    where = s3.uri(s3_port, bucket)
+    begin, _, query = where.partition("?")
+    run = f"{begin}/stored?{query}"
+    with three.that_reach(s3_port):
+        words = ["--smoke-test", "--no-ensemble", "--storage", where, "--name", "stored", "--address", "auto"]
+        done = three.head.reeltune("tune", "bias", *words, **s3.ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+        told = three.laptop.reeltune("report", run, **s3.ENVIRONMENT)
+        assert (told.returncode, told.stdout) == (0, f"{begin}/stored/report.html?{query}\n"), told.stderr
+        board = three.laptop.start("reeltune", "board", run, **s3.ENVIRONMENT)
+        try:
+            page = board.stdout.readline().strip()
+            runs = three.laptop.run("python", "-c", GET, f"{page}data/runs")
+        finally:
+            board.kill()
+            board.communicate()
+    assert any("bias-000" in name for name in json.loads(runs.stdout)), runs.stderr
+
+
+def test_a_node_without_the_stores_credentials_is_named_before_anything_runs(three, s3_port, bucket):
+    poor = three.network.machine("poor")
+    (poor.home / ".ray").mkdir()
+    (poor.home / ".ray/auth_token").write_text((three.head.home / ".ray/auth_token").read_text())
+    started(poor.shell(three.node_block, AWS_EC2_METADATA_DISABLED="true"))
+    with s3.proxied(s3_port) as proxy, three.that_reach(proxy.port, poor):
+        s3.store(proxy.port, bucket)
+        proxy.fault = "anonymous"
+        words = ["--smoke-test", "--storage", s3.uri(proxy.port, bucket), "--name", "refused", "--address", "auto"]
+        done = three.head.reeltune("tune", "bias", *words, **s3.ENVIRONMENT)
+    poor.kill()
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert f": node {poor.address} cannot use it: " in last
+    assert last.endswith(
+        "a node reads and writes with its own credentials, of its role or of where Ray was started on it"
+    )
+    assert last.count("node ") == 1, "the others have them"
+
+
+def until_said(process, text):
+    """Read what a command says on standard error until a line has this text."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return said
+    raise AssertionError("".join(said))
+
+
+def test_the_plain_log_tells_what_happens_to_the_cluster(three):
+    """The last test: it loses the head."""
+    head = three.head
+    cpus = sum(json.loads(head.run("python", "-c", CPUS).stdout))
+    held = head.reeltune("submit", "--name", "holder", "--no-wait", "--", *LONG, "--workers", str(cpus))
+    assert held.returncode == 0, held.stderr
+    heads.until(lambda: (head.home / "runs/holder/fits").is_dir())
+    search = head.start("reeltune", "tune", "pmf", *SEARCH, "--name", "told", "--address", "auto")
+    until_said(search, f"waiting for {cpus} CPUs: job reeltune-holder holds {cpus} CPUs")
+    assert head.reeltune("jobs", "stop", "holder").stdout.startswith("holder: STOPPED")
+    until_said(search, "[1/40] pmf-0")
+    three.node.kill()
+    until_said(search, f"node {three.node.address} is lost with ")
+    until_said(search, "[5/40] pmf-0")
+    assert not (head.home / "runs/told/.probe").exists()
+    assert json.loads((head.home / "runs/told/run.json").read_text())["machine"]["nodes"] == "2 nodes of a cluster"
+    client = three.laptop.start("reeltune", *LONG, "--name", "far", "--address", f"ray://{head.address}:10001")
+    heads.until(lambda: (head.home / "runs/far").is_dir(), client)
+    head.run("pkill", "-9", "gcs_server")
+    _, said = search.communicate(timeout=200)
+    assert search.returncode == 1
+    last = "reeltune tune pmf " + " ".join(SEARCH) + " --name told --address auto --resume"
+    assert said.splitlines()[-1].startswith("error: Ray is gone")
+    assert said.splitlines()[-1].endswith(f"go on with: {last}")
+    assert "gcs_client" not in said
+    head.kill()
+    _, said = client.communicate(timeout=200)
+    assert client.returncode == 1
+    assert said.splitlines()[-1].startswith("error: ")
+    assert "go on with: reeltune train pmf" in said.splitlines()[-1]
