@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 FILE_WIDTH = 160  # columns when the output is not a terminal, so that no table in a file is cut
 
+UNLIMITED = 10_000  # columns that no table needs
+
 
 def print_json(content: Stored | Mapping[str, Any]) -> None:
     """Print one JSON object."""
@@ -39,13 +42,29 @@ def print_table(table: Table) -> None:
     _console().print(table)
 
 
-def tuned(result: Result, decoder: str) -> None:
-    print_table(terminal_table(result, decoder, width=_console().width))
+def tuned(result: Result, decoder: str, *, more: str) -> None:
+    """`more` is the command that goes on with a search that --time cut short."""
+    if result.winner is not None:
+        print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
-    print(
-        f"all of it is in {result.run}: report.html, report.md, verdict.json, predictions.parquet, models/, "
-        "tensorboard/"
-    )
+    if (short := cut_short(result)) is not None:
+        print(f"{short}; the rest of them: {more}")
+    judged = "predictions.parquet, models/, " if result.winner is not None else ""
+    print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {judged}tensorboard/")
+
+
+def cut_short(result: Result) -> str | None:
+    """How much was done of a search that ended before all trials had; None if all had."""
+    ended, asked = sum(result.trials.values()), result.trials_asked
+    return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
+
+
+def print_fitting(table: Table, *, narrow: list[Table]) -> None:
+    """Print the table if the terminal is wide enough for all of it, else the narrow ones."""
+    console = _console()
+    fits = Measurement.get(console, console.options.update(max_width=UNLIMITED), table).maximum <= console.width
+    for each in [table] if fits else narrow:
+        console.print(each)
 
 
 def rejudged(result: Result, decoder: str, look: int) -> None:

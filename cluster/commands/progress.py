@@ -3,6 +3,7 @@
 import time
 from types import TracebackType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -32,6 +33,7 @@ class Watch:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+            self.search_ended()  # cut off within the search: its last state stays
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
@@ -102,10 +104,11 @@ class SearchTable:
         return f"[{place}] {entry.trial} {entry.state}{value} ({tail}){record}"
 
     def table(self) -> Table:
-        table = Table(title=f"search, {self.slots} at a time", title_justify="left")
-        table.add_column("architecture")
-        for heading in ("done", "stopped", "failed", "of", f"best {self.decoder}-MSE", "tried again"):
-            table.add_column(heading, justify="right")
+        table = Table(title=f"search, {self.slots} at a time", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.collapse_padding = True
+        table.add_column("architecture", no_wrap=True)
+        for heading in ("done", "stopped", "failed", "of", f"best\n{self.decoder}-MSE", "tried\nagain"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for name, entries in self.entries.items():
             search = [e for e in entries if e.stage == "search"]
             counts = [str(sum(e.state == state for e in search)) for state in STAGES]

@@ -24,6 +24,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
+from reeltune.cluster.search.faults import LATE
 from reeltune.cluster.search.lane_trial import trial_lanes
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
@@ -92,6 +93,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         baseline=options.baseline,
         workers=options.workers,
         device=resources.device,
+        trials=options.trials * len(plan.spaces),
     )
 
 
@@ -129,8 +131,9 @@ def _search(
             seed=options.seed,
             scheduler=options.scheduler,
             deadline=None if options.seconds is None else time.monotonic() + options.seconds,
-            # Without a limit of its own, a trial may take as long as the search; a hanging one must not outlast it.
-            limit=options.trial_seconds or options.seconds,
+            # Without a limit of its own, a trial may take as long as the search. One that hangs must not outlast it by
+            # much, and one that is only slow is cut off by the deadline before: it has not failed.
+            limit=options.trial_seconds or (options.seconds and options.seconds + LATE),
             unfinished=cut_off,
         )
         search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes, trackers=trackers)

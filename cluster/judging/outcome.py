@@ -23,6 +23,7 @@ class Searched:
     baseline: Baseline = REFERENCE
     workers: int = 1  # per refit
     device: str = "cpu"  # of each worker
+    trials: int | None = None  # asked for, of all architectures
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""

@@ -265,13 +265,29 @@ def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, ray_sta
     assert inside.reeltune(*words).returncode == 2, "the name is taken"
 
 
-def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path, ray_stays):
-    done = inside.reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
+def test_a_search_cut_short_says_so_leaves_the_test_rows_sealed_and_goes_on_with_resume(tmp_path, ray_stays):
+    words = ["tune", "pmf", "--smoke-test", "--name", "short"]
+    done = inside.reeltune(*words, "--time", "0.01s")
     assert done.returncode == 3
-    result = json.loads(done.stdout)
-    assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "No architecture finished: there is no winner.",
+        "pmf: no verdict: no fit of it came to its end",
+    ]
+    assert lines[2] == (
+        "--time was over after 0 of 2 trials; the rest of them: "
+        "reeltune tune pmf --smoke-test --name short --time 0.01s --resume"
+    )
+    listed = lines[3].rpartition(": ")[2].split(", ")
+    assert all((tmp_path / "runs" / "short" / name).exists() for name in listed)
     assert "pmf: no verdict" in (tmp_path / "runs" / "short" / "report.md").read_text()
     assert not (tmp_path / "cache" / "looks.jsonl").exists()
+    again = inside.reeltune(*words, "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    result = json.loads(again.stdout)
+    assert (sum(result["trials"].values()), result["trials_asked"]) == (2, 2)
+    assert result["architectures"]["pmf"]["verdict"] is not None
+    assert inside.reeltune(*words, "--resume").returncode == 2, "now it is finished"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
