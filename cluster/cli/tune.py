@@ -43,10 +43,12 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials for each architecture.", show_default=f"{TRIALS}; smoke test: 2")
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h; --resume goes on.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h; --resume goes on.")
+    ] = None,
     trial_timeout: Annotated[
         str | None,
-        typer.Option(help="Limit of each trial, which fails beyond it: 90, 90s, 15m, 2h. [default: --time and a minute]"),
+        typer.Option(help="Limit of each trial, which fails beyond it: 90, 15m. [default: a minute more than --time]"),
     ] = None,
     workers_per_trial: Annotated[
         int, typer.Option(min=1, help="Data-parallel workers per trial, each with a GPU if there are any.")

@@ -16,5 +16,6 @@
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
 - `output_file.py`: the tables that verbs write
+- `time_left.py`: how long a search still takes
 - `progress.py`: the live table, or plain lines, on standard error
 """

@@ -5,6 +5,8 @@ import pytest
 from rich.console import Console
 
 from reeltune.cluster.commands.progress import SearchTable, Watch
+from reeltune.cluster.commands.time_left import RefitsLeft
+from reeltune.cluster.tracking.tracker import FitEnd, TrackedFit
 from tests.cluster.runs.test_folder import ENTRY
 
 
@@ -58,6 +60,23 @@ def test_a_search_that_is_cut_off_leaves_its_last_state():
         cut_off()
     _, left = watch.console.file.getvalue().rsplit("\x1b[2K", 1)
     assert "0.8123" in left, "what comes after the live table is erased"
+
+
+def refit(name):
+    return TrackedFit(name=f"refits/{name}", architecture="pmf", stage="refit", config={})
+
+
+def test_refits_are_counted(capsys):
+    watch = Watch()
+    counted = watch.refitting(RefitsLeft({"refits/pmf-seed-1": 2.0, "refits/pmf-seed-2": 2.0}, lanes=1))
+    assert counted.count() == "refit 1 of 2, about 20 s left"
+    counted.began(refit("pmf-seed-1"))
+    counted.ended("refits/pmf-seed-1", FitEnd(state="done", epochs=3))
+    assert capsys.readouterr().err == "[refit 1/2] pmf-seed-1 done; about 10 s left\n"
+    assert counted.count().startswith("refit 2 of 2")
+    counted.began(refit("pmf-seed-2"))
+    counted.ended("refits/pmf-seed-2", FitEnd(state="failed", epochs=0))
+    assert counted.count().startswith("refit 2 of 2"), "there is no third"
 
 
 def test_without_a_terminal_there_are_plain_lines_on_standard_error(capsys):
