@@ -9,6 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
+from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.report.words import ABOUT_TIME, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
@@ -169,11 +170,17 @@ def planned(dry_run: "DryRun") -> None:
     print(dry_run.summary)
     for line in dry_run.lines:
         print(
-            f"{line.architecture}: {line.fits} fits in the search over {line.parameters} hyperparameters, "
-            f"then {line.refits} refits; a reference fit takes about {line.reference_seconds:.1f} s here"
+            f"{line.architecture}: {line.fits} fits in the search over {counted(line.parameters, 'hyperparameter')}, "
+            f"then {counted(line.refits, 'refit')}; a fit takes about {line.fit_seconds:.1f} s here, "
+            f"the reference {line.reference_seconds:.1f}"
         )
     workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
+    cut = ", with --time cutting the search short" if dry_run.limited else ""
     print(
-        f"{dry_run.slots} at a time{workers}; about {dry_run.seconds:.0f} s to the verdict, were every fit as long as "
-        "the reference's"
+        f"{dry_run.slots} at a time{workers}; about {spell(dry_run.seconds)} to the verdict{cut}, if nothing else runs "
+        "on this machine"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

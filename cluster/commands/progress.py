@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, spell, words
+from reeltune.cluster.commands.durations import spell, words
+from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft
 from reeltune.cluster.runs.folder import Entry, RunFolder
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 

@@ -2,13 +2,14 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import ray
 from ray import ObjectRef
 from ray.actor import ActorHandle
 
+from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.data_parallel.lanes import lanes
 from reeltune.cluster.data_parallel.mailbox import DIED, Failure, packed, unpacked
@@ -16,8 +17,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, G
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.tracking.tracker import FitEnd, Tracker
-from reeltune.trainables.data import Rows
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.errors import FitFailed, StorageFailed
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +53,6 @@ def fit_all(
             came |= _serve(left, started, store, progress, trackers)
     store.clear()
     return came
-
-
-def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
-    """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
-    smallest = min(len(rows), *sizes)
-    if smallest < 2 * workers:
-        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
 def _serve(

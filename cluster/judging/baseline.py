@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,9 @@ import pandas as pd
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
-from reeltune.trainables.scoring.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from reeltune.trainables.scoring.verdict import Verdict
 
 BEST_SIMPLE = "best-simple"  # the value of `--baseline`
 UNJUDGED = dict.fromkeys(("gain", "ci95", "p", "p_holm", "needed_users", "needed_ratings", "missing", "verdict"))
@@ -76,8 +77,12 @@ def groups(users: pd.Series) -> np.ndarray:
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
 
-def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, Verdict]:
+def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, "Verdict"]:
     """Verdicts on squared errors, shape (rows,), against the baseline's on the same rows, or against a number."""
+    # Imported late: SciPy's statistics take a second, and who only asks what a baseline is has no use for them.
+    from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
+    from reeltune.trainables.scoring.verdict import judge
+
     if isinstance(against, float):
         comparisons = {name: compare_with_number(against, each, users) for name, each in errors.items()}
     else:
@@ -103,7 +108,7 @@ def same_as(baseline: BaselineResult, found: Mapping[str, ArchitectureResult]) -
 class Judged:
     """Verdicts, and gains over the best simple predictor and over the tuned `pmf`; all by architecture."""
 
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[str, "Verdict"] = field(default_factory=dict)
     over_simple: Mapping[str, float] = field(default_factory=dict)
     over_pmf: Mapping[str, float] = field(default_factory=dict)
     baseline: Collection[str] = ()  # those that are the baseline itself: nothing is to be judged

@@ -60,8 +60,11 @@ def claim(
 
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
-    """Check a claim of this machine's folder, and write nothing. Raises InputError as `claim` does."""
+    """Check a claim, and write nothing. Raises InputError as `claim` does."""
     _check_folder(folder)
+    _check_writable(folder)
+    if folder.home is not None and not resume:
+        _check_home(folder, asked)
     earlier = folder.read_record()
     if earlier is not None:
         _check(folder, earlier, asked, resume=resume, growing=growing)
@@ -71,6 +74,16 @@ def _check_folder(folder: RunFolder) -> None:
     """Refuse a folder of other files."""
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
+
+
+def _check_writable(folder: RunFolder) -> None:
+    """Refuse a folder that cannot be made or written, or that another process holds. Changes nothing."""
+    there = next(path for path in (folder.path.absolute(), *folder.path.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--name {folder.name}: {folder.path} cannot be written: {there} is no folder to write in")
+    if folder.lock.exists():
+        with _locked(folder):
+            pass
 
 
 @contextmanager

@@ -4,10 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import ray
-
 from reeltune.cluster.session.machine import usable_memory
-from reeltune.cluster.session.ray_private import ON_HEAD, autoscaler_settings
 from reeltune.trainables.errors import InputError
 
 RAY_BYTES = 1 << 30  # what Ray's own processes take
@@ -65,6 +62,8 @@ class Resources:
 
 def found(*, joined: bool) -> Resources:
     """The resources of the Ray that this process has started, or has joined: that one may have an autoscaler."""
+    import ray  # late: a dry run has no use for it
+
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     nodes = tuple(
         Node(cpus=has.get("CPU", 0), gpus=has.get("GPU", 0), memory=has.get("memory", math.inf)) for has in alive
@@ -81,6 +80,10 @@ def _most(nodes: tuple[Node, ...]) -> Node:
     In Kubernetes the operator has the limits, and we cannot read them: we take it that there may be any number of CPUs,
     and of GPUs if one node has any.
     """
+    import ray
+
+    from reeltune.cluster.session.ray_private import ON_HEAD, autoscaler_settings
+
     ask = ray.remote(num_cpus=0, resources=ON_HEAD)(autoscaler_settings)
     settings, kubernetes = ray.get(ask.remote(ray.get_runtime_context().gcs_address))
     if kubernetes:

@@ -1,5 +1,6 @@
 """The command line as a person meets it, its output and exit code: in a process of its own once for each verb."""
 
+import fcntl
 import inspect
 import json
 import os
@@ -210,6 +211,44 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
     assert planned["workers_per_trial"] == 1
     assert planned["estimate_seconds"] > 0
     assert not (tmp_path / "runs").exists()
+
+
+ONE = """[pmf]
+only = true
+batch_size = 64
+[pmf.epochs]
+low = 3
+high = 4
+"""
+
+
+def test_a_dry_run_heeds_the_limit_of_time_and_counts_one_as_one(tmp_path):
+    (tmp_path / "one.toml").write_text(ONE)
+    words = ["tune", "pmf", "--data", "synthetic:ratings=2000", "--space", "one.toml", "--dry-run"]
+    whole, short = (inside.reeltune(*words, *limit).stdout.splitlines() for limit in ((), ("--time", "0.1")))
+    assert "29 fits in the search over 1 hyperparameter, then 3 refits" in whole[1]
+    assert "short" not in whole[2]
+    assert " to the verdict, with --time cutting the search short, if nothing else runs" in short[2]
+
+
+def test_a_dry_run_refuses_what_the_run_would(tmp_path):
+    words = ["tune", "bias", "--data", "synthetic:ratings=600", "--dry-run"]
+    (tmp_path / "file").write_text("")
+    held = tmp_path / "runs" / "held"
+    held.mkdir(parents=True)
+    refused = {
+        ("--gpus-per-trial", "0.5"): "--gpus-per-trial 0.5: the cluster has no GPU",
+        ("--storage", "file", "--name", "x"): "file/x cannot be written",
+        ("--name", "held"): "another process is working on this run",
+    }
+    with (held / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for more, reason in refused.items():
+            done = inside.reeltune(*words, *more)
+            assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+    assert inside.reeltune(*words, "--name", "held").returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "runs", "cache"}
+    assert [path.name for path in (tmp_path / "runs").rglob("*")] == ["held", ".lock"]
 
 
 def test_lr_find_suggests_a_rate_and_draws_it(tmp_path):

@@ -36,6 +36,7 @@ VERBS = {
     "predict": (["model", "pairs.csv", "-o", "rated.csv"], {"torch"}),
     "recommend": (["model", "--seen", "none", "-o", "best.csv"], set()),
     "architectures": ([], {"optuna"}),
+    "tune": (["bias", "--data", WORLD, "--dry-run"], set()),  # no Ray
     "report": (["one"], {"optuna.visualization", "plotly", "jinja2", "matplotlib", "sklearn"}),
 }
 SCRIPT = """

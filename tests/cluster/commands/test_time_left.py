@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from reeltune.cluster.commands.time_left import END, RefitsLeft, TimeLeft, Work, spell, words
+from reeltune.cluster.commands.durations import spell, words
+from reeltune.cluster.commands.time_left import END, RefitsLeft, TimeLeft, Work
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from tests.cluster.runs.test_folder import ENTRY
