@@ -3,7 +3,8 @@
 import logging
 import re
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -21,6 +22,7 @@ from reeltune.cluster.session.ray_private import (
     use_known_token,
 )
 from reeltune.cluster.session.resources import Resources, found
+from reeltune.cluster.session.short_folder import short_folder
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.trainables.errors import InputError
 
@@ -28,22 +30,34 @@ LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start wit
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
+def to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 @contextmanager
-def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
+def session(address: str | None, *, data_bytes: int = 0, say: Callable[[str], None] = to_stderr) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    Raises ClusterLost in the body when Ray stops answering.
+    `say` is told where Ray's files are if not where they usually are. Raises ClusterLost in the body when Ray stops
+    answering.
     """
     address = None if address == "local" else address
     set_environment()
     silence()
-    with loopback() if address is None else nullcontext():
+    with _own(say) if address is None else nullcontext():
         _start(data_bytes) if address is None else join(address)
         try:
             with lifeline():
                 yield found(joined=address is not None)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own(say: Callable[[str], None]) -> Iterator[None]:
+    """What a Ray of our own is started within."""
+    with loopback(), short_folder(say):
+        yield
 
 
 def _start(data_bytes: int) -> None:
