@@ -14,9 +14,12 @@ def compare(
     """Put the architectures of several runs in one table."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.compare import compare as job
-    from reeltune.cluster.commands.compare import comparison_table
+    from reeltune.cluster.commands.compare import comparison_table, narrow_tables
     from reeltune.cluster.runs.find import find_run
 
     compared = job([find_run(run) for run in runs])
-    show.print_json(compared) if as_json else show.print_table(comparison_table(compared))
+    if as_json:
+        show.print_json(compared)
+    else:
+        show.print_fitting(comparison_table(compared), narrow=narrow_tables(compared))
     return 0

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
+from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.report.words import ABOUT_TIME, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from reeltune.cluster.commands.train import Trained
 
 FILE_WIDTH = 160  # columns when the output is not a terminal, so that no table in a file is cut
+
+UNLIMITED = 10_000  # columns that no table needs
 
 
 def print_json(content: Stored | Mapping[str, Any]) -> None:
@@ -39,13 +43,29 @@ def print_table(table: Table) -> None:
     _console().print(table)
 
 
-def tuned(result: Result, decoder: str) -> None:
-    print_table(terminal_table(result, decoder, width=_console().width))
+def tuned(result: Result, decoder: str, *, more: str) -> None:
+    """`more` is the command that goes on with a search that --time cut short."""
+    if result.winner is not None:
+        print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
-    print(
-        f"all of it is in {result.run}: report.html, report.md, verdict.json, predictions.parquet, models/, "
-        "tensorboard/"
-    )
+    if (short := cut_short(result)) is not None:
+        print(f"{short}; the rest of them: {more}")
+    judged = "predictions.parquet, models/, " if result.winner is not None else ""
+    print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {judged}tensorboard/")
+
+
+def cut_short(result: Result) -> str | None:
+    """How much was done of a search that ended before all trials had; None if all had."""
+    ended, asked = sum(result.trials.values()), result.trials_asked
+    return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
+
+
+def print_fitting(table: Table, *, narrow: list[Table]) -> None:
+    """Print the table if the terminal is wide enough for all of it, else the narrow ones."""
+    console = _console()
+    fits = Measurement.get(console, console.options.update(max_width=UNLIMITED), table).maximum <= console.width
+    for each in [table] if fits else narrow:
+        console.print(each)
 
 
 def rejudged(result: Result, decoder: str, look: int) -> None:
@@ -150,11 +170,17 @@ def planned(dry_run: "DryRun") -> None:
     print(dry_run.summary)
     for line in dry_run.lines:
         print(
-            f"{line.architecture}: {line.fits} fits in the search over {line.parameters} hyperparameters, "
-            f"then {line.refits} refits; a reference fit takes about {line.reference_seconds:.1f} s here"
+            f"{line.architecture}: {line.fits} fits in the search over {counted(line.parameters, 'hyperparameter')}, "
+            f"then {counted(line.refits, 'refit')}; a fit takes about {line.fit_seconds:.1f} s here, "
+            f"the reference {line.reference_seconds:.1f}"
         )
     workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
+    cut = ", with --time cutting the search short" if dry_run.limited else ""
     print(
-        f"{dry_run.slots} at a time{workers}; about {dry_run.seconds:.0f} s to the verdict, were every fit as long as "
-        "the reference's"
+        f"{dry_run.slots} at a time{workers}; about {spell(dry_run.seconds)} to the verdict{cut}, if nothing else runs "
+        "on this machine"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

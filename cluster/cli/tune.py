@@ -43,10 +43,12 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials for each architecture.", show_default=f"{TRIALS}; smoke test: 2")
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h; --resume goes on.")
+    ] = None,
     trial_timeout: Annotated[
         str | None,
-        typer.Option(help="Limit of each trial, which fails beyond it: 90, 90s, 15m, 2h. [default: --time]"),
+        typer.Option(help="Limit of each trial, which fails beyond it: 90, 15m. [default: a minute more than --time]"),
     ] = None,
     workers_per_trial: Annotated[
         int, typer.Option(min=1, help="Data-parallel workers per trial, each with a GPU if there are any.")
@@ -172,11 +174,12 @@ def _refuse_data(context: typer.Context) -> None:
 def _tune(options: "TuneOptions", as_json: bool) -> int:
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.tune import tune as job
+    from reeltune.cluster.session.interrupt import how_to_go_on
 
     code, result = watched(lambda watch: job(options, watch), options.name)
     if result is None:
         return code
-    show.print_json(result) if as_json else show.tuned(result, options.decoder)
+    show.print_json(result) if as_json else show.tuned(result, options.decoder, more=how_to_go_on(options.name))
     found = result.architectures
     return 0 if all(name in found and found[name].verdict for name in options.architectures) else 3
 

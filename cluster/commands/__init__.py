@@ -5,6 +5,7 @@
 - `refit.py`: fits of chosen configurations, for `train`, `tune` and `replay`
 - `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
 - `dry_run.py`: what `tune` would run, and about how long
+- `probe.py`: what fits cost here, by a few steps of some
 - `train.py`: one data-parallel fit, its metrics and its bundle
 - `train_options.py`: the options of `train` and `lr-find`, and the configuration they give
 - `lr_find.py`: the learning-rate range test and its plot
@@ -16,5 +17,7 @@
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
 - `output_file.py`: the tables that verbs write
+- `time_left.py`: how long a search still takes
+- `durations.py`: durations in words
 - `progress.py`: the live table, or plain lines, on standard error
 """

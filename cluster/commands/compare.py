@@ -12,6 +12,8 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.errors import InputError
 
+NARROW = {"test MSE": 8, "gain": 7, "95% CI": 18, "over\nsimple": 7, "verdict": 9}  # columns, and their least widths
+
 
 class ComparedArchitecture(Stored):
     architecture: str
@@ -115,6 +117,26 @@ def comparison_table(compared: Compared) -> Table:
         for found in run.architectures:
             star = " *" if found.architecture == run.winner else ""
             table.add_row("", f"{found.architecture}{star}", *_cells(found))
+    return table
+
+
+def narrow_tables(compared: Compared) -> list[Table]:
+    """For a narrow terminal: a table for each run, all of the same widths, without trials and seconds."""
+    longest = max(len(found.architecture) for run in compared.runs for found in run.architectures)
+    return [_narrow_table(run, longest=max(longest, len("baseline"))) for run in compared.runs]
+
+
+def _narrow_table(run: ComparedRun, *, longest: int) -> Table:
+    about = "" if run.decoder == "argmax" else f" ({run.decoder})"
+    winner = f"; winner by validation error: {run.winner}" if run.winner else ""
+    title = escape(f"{run.run}{about}{winner}")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("", min_width=longest)
+    for heading, width in NARROW.items():
+        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True, min_width=width)
+    table.add_row(f"baseline ({run.baseline.name})", figure(run.baseline.test_mse))
+    for found in run.architectures:
+        table.add_row(found.architecture, *(cell.replace("is the ", "is the\n") for cell in _cells(found)[:5]))
     return table
 
 

@@ -1,21 +1,16 @@
-"""What a search would run: its slots, and its duration, estimated from a few steps of each reference fit here."""
+"""What a search would run: its slots, and its duration, estimated from a few steps of some fits here."""
 
-import time
 from dataclasses import dataclass
 
-from reeltune.cluster.commands.ask import TuneOptions, ask
+from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
+from reeltune.cluster.commands.probe import Cost, costs
+from reeltune.cluster.commands.time_left import BUSY, END, START
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here
-from reeltune.cluster.session.slots import slots
-from reeltune.search_spaces import Space
-from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.fitting.fit import Fit
-from reeltune.trainables.fitting.threads import one_thread
+from reeltune.cluster.session.slots import at_once, slots
 
-PROBE_STEPS = 60
-START_SECONDS = 25  # to start Ray, the trial actors and the worker group of the refits
+WHOLE = 0.9  # the share of their schedules that trials get through with a scheduler: 36 of 140 were stopped at 2/3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +21,7 @@ class Line:
     parameters: int
     fits: int  # trials and confirmations
     refits: int
+    fit_seconds: float  # of a fit of the search, on average
     reference_seconds: float
 
 
@@ -36,60 +32,64 @@ class DryRun:
     lines: list[Line]
     slots: int
     workers: int  # per trial
-    seconds: float  # until the verdict, if every fit takes as long as its architecture's reference fit
+    seconds: float  # until the verdict, if nothing else runs on the machine
+    limited: bool  # --time ends the search before all trials have begun
     summary: str
 
 
 def dry_run(options: TuneOptions) -> DryRun:
-    """Plan what `tune` would do, and time a few steps of each reference fit. Raises InputError as `tune` does."""
+    """Plan what `tune` would do, and time a few steps of some fits. Raises InputError as `tune` does."""
     plan = ask(options)
     check_claim(plan.folder, plan.asked, resume=options.resume, growing="trials")
     resources = here()
     if options.address is None:
         check(options.workers, resources)
     taken = slots(
-        resources, concurrent=options.concurrent, data_bytes=plan.prepared.bytes, workers=options.workers_per_trial
+        resources,
+        concurrent=options.concurrent,
+        data_bytes=plan.prepared.bytes,
+        workers=options.workers_per_trial,
+        gpus_per_trial=options.gpus_per_trial if options.address is None else None,
     )
-    lines = fits_of(plan.prepared, plan.spaces, trials=options.trials)
+    room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
+    found = costs(plan.prepared, plan.spaces)
+    search = _search_seconds(plan, found) / taken.count / BUSY
+    limited = options.seconds is not None and search > options.seconds
+    after = _after_seconds(plan, found, slots=taken.count, lanes=min(room, options.concurrent or room))
     return DryRun(
-        lines=lines,
+        lines=[_line(name, cost, plan) for name, cost in found.items()],
         slots=taken.count,
         workers=taken.workers,
-        seconds=estimate(lines, slots=taken.count),
+        seconds=START + (options.seconds if limited and options.seconds is not None else search) + after,
+        limited=limited,
         summary="\n".join([plan.prepared.summary(), *plan.notes]),
     )
 
 
-def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
-    """A line for each architecture; the seconds of its reference fit are extrapolated from a few steps."""
-    return [
-        Line(
-            architecture=name,
-            parameters=len(space.parameters),
-            fits=trials + min(FINALISTS, trials) * SEEDS,
-            refits=SEEDS,
-            reference_seconds=_probe(name, prepared),
-        )
-        for name, space in spaces.items()
-    ]
+def _line(name: str, cost: Cost, plan: TunePlan) -> Line:
+    trials = plan.options.trials
+    return Line(
+        architecture=name,
+        parameters=len(plan.spaces[name].parameters),
+        fits=trials + min(FINALISTS, trials) * SEEDS,
+        refits=SEEDS,
+        fit_seconds=cost.drawn,
+        reference_seconds=cost.reference,
+    )
 
 
-def _probe(name: str, prepared: Prepared) -> float:
-    architecture = ARCHITECTURES[name]
-    with one_thread():
-        fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)
-        fit.advance()  # not timed: in the first step torch loads modules
-        start, steps = time.perf_counter(), min(PROBE_STEPS, fit.steps - 1)
-        for _ in range(steps):
-            fit.advance()
-        spent = time.perf_counter() - start
-    return spent / max(1, steps) * fit.steps
+def _search_seconds(plan: TunePlan, found: dict[str, Cost]) -> float:
+    """Of all search trials, one after the other. The first of each architecture is its reference."""
+    whole = 1.0 if plan.options.scheduler == "none" else WHOLE
+    return sum(cost.reference + (plan.options.trials - 1) * cost.drawn * whole for cost in found.values())
 
 
-def estimate(lines: list[Line], *, slots: int) -> float:
-    """Seconds until the verdict, if each fit takes as long as its reference: search in `slots`, refits one by one."""
-    search = sum(line.fits * line.reference_seconds for line in lines) / slots
-    slowest = max(line.reference_seconds for line in lines)
-    refits = sum(line.refits * line.reference_seconds for line in lines)
-    refits += SEEDS * slowest  # the baseline's refits take at most that
-    return START_SECONDS + search + refits
+def _after_seconds(plan: TunePlan, found: dict[str, Cost], *, slots: int, lanes: int) -> float:
+    """From the last search trial to the verdict: the confirmations, always some of the reference, and the refits."""
+    finalists, parts, baseline = min(FINALISTS, plan.options.trials), plan.prepared.split, plan.options.baseline
+    confirmed = sum(SEEDS * (cost.reference + (finalists - 1) * cost.drawn) for cost in found.values())
+    chosen = sum((cost.reference + cost.drawn) / 2 for cost in found.values())
+    if baseline.kind == "reference":
+        chosen += found[baseline.name].reference if baseline.name in found else chosen / len(found)
+    refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train)
+    return confirmed / slots / BUSY + START + refitted / lanes + END

@@ -1,15 +1,19 @@
 """What a command shows on standard error while it works: a live table in a terminal, else plain lines."""
 
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reeltune.cluster.runs.folder import Entry
-from reeltune.cluster.search.choice import FINALISTS, SEEDS
+from reeltune.cluster.commands.durations import spell, words
+from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft
+from reeltune.cluster.runs.folder import Entry, RunFolder
+from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 
 STAGES = ("done", "stopped", "failed")
 
@@ -19,6 +23,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
+        self.refits: Refits | None = None
         self._live: Live | None = None
         self._table: SearchTable | None = None
         self._status = ""
@@ -32,6 +37,7 @@ class Watch:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+            self.search_ended()  # cut off within the search: its last state stays
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
@@ -46,18 +52,20 @@ class Watch:
         """Show what changes often; only in a terminal."""
         self._status = line
 
-    def search(self, architectures: list[str], *, trials: int, decoder: str, slots: int) -> None:
-        self._table = SearchTable(architectures, trials=trials, decoder=decoder, slots=slots)
+    def search(
+        self, architectures: list[str], *, trials: int, decoder: str, slots: int, left: TimeLeft | None = None
+    ) -> None:
+        self._table = SearchTable(architectures, trials=trials, decoder=decoder, slots=slots, left=left)
 
     def resumed(self, entries: list[Entry]) -> None:
         assert self._table is not None
         for entry in entries:
             self._table.add(entry)
-        self._table.earlier = len(entries)
 
     def ended(self, entry: Entry) -> None:
         assert self._table is not None
         self._table.add(entry)
+        self._table.recount()
         if self._live is None:
             self.say(self._table.line(entry))
 
@@ -66,25 +74,41 @@ class Watch:
             self.console.print(self._table.table())
         self._table = None
 
+    def refitting(self, left: RefitsLeft) -> "Refits":
+        """Begin to count the refits. The result is a tracker: it is to be told of them."""
+        self.refits = Refits(left, say=(lambda line: None) if self._live is not None else self.say)
+        return self.refits
+
+    def refits_ended(self) -> None:
+        self.refits = None
+
     def _render(self) -> Group:
         parts: list[Table | Text] = []
         if self._table is not None:
             parts.append(self._table.table())
         if self._status:
-            parts.append(Text(self._status))
+            counted = f"{self.refits.count()}: " if self.refits is not None else ""
+            parts.append(Text(f"{counted}{self._status}"))
         return Group(*parts)
 
 
 class SearchTable:
     """A row per architecture (trials done, stopped and failed, the best value so far), and the time left."""
 
-    def __init__(self, architectures: list[str], *, trials: int, decoder: str, slots: int) -> None:
-        self.trials, self.decoder, self.slots = trials, decoder, slots
+    def __init__(
+        self, architectures: list[str], *, trials: int, decoder: str, slots: int, left: TimeLeft | None = None
+    ) -> None:
+        self.trials, self.decoder, self.slots, self.left = trials, decoder, slots, left
         self.entries: dict[str, list[Entry]] = {name: [] for name in architectures}
-        self.start, self.earlier = time.monotonic(), 0
+        self.start = time.monotonic()
 
     def add(self, entry: Entry) -> None:
         self.entries[entry.architecture].append(entry)
+
+    def recount(self) -> None:
+        """Estimate the time left anew: a trial has ended."""
+        if self.left is not None:
+            self.left.trial_ended()
 
     def best(self, name: str) -> float | None:
         values = [e.value for e in self.entries[name] if e.stage == "search" and e.state == "done"]
@@ -99,28 +123,54 @@ class SearchTable:
         tail = entry.error if entry.state == "failed" else f"{entry.seconds:.1f} s"
         place = f"{count}/{total}" if entry.stage == "search" else "again"
         record = "" if best is None or entry.stage != "search" else f", best {best:.4f}"
-        return f"[{place}] {entry.trial} {entry.state}{value} ({tail}){record}"
+        left = words(None if self.left is None else self.left.seconds())
+        return f"[{place}] {entry.trial} {entry.state}{value} ({tail}){record}{left and f'; {left}'}"
 
     def table(self) -> Table:
-        table = Table(title=f"search, {self.slots} at a time", title_justify="left")
-        table.add_column("architecture")
-        for heading in ("done", "stopped", "failed", "of", f"best {self.decoder}-MSE", "tried again"):
-            table.add_column(heading, justify="right")
+        table = Table(title=f"search, {self.slots} at a time", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.collapse_padding = True
+        table.add_column("architecture", no_wrap=True)
+        for heading in ("done", "stopped", "failed", "of", f"best\n{self.decoder}-MSE", "tried\nagain"):
+            table.add_column(heading, justify="right", no_wrap=True)
         for name, entries in self.entries.items():
             search = [e for e in entries if e.stage == "search"]
             counts = [str(sum(e.state == state for e in search)) for state in STAGES]
             best = self.best(name)
             shown = "" if best is None else f"{best:.4f}"
             table.add_row(name, *counts, str(self.trials), shown, str(len(entries) - len(search)))
-        table.caption = self._left()
+        table.caption = self._time()
         table.caption_justify = "left"
         return table
 
-    def _left(self) -> str:
-        ended = sum(len(entries) for entries in self.entries.values()) - self.earlier
-        spent = time.monotonic() - self.start
-        again = min(FINALISTS, self.trials) * SEEDS * len(self.entries)
-        left = self.trials * len(self.entries) + again - ended - self.earlier
-        if not ended:
-            return f"{spent:.0f} s"
-        return f"{spent:.0f} s, about {max(0, left) * spent / ended:.0f} s left"
+    def _time(self) -> str:
+        left = words(None if self.left is None else self.left.seconds())
+        return f"{spell(time.monotonic() - self.start)} so far{left and f', {left}'}"
+
+
+class Refits:
+    """A tracker that counts refits: which one this is, and the time left."""
+
+    def __init__(self, left: RefitsLeft, *, say: Callable[[str], None]) -> None:
+        self.left, self.say = left, say
+
+    def count(self) -> str:
+        """`refit 3 of 12, about 1 min left`; what comes after the last refit says so itself."""
+        number = min(self.left.total, self.left.done + 1)
+        return f"refit {number} of {self.left.total}, {words(self.left.seconds())}"
+
+    def began(self, fit: TrackedFit) -> None:
+        self.left.began(fit.name)
+
+    def update(self, name: str, points: Sequence[EpochPoint]) -> None:
+        """Nothing: refits are counted whole."""
+
+    def ended(self, name: str, end: FitEnd) -> None:
+        self.left.ended(name)
+        place = f"refit {self.left.done}/{self.left.total}"
+        self.say(f"[{place}] {name.removeprefix('refits/')} {end.state}; {words(self.left.seconds())}")
+
+    def chosen(self, folder: RunFolder) -> None:
+        """Nothing: this is of the time before."""
+
+    def close(self) -> None:
+        """Nothing is open."""

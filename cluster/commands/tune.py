@@ -14,6 +14,7 @@ from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.finish import finish
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
+from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched
@@ -24,6 +25,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
+from reeltune.cluster.search.faults import LATE
 from reeltune.cluster.search.lane_trial import trial_lanes
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
@@ -31,7 +33,7 @@ from reeltune.cluster.session.address import check_address, joining
 from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
 from reeltune.cluster.session.resources import Resources, check, waiting
 from reeltune.cluster.session.session import session
-from reeltune.cluster.session.slots import Slots, slots
+from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.cluster.tracking.tracker import Tracker
@@ -76,6 +78,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     ledger = Ledger(folder.ledger)
     earlier = begin(folder, plan.source, plan.declared, prepared.shape, wider=plan.wider, say=watch.say)
     watch.status(joining(options.address))
+    began = time.monotonic()
     goes_on = f"go on with: {how_to_go_on(options.name)}"
     with (
         session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
@@ -85,11 +88,12 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         if options.address is not None:
             check_storage(folder.store)
             ran_on(folder, machines())
-        choices = _search(plan, ledger, earlier, resources, trackers, watch)
+        choices, left = _search(plan, ledger, earlier, resources, trackers, watch, began=began)
         orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
         wanted = [*orders.values(), *calibrations(orders)]
-        fitted = _refit(plan, wanted, resources, trackers, watch) if orders else {}
-    watch.status("")
+        fitted = _refit(plan, wanted, left, resources, trackers, watch) if orders else {}
+    watch.refits_ended()
+    watch.status("judging, and writing the reports")
     return Searched(
         architectures=options.architectures,
         ledger=ledger,
@@ -102,6 +106,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         workers=options.workers,
         device=resources.device,
         spaces=plan.spaces,
+        trials=options.trials * len(plan.spaces),
     )
 
 
@@ -112,8 +117,13 @@ def _search(
     resources: Resources,
     trackers: Sequence[Tracker],
     watch: Watch,
-) -> dict[str, Choice]:
-    """Search, and choose a configuration for each architecture. One without a finished confirmation is left out."""
+    *,
+    began: float,
+) -> tuple[dict[str, Choice], TimeLeft]:
+    """Search, and choose a configuration for each architecture. One without a finished confirmation is left out.
+
+    `began` is when Ray was about to be started. Returns also what knows how long fits take.
+    """
     options, prepared, spaces, folder = plan.options, plan.prepared, plan.spaces, plan.folder
     taken = slots(
         resources,
@@ -128,7 +138,9 @@ def _search(
     )
     data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
-        watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count)
+        deadline = None if options.seconds is None else time.monotonic() + options.seconds
+        left = TimeLeft(_work(plan, resources, slots=taken.count, deadline=deadline), ledger, began=began)
+        watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count, left=left)
         watch.resumed(ledger.entries)
         grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
         watch.status(
@@ -138,15 +150,30 @@ def _search(
             trials=options.trials,
             seed=options.seed,
             scheduler=options.scheduler,
-            deadline=None if options.seconds is None else time.monotonic() + options.seconds,
-            # Without a limit of its own, a trial may take as long as the search; a hanging one must not outlast it.
-            limit=options.trial_seconds or options.seconds,
+            deadline=deadline,
+            # Without a limit of its own, a trial may take as long as the search. One that hangs must not outlast it by
+            # much, and one that is only slow is cut off by the deadline before: it has not failed.
+            limit=options.trial_seconds or (options.seconds and options.seconds + LATE),
             unfinished=cut_off,
         )
         search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes, trackers=trackers)
     watch.search_ended()
     found = {name: choose(ledger, name) for name in spaces}
-    return {name: choice for name, choice in found.items() if choice is not None}
+    return {name: choice for name, choice in found.items() if choice is not None}, left
+
+
+def _work(plan: TunePlan, resources: Resources, *, slots: int, deadline: float | None) -> Work:
+    options, parts = plan.options, plan.prepared.split
+    room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
+    return Work(
+        architectures=tuple(plan.spaces),
+        trials=options.trials,
+        slots=slots,
+        lanes=min(room, options.concurrent or room),
+        baseline=options.baseline.name if options.baseline.kind == "reference" else None,
+        more_rows=len(parts.fitting) / len(parts.train),
+        deadline=deadline,
+    )
 
 
 def _seen_by_trials(plan: TunePlan) -> TrialData:
@@ -174,9 +201,17 @@ def _lanes(
 
 
 def _refit(
-    plan: TunePlan, orders: list[FitOrder], resources: Resources, trackers: Sequence[Tracker], watch: Watch
+    plan: TunePlan,
+    orders: list[FitOrder],
+    left: TimeLeft,
+    resources: Resources,
+    trackers: Sequence[Tracker],
+    watch: Watch,
 ) -> dict[str, Fitted | Lost]:
     options = plan.options
+    expected = {order.tracked.name: left.of_refit(order.architecture) for order in orders}
+    lanes = min(left.work.lanes, len(expected))
+    counting = watch.refitting(RefitsLeft(expected, lanes=lanes, start=left.start))
     return refit(
         orders,
         plan.prepared,
@@ -187,5 +222,5 @@ def _refit(
         store=plan.folder.fits,
         watch=watch,
         concurrent=options.concurrent,
-        trackers=trackers,
+        trackers=[*trackers, counting],
     )

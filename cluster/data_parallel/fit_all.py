@@ -9,10 +9,11 @@ import ray
 from ray import ObjectRef
 from ray.actor import ActorHandle
 
+from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.data_parallel.lane_refit import LaneRefit
 from reeltune.cluster.data_parallel.lanes import lanes
 from reeltune.cluster.data_parallel.mailbox import DIED, Failure, packed, unpacked
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, check_batches, kept
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, kept
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, check, waiting

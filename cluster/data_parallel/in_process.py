@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.data_parallel.fit import Refit
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, check_batches, kept
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import Tracker

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -74,13 +73,6 @@ class GroupData:
     def held_out(self, order: FitOrder) -> Rows | None:
         """Those to validate on."""
         return self.validation if order.rows == "training" else None
-
-
-def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
-    """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
-    smallest = min(len(rows), *sizes)
-    if smallest < 2 * workers:
-        raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ class Searched:
     workers: int = 1  # per refit
     device: str = "cpu"  # of each worker
     spaces: Mapping[str, Space] = field(default_factory=dict)  # those that were searched, for this data
+    trials: int | None = None  # asked for, of all architectures
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""

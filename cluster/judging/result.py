@@ -82,6 +82,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
     return Result(
         run=folder.place,
         trials=_counts(searched.ledger),
+        trials_asked=searched.trials,
         baseline=baseline,
         simple=described(scores.compared, scores.simple) if scores else None,
         architectures={name: judged.of(name, each) for name, each in found.items()},

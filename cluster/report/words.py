@@ -170,20 +170,38 @@ def _missing(found: ArchitectureResult) -> str:
 
 
 def headline(result: Result, decoder: str) -> list[str]:
-    """The lines that answer the question: one for each architecture, then the winner."""
+    """The lines below the result table: the answer, then what the table does not say by itself."""
+    if result.winner is None:
+        return [answer(result, decoder), *verdict_lines(result, decoder)]
+    lines = [answer(result, decoder), *hidden_reasons(result)]
+    lines += [ABOUT_TIME] if with_time(result) else []
+    lines += _about_weak_baseline(result, decoder)
+    lines += [about_simple(result, decoder)] if best_simple(result) else []
+    return [*lines, about_bounds(result)] if about_bounds(result) else lines
+
+
+def verdict_lines(result: Result, decoder: str) -> list[str]:
+    """A line for each architecture."""
     timed = with_time(result)
-    lines = [
+    return [
         verdict_line(name, found, result, decoder, label=f"{name} WITH TIME" if name in timed else name)
         for name, found in result.architectures.items()
     ]
-    lines += [ABOUT_TIME] if timed else []
-    winner = result.winner
-    if winner is None:
-        return [*lines, answer(result, decoder)]
-    lines += _about_weak_baseline(result, decoder)
-    lines += [about_simple(result, decoder)] if best_simple(result) else []
-    lines += [about_bounds(result)] if about_bounds(result) else []
-    return [*lines, f"winner by validation error: {winner}"]
+
+
+def hidden_reasons(result: Result) -> list[str]:
+    """Why architectures are undecided whose interval has no 0 in it: the interval is not adjusted, and p is."""
+    judged = sum(found.p_holm is not None for found in result.architectures.values())
+    return [
+        f"{name} is undecided although its interval is {'above' if found.ci95[0] > 0 else 'below'} 0: p is "
+        f"{found.p_holm:.4f} after Holm's adjustment for {judged} architectures{_missing(found)}"
+        for name, found in result.architectures.items()
+        if found.verdict == "undecided" and found.ci95 and found.p_holm is not None and _one_side(found.ci95)
+    ]
+
+
+def _one_side(interval: tuple[float, float]) -> bool:
+    return interval[0] > 0 or interval[1] < 0
 
 
 def answer(result: Result, decoder: str) -> str:
@@ -214,7 +232,7 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
 def also(result: Result, decoder: str) -> list[str]:
     """The other architectures' verdicts, a line for each verdict. Without a winner: a line for each architecture."""
     if result.winner is None:
-        return headline(result, decoder)[:-1]
+        return verdict_lines(result, decoder)
     others = {name: found.verdict for name, found in result.architectures.items() if name != result.winner}
     too = " too" if result.architectures[result.winner].verdict == "beats" else ""
     words = {

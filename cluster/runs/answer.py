@@ -61,6 +61,7 @@ class Result(Stored):
 
     run: str = ""
     trials: dict[str, int] = Field(default_factory=dict)  # by state
+    trials_asked: int | None = None  # of all architectures together; None: an older run does not say
     seconds: float = 0.0
     baseline: BaselineResult
     simple: SimplePredictors | None = None  # None: an older run, or one without an answer

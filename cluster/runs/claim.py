@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.runs.folder import RunFolder, read_entries, write_json
 from reeltune.cluster.runs.mirror import mirrored
-from reeltune.cluster.runs.record import SCHEMA, Asked, RunRecord, SizeRecord
+from reeltune.cluster.runs.record import SCHEMA, Asked, AskedToTune, RunRecord, SizeRecord
 from reeltune.cluster.session import machine
 from reeltune.trainables.errors import InputError
 
@@ -32,7 +32,8 @@ def claim(
 ) -> Iterator[None]:
     """Hold a run's folder and its home while a command works in it, and write `run.json`.
 
-    `growing` names the setting that a resume may raise, even of a finished run. `size` is the size of the data, for
+    `growing` names the setting that a resume may raise, even of a finished run; a search that --time cut short goes on
+    as it is. `size` is the size of the data, for
     later searches that start from this run. Raises InputError if the name is taken, if another process holds it, or
     if `resume` finds that the run was asked for something else.
     """
@@ -67,8 +68,11 @@ def ran_on(folder: RunFolder, machine: dict[str, str | int | float | None]) -> N
 
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
-    """Check a claim of this machine's folder, and write nothing. Raises InputError as `claim` does."""
+    """Check a claim, and write nothing. Raises InputError as `claim` does."""
     _check_folder(folder)
+    _check_writable(folder)
+    if folder.home is not None and not resume:
+        _check_home(folder, asked)
     earlier = folder.read_record()
     if earlier is not None:
         _check(folder, earlier, asked, resume=resume, growing=growing)
@@ -78,6 +82,16 @@ def _check_folder(folder: RunFolder) -> None:
     """Refuse a folder of other files."""
     if folder.path.exists() and not folder.record.exists() and set(os.listdir(folder.path)) - {folder.lock.name}:
         raise InputError(f"--name {folder.name}: {folder.path} is there and is no run; choose another --name")
+
+
+def _check_writable(folder: RunFolder) -> None:
+    """Refuse a folder that cannot be made or written, or that another process holds. Changes nothing."""
+    there = next(path for path in (folder.path.absolute(), *folder.path.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--name {folder.name}: {folder.path} cannot be written: {there} is no folder to write in")
+    if folder.lock.exists():
+        with _locked(folder):
+            pass
 
 
 @contextmanager
@@ -106,6 +120,14 @@ def _check_home(folder: RunFolder, asked: Asked) -> None:
     if content is not None:
         earlier = RunRecord.parsed(content, folder.place_of(folder.record.name))
         _check(folder, earlier, asked, resume=False, growing=None)
+
+
+def _cut_short(folder: RunFolder, asked: Asked) -> bool:
+    """Whether a search ended with fewer trials than were asked for, as --time makes it."""
+    if not isinstance(asked, AskedToTune):
+        return False
+    ended = sum(entry.stage == "search" for entry in read_entries(folder.ledger))
+    return ended < asked.trials * len(asked.architectures)
 
 
 def _now() -> str:
@@ -150,6 +172,6 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
         raise InputError(
             f"--resume: --{growing} was {was[growing]} in run {name}; it can grow, not shrink to {now[growing]}"
         )
-    if finished and (growing is None or now[growing] == was[growing]):
+    if finished and (growing is None or now[growing] == was[growing]) and not _cut_short(folder, earlier.asked):
         more = f"; it takes more --{growing} than {was[growing]}" if growing else ""
         raise InputError(f"--resume: run {name} is finished{more}")

@@ -117,6 +117,7 @@ def search(
     disk = Disk()
     hang = None if lanes else plan.limit  # a lane ends its own trials that hang
     faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk)
+    scheduler = PerArchitecture(SCHEDULERS[plan.scheduler], deadline=plan.deadline, ended=ledger.entries)
     searcher = TrialSearcher(
         studies,
         ledger,
@@ -127,12 +128,13 @@ def search(
         unfinished=plan.unfinished,
         deadline=plan.deadline,
         reason=faults.why,
+        cut_off=scheduler.cut_off,
     )
     tuner = tune.Tuner(
         _trainable(data, taken, plan.limit, lanes),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=PerArchitecture(SCHEDULERS[plan.scheduler], deadline=plan.deadline, ended=ledger.entries),
+            scheduler=scheduler,
             num_samples=-1,  # until the searcher is FINISHED
             max_concurrent_trials=taken.count,
             reuse_actors=True,
@@ -152,7 +154,8 @@ def search(
     if disk.failed is not None:  # at the very last
         raise disk.failed
     data.states.clear()
-    folder.unfinished.unlink(missing_ok=True)
+    if searcher.complete:
+        folder.unfinished.unlink(missing_ok=True)
 
 
 def _trainable(data: TrialData, taken: Slots, limit: float | None, lanes: Sequence[ActorHandle]) -> Any:

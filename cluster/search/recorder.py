@@ -54,6 +54,10 @@ class Recorder:
     def update(self, order: Order, update: Update, *, process: Process) -> None:
         self._reported.setdefault(order.trial, Reported()).add(update, process)
 
+    def forget(self, order: Order) -> None:
+        """A trial was cut off, and has not ended: it stays running in the journal, and --resume runs it again."""
+        self._reported.pop(order.trial, None)
+
     def end(self, order: Order, *, died: str | None = None) -> None:
         """Record that a trial has ended; `died` says why, where its process died."""
         reported = self._reported.pop(order.trial, None) or Reported()

@@ -73,7 +73,7 @@ SCHEDULERS: dict[str, Callable[[], TrialScheduler]] = {"asha": Asha, "median": M
 
 
 class PerArchitecture(FIFOScheduler):
-    """Has a scheduler for each architecture's search trials, and stops those that run at the deadline.
+    """Has a scheduler for each architecture's search trials, and cuts off those that run at the deadline.
 
     Confirmations are never stopped, nor by a scheduler is an architecture's reference (trial 0): it is to be confirmed
     whatever it is. `ended` are the trials of a search that is resumed: the ones to come are compared with them too.
@@ -86,6 +86,7 @@ class PerArchitecture(FIFOScheduler):
         self.make, self.deadline = make, deadline
         self._by_architecture: dict[str, TrialScheduler] = {}
         self._spared: set[str] = set()  # ids of references that a scheduler would have stopped: it is not asked again
+        self.cut_off: set[str] = set()  # ids of the trials that ran at the deadline
         for entry in ended:
             if entry.stage == "search":
                 self._add_ended(entry)
@@ -119,6 +120,7 @@ class PerArchitecture(FIFOScheduler):
         if scheduler is None:
             return TrialScheduler.CONTINUE
         if self.deadline is not None and time.monotonic() > self.deadline:
+            self.cut_off.add(trial.trial_id)
             return TrialScheduler.STOP
         if trial.trial_id in self._spared:
             return TrialScheduler.CONTINUE

@@ -1,7 +1,7 @@
 """The Searcher that Ray Tune asks for the next configuration, and tells what its trials report."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ray.tune.search import Searcher
 
@@ -18,7 +18,8 @@ class TrialSearcher(Searcher):
     """Gives out `trials` search trials of each architecture in turn, and its confirmations once the last has ended.
 
     `unfinished` are the configurations of trials that were running when the search was cut off: they run again.
-    `reason` says why a trial died, by Tune's id of it.
+    `reason` says why a trial died, by Tune's id of it. `cut_off` are Tune's ids of trials that ran at
+    the deadline.
     """
 
     def __init__(
@@ -33,14 +34,21 @@ class TrialSearcher(Searcher):
         unfinished: dict[str, Config],
         deadline: float | None = None,
         reason: Callable[[str], str] = lambda trial_id: DIED,
+        cut_off: Collection[str] = (),
     ) -> None:
         super().__init__(metric="value", mode="min")
         self.studies, self.recorder, self.disk = studies, recorder, disk
         self.seed, self.unfinished, self.deadline, self.reason = seed, unfinished, deadline, reason
+        self.trials, self.cut_off = trials, cut_off
         self.confirmation = Confirmation(ledger, studies, seed=seed)
         ended = {name: {entry.number for entry in ledger.of("search", name)} for name in studies}
         self._waiting = {name: [n for n in range(trials) if n not in ended[name]] for name in studies}
         self._running: dict[str, Order] = {}  # by Tune's id of the trial
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial that was asked for has ended."""
+        return all(len(self.recorder.ledger.of("search", name)) >= self.trials for name in self.studies)
 
     # Called by Ray Tune
 
@@ -60,6 +68,9 @@ class TrialSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: TuneDict | None = None, error: bool = False) -> None:
         if trial_id not in self._running:
+            return
+        if trial_id in self.cut_off:
+            self.recorder.forget(self._running.pop(trial_id))
             return
         if result is not None:
             self.on_trial_result(trial_id, result)

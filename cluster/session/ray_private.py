@@ -62,6 +62,11 @@ TOKEN_MODE = "RAY_AUTH_MODE"
 DASHBOARD = "RAY_API_SERVER_ADDRESS"
 KUBERAY = "RAY_USAGE_STATS_KUBERAY_IN_USE"  # set by KubeRay in its pods
 
+# Where a Ray that is started has its files, the first that is set, and below it the longest path of a socket. A path of
+# more bytes than sockets may have ends in a traceback.
+TMPDIRS = ("RAY_TMPDIR", "TMPDIR")
+SOCKET = "/ray/session_2026-11-29_07-50-21_831348_1234567/sockets/plasma_store.12"
+
 # These log at INFO whatever the level of "ray" is, or before `ray.init` could set that.
 JOB_LOGGERS = (
     "ray.dashboard.modules.dashboard_sdk",

@@ -1,6 +1,7 @@
 """One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards."""
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -19,6 +20,7 @@ from reeltune.cluster.session.ray_private import (
     silence,
 )
 from reeltune.cluster.session.resources import Resources
+from reeltune.cluster.session.short_folder import short_folder
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError
@@ -27,30 +29,41 @@ LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start wit
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
+def to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 @contextmanager
 def session(
     address: str | None,
     *,
     data_bytes: int = 0,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = to_stderr,
     how_to_go_on: str = "--resume goes on from it",
 ) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    `say` is told what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on` ends the
-    last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when Ray stops
-    answering.
+    `say` is told where Ray's files are if not where they usually are, and what happens to a cluster: nodes that come
+    and go, and CPUs that others hold. `how_to_go_on` ends the last line of a command that a lost cluster keeps from
+    ending in order. Raises ClusterLost in the body when Ray stops answering.
     """
     address = None if address == "local" else address
     set_environment()
     silence()
-    with loopback() if address is None else nullcontext():
+    with _own(say) if address is None else nullcontext():
         _start(data_bytes) if address is None else join(address)
         try:
             with lifeline(how_to_go_on), nullcontext() if address is None else news(say):
                 yield found(joined=address is not None)
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own(say: Callable[[str], None]) -> Iterator[None]:
+    """What a Ray of our own is started within."""
+    with loopback(), short_folder(say):
+        yield
 
 
 def _start(data_bytes: int) -> None:

@@ -1,5 +1,6 @@
 """The command line as a person meets it, its output and exit code: in a process of its own once for each verb."""
 
+import fcntl
 import inspect
 import json
 import os
@@ -214,6 +215,44 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+ONE = """[pmf]
+only = true
+batch_size = 64
+[pmf.epochs]
+low = 3
+high = 4
+"""
+
+
+def test_a_dry_run_heeds_the_limit_of_time_and_counts_one_as_one(tmp_path):
+    (tmp_path / "one.toml").write_text(ONE)
+    words = ["tune", "pmf", "--data", "synthetic:ratings=2000", "--space", "one.toml", "--dry-run"]
+    whole, short = (inside.reeltune(*words, *limit).stdout.splitlines() for limit in ((), ("--time", "0.1")))
+    assert "29 fits in the search over 1 hyperparameter, then 3 refits" in whole[1]
+    assert "short" not in whole[2]
+    assert " to the verdict, with --time cutting the search short, if nothing else runs" in short[2]
+
+
+def test_a_dry_run_refuses_what_the_run_would(tmp_path):
+    words = ["tune", "bias", "--data", "synthetic:ratings=600", "--dry-run"]
+    (tmp_path / "file").write_text("")
+    held = tmp_path / "runs" / "held"
+    held.mkdir(parents=True)
+    refused = {
+        ("--gpus-per-trial", "0.5"): "--gpus-per-trial 0.5: the cluster has no GPU",
+        ("--storage", "file", "--name", "x"): "file/x cannot be written",
+        ("--name", "held"): "another process is working on this run",
+    }
+    with (held / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for more, reason in refused.items():
+            done = inside.reeltune(*words, *more)
+            assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+    assert inside.reeltune(*words, "--name", "held").returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "runs", "cache"}
+    assert [path.name for path in (tmp_path / "runs").rglob("*")] == ["held", ".lock"]
+
+
 def test_lr_find_suggests_a_rate_and_draws_it(tmp_path):
     done = json.loads(reeltune("lr-find", "pmf", "--data", "synthetic:ratings=20000", "--json").stdout)
     assert 1e-4 < done["valley"] < 1
@@ -267,13 +306,29 @@ def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, ray_sta
     assert inside.reeltune(*words).returncode == 2, "the name is taken"
 
 
-def test_a_search_in_which_nothing_finished_ends_with_code_3_and_leaves_the_test_rows_sealed(tmp_path, ray_stays):
-    done = inside.reeltune("tune", "pmf", "--smoke-test", "--time", "0.01s", "--name", "short", "--json")
+def test_a_search_cut_short_says_so_leaves_the_test_rows_sealed_and_goes_on_with_resume(tmp_path, ray_stays):
+    words = ["tune", "pmf", "--smoke-test", "--name", "short"]
+    done = inside.reeltune(*words, "--time", "0.01s")
     assert done.returncode == 3
-    result = json.loads(done.stdout)
-    assert (result["winner"], result["architectures"]["pmf"]["verdict"]) == (None, None)
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "No architecture finished: there is no winner.",
+        "pmf: no verdict: no fit of it came to its end",
+    ]
+    assert lines[2] == (
+        "--time was over after 0 of 2 trials; the rest of them: "
+        "reeltune tune pmf --smoke-test --name short --time 0.01s --resume"
+    )
+    listed = lines[3].rpartition(": ")[2].split(", ")
+    assert all((tmp_path / "runs" / "short" / name).exists() for name in listed)
     assert "pmf: no verdict" in (tmp_path / "runs" / "short" / "report.md").read_text()
     assert not (tmp_path / "cache" / "looks.jsonl").exists()
+    again = inside.reeltune(*words, "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    result = json.loads(again.stdout)
+    assert (sum(result["trials"].values()), result["trials_asked"]) == (2, 2)
+    assert result["architectures"]["pmf"]["verdict"] is not None
+    assert inside.reeltune(*words, "--resume").returncode == 2, "now it is finished"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -1,12 +1,14 @@
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from reeltune.cluster.commands.compare import compare, comparison_table
+from reeltune.cluster.cli.output import print_fitting
+from reeltune.cluster.commands.compare import compare, comparison_table, narrow_tables
 from reeltune.trainables.errors import InputError
-from tests.reported import NAMES, details, result, write_run
+from tests.reported import NAMES, details, found, result, write_run
 
 
 def verdict(**changes):
@@ -24,6 +26,20 @@ def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
     assert "[red]two" in text
     assert text.count("classifier *") == 2
     assert text.count("baseline (pmf)") == 2
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_no_figure_is_cut_however_narrow_the_terminal(monkeypatch, width):
+    names = {"svdpp_classifier": found(verdict="is the baseline"), "ensemble": found()}
+    content = verdict(architectures=names, winner="ensemble")
+    compared = compare([write_run(Path(name), verdict=content) for name in ("one", "a-name-that-is-long")])
+    console = Console(width=width, force_terminal=True, file=io.StringIO())
+    monkeypatch.setattr("reeltune.cluster.cli.output._console", lambda: console)
+    print_fitting(comparison_table(compared), narrow=narrow_tables(compared))
+    text = console.file.getvalue()
+    assert text.count("svdpp_classifier") == text.count("+0.0200 to +0.0400") == 2
+    assert "…" not in text.replace("abcdef012345…", "")
+    assert "a-name-that-is-long" in text
 
 
 def test_a_gain_without_an_interval_says_so(tmp_path):

@@ -1,6 +1,12 @@
+import io
 from dataclasses import replace
 
+import pytest
+from rich.console import Console
+
 from reeltune.cluster.commands.progress import SearchTable, Watch
+from reeltune.cluster.commands.time_left import RefitsLeft
+from reeltune.cluster.tracking.tracker import FitEnd, TrackedFit
 from tests.cluster.runs.test_folder import ENTRY
 
 
@@ -30,6 +36,47 @@ def test_an_architectures_row_counts_what_became_of_its_trials():
         table.add(replace(ENTRY, state=state, stage=stage))
     cells = [next(iter(column.cells)) for column in table.table().columns]
     assert cells == ["pmf", "1", "1", "1", "9", "0.8000", "1"]
+
+
+@pytest.mark.parametrize("width", [70, 80])
+def test_the_table_keeps_whole_names_in_a_narrow_terminal(width):
+    console = Console(width=width, file=io.StringIO())
+    console.print(SearchTable(["svdpp_classifier"], trials=20, decoder="argmax", slots=2).table())
+    assert "svdpp_classifier" in console.file.getvalue()
+    assert "…" not in console.file.getvalue()
+
+
+def test_a_search_that_is_cut_off_leaves_its_last_state():
+    watch = Watch()
+    watch.console = Console(force_terminal=True, width=80, file=io.StringIO())
+
+    def cut_off():
+        with watch:
+            watch.search(["svdpp_classifier"], trials=20, decoder="argmax", slots=2)
+            watch.ended(replace(ENTRY, architecture="svdpp_classifier", value=0.8123))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    _, left = watch.console.file.getvalue().rsplit("\x1b[2K", 1)
+    assert "0.8123" in left, "what comes after the live table is erased"
+
+
+def refit(name):
+    return TrackedFit(name=f"refits/{name}", architecture="pmf", stage="refit", config={})
+
+
+def test_refits_are_counted(capsys):
+    watch = Watch()
+    counted = watch.refitting(RefitsLeft({"refits/pmf-seed-1": 2.0, "refits/pmf-seed-2": 2.0}, lanes=1))
+    assert counted.count() == "refit 1 of 2, about 20 s left"
+    counted.began(refit("pmf-seed-1"))
+    counted.ended("refits/pmf-seed-1", FitEnd(state="done", epochs=3))
+    assert capsys.readouterr().err == "[refit 1/2] pmf-seed-1 done; about 10 s left\n"
+    assert counted.count().startswith("refit 2 of 2")
+    counted.began(refit("pmf-seed-2"))
+    counted.ended("refits/pmf-seed-2", FitEnd(state="failed", epochs=0))
+    assert counted.count().startswith("refit 2 of 2"), "there is no third"
 
 
 def test_without_a_terminal_there_are_plain_lines_on_standard_error(capsys):

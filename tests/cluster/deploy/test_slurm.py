@@ -89,5 +89,5 @@ def test_a_search_on_two_nodes_ends_before_the_time_limit_is_queued_again_and_go
     with log.open("w") as file:
         assert sbatch(job, tmp_path, file).wait(timeout=240) == 0, log.read_text()
     assert ledger.read_text().startswith(ended)
-    assert "winner by validation error" in log.read_text()
+    assert "all of it is in" in log.read_text()
     assert left_of(job) == []

@@ -103,14 +103,35 @@ def test_no_winner_is_said_in_words():
     assert headline(result(architectures={}, winner=None), "argmax") == [
         "No architecture finished: there is no winner."
     ]
+    lost = result(architectures={"pmf": found(test=None)}, winner=None)
+    assert headline(lost, "argmax")[1] == "pmf: no verdict: no fit of it came to its end"
+
+
+def test_the_winner_is_said_in_the_first_line_and_nothing_that_the_table_says_is_said_again():
+    lines = headline(result(), "argmax")
+    assert lines[0].startswith("classifier wins and beats the baseline: argmax-MSE 0.8000 against 0.8290")
+    assert [line.split(":")[0] for line in lines[1:]] == ["over simple"]
+
+
+@pytest.mark.parametrize(("ci95", "side"), [((0.001, 0.02), "above"), ((-0.02, -0.001), "below"), ((-1.0, 1.0), None)])
+def test_an_interval_on_one_side_of_0_is_undecided_for_a_reason(ci95, side):
+    why = "about 90 users would be needed to see it"
+    close = found(verdict="undecided", ci95=ci95, p_holm=0.0712, missing=why)
+    reason = (
+        f"x is undecided although its interval is {side} 0: p is 0.0712 after Holm's adjustment for 2 architectures"
+    )
+    said = headline(result(architectures={"x": close, "classifier": found()}), "argmax")
+    assert (f"{reason}; {why}" in said) == (side is not None)
 
 
 def test_what_uses_time_says_so_in_every_line_and_what_that_means():
     timed = {"svdpp": found(config={"time": "residual"}), "pmf": found(config={"factors": 3})}
     changed = result(architectures=timed, winner="svdpp")
-    assert headline(changed, "argmax")[0].startswith("svdpp WITH TIME beats the baseline")
-    assert headline(changed, "argmax")[1].startswith("pmf beats the baseline")
-    assert "ratings that the same user gave later" in headline(changed, "argmax")[2]
+    assert headline(changed, "argmax")[0].startswith("svdpp WITH TIME wins and beats the baseline")
+    assert "ratings that the same user gave later" in headline(changed, "argmax")[1]
+    without = headline(changed.model_copy(update={"winner": None}), "argmax")
+    assert without[1].startswith("svdpp WITH TIME beats the baseline")
+    assert without[2].startswith("pmf beats the baseline")
     assert answer(changed, "argmax").startswith("svdpp WITH TIME wins")
     assert [row[0] for row in rows(changed, "argmax")][2:] == ["svdpp (tuned) WITH TIME", "pmf (tuned)"]
 
@@ -136,7 +157,7 @@ def test_without_time_nothing_is_said_of_it():
 def test_the_baselines_own_configuration_is_the_baseline_and_not_undecided():
     same = found(verdict="is the baseline", gain=0.0, ci95=(0.0, 0.0), p=None, p_holm=None)
     changed = result(architectures={"pmf": same, "svdpp": found()}, winner="svdpp")
-    assert headline(changed, "argmax")[0].startswith(
+    assert verdict_line("pmf", same, changed, "argmax").startswith(
         "pmf is the baseline: argmax-MSE 0.8000, of the same configuration and seeds; over damped means"
     )
     assert also(changed, "argmax") == ["The baseline itself: pmf"]

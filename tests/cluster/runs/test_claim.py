@@ -1,20 +1,24 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import find_run, folder_of
+from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.record import AskedToTune, SizeRecord
 from reeltune.trainables.errors import InputError
+from tests.cluster.runs.test_folder import ENTRY
 
 ASKED = AskedToTune(data="a.csv", seed=1, trials=5, architectures=["pmf"])
 
 
-def finish(name="run", asked=ASKED, **options):
+def finish(name="run", asked=ASKED, ended=5, **options):
     with claim(folder_of(name), asked, resume=False, growing="trials", **options):
-        pass
+        for number in range(ended):
+            Ledger(folder_of(name).ledger).append(replace(ENTRY, trial=f"pmf-{number:03}", number=number))
 
 
 def interrupt(name="run"):
@@ -86,6 +90,11 @@ def test_a_finished_search_takes_more_trials_and_not_fewer():
     with pytest.raises(InputError, match="can grow, not shrink to 4"):
         resume(ASKED.model_copy(update={"trials": 4}))
     resume(ASKED.model_copy(update={"trials": 6}))
+
+
+def test_a_search_that_ended_with_fewer_trials_than_were_asked_for_goes_on_as_it_is():
+    finish(ended=4)
+    resume(ASKED)
 
 
 def test_a_command_that_could_not_begin_leaves_its_name_free():

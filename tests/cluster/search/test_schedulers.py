@@ -86,6 +86,7 @@ def test_the_deadline_stops_the_reference_too():
     scheduler, reference = new("asha", deadline=0.0), trial_of("reference", number=0)
     scheduler.on_trial_add(None, reference)
     assert scheduler.on_trial_result(None, reference, tune_result(Update(progress=0.1, value=1.0))) == "STOP"
+    assert scheduler.cut_off == {"reference"}
 
 
 def test_a_trial_that_goes_on_after_the_rung_is_compared_by_its_value_at_the_rung():

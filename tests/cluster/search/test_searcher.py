@@ -178,6 +178,20 @@ def test_a_deadline_ends_the_search_and_not_the_trying_again(make, monkeypatch):
     assert searcher.suggest("b")["stage"] == "confirm"
 
 
+def test_a_trial_that_the_deadline_cut_off_has_not_ended_and_a_resume_runs_it_again(make):
+    searcher = make(trials=2, names=["pmf"])
+    order = searcher.suggest("a")
+    searcher.cut_off = {"a"}
+    end(searcher, "a", 1.0)
+    assert searcher.recorder.ledger.entries == []
+    assert not searcher.complete
+    again = make(trials=2, names=["pmf"])
+    assert again.suggest("b") == order
+    end(again, "b", 1.0)
+    drain(again)
+    assert again.complete
+
+
 def test_a_resumed_search_suggests_what_an_undisturbed_one_would_have(make, tmp_path):
     undisturbed = drain(make(trials=6))
     for file in tmp_path.glob("*"):

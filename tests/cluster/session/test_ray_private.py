@@ -395,3 +395,13 @@ def test_the_callbacks_that_we_leave_out_start_a_process_each():
     alive = source("train/v2/_internal/state/util.py")
     assert "actor_state = get_actor(actor_id, timeout=timeout)" in alive, "of the dashboard"
     assert "from ray.util.state import get_actor" in alive
+
+
+def test_a_ray_that_is_started_has_its_sockets_below_the_first_of_these_folders(monkeypatch):
+    from ray._common.utils import get_default_ray_temp_dir
+
+    for name, folder in {"TMPDIR": "/later", "RAY_TMPDIR": "/first"}.items():
+        monkeypatch.setenv(name, folder)
+        assert name in ray_private.TMPDIRS
+        assert get_default_ray_temp_dir() == f"{folder}/ray"
+    assert ray_private.SOCKET.startswith("/ray/session_")

@@ -1,0 +1,78 @@
+"""What fits of a search cost on this machine: a few steps of each architecture's reference and of some others."""
+
+import random
+import time
+from dataclasses import dataclass
+
+from reeltune.search_spaces import Space, Value
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.loop import evaluate
+from reeltune.trainables.fitting.threads import one_thread
+
+DRAWN = 3  # configurations that stand for all that a search draws
+SECONDS = 0.04  # of steps that are timed of each
+STEPS = 40  # at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Seconds of one core for a whole fit on the training rows, with its validations."""
+
+    reference: float
+    drawn: float  # mean over configurations that are spread over the space
+
+
+def costs(prepared: Prepared, spaces: dict[str, Space]) -> dict[str, Cost]:
+    """What fits of each architecture cost, in one thread, as trials have them."""
+    with one_thread():
+        return {name: _cost(name, space, prepared) for name, space in spaces.items()}
+
+
+def _cost(name: str, space: Space, prepared: Prepared) -> Cost:
+    architecture = ARCHITECTURES[name]
+    reference = architecture.reference(prepared.shape)
+    drawn = [architecture.Config.model_validate({**reference.model_dump(), **point}) for point in spread(space)]
+    first, *others = [_timed(name, config, prepared) for config in (reference, *drawn)]
+    validation = _validation_seconds(first[0], prepared)
+    seconds = [spent + validation * (fit.epochs + 1) for fit, spent in (first, *others)]
+    return Cost(reference=seconds[0], drawn=sum(seconds[1:]) / len(drawn))
+
+
+def spread(space: Space, count: int = DRAWN) -> list[dict[str, Value]]:
+    """Configurations that are spread over a space: a Latin hypercube, the same at each call."""
+    draw, points = random.Random(0), [dict(space.fixed) for _ in range(count)]
+    for name, parameter in space.parameters.items():
+        places = draw.sample(range(count), count)
+        for point, place in zip(points, places, strict=True):
+            point[name] = parameter.at((place + 0.5) / count)
+    return [{**space.fixed, **{name: point[name] for name in space.active(point)}} for point in points]
+
+
+def _timed(name: str, config: FitConfig, prepared: Prepared) -> tuple[Fit, float]:
+    """A fit that has begun, and the seconds of all its steps.
+
+    By the clock of this thread, which does not run while other programs have the CPU. They slow a step down even so,
+    by the caches that they share: so the fastest step counts.
+    """
+    start = time.thread_time()
+    fit = Fit(ARCHITECTURES[name], config, prepared.shape, prepared.split.train, seed=0)
+    begun = time.thread_time() - start
+    if fit.optimizer is None:  # it is solved by then
+        return fit, begun
+    fit.advance()  # not timed: in the first step torch loads modules
+    each: list[float] = []
+    while len(each) < min(STEPS, fit.steps - 2) and sum(each) < SECONDS:
+        start = time.thread_time()
+        fit.advance()
+        each.append(time.thread_time() - start)
+    return fit, begun + min(each, default=0.0) * fit.steps
+
+
+def _validation_seconds(fit: Fit, prepared: Prepared) -> float:
+    rows = on_device(prepared.split.validation, fit.device)
+    start = time.thread_time()
+    evaluate(fit, rows, decoder="argmax")
+    return time.thread_time() - start

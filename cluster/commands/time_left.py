@@ -1,0 +1,175 @@
+"""How long a search still takes: by architecture and phase, from the seconds of the fits that have ended."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
+
+from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.search.choice import FINALISTS, SEEDS, finalists
+
+log = logging.getLogger(__name__)
+
+START = 10.0  # seconds until the workers of the refits are up, before it is known how long those of the trials took
+END = 8.0  # seconds from the last refit to the reports
+BUSY = 0.95  # the share of a slot's time in which it fits, before that is measured
+UNSURE = 20.0  # seconds of measuring after which the measured share counts as much as BUSY
+FIRST = (
+    0.5  # an architecture's mean fit by its first one, in whose process torch loads modules, before others are known
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a search is to do."""
+
+    architectures: tuple[str, ...]
+    trials: int  # of each architecture
+    slots: int  # fits of the search at once
+    lanes: int  # refits at once
+    baseline: str | None  # the architecture whose reference is refitted too
+    more_rows: float = 1.0  # rows of a refit for each row of a trial
+    deadline: float | None = None  # of the search trials, by the clock
+
+
+class TimeLeft:
+    """The estimate of one search, from its ledger. `clock` gives seconds; at `began` Ray was about to be started."""
+
+    def __init__(
+        self, work: Work, ledger: Ledger, *, began: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.work, self.ledger, self.began, self.clock = work, ledger, began, clock
+        self.start = START
+        self.earlier = len(ledger.entries)  # of earlier sessions
+        self._first = self._at = clock()  # when the first trial ended, and the last one
+        self._left: float | None = None
+        self._least = 0.0
+
+    def trial_ended(self) -> None:
+        """To be called when an entry has been added to the ledger."""
+        now = self._at = self.clock()
+        if len(self.ledger.entries) == self.earlier + 1:
+            self._first = now
+            if self.began is not None:
+                self.start = max(0.0, now - self.began - self.ledger.entries[-1].seconds)
+        if not self._all_known(now):
+            return
+        rate, search, again = self._rate(now), self._search_work(), self._confirmation_work()
+        running = min(0.5 * self.work.slots * self._mean_fit(), search + again)
+        searching = search / rate
+        if self.work.deadline is not None:
+            searching = min(searching, max(0.0, self.work.deadline - now))
+        self._left = max(0.0, searching + (again - running) / rate) + self._after()
+        self._least = max(0.0, self._left - running / rate)
+        log.info("time left: %.1f s", self._left)
+
+    def _all_known(self, now: float) -> bool:
+        """Whether a trial of each architecture has ended, or none begins any more."""
+        over = self.work.deadline is not None and now > self.work.deadline
+        return over or all(self.ledger.of("search", name) for name in self.work.architectures)
+
+    def seconds(self) -> float | None:
+        """Seconds until the verdict; None before they can be told. Fits that run are not counted below nothing."""
+        return None if self._left is None else max(self._least, self._left - (self.clock() - self._at))
+
+    def of_refit(self, architecture: str) -> float:
+        """Seconds of a refit of this architecture."""
+        return self._again(architecture) * self.work.more_rows
+
+    def _after(self) -> float:
+        """Seconds of the refits and of the end."""
+        names = [*self.work.architectures, *([self.work.baseline] if self.work.baseline else [])]
+        return self.start + SEEDS * sum(map(self.of_refit, names)) / self.work.lanes + END
+
+    def _rate(self, now: float) -> float:
+        """Seconds of fits in a second: by what has ended since the first end in this session."""
+        work = sum(entry.seconds for entry in self.ledger.entries[self.earlier + 1 :])
+        return (work + UNSURE * BUSY * self.work.slots) / (now - self._first + UNSURE)
+
+    def _search_work(self) -> float:
+        """Seconds of the search trials that have not ended."""
+        return sum(self._mean(name) * self._waiting(name) for name in self.work.architectures)
+
+    def _waiting(self, name: str) -> int:
+        return max(0, self.work.trials - len(self.ledger.of("search", name)))
+
+    def _confirmation_work(self) -> float:
+        """Seconds of the confirmations that have not ended."""
+        return sum(
+            self._again(name) * max(0, self._confirmations(name) - len(self.ledger.of("confirm", name)))
+            for name in self.work.architectures
+        )
+
+    def _confirmations(self, name: str) -> int:
+        known = min(FINALISTS, self.work.trials) if self._waiting(name) else len(finalists(self.ledger, name))
+        return known * SEEDS
+
+    def _mean_fit(self) -> float:
+        return fmean(entry.seconds for entry in self.ledger.entries)
+
+    def _mean(self, name: str) -> float:
+        """Seconds of a search trial. The first one loads modules, and its configuration is no draw from the space."""
+        first, others = self._split(name)
+        known = [*(seconds * self._first_share() for seconds in first), *others]
+        return fmean(known) if known else self._mean_fit()
+
+    def _split(self, name: str) -> tuple[list[float], list[float]]:
+        """The seconds of the first search trial, if it has ended, and of the others."""
+        found = self.ledger.of("search", name)
+        return [e.seconds for e in found if e.number == 0], [e.seconds for e in found if e.number > 0]
+
+    def _first_share(self) -> float:
+        """The mean of other trials as a share of the first ones, over the architectures that have both."""
+        means, firsts = [FIRST], [1.0]
+        for first, others in map(self._split, self.work.architectures):
+            if first and others:
+                means.append(fmean(others))
+                firsts.append(first[0])
+        return sum(means) / sum(firsts)
+
+    def _again(self, name: str) -> float:
+        """Seconds of a whole fit of one of the best configurations."""
+        confirmed = [entry.seconds for entry in self.ledger.of("confirm", name) if entry.state == "done"]
+        known = confirmed or [entry.seconds for entry in finalists(self.ledger, name) if entry.number > 0]
+        return fmean(known) if known else self._mean(name)
+
+
+class RefitsLeft:
+    """The same from the first refit on: which refit this is, and the seconds that are left."""
+
+    def __init__(
+        self,
+        expected: dict[str, float],
+        *,
+        lanes: int,
+        start: float = START,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`expected` has the seconds of each refit, by name; `start` is how long their workers take to start."""
+        self.expected, self.lanes, self.start, self.clock = dict(expected), lanes, start, clock
+        self.total = len(expected)
+        self._began: dict[str, float] = {}
+        self._took: list[tuple[float, float]] = []  # expected and true seconds of those that ended
+        self._at = clock()
+
+    @property
+    def done(self) -> int:
+        return len(self._took)
+
+    def began(self, name: str) -> None:
+        self.start = 0.0
+        self._began[name] = self._at = self.clock()
+
+    def ended(self, name: str) -> None:
+        self._at = self.clock()
+        self._took.append((self.expected.pop(name, 0.0), self._at - self._began.pop(name, self._at)))
+        log.info("time left: %.1f s", self._seconds())
+
+    def seconds(self) -> float:
+        return max(END, self._seconds() - (self.clock() - self._at))
+
+    def _seconds(self) -> float:
+        wanted, took = (sum(each) for each in zip((1.0, 1.0), *self._took, strict=True))
+        running = 0.5 * sum(self.expected.get(name, 0.0) for name in self._began)
+        return (sum(self.expected.values()) - running) * took / wanted / self.lanes + self.start + END

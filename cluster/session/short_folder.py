@@ -1,0 +1,56 @@
+"""A short temporary folder for Ray where the usual one's path is too long for its sockets."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reeltune.cluster.session.ray_private import SOCKET, TMPDIRS
+from reeltune.trainables.errors import InputError
+
+USUAL = "/tmp"
+LONGEST = (104 if sys.platform == "darwin" else 108) - 1  # bytes of a socket's path
+PLACES = (USUAL, "/var/tmp", "/dev/shm")
+
+
+@contextmanager
+def short_folder(say: Callable[[str], None]) -> Iterator[None]:
+    """Have a Ray that is started within put its sockets into a folder with a short path, removed at the end.
+
+    Only where the usual one is too long, as job folders of Slurm are. Raises InputError if there is no shorter one.
+    """
+    name = next((name for name in TMPDIRS if os.environ.get(name)), TMPDIRS[0])
+    usual = os.environ.get(name) or USUAL
+    if fits(usual):
+        yield
+        return
+    folder = _made()
+    say(
+        f"{name} is too long for Ray's sockets ({len(os.fsencode(usual + SOCKET))} bytes, of {LONGEST} at most): "
+        f"Ray's files are in {folder} until the end"
+    )
+    before = os.environ.get(TMPDIRS[0])
+    os.environ[TMPDIRS[0]] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop(TMPDIRS[0])
+        if before is not None:
+            os.environ[TMPDIRS[0]] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def fits(folder: str) -> bool:
+    return len(os.fsencode(folder + SOCKET)) <= LONGEST
+
+
+def _made() -> str:
+    for place in PLACES:
+        if Path(place).is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return tempfile.mkdtemp(prefix="reeltune-", dir=place)
+    raise InputError(
+        f"{TMPDIRS[0]}: Ray needs a folder with a short path, and none of {', '.join(PLACES)} can be written"
+    )

@@ -1,0 +1,135 @@
+import heapq
+import random
+from dataclasses import replace
+
+import pytest
+
+from reeltune.cluster.commands.durations import spell, words
+from reeltune.cluster.commands.time_left import END, RefitsLeft, TimeLeft, Work
+from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.search.choice import FINALISTS, SEEDS
+from tests.cluster.runs.test_folder import ENTRY
+
+COSTS = {"bias": 0.01, "pmf": 1.2, "embedding_nn": 2.4, "classifier": 2.7, "svdpp": 0.9}  # seconds of a usual fit
+FIRST = 4.0  # times as long as a usual fit: modules are loaded
+START, TRIALS, SLOTS = 12.0, 20, 2
+
+
+class World:
+    """A search whose fits take made-up times: its clock, its ledger, and the estimates as they come."""
+
+    def __init__(self, path, seed, deadline=None):
+        self.draw, self.now, self.estimates = random.Random(seed), 0.0, []
+        self.ledger = Ledger(path)
+        work = Work(
+            architectures=tuple(COSTS), trials=TRIALS, slots=SLOTS, lanes=1, baseline="pmf", more_rows=1.1,
+            deadline=deadline,
+        )  # fmt: skip
+        self.left = TimeLeft(work, self.ledger, began=0.0, clock=lambda: self.now)
+        self.deadline = deadline
+
+    def orders(self):
+        for number in range(TRIALS):
+            for name in COSTS:
+                if self.deadline is None or self.now < self.deadline:
+                    yield name, number, "search"
+        for name in COSTS:
+            for number in range(FINALISTS * SEEDS):
+                yield name, number, "confirm"
+
+    def seconds(self, name, number, stage):
+        usual = COSTS[name] * self.draw.uniform(0.5, 1.5)
+        if stage == "search":
+            return usual * (FIRST if number == 0 else 2 / 3 if number > 4 and number % 2 else 1)
+        return usual
+
+    def search(self):
+        """Fits in as many slots, each of which takes the next order when it is free."""
+        free, orders = [START] * SLOTS, self.orders()
+        ends = []
+        while ends or free:
+            if free and (order := next(orders, None)) is not None:
+                self.now = max(self.now, free.pop())
+                took = self.seconds(*order)
+                heapq.heappush(ends, (self.now + took + 0.03, took, order))
+                continue
+            if not ends:
+                return
+            self.now, took, (name, number, stage) = heapq.heappop(ends)
+            trial = f"{name}-{number:03}{'-again' if stage == 'confirm' else ''}"
+            self.ledger.append(
+                replace(
+                    ENTRY, trial=trial, architecture=name, number=number, stage=stage, seconds=took,
+                    value=self.draw.random(), config={"number": number},
+                )
+            )  # fmt: skip
+            self.left.trial_ended()
+            self.estimates.append((self.now, self.left.seconds()))
+            free = [self.now]
+
+    def refit(self):
+        expected = {f"{name} {seed}": self.left.of_refit(name) for name in [*COSTS, "pmf"] for seed in range(SEEDS)}
+        left = RefitsLeft(expected, lanes=1, start=self.left.start, clock=lambda: self.now)
+        self.now += START
+        for name in expected:
+            left.began(name)
+            self.now += COSTS[name.split()[0]] * self.draw.uniform(0.9, 1.3)
+            left.ended(name)
+            self.estimates.append((self.now, left.seconds()))
+        self.now += END
+
+
+def errors(world):
+    """Each estimate over the truth, from a quarter of the run on."""
+    return [left / (world.now - at) - 1 for at, left in world.estimates if at >= 0.25 * world.now]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_from_a_quarter_of_the_run_on_the_estimate_is_within_30_percent(tmp_path, seed):
+    world = World(tmp_path / "trials.jsonl", seed)
+    world.search()
+    world.refit()
+    found = errors(world)
+    assert len(found) > 60
+    assert max(map(abs, found)) < 0.3
+
+
+def test_a_limit_of_the_search_is_heeded(tmp_path):
+    world = World(tmp_path / "trials.jsonl", 1, deadline=60.0)
+    world.search()
+    world.refit()
+    assert max(map(abs, errors(world))) < 0.3
+
+
+def test_nothing_is_said_before_a_trial_of_each_architecture_has_ended(tmp_path):
+    world = World(tmp_path / "trials.jsonl", 1)
+    assert world.left.seconds() is None
+    for name in COSTS:
+        assert words(world.left.seconds()) == ""
+        world.ledger.append(replace(ENTRY, trial=f"{name}-000", architecture=name))
+        world.left.trial_ended()
+    assert world.left.seconds() > START
+
+
+def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted_below_what_comes_after_it(tmp_path):
+    world = World(tmp_path / "trials.jsonl", 1)
+    world.search()
+    left = world.left.seconds()
+    world.ledger.append(replace(ENTRY, trial="late", architecture="pmf", number=99))
+    world.left.trial_ended()
+    world.now += 0.01
+    assert world.left.seconds() <= left
+    world.now += 10_000.0
+    assert world.left.seconds() >= START + END
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "10 s"), (44.0, "40 s"), (54.0, "50 s"), (80.0, "1 min"), (1704.0, "28 min"), (5400.0, "1 h 30 min")],
+)
+def test_the_time_left_is_as_exact_as_anybody_needs_it(seconds, said):
+    assert words(seconds) == f"about {said} left"
+
+
+def test_the_time_so_far_is_to_the_second_below_a_minute():
+    assert [spell(seconds) for seconds in (0.4, 21.0, 200.0)] == ["0 s", "21 s", "3 min"]
