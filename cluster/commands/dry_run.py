@@ -12,9 +12,10 @@ from reeltune.cluster.session.machine import usable_cpus, usable_memory
 from reeltune.cluster.session.resources import RAY_BYTES, Node, Resources, check
 from reeltune.cluster.session.slots import slots
 from reeltune.search_spaces import Space
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.model import Architecture
 
 PROBE_STEPS = 60
 START_SECONDS = 25  # to start Ray, the trial actors and the worker group of the refits
@@ -57,7 +58,7 @@ def dry_run(options: TuneOptions) -> DryRun:
     taken = slots(
         resources, concurrent=options.concurrent, data_bytes=plan.prepared.bytes, workers=options.workers_per_trial
     )
-    lines = fits_of(plan.prepared, plan.spaces, trials=options.trials)
+    lines = fits_of(plan.prepared, plan.spaces, plan.registry, trials=options.trials)
     return DryRun(
         lines=lines,
         slots=taken.count,
@@ -67,7 +68,7 @@ def dry_run(options: TuneOptions) -> DryRun:
     )
 
 
-def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> list[Line]:
+def fits_of(prepared: Prepared, spaces: dict[str, Space], registry: Registry, *, trials: int) -> list[Line]:
     """A line for each architecture; the seconds of its reference fit are extrapolated from a few steps."""
     return [
         Line(
@@ -75,14 +76,13 @@ def fits_of(prepared: Prepared, spaces: dict[str, Space], *, trials: int) -> lis
             parameters=len(space.parameters),
             fits=trials + min(FINALISTS, trials) * SEEDS,
             refits=SEEDS,
-            reference_seconds=_probe(name, prepared),
+            reference_seconds=_probe(registry[name], prepared),
         )
         for name, space in spaces.items()
     ]
 
 
-def _probe(name: str, prepared: Prepared) -> float:
-    architecture = ARCHITECTURES[name]
+def _probe(architecture: Architecture, prepared: Prepared) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a trial has one thread
     fit = Fit(architecture, architecture.reference(prepared.shape), prepared.shape, prepared.split.train, seed=0)

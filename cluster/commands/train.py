@@ -4,7 +4,7 @@ from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
-from reeltune.cluster.commands.train_options import TrainOptions, configured
+from reeltune.cluster.commands.train_options import TrainOptions, configured, resolved
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
@@ -13,11 +13,13 @@ from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
+from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import check
 from reeltune.cluster.session.session import session
 from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
@@ -41,26 +43,36 @@ class Trained(Stored):
 
 def train(options: TrainOptions, watch: Watch) -> Trained:
     """Fit, score and write the bundle. Raises InputError at wrong options or data, FitFailed if the fit fails."""
+    options, registry = resolved(options)
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
     prepared = prepare(options.data)
-    config = configured(options, prepared.shape)
+    config = configured(options, prepared.shape, registry)
     check_times([config], prepared)
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
         architecture=options.architecture,
+        sources=registry.hashes(registry.sources),
         config=config.model_dump(mode="json"),
         seed=options.seed,
         decoder=options.decoder,
     )
     with claim(folder, asked, resume=options.resume, say=watch.say):
-        fitted = _fit(options, prepared, config, folder, watch)
-        return _scored(options, prepared, config, fitted, folder, watch)
+        keep_sources(registry, folder)
+        fitted = _fit(options, prepared, config, registry, folder, watch)
+        return _scored(options, prepared, config, registry, fitted, folder, watch)
 
 
-def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
+def _fit(
+    options: TrainOptions,
+    prepared: Prepared,
+    config: FitConfig,
+    registry: Registry,
+    folder: RunFolder,
+    watch: Watch,
+) -> Fitted:
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
@@ -78,6 +90,7 @@ def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: R
             bfloat16=options.bfloat16,
             each_epoch=True,
             trackers=[TensorBoard(folder.tensorboard)],
+            registry=registry,
         )
     watch.tick("")
     result = came[options.architecture]
@@ -99,6 +112,7 @@ def _scored(
     options: TrainOptions,
     prepared: Prepared,
     config: FitConfig,
+    registry: Registry,
     fitted: Fitted,
     folder: RunFolder,
     watch: Watch,
@@ -115,6 +129,7 @@ def _scored(
             prepared.shape,
             decoder=options.decoder,
             temperature=fitted.temperature,
+            registry=registry,
         )
         test, table = scored.metrics.by_name(), by_value(scored, rows, prepared.shape)
     path = folder.model(options.architecture)
@@ -127,9 +142,10 @@ def _scored(
         seed=options.seed,
         data=options.data.data,
         metrics={"validation": fitted.metrics, "test": test},
+        sources=registry.sources,
     )
     users, items = prepared.ratings.users, prepared.ratings.items
-    save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
+    save(path, description, fitted.weights, users, items, fitted=prepared.split.train, sources=registry.sources)
     return Trained(
         architecture=options.architecture,
         config=config.model_dump(mode="json"),

@@ -22,6 +22,7 @@ from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage
+from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.lane_trial import trial_lanes
@@ -34,7 +35,6 @@ from reeltune.cluster.session.slots import Slots, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.cluster.tracking.tracker import Tracker
-from reeltune.trainables.architectures.table import ARCHITECTURES
 
 
 def tune(options: TuneOptions, watch: Watch) -> Result:
@@ -43,6 +43,7 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     plan = ask(options)
     watch.say(plan.prepared.summary())
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
+        keep_sources(plan.registry, plan.folder)
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
         if options.ensemble:
@@ -60,25 +61,30 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
 def _trackers(plan: TunePlan) -> list[Tracker]:
     shape = plan.prepared.shape
     searched = {
-        name: Drawn(space=space, reference=ARCHITECTURES[name].reference(shape).model_dump())
+        name: Drawn(space=space, reference=plan.registry[name].reference(shape).model_dump())
         for name, space in plan.spaces.items()
     }
-    return [TensorBoard(plan.folder.tensorboard, searched)]
+    return [TensorBoard(plan.folder.tensorboard, searched, registry=plan.registry)]
 
 
 def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     """Search and refit in one Ray session."""
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
-    earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
+    shape, registry = prepared.shape, plan.registry
+    earlier = begin(folder, plan.source, plan.declared, shape, registry=registry, say=watch.say)
     watch.status("starting Ray")
     with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
         check(options.workers, resources)
         if options.address is not None:
             check_storage(folder.store)
         choices = _search(plan, ledger, earlier, resources, trackers, watch)
-        orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
-        wanted = [*orders.values(), *calibrations(orders)]
+        orders = (
+            refits(choices, prepared, seed=options.seed, baseline=options.baseline, registry=registry)
+            if choices
+            else {}
+        )
+        wanted = [*orders.values(), *calibrations(orders, registry)]
         fitted = _refit(plan, wanted, resources, trackers, watch) if orders else {}
     watch.status("")
     return Searched(
@@ -92,6 +98,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         baseline=options.baseline,
         workers=options.workers,
         device=resources.device,
+        registry=registry,
     )
 
 
@@ -114,7 +121,14 @@ def _search(
         architectures=len(spaces),
     )
     made, cut_off = studies(
-        folder, ledger, spaces, prepared.shape, seed=options.seed, sampler=options.sampler, earlier=earlier
+        folder,
+        ledger,
+        spaces,
+        prepared.shape,
+        seed=options.seed,
+        sampler=options.sampler,
+        earlier=earlier,
+        registry=plan.registry,
     )
     data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
@@ -148,6 +162,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         shape=prepared.shape,
         decoder=options.decoder,
         store=plan.folder.store,
+        registry=plan.registry,
     )
 
 
@@ -178,4 +193,5 @@ def _refit(
         watch=watch,
         concurrent=options.concurrent,
         trackers=trackers,
+        registry=plan.registry,
     )

@@ -11,7 +11,6 @@ from reeltune.cluster.data_parallel.worker import LONGEST_UPDATE
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
-from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 
@@ -33,7 +32,7 @@ class Refit:
     ) -> None:
         self.order, self.store, self.save_every = order, store, save_every
         self.data: GroupData = ray.get(data[0])
-        architecture = ARCHITECTURES[order.architecture]
+        architecture = self.data.registry[order.architecture]
         self.fit = Fit(
             architecture,
             architecture.Config.model_validate(order.config),

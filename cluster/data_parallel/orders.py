@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
@@ -59,6 +60,7 @@ class GroupData:
     validation: Rows
     shape: Shape
     decoder: Decoder
+    registry: Registry = SHIPPED
 
     def rows(self, order: FitOrder) -> Rows:
         """Those to fit on."""

@@ -6,6 +6,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.scoring.decoders import Decoder
 
 CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
@@ -23,6 +24,7 @@ class Searched:
     baseline: Baseline = REFERENCE
     workers: int = 1  # per refit
     device: str = "cpu"  # of each worker
+    registry: Registry = SHIPPED
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""

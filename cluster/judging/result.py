@@ -17,7 +17,6 @@ from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Res
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice, comparable
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 
@@ -43,6 +42,7 @@ def _scores(
             decoder=searched.decoder,
             temperature=temperature,
             averaged=searched.averaged(name),
+            registry=searched.registry,
         )
         for order, came in refits
     ]
@@ -76,7 +76,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
     """The answer of a search; without scores it has no verdicts."""
     tested = scores.judged if scores else {}
     baseline = _baseline(tested, searched, scores.compared if scores else None, prepared)
-    found = {name: _architecture(name, searched.choices, tested) for name in searched.architectures}
+    found = {name: _architecture(name, searched, tested) for name in searched.architectures}
     judged = _judge(scores, found, baseline, searched, prepared) if scores else Judged()
     return Result(
         run=folder.place,
@@ -116,7 +116,7 @@ def _baseline(
     config: Mapping[str, Any] | None = None
     name = simple.best if simple and baseline.kind == "simple" else baseline.name
     if baseline.kind == "reference":
-        config = ARCHITECTURES[name].reference(prepared.shape).model_dump(mode="json")
+        config = searched.registry[name].reference(prepared.shape).model_dump(mode="json")
     elif simple and baseline.kind == "simple":
         config = simple.candidates[name].config
     return BaselineResult(
@@ -129,21 +129,22 @@ def _baseline(
     )
 
 
-def _architecture(name: str, choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> ArchitectureResult:
-    choice = choices.get(name)
+def _architecture(name: str, searched: Searched, scores: dict[str, list[Scored]]) -> ArchitectureResult:
+    choice = searched.choices.get(name)
     return ArchitectureResult(
         config=choice.config if choice else None,
-        timed=choice is not None and _timed(name, choice.config, choices),
+        timed=choice is not None and _timed(name, choice.config, searched),
         validation=choice.metrics if choice else None,
         test=mean_metrics(scores[name]) if name in scores else None,
     )
 
 
-def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> bool:
+def _timed(name: str, config: Mapping[str, Any], searched: Searched) -> bool:
     """Whether predictions with this configuration may look at when a pair was rated."""
     if name == ENSEMBLE:
-        return any(_timed(each, choices[each].config, choices) for each, weight in config["weights"].items() if weight)
-    return ARCHITECTURES[name].Config.model_validate(config).timed
+        members = [each for each, weight in config["weights"].items() if weight]
+        return any(_timed(each, searched.choices[each].config, searched) for each in members)
+    return searched.registry[name].Config.model_validate(config).timed
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:
