@@ -16,7 +16,8 @@ from reeltune.trainables.architectures.source import described
 from reeltune.trainables.fitting.fit import Fit
 from tests import inside, two_towers
 
-OWN = Path(__file__).parents[2] / "own"
+ROOT = Path(__file__).parents[3]
+OWN = ROOT / "tests" / "own"
 DATA = "synthetic:users=60,items=40,ratings=1500"
 FILES = ("two_tower.py", "deep_fm.py", "ordinal.py")
 NAMES = [name.removesuffix(".py") for name in FILES]
@@ -289,5 +290,5 @@ def test_a_registry_is_sent_as_text_and_made_again_where_nothing_is_installed(ow
     sent.write_bytes(pickle.dumps(registry))
     (own / "ordinal.py").unlink()
     code = f"import pickle; r = pickle.load(open({str(sent)!r}, 'rb')); print(r['ordinal'].Config().factors, *r)"
-    done = subprocess.run([sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["8", *registry]
