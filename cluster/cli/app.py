@@ -16,10 +16,12 @@ import typer
 
 from reeltune.cluster.cli.architectures import architectures
 from reeltune.cluster.cli.board import board
+from reeltune.cluster.cli.check import check
 from reeltune.cluster.cli.compare import compare
 from reeltune.cluster.cli.data import data
 from reeltune.cluster.cli.logs import configure
 from reeltune.cluster.cli.lr_find import lr_find
+from reeltune.cluster.cli.new import new
 from reeltune.cluster.cli.predict import predict
 from reeltune.cluster.cli.recommend import recommend
 from reeltune.cluster.cli.replay import replay
@@ -47,6 +49,8 @@ VERBS: dict[str, Callable[..., int]] = {
     "train": train,
     "lr-find": lr_find,
     "architectures": architectures,
+    "new": new,
+    "check": check,
     "predict": predict,
     "data": data,
     "board": board,

@@ -80,10 +80,15 @@ def unknown(word: str) -> str:
 
 
 def _check_name(source: Source, other: Source | None) -> None:
-    if source.name in ARCHITECTURES or source.name in TAKEN or hasattr(nn.ModuleDict, source.name):
+    if name_taken(source.name):
         raise InputError(f"{source.file}: the name {source.name!r} is taken; rename the file")
     if other is not None and other.hash != source.hash:
         raise InputError(f"{source.file} and {other.file}: two architectures of one name; rename one of the files")
+
+
+def name_taken(name: str) -> bool:
+    """Whether an own architecture cannot have this name: results, or an ensemble's module, have something of it."""
+    return name in ARCHITECTURES or name in TAKEN or hasattr(nn.ModuleDict, name)
 
 
 def architecture_of(source: Source) -> Architecture:
