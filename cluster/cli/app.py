@@ -31,7 +31,7 @@ from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
 from reeltune.cluster.cli.verdict import verdict
 from reeltune.trainables.architectures.source import described, own_line
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 from reeltune.trainables.version import __version__
 
 app = typer.Typer(
@@ -97,7 +97,7 @@ def main() -> None:
     except Exception as error:
         if own_line(error) is None:
             raise
-        print(f"error: {described(error)}", file=sys.stderr)  # of somebody's own architecture: theirs to mend
+        print(f"error: {one_line(described(error))}", file=sys.stderr)  # of somebody's own architecture: theirs to mend
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -22,7 +22,8 @@ def check(architecture: opt.Architecture, as_json: opt.Json = False) -> int:
 
 
 def _told(checked: "Checked") -> None:
-    print(f"ok      {checked.clause}" if checked.wrong is None else f"BROKEN  {checked.clause}: {checked.wrong}")
+    line = f"ok      {checked.clause}" if checked.wrong is None else f"BROKEN  {checked.clause}: {checked.wrong}"
+    print(line, flush=True)  # each as it is known, also into a file
 
 
 def _ignored(checked: "Checked") -> None:

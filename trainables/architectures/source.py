@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 
 GROUP = "reeltune.architectures"  # of entry points
 OURS = (FitFailed, StorageFailed)  # raised by reeltune, also below a call from somebody's own code
@@ -57,7 +57,7 @@ class Source:
             del sys.modules[self.module_name]
             if isinstance(error, InputError) or not isinstance(error, Exception):
                 raise
-            raise InputError(described(error)) from error
+            raise InputError(one_line(described(error))) from error
         return module
 
 

@@ -10,6 +10,7 @@ from reeltune.trainables.bundle import restored
 from reeltune.trainables.contract import worlds
 from reeltune.trainables.contract.subject import CPU, Broken, Subject, differing, expect, rated, weights
 from reeltune.trainables.data import split
+from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting import loop
@@ -43,10 +44,12 @@ def learns_a_pattern_that_no_mean_can(subject: Subject) -> None:
 
 
 def every_user_and_item_changes_what_is_rated(subject: Subject) -> None:
-    rows, shape = worlds.noise(users=9, items=7)
+    users, items = worlds.every_pair(9, 7)
+    rows = worlds.rows_of(users, items, np.random.default_rng(0).uniform(1, 5, len(users)))
+    shape = Shape(users=10, items=8, scale=worlds.STARS)
     fit = subject.fitted(rows, shape, {"batch_size": 16, "epochs": 3})
-    users, items = on_device(rows, CPU).users, on_device(rows, CPU).items
-    table = rated(fit.model, users, items).reshape(9, 7, -1)
+    pairs = on_device(rows, CPU)
+    table = rated(fit.model, pairs.users, pairs.items).reshape(9, 7, -1)
     of_users, of_items = (each.flatten(1).unique(dim=0) for each in (table, table.transpose(0, 1)))
     expect(len(of_users) == 9, f"of 9 users only {len(of_users)} are rated differently after a fit")
     expect(len(of_items) == 7, f"of 7 items only {len(of_items)} are rated differently after a fit")
@@ -93,11 +96,11 @@ def ids_without_a_rating_are_rated_alike_and_near_the_mean(subject: Subject) -> 
     expect(bool((table[51:] == table[:1]).all()), f"users without a rating are not rated alike; {hint}")
     expect(bool((table[:, 25:] == table[:, :1]).all()), f"items without a rating are not rated alike; {hint}")
     mean = rows.ratings.mean()
-    for kind, unrated, most in (("users", of_users, 1.0), ("items", of_items, 1.1)):
+    for kind, unrated, most in (("users", of_users, 1.1), ("items", of_items, 1.2)):
         error = loop.evaluate(fit, on_device(unrated, fit.device), decoder="argmax").of("argmax")
         least = most * float(np.square(unrated.ratings - mean).mean())
         found = f"of {kind} without a rating the squared error is {error:.2f}"
-        expect(error < least, f"{found}, expected less than {least:.2f}, a mean's")
+        expect(error < least, f"{found}, expected less than {least:.2f}, about a mean's")
 
 
 def giving_them_means_changes_no_rating_of_others(subject: Subject) -> None:

@@ -10,6 +10,7 @@ from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.architectures.source import described
 from reeltune.trainables.contract import fits, outputs, settings, workers
 from reeltune.trainables.contract.subject import Broken, Subject
+from reeltune.trainables.errors import one_line
 
 # In the order in which they are checked. A clause's name is its function's, in words.
 CLAUSES: tuple[Callable[[Subject], None], ...] = (
@@ -71,5 +72,5 @@ def found_wrong(clause: Callable[[Subject], None], subject: Subject) -> str | No
     except Broken as broken:
         return str(broken)
     except Exception as error:  # noqa: BLE001  whatever somebody's own code raises is what is wrong with it
-        return described(error)
+        return one_line(described(error))
     return None

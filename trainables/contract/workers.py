@@ -2,6 +2,7 @@
 
 import socket
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -45,6 +46,7 @@ def _steps(subject: Subject) -> dict[str, Tensor]:
 
 def _work(rank: int, port: int, folder: str, registry: Registry, name: str) -> None:
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore", FutureWarning)  # torch's, on how reeltune makes its DDP
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     torch.save(_steps(Subject(registry=registry, name=name)), Path(folder, f"{rank}.pt"))
     dist.destroy_process_group()

@@ -37,11 +37,11 @@ def every_pair(users: int, items: int) -> tuple[np.ndarray, np.ndarray]:
     return of_users.ravel(), of_items.ravel()
 
 
-def noise(scale: Scale = STARS, *, users: int = 8, items: int = 6, seed: int = 0) -> tuple[Rows, Shape]:
-    """Every pair of a few users and items, rated at random."""
-    of_users, of_items = every_pair(users, items)
-    ratings = np.random.default_rng(seed).choice(scale.values, len(of_users))
-    return rows_of(of_users, of_items, ratings), Shape(users=users + 1, items=items + 1, scale=scale)
+def noise(scale: Scale = STARS) -> tuple[Rows, Shape]:
+    """Every pair of 8 users and 6 items, rated at random."""
+    users, items = every_pair(8, 6)
+    ratings = np.random.default_rng(0).choice(scale.values, len(users))
+    return rows_of(users, items, ratings), Shape(users=9, items=7, scale=scale)
 
 
 def two_tastes(*, side: int = 40, seed: int = 0) -> tuple[Rows, Shape]:
