@@ -14,7 +14,7 @@ from reeltune import InputError, load
 from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.source import described
 from reeltune.trainables.fitting.fit import Fit
-from tests import inside, two_towers
+from tests import inside, nodes, two_towers
 
 ROOT = Path(__file__).parents[3]
 OWN = ROOT / "tests" / "own"
@@ -292,3 +292,43 @@ def test_a_registry_is_sent_as_text_and_made_again_where_nothing_is_installed(ow
     code = f"import pickle; r = pickle.load(open({str(sent)!r}, 'rb')); print(r['ordinal'].Config().factors, *r)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["8", *registry]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_nodes_of_a_cluster_need_nothing_installed(own):
+    """Trials on two nodes, and refits whose two workers are on one each; neither has the files."""
+    asked = ["--data", "ratings.csv", "--items", "items.csv", "--trials", "2", "--workers", "2", "--name", "far"]
+    with nodes.cluster(2) as made:
+        words = [sys.executable, "-m", "reeltune", "tune", *FILES, *asked, "--address", made.address, "--json"]
+        environment = nodes.environment(REELTUNE_CACHE=str(own / "cache"))
+        done = subprocess.run(words, cwd=own, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert all(answer["architectures"][name]["verdict"] for name in NAMES)
+    for name in NAMES:
+        assert load(f"runs/far/models/{name}", architecture=f"{name}.py").predict(["u1"], ["i1"]).shape == (1,)
+
+
+def test_from_new_to_a_prediction(tmp_path, ray_stays):
+    """What a newcomer types; `check` has tests of its own."""
+    write_data(tmp_path)
+    assert inside.reeltune("new", "mine").returncode == 0
+    assert "is there already, and stays as it is" in inside.reeltune("new", "mine.py").stderr
+    assert "this name is taken" in inside.reeltune("new", "pmf").stderr
+    done = inside.reeltune("tune", "mine.py", "--data", "ratings.csv", "--trials", "1", "--name", "a", "--no-ensemble")
+    assert done.returncode == 0, done.stderr
+    words = ["runs/a/models/mine", "pairs.csv", "-o", "out.csv", "--architecture", "mine.py"]
+    assert inside.reeltune("predict", *words).returncode == 0
+    assert len(pd.read_csv("out.csv")) == len(pd.read_csv("pairs.csv"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "mine"])
+def test_they_keep_the_contract(own, name):
+    inside.reeltune("new", "mine")
+    done = inside.reeltune("check", f"{name}.py", "--json")
+    found = json.loads(done.stdout)
+    assert [clause for clause in found["clauses"] if clause["wrong"] is not None] == []
+    assert done.returncode == 0
+    assert found["varies"]
