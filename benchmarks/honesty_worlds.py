@@ -141,7 +141,8 @@ def searched(made: Made, seed: int, folder: Path) -> dict[str, Choice]:
     shape, parts = made.prepared.shape, made.prepared.split
     (folder / "space.toml").write_text(SPACE)
     spaces = read_spaces(folder / "space.toml", {name: ARCHITECTURES[name] for name in SEARCHED})
-    studies = {name: Study(name, ARCHITECTURES[name], spaces[name].on(shape), shape, seed=seed) for name in SEARCHED}
+    found = {name: ARCHITECTURES[name] for name in SEARCHED}
+    studies = {n: Study(n, each, spaces[n].on(shape, each), shape, seed=seed) for n, each in found.items()}
     ledger = Ledger(RunFolder(folder).ledger)
     disk = Disk()
     recorder = Recorder(ledger, studies, disk)

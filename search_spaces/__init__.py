@@ -10,7 +10,7 @@
 from reeltune.search_spaces.bounds import Chosen, Side, on_bounds, widened
 from reeltune.search_spaces.carried import Size, carried, holds
 from reeltune.search_spaces.samplers import SAMPLERS
-from reeltune.search_spaces.space import Parameter, Space, Value, has_space, read_spaces, shipped
+from reeltune.search_spaces.space import Parameter, Space, Value, declared, has_space, read_spaces, shipped
 from reeltune.search_spaces.study import Outcome, Study, journal, unfinished
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Study",
     "Value",
     "carried",
+    "declared",
     "has_space",
     "holds",
     "journal",

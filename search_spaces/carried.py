@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reeltune.search_spaces.space import SAMPLE_RATINGS, Parameter, Space, Value
 from reeltune.trainables.config import batch_of
 from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ def holds(space: Space, config: dict[str, Value], reference: dict[str, Value]) -
 
 
 def carried(
-    config: dict[str, Value], *, searched: Space, space: Space, was: Size, shape: Shape, reference: dict[str, Value]
+    config: dict[str, Value], *, searched: Space, space: Space, was: Size, shape: Shape, architecture: Architecture
 ) -> dict[str, Value] | None:
     """Adapt a configuration of the space `searched` to `space` on data of this shape; None if it is not in `space`.
 
@@ -37,7 +38,7 @@ def carried(
     the size `was`. Parameters that were neither drawn nor fixed there get this data's reference.
     """
     settled, now = [*searched.fixed, *searched.active(config)], Size.of(shape)
-    here = space.on(shape)
+    here, reference = space.on(shape, architecture), architecture.reference(shape).model_dump()
     turned = {name: _turned(config[name], space.parameters.get(name), was=was, now=now) for name in settled}
     sized = [name for name in settled if name in space.parameters and space.parameters[name].sized]
     turned |= {name: _resized(config[name], searched.parameters.get(name), here.parameters[name]) for name in sized}

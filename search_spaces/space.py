@@ -3,7 +3,7 @@
 import itertools
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, cast
@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.config import batch_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
@@ -197,24 +197,16 @@ class Space(BaseModel):
             return [self.fixed[name]]
         return self.parameters[name].samples() if name in self.parameters else []
 
-    def on(self, shape: Shape) -> "Space":
-        """This space for data of this shape.
+    def on(self, shape: Shape, architecture: Architecture) -> "Space":
+        """This space of an architecture for data of this shape.
 
         Shares of the scale become rating units, steps per epoch batch sizes, and sized bounds grow as the reference.
         """
         span, ratings = shape.scale.high - shape.scale.low, shape.ratings or SAMPLE_RATINGS
         turned = {name: p.times(span) if p.spans else p for name, p in self.parameters.items()}
         turned |= {name: p.batches(ratings) for name, p in turned.items() if p.per_epoch}
-        turned |= {name: self._grown(name, p, shape) for name, p in turned.items() if p.sized}
+        turned |= {name: _grown(name, p, architecture, shape) for name, p in turned.items() if p.sized}
         return self.model_copy(update={"parameters": turned})
-
-    def _grown(self, name: str, parameter: Parameter, shape: Shape) -> Parameter:
-        """A sized parameter with its bounds times what the reference's value is of the default."""
-        architecture = ARCHITECTURES[self.architecture]
-        field = architecture.Config.model_fields[name]
-        least = max((rule.ge for rule in field.metadata if hasattr(rule, "ge")), default=-math.inf)
-        most = min((rule.le for rule in field.metadata if hasattr(rule, "le")), default=math.inf)
-        return parameter.grown(getattr(architecture.reference(shape), name) / field.default, least, most)
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
         """Draw every parameter whose conditions hold, and leave out the others."""
@@ -246,6 +238,14 @@ class Space(BaseModel):
         return all(values.get(name) in allowed for name, allowed in parameter.when.items())
 
 
+def _grown(name: str, parameter: Parameter, architecture: Architecture, shape: Shape) -> Parameter:
+    """A sized parameter with its bounds times what the reference's value is of the default."""
+    field = architecture.Config.model_fields[name]
+    least = max((rule.ge for rule in field.metadata if hasattr(rule, "ge")), default=-math.inf)
+    most = min((rule.le for rule in field.metadata if hasattr(rule, "le")), default=math.inf)
+    return parameter.grown(getattr(architecture.reference(shape), name) / field.default, least, most)
+
+
 def shipped(name: str, architecture: Architecture) -> Space:
     """The space that is shipped with an architecture: `search_spaces/NAME.toml`."""
     file = resources.files("reeltune.search_spaces") / f"{name}.toml"
@@ -258,24 +258,49 @@ def has_space(name: str) -> bool:
     return (resources.files("reeltune.search_spaces") / f"{name}.toml").is_file()
 
 
-def read_spaces(file: Path, architectures: dict[str, Architecture]) -> dict[str, Space]:
-    """The shipped spaces of these architectures, changed by a TOML file of `[ARCHITECTURE.parameter]` tables.
+def declared(registry: Registry, names: Iterable[str]) -> dict[str, Space]:
+    """The spaces that come with architectures: shipped, or the TOML beside an own one; without one nothing varies."""
+    return {name: _declared(registry, name) for name in names}
 
-    A table replaces the shipped parameter, and a plain value fixes it. Parameters that the file does not name stay,
-    unless `[ARCHITECTURE]` says `only = true`. Raises InputError that names the table at fault.
+
+def _declared(registry: Registry, name: str) -> Space:
+    source = registry.sources.get(name)
+    if source is None:
+        return shipped(name, registry[name])
+    if source.space is None:
+        return Space(architecture=name, parameters={})
+    file = str(Path(source.file).with_suffix(".toml"))
+    return _space(name, registry[name], _tables(source.space, file), source=file)
+
+
+def _tables(text: str, file: object) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: no TOML: {error}") from None
+
+
+def read_spaces(
+    file: Path, architectures: Mapping[str, Architecture], own: Mapping[str, Space] | None = None
+) -> dict[str, Space]:
+    """The spaces of these architectures, changed by a TOML file of `[ARCHITECTURE.parameter]` tables.
+
+    They are the shipped ones, or `own` for those named there. A table replaces a parameter of theirs, and a plain value
+    fixes it. Parameters that the file does not name stay, unless `[ARCHITECTURE]` says `only = true`. Raises
+    InputError that names the table at fault.
     """
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = _tables(file.read_text(encoding="utf-8"), file)
     except OSError:
         raise InputError(f"{file}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{file}: no TOML: {error}") from None
     unknown = [name for name in tables if name not in architectures]
     if unknown:
         raise InputError(f"{file}: no architecture {unknown[0]!r} in this search; there are {', '.join(architectures)}")
     spaces = {}
     for name, architecture in architectures.items():
-        space = shipped(name, architecture)
+        space = own[name] if own and name in own else shipped(name, architecture)
         changes = tables.get(name, {})
         if not isinstance(changes, dict):
             raise InputError(f"{file}: {name}: expected a table [{name}.parameter]; found {changes!r}")

@@ -27,6 +27,7 @@ FLOORS = [
     "trainables/architectures",
     "trainables/fitting",
     "trainables/bundle.py",
+    "trainables/contract",
     "trainables/__init__.py",
     "search_spaces",
     "cluster/session",

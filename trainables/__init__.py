@@ -1,7 +1,11 @@
 """Data, models, fits and metrics: all that knows nothing of Ray or Optuna.
 
+`from reeltune.trainables import RatingModel, TrainingConfig, Shape, ...`: the names of `__all__` are public, for
+architectures of one's own (docs/own-architectures.md).
+
 From the top down; each folder imports only those below it.
 
+- `contract/`: the contract of every architecture, as checks
 - `bundle.py`: the model bundle: a folder that rates pairs by their own ids
 - `fitting/`: one fit, its loop and its schedule
 - `architectures/`: the models: a file for each
@@ -14,3 +18,87 @@ From the top down; each folder imports only those below it.
 - `errors.py`: the kinds of expected failure
 - `version.py`: the version
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
+    from reeltune.trainables.architectures.parts.losses import LOSSES, ClassHeadConfig, class_loss
+    from reeltune.trainables.config import FitConfig, Recipe, TrainingConfig
+    from reeltune.trainables.data.features import Features
+    from reeltune.trainables.data.scale import Scale
+    from reeltune.trainables.data.shape import Shape
+    from reeltune.trainables.data.tensors import Tensors
+    from reeltune.trainables.errors import InputError
+    from reeltune.trainables.model import (
+        ParameterGroup,
+        RatingModel,
+        batch_for,
+        decay_groups,
+        embedding,
+        embedding_width,
+        into_range,
+    )
+    from reeltune.trainables.scoring.decoder_table import DECODERS
+    from reeltune.trainables.scoring.decoders import decode
+
+# What architectures of one's own are written with. These names, what they take and what they do stay as they are until
+# version 1.0 at least, and then for as long as the major version does; what is not here may change with each release.
+__all__ = [
+    "DECODERS",
+    "LOSSES",
+    "BatchNorm",
+    "ClassHeadConfig",
+    "Features",
+    "FitConfig",
+    "InputError",
+    "ParameterGroup",
+    "RatingModel",
+    "Recipe",
+    "Scale",
+    "Shape",
+    "Tensors",
+    "TrainingConfig",
+    "batch_for",
+    "class_loss",
+    "decay_groups",
+    "decode",
+    "embedding",
+    "embedding_width",
+    "into_range",
+]
+
+_HOMES = {
+    "architectures.parts.batch_norm": ("BatchNorm",),
+    "architectures.parts.losses": ("LOSSES", "ClassHeadConfig", "class_loss"),
+    "config": ("FitConfig", "Recipe", "TrainingConfig"),
+    "data.features": ("Features",),
+    "data.scale": ("Scale",),
+    "data.shape": ("Shape",),
+    "data.tensors": ("Tensors",),
+    "errors": ("InputError",),
+    "model": (
+        "ParameterGroup",
+        "RatingModel",
+        "batch_for",
+        "decay_groups",
+        "embedding",
+        "embedding_width",
+        "into_range",
+    ),
+    "scoring.decoder_table": ("DECODERS",),
+    "scoring.decoders": ("decode",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded when it is first used: torch takes seconds."""
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'reeltune.trainables' has no attribute {name!r}")
+    return getattr(import_module(f"reeltune.trainables.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

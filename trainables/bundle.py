@@ -1,6 +1,8 @@
 """The model bundle: a folder from which a fitted model rates pairs by their own ids.
 
-It holds safetensors, JSON and Parquet and no pickle, so that loading a bundle runs no code of its author's.
+It holds safetensors, JSON and Parquet and no pickle, so that loading a bundle runs no code of its author's. Of an
+architecture that is none of reeltune's it has a copy of the source, for reading: who loads the bundle names the file
+to run, which must have the same hash.
 """
 
 import json
@@ -8,6 +10,8 @@ import os
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,7 +23,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import Registry, resolve
+from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.ids import Ids
 from reeltune.trainables.data.ratings import Rows
@@ -33,6 +38,18 @@ from reeltune.trainables.scoring.metrics import predict as predict_raw
 from reeltune.trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
+ChangedSource = Literal["error", "allow"]  # what to do about a source of another hash than the fitted model's
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnSource:
+    """The files (or dotted names of modules) of architectures that are none of reeltune's, for loading a bundle."""
+
+    files: tuple[str, ...] = ()
+    changed: ChangedSource = "error"
+
+
+NO_SOURCE = OwnSource()
 
 
 class Kept(Protocol):
@@ -61,6 +78,7 @@ class Description(BaseModel):
     seed: int
     data: str
     metrics: dict[str, dict[str, float | None] | None] = {}
+    sources: dict[str, str] = {}  # by name, the SHA-256 of the source of each architecture that is none of reeltune's
     reeltune: str = __version__
 
     def scale(self) -> Scale:
@@ -83,7 +101,9 @@ def describe(
     seed: int,
     data: str,
     metrics: dict[str, dict[str, float | None] | None],
+    sources: Mapping[str, Source] | None = None,
 ) -> Description:
+    """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
     return Description(
         architecture=architecture,
         config=config.model_dump(),
@@ -95,6 +115,7 @@ def describe(
         seed=seed,
         data=data,
         metrics=metrics,
+        sources={name: source.hash for name, source in (sources or {}).items()},
     )
 
 
@@ -106,17 +127,22 @@ def save(
     items: Ids,
     *,
     fitted: Rows,
+    sources: Mapping[str, Source] | None = None,
 ) -> None:
     """Write the bundle of a model that was fitted on the rows `fitted`, in place of any bundle at `path`.
 
-    If writing fails, what was at `path` stays as it was.
+    `sources` are those that `describe` was given. If writing fails, what was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
         (unfinished / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read its files
-        (unfinished / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        # Earlier versions read the bundles of reeltune's own architectures, and know no sources.
+        content = description.model_dump_json(indent=2, exclude=None if description.sources else {"sources"})
+        (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+        for source in (sources or {}).values():
+            copy_of(unfinished, source.name).write_text(source.text, encoding="utf-8")
         for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
             counts = np.bincount(rated, minlength=ids.rows)[1:]
             pd.DataFrame({"id": ids.text, "ratings": counts}).to_parquet(unfinished / name, index=False)
@@ -210,21 +236,68 @@ class Predictor:
         return self.user_ratings[users] == 0, self.item_ratings[items] == 0
 
 
-def load(path: str | Path) -> Predictor:
-    """Load a bundle from its folder. Raises InputError, naming the file, if it is missing or broken."""
-    description = read_description(Path(path))
-    architecture = _kept(description.architecture)
+def copy_of(folder: Path, name: str) -> Path:
+    """Where a bundle has the copy of an architecture's source. Nothing reads it."""
+    return folder / f"{name}.py"
+
+
+def load(
+    path: str | Path,
+    *,
+    architecture: str | Path | Sequence[str | Path] = (),
+    changed_source: ChangedSource = "error",
+) -> Predictor:
+    """Load a bundle from its folder.
+
+    `architecture` is the file (or the module's dotted name) of an architecture that is none of reeltune's: the bundle
+    has a copy, which is never run. It must be the very source that was fitted, unless `changed_source` is "allow".
+    Raises InputError, naming the file, if one is missing, broken or another.
+    """
+    words = [architecture] if isinstance(architecture, str | Path) else architecture
+    return load_own(Path(path), OwnSource(files=tuple(map(str, words)), changed=changed_source))
+
+
+def load_own(path: Path, own: OwnSource) -> Predictor:
+    """As `load`."""
+    _, registry = resolve(own.files)
+    check_sources(path, registry, own.changed)
+    return restore(path, registry)
+
+
+def check_sources(path: Path, registry: Registry, changed_source: ChangedSource = "error") -> None:
+    """Raise InputError unless the sources that a bundle needs are given, and no others. None is run."""
+    needed = read_description(path).sources
+    for name, given in registry.sources.items():
+        if name not in needed:
+            what = f"needs {', '.join(needed)}" if needed else "needs no file"
+            raise InputError(f"{given.file}: the model in {path} {what}")
+    for name, fitted in needed.items():
+        source = registry.sources.get(name)
+        if source is None:
+            raise InputError(
+                f"{path}: architecture {name!r} is none of reeltune's, and the bundle's copy of its source is not run: "
+                f"name the file, --architecture {name}.py (architecture='{name}.py' in Python)"
+            )
+        if source.hash != fitted and changed_source != "allow":
+            raise InputError(
+                f"{source.file} is not the source that {path} was fitted with, of which {copy_of(path, name)} is a "
+                "copy; --changed-source allow (changed_source='allow' in Python) takes it all the same"
+            )
+
+
+def restore(path: Path, registry: Registry) -> Predictor:
+    """Load a bundle by the architectures of a registry. Raises InputError, as `load`."""
+    description = read_description(path)
+    architecture = _kept(description.architecture, registry)
     if architecture is None:
-        raise InputError(
-            f"{path}: no architecture {description.architecture!r} here; there are {', '.join(ARCHITECTURES)}"
-        )
+        raise InputError(f"{path}: no architecture {description.architecture!r} here; there are {', '.join(registry)}")
     try:
-        config = architecture.Config.model_validate(description.config)
+        config = architecture.Config.model_validate(description.config, context={"registry": registry})
     except ValidationError as error:
-        raise InputError(f"{Path(path) / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
-    (users, user_ratings), (items, item_ratings) = (_ids(Path(path) / name) for name in (USERS, ITEMS))
+        raise InputError(f"{path / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
+    (users, user_ratings), (items, item_ratings) = (_ids(path / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
-    weights = Path(path) / WEIGHTS
+    weights = path / WEIGHTS
     try:
         model = restored(architecture, config, shape, load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -232,8 +305,8 @@ def load(path: str | Path) -> Predictor:
     return Predictor(description, model, users=users, items=items, user_ratings=user_ratings, item_ratings=item_ratings)
 
 
-def _kept(name: str) -> Kept | None:
-    return ensemble if name == ENSEMBLE else ARCHITECTURES.get(name)
+def _kept(name: str, registry: Registry) -> Kept | None:
+    return ensemble if name == ENSEMBLE else registry.get(name)
 
 
 def read_description(path: Path) -> Description:
@@ -247,9 +320,13 @@ def read_description(path: Path) -> Description:
 
 
 def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]) -> RatingModel:
-    """The model with these weights, in evaluation. The caller's random numbers are not drawn from."""
+    """The model with these weights, in evaluation. The caller's random numbers are not drawn from.
+
+    It is made of what a bundle has of the shape: without side tables, whose part a served model has in its weights.
+    """
+    known = Shape(users=shape.users, items=shape.items, scale=shape.scale)
     with torch.random.fork_rng(devices=[]):
-        model = architecture.Model.serving(config, shape, weights)
+        model = architecture.Model.serving(config, known, weights)
     model.load_state_dict(weights)
     return model.eval()
 

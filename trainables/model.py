@@ -103,7 +103,10 @@ class RatingModel(nn.Module):
         return None
 
     def served(self) -> "RatingModel":
-        """This model as a bundle keeps it, without what only a fit needs. It rates all pairs as this one does."""
+        """This model as a bundle keeps it, without what only a fit needs. It rates all pairs as this one does.
+
+        A bundle has no side tables: what they say of an id must be in the weights, in the id's row of a table, say.
+        """
         return self
 
     @classmethod

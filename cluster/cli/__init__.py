@@ -12,6 +12,8 @@
 - `train.py`: one fit
 - `lr_find.py`: the learning-rate range test
 - `architectures.py`: lists the architectures
+- `new.py`: writes an own architecture to start from
+- `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
 - `data.py`: describes a data set
 - `board.py`: TensorBoard on a run

@@ -16,11 +16,13 @@ import typer
 
 from reeltune.cluster.cli.architectures import architectures
 from reeltune.cluster.cli.board import board
+from reeltune.cluster.cli.check import check
 from reeltune.cluster.cli.compare import compare
 from reeltune.cluster.cli.data import data
 from reeltune.cluster.cli.jobs import jobs
 from reeltune.cluster.cli.logs import configure
 from reeltune.cluster.cli.lr_find import lr_find
+from reeltune.cluster.cli.new import new
 from reeltune.cluster.cli.predict import predict
 from reeltune.cluster.cli.recommend import recommend
 from reeltune.cluster.cli.replay import replay
@@ -29,7 +31,8 @@ from reeltune.cluster.cli.submit import submit
 from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
 from reeltune.cluster.cli.verdict import verdict
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.architectures.source import described, own_line
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 from reeltune.trainables.version import __version__
 
 app = typer.Typer(
@@ -47,6 +50,8 @@ VERBS: dict[str, Callable[..., int]] = {
     "train": train,
     "lr-find": lr_find,
     "architectures": architectures,
+    "new": new,
+    "check": check,
     "predict": predict,
     "data": data,
     "board": board,
@@ -91,6 +96,11 @@ def main() -> None:
             code = 2
         else:
             raise
+    except Exception as error:
+        if own_line(error) is None:
+            raise
+        print(f"error: {one_line(described(error))}", file=sys.stderr)  # of somebody's own architecture: theirs to mend
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)
 
 

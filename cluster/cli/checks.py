@@ -11,6 +11,10 @@ class SentFile:
     """Marks an option of a small file, which `submit` sends along with the job."""
 
 
+class SentSource:
+    """Marks words for architectures: of an own one `submit` sends the source along with the job."""
+
+
 class SeenData:
     """Marks an option of data, which a job reads where it runs: `submit` sends none of it."""
 
@@ -20,6 +24,7 @@ SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 MISSING_IDS = ("error", "drop")
 UNKNOWN_IDS = ("error", "allow")
+CHANGED_SOURCE = ("error", "allow")
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from reeltune.cluster.cli.checks import (
     DECODERS,
@@ -13,6 +13,7 @@ from reeltune.cluster.cli.checks import (
     SPLITS,
     SeenData,
     SentFile,
+    SentSource,
     one_of,
     scheduler_of,
     seconds,
@@ -24,6 +25,9 @@ from reeltune.cluster.runs.folder import RUNS
 from reeltune.cluster.runs.storage import Store, refuse_credentials
 from reeltune.trainables.data import has_known_columns
 from reeltune.trainables.errors import InputError
+
+if TYPE_CHECKING:
+    from reeltune.trainables.architectures.source import Source
 
 REFUSED = {
     "submit": "a job cannot submit itself; leave the second submit out",
@@ -46,7 +50,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if verb in REFUSED:
         raise InputError(f"submit -- {verb}: {REFUSED[verb]}")
     values, typed = _read(group, verb, rest)
-    sent, seen = (_marked(group, verb, kind) for kind in (SentFile, SeenData))
+    sent, seen, of_architectures = (_marked(group, verb, kind) for kind in (SentFile, SeenData, SentSource))
     _check(values, sent=sent, seen=seen)
     if "address" in typed:
         raise InputError(f"submit -- {verb} --address: leave it out; a job runs on the cluster that it is submitted to")
@@ -58,9 +62,12 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if "resume" in values and "resume" not in typed and given:
         # A new name ignores it; a run of this name goes on, even on another cluster that has its folder.
         added.append("--resume")
-    files = tuple(path for key in sent if (path := values.get(key)) is not None and not path.is_absolute())
+    named_files = [path for key in sent if (path := values.get(key)) is not None and not path.is_absolute()]
+    sources = _sources(values, of_architectures)
+    files = tuple(dict.fromkeys([*named_files, *(path for each in sources.values() for path in _files_of(each))]))
+    there = {path: path.name for path in named_files} | {Path(word): f"{s.name}.py" for word, s in sources.items()}
     # The added options come first, since what the user typed may end with -- and arguments.
-    command = " ".join(_in_shell(word, files) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
+    command = " ".join(_in_shell(word, there) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
     return JobCommand(
         name=chosen,
         entrypoint=f"{FIND_FILES} && exec {command}" if files else f"exec {command}",
@@ -109,13 +116,11 @@ def _marked(group: Any, verb: str, kind: type) -> set[str]:
 
 def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
     """Raise InputError at values that the verb would refuse, and at files that the cluster cannot see."""
-    from reeltune.search_spaces import SAMPLERS, has_space
-    from reeltune.trainables.architectures.table import ARCHITECTURES
+    from reeltune.search_spaces import SAMPLERS
+    from reeltune.trainables.architectures.registry import resolve
 
-    searchable = tuple(name for name in ARCHITECTURES if has_space(name))
     checks: dict[str, Callable[[Any], object]] = {
-        "architectures": lambda names: [one_of("architecture", name, searchable) for name in names],
-        "architecture": lambda value: one_of("architecture", value, tuple(ARCHITECTURES)),
+        "architectures": resolve,
         "time": lambda value: seconds("--time", value),
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
         "split": lambda value: one_of("--split", value, SPLITS),
@@ -173,9 +178,33 @@ def _one_name(outer: str | None, inner: str | None) -> str | None:
     return name
 
 
-def _in_shell(word: str, files: tuple[Path, ...]) -> str:
+def _sources(values: dict[str, Any], of_architectures: set[str]) -> dict[str, "Source"]:
+    """The sources of own architectures, by the words that ask for them."""
+    from reeltune.trainables.architectures.registry import resolve
+
+    words = [word for key in sorted(of_architectures) for word in _words(key, values.get(key))]
+    return {word: source for word in words for source in resolve([word])[1].sources.values()}
+
+
+def _words(key: str, value: Any) -> list[str]:
+    """The words in a parameter's value that must be architectures; of options, those that cannot be anything else."""
+    from reeltune.trainables.architectures.source import looks_own
+
+    words = [] if value is None else [value] if isinstance(value, str) else list(value)
+    if key == "architectures" or (key == "architecture" and isinstance(value, str)):  # arguments
+        return words
+    return [word for word in words if looks_own(word) and not re.fullmatch(r"[0-9.]+", word)]
+
+
+def _files_of(source: "Source") -> list[Path]:
+    """The file, and the search space beside it."""
+    file = Path(source.file)
+    return [file] if source.space is None else [file, file.with_suffix(".toml")]
+
+
+def _in_shell(word: str, files: dict[Path, str]) -> str:
     """A word quoted for the job's shell; the path of a file that is sent along becomes its path there."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     if value and Path(value) in files:
-        return f'{option}{equals}"$files"/{shlex.quote(Path(value).name)}'
+        return f'{option}{equals}"$files"/{shlex.quote(files[Path(value)])}'
     return shlex.quote(word)

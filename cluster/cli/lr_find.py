@@ -50,11 +50,13 @@ def lr_find(
     )
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.lr_find import lr_find as job
+    from reeltune.trainables.architectures.registry import resolve
 
-    picture = output or Path("runs") / f"lr-find-{architecture}.png"
+    [name], _ = resolve([architecture])
+    picture = output or Path("runs") / f"lr-find-{name}.png"
     found = job(options, picture)
     if as_json:
-        show.print_json({"architecture": architecture, "valley": found.valley, "plot": str(picture)})
+        show.print_json({"architecture": name, "valley": found.valley, "plot": str(picture)})
     else:
-        print(f"{architecture}: suggested learning rate (valley) {found.valley:.2e}; plot in {picture}")
+        print(f"{name}: suggested learning rate (valley) {found.valley:.2e}; plot in {picture}")
     return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.cli.checks import (
+    CHANGED_SOURCE,
     DECODERS,
     DUPLICATES,
     MISSING_IDS,
@@ -13,12 +14,14 @@ from reeltune.cluster.cli.checks import (
     UNKNOWN_IDS,
     SeenData,
     SentFile,
+    SentSource,
     either,
     one_of,
 )
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.trainables.bundle import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
 
@@ -151,6 +154,13 @@ def reading(
     )
 
 
+def own_source(files: list[str] | None, changed: str | None) -> "OwnSource":
+    """The sources that are given for a model of one's own architecture."""
+    from reeltune.trainables.bundle import OwnSource
+
+    return OwnSource(files=tuple(files or ()), changed=one_of("--changed-source", changed or "error", CHANGED_SOURCE))
+
+
 def train_options(
     architecture: str,
     data: "DataOptions",
@@ -170,10 +180,11 @@ def train_options(
 ) -> "TrainOptions":
     from reeltune.cluster.commands.train_options import TrainOptions
     from reeltune.cluster.runs.find import new_name
-    from reeltune.trainables.architectures.table import ARCHITECTURES
+    from reeltune.trainables.architectures.registry import resolve
 
+    resolve([architecture])  # an unknown one is refused before anything else
     return TrainOptions(
-        architecture=one_of("architecture", architecture, tuple(ARCHITECTURES)),
+        architecture=architecture,
         data=data,
         config=config,
         settings=tuple(settings or ()),
@@ -191,4 +202,17 @@ def train_options(
 
 
 Run = Annotated[str, typer.Argument(help="A run: its name below runs/, its path or its URI.")]
-Architecture = Annotated[str, typer.Argument(help="An architecture's name, from `reeltune architectures`.")]
+Architecture = Annotated[
+    str,
+    typer.Argument(help="An architecture's name, from `reeltune architectures`, or the file or module of your own."),
+    SentSource(),
+]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--architecture", metavar="FILE", help="The file of an architecture of your own; can be repeated."),
+    SentSource(),
+]
+ChangedSource = Annotated[
+    str | None,
+    typer.Option(help="A file that is not the one that was fitted: error or allow. [default: error]"),
+]

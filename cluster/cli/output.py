@@ -16,6 +16,7 @@ from reeltune.cluster.runs.stored import Stored
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.architectures import ArchitectureDescription
+    from reeltune.cluster.commands.check import CheckedArchitecture
     from reeltune.cluster.commands.data import DataDescription, SideColumnDescription
     from reeltune.cluster.commands.dry_run import DryRun
     from reeltune.cluster.commands.predict import Predicted
@@ -108,6 +109,14 @@ def architectures(described: dict[str, "ArchitectureDescription"]) -> None:
             space = f"; searched: {info.space}" if info.space else ""
             print(f"  {field} = {info.default}: {info.meaning}{space}")
         print()
+
+
+def checked(found: "CheckedArchitecture") -> None:
+    broken = sum(clause.wrong is not None for clause in found.clauses)
+    spent = sum(clause.seconds for clause in found.clauses)
+    keeps = f"breaks {broken} of {len(found.clauses)} clauses" if broken else "keeps the contract"
+    print(f"{found.architecture} {keeps} ({spent:.0f} s): {found.formula}")
+    print(f"a search varies {', '.join(found.varies)}" if found.varies else "it has no search space: train takes it")
 
 
 def data(described: "DataDescription") -> None:

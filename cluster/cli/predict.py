@@ -18,6 +18,8 @@ def predict(
     time_column: opt.TimeColumn = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    architecture: opt.Source = None,
+    changed_source: opt.ChangedSource = None,
     as_json: opt.Json = False,
 ) -> int:
     """Rate the pairs of a file with a trained model."""
@@ -32,6 +34,7 @@ def predict(
         missing_ids=missing_ids,
         unknown_ids=unknown_ids,
     )
-    done = predict_file(model_folder(model), pairs, output, reading=reading)
+    own = opt.own_source(architecture, changed_source)
+    done = predict_file(model_folder(model), pairs, output, reading=reading, own=own)
     show.print_json(done) if as_json else show.predicted(done)
     return 0

@@ -35,6 +35,8 @@ def recommend(
     item_column: opt.ItemColumn = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    architecture: opt.Source = None,
+    changed_source: opt.ChangedSource = None,
     as_json: opt.Json = False,
 ) -> int:
     """List the items that a model rates best for each user, among those the user has not seen.
@@ -52,8 +54,9 @@ def recommend(
         check_output(output)
     reading = opt.reading(user=user_column, item=item_column, missing_ids=missing_ids, unknown_ids=unknown_ids)
     options = RecommendOptions(users=users, seen=seen, top=top, at=at, reading=reading)
+    own = opt.own_source(architecture, changed_source)
     with Watch() as watch:
-        done = job(model_folder(model), options, progress=watch.tick)
+        done = job(model_folder(model), options, own=own, progress=watch.tick)
     if output is not None:
         write_table(done.frame, output)
     show.print_json(done.described(output)) if as_json else show.recommended(done.described(output))

@@ -6,15 +6,20 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import through_client
+from reeltune.cluster.cli.checks import SentSource, through_client
 from reeltune.cluster.cli.watched import on_cluster
 
 
 def replay(
     context: typer.Context,
     run: opt.Run,
-    other: Annotated[
-        str | None, typer.Option("--architecture", help="The run's architecture to train. [default: the winner]")
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The run's architecture to train, by name, or by file if it is your own. Can be repeated, for the "
+            "files of an ensemble's members. [default: the winner]"
+        ),
+        SentSource(),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Data-parallel workers per fit. [default: as many as the run had]")
@@ -27,12 +32,12 @@ def replay(
         return on_cluster(context, address)
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.progress import Watch
-    from reeltune.cluster.commands.replay import ReplayOptions
     from reeltune.cluster.commands.replay import replay as job
+    from reeltune.cluster.commands.replay import replay_options
     from reeltune.cluster.runs.find import find_run
     from reeltune.cluster.session.interrupt import Interrupted, interruptible
 
-    options = ReplayOptions(architecture=other, workers=workers, address=address)
+    options = replay_options(architecture or [], workers=workers, address=address)
     try:
         with interruptible(), Watch() as watch:
             result = job(find_run(run), options, watch)

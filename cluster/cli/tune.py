@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import DECODERS, SentFile, one_of, scheduler_of, seconds, through_client
+from reeltune.cluster.cli.checks import DECODERS, SentFile, SentSource, one_of, scheduler_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 from reeltune.trainables.errors import InputError
 
@@ -35,7 +35,11 @@ ABOUT_DATA = (  # options that --smoke-test, whose ratings are made up, has no u
 
 def tune(
     context: typer.Context,
-    architectures: Annotated[list[str] | None, typer.Argument(help="Names to search. [default: all]")] = None,
+    architectures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names, and files or modules of your own, to search. [default: all of ours]"),
+        SentSource(),
+    ] = None,
     data: opt.Data = "ml-100k",
     test: opt.Test = None,
     split: opt.Split = "random",
@@ -75,6 +79,7 @@ def tune(
         typer.Option(
             help="What to beat: an architecture at its reference configuration, best-simple, a published MSE."
         ),
+        SentSource(),
     ] = "pmf",
     space: Annotated[
         Path | None, typer.Option(help="TOML file that replaces or narrows search spaces."), SentFile()
@@ -112,6 +117,7 @@ def tune(
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
     from reeltune.search_spaces import SAMPLERS
+    from reeltune.trainables.architectures.registry import resolve
 
     rows = opt.data_options(
         data,
@@ -133,8 +139,9 @@ def tune(
     if smoke_test:
         _refuse_data(context)
         rows = replace(rows, data=SMOKE_DATA)
+    asked = searchable(architectures or [])
     options = TuneOptions(
-        architectures=searchable(architectures or []),
+        architectures=asked,
         data=rows,
         trials=trials or (SMOKE_TRIALS if smoke_test else TRIALS),
         seconds=None if time is None else seconds("--time", time),
@@ -153,7 +160,7 @@ def tune(
         name=name or new_name(),
         storage=storage,
         resume=resume,
-        baseline=baseline_of(baseline),
+        baseline=baseline_of(baseline, resolve(asked)[0]),
         earlier=earlier,
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
@@ -175,13 +182,14 @@ def _tune(options: "TuneOptions", as_json: bool) -> int:
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.tune import tune as job
     from reeltune.cluster.session.interrupt import how_to_go_on
+    from reeltune.trainables.architectures import ENSEMBLE
 
     code, result = watched(lambda watch: job(options, watch), options.name)
     if result is None:
         return code
     show.print_json(result) if as_json else show.tuned(result, options.decoder, more=how_to_go_on(options.name))
-    found = result.architectures
-    return 0 if all(name in found and found[name].verdict for name in options.architectures) else 3
+    found = result.architectures.items()
+    return 0 if all(each.verdict for name, each in found if name != ENSEMBLE) else 3
 
 
 def _dry_run(options: "TuneOptions", as_json: bool) -> int:

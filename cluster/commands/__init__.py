@@ -14,6 +14,9 @@
 - `compare.py`: several runs in one table
 - `data.py`: what a data set holds
 - `architectures.py`: what there is to choose from
+- `new.py`: writes an own architecture to start from
+- `start.py`: what `new` writes; `start.toml` is its search space
+- `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
 - `output_file.py`: the tables that verbs write

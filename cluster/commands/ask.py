@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reeltune.cluster.data_parallel.batches import check_batches
@@ -12,7 +12,8 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
 from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
 from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
-from reeltune.search_spaces import Size, Space, has_space, read_spaces, shipped
+from reeltune.search_spaces import Size, Space, declared, has_space, read_spaces
+from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, TrainingConfig
 from reeltune.trainables.data.prepared import DataOptions, Prepared, prepare
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
-    architectures: list[str]
+    architectures: list[str]  # names, and files or modules of own ones
     data: DataOptions
     trials: int
     seconds: float | None  # limit of the search, without the refits
@@ -49,36 +50,52 @@ class TuneOptions:
     workers_per_trial: int = 1
 
 
-def searchable(names: list[str]) -> list[str]:
-    """The architectures asked for, or all that can be searched. Raises InputError at an unknown name."""
-    for name in names:
-        if name not in ARCHITECTURES or not has_space(name):
-            known = ", ".join(name for name in ARCHITECTURES if has_space(name))
-            raise InputError(f"no architecture {name!r} to search; there are {known}")
-    return list(dict.fromkeys(names)) or [name for name in ARCHITECTURES if has_space(name)]
+def searchable(words: list[str]) -> list[str]:
+    """The words for the architectures asked for, or the names of all of reeltune's. Raises InputError at another."""
+    resolve(words)
+    return list(dict.fromkeys(words)) or [name for name in ARCHITECTURES if has_space(name)]
 
 
-def spaces_for(options: TuneOptions) -> dict[str, Space]:
-    chosen = {name: ARCHITECTURES[name] for name in options.architectures}
+def resolved(options: TuneOptions) -> tuple[TuneOptions, Registry]:
+    """The options with names in place of words for architectures, and the registry that has these."""
+    names, registry = resolve(options.architectures)
+    baseline = options.baseline
+    if baseline.kind == "reference" and baseline.name not in registry:
+        _, registry = resolve([*options.architectures, baseline.name])
+        [name], _ = resolve([baseline.name])
+        baseline = replace(baseline, name=name)
+    return replace(options, architectures=names, baseline=baseline), registry
+
+
+def spaces_for(options: TuneOptions, registry: Registry) -> dict[str, Space]:
+    """The space of each architecture. Raises InputError at an own one of which nothing would vary."""
+    spaces = declared(registry, options.architectures)
     if options.space is not None:
-        return read_spaces(options.space, chosen)
-    return {name: shipped(name, architecture) for name, architecture in chosen.items()}
+        spaces = read_spaces(options.space, {name: registry[name] for name in spaces}, spaces)
+    for name, space in spaces.items():
+        if name in registry.sources and not space.parameters:
+            raise InputError(
+                f"{registry.sources[name].file}: nothing of it varies, for a search; name what may in {name}.toml "
+                f"beside it or in --space, or fit it as it is: reeltune train {registry.sources[name].file}"
+            )
+    return spaces
 
 
-def batch_sizes(spaces: dict[str, Space], prepared: Prepared, baseline: Baseline) -> list[int]:
+def batch_sizes(spaces: dict[str, Space], prepared: Prepared, baseline: Baseline, registry: Registry) -> list[int]:
     """Every batch size that a refit may have: those of the spaces, the references and the baseline."""
-    names = [name for name in (baseline.name, *spaces) if name in ARCHITECTURES]
-    references = [ARCHITECTURES[name].reference(prepared.shape) for name in names]
+    names = [name for name in (baseline.name, *spaces) if name in registry]
+    references = [registry[name].reference(prepared.shape) for name in names]
     sizes = [reference.batch_size for reference in references if isinstance(reference, TrainingConfig)]
     for space in spaces.values():
         sizes += [int(size) for size in space.values("batch_size")]
     return sizes
 
 
-def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]) -> AskedToTune:
+def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space], registry: Registry) -> AskedToTune:
     return AskedToTune(
         **data_asked(options.data, prepared),
         architectures=list(spaces),
+        sources=registry.hashes(registry.sources),
         seed=options.seed,
         decoder=options.decoder,
         baseline=options.baseline.name,
@@ -96,7 +113,8 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
 class TunePlan:
     """What a search will do, as far as it is known before the run's folder is claimed and Ray is started."""
 
-    options: TuneOptions
+    options: TuneOptions  # with the architectures' names
+    registry: Registry
     folder: RunFolder
     source: RunFolder | None  # the run of `--from`; None also if a resumed search has read it already
     prepared: Prepared
@@ -110,39 +128,41 @@ class TunePlan:
 
 def ask(options: TuneOptions) -> TunePlan:
     """Read the spaces and the data, and check the options. Raises InputError if `tune` cannot do what was asked."""
+    options, registry = resolved(options)
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
-    own = spaces_for(options)
+    own = spaces_for(options, registry)
     source = source_of(options.earlier, folder, options.architectures)
-    wider = wider_bounds(source, own) if source else wider_as_begun(folder) if options.earlier else {}
-    declared = with_bounds(own, wider)
+    wider = wider_bounds(source, own, registry) if source else wider_as_begun(folder) if options.earlier else {}
+    as_declared = with_bounds(own, wider)
     prepared = prepare(options.data)
-    spaces = {name: space.on(prepared.shape) for name, space in declared.items()}
-    check_times(_possible(spaces, prepared.shape), prepared)
+    spaces = {name: space.on(prepared.shape, registry[name]) for name, space in as_declared.items()}
+    check_times(_possible(spaces, prepared.shape, registry), prepared)
     most = max(options.workers, options.workers_per_trial)
-    check_batches(batch_sizes(spaces, prepared, options.baseline), prepared.split.train, workers=most)
+    check_batches(batch_sizes(spaces, prepared, options.baseline, registry), prepared.split.train, workers=most)
     log.info("%s", prepared.summary())
     log.info("searching %s", {name: sorted(space.parameters) for name, space in spaces.items()})
     size = Size.of(prepared.shape)
     return TunePlan(
         options=options,
+        registry=registry,
         folder=folder,
         source=source,
         prepared=prepared,
-        declared=declared,
+        declared=as_declared,
         spaces=spaces,
-        asked=asked_for(options, prepared, spaces),
+        asked=asked_for(options, prepared, spaces, registry),
         size=SizeRecord(ratings=size.ratings, span=size.span),
         wider=wider,
         notes=lines(named(options.earlier), own, wider),
     )
 
 
-def _possible(spaces: dict[str, Space], shape: Shape) -> Iterator[FitConfig]:
+def _possible(spaces: dict[str, Space], shape: Shape, registry: Registry) -> Iterator[FitConfig]:
     """Each architecture's reference, and the reference with one setting at a time as its space has it."""
     for name, space in spaces.items():
-        reference = ARCHITECTURES[name].reference(shape)
+        reference = registry[name].reference(shape)
         yield reference
         for key in (*space.fixed, *space.parameters):
             yield from (reference.model_copy(update={**space.fixed, key: value}) for value in space.values(key))

@@ -52,7 +52,7 @@ def dry_run(options: TuneOptions) -> DryRun:
         gpus_per_trial=options.gpus_per_trial if options.address is None else None,
     )
     room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
-    found = costs(plan.prepared, plan.spaces)
+    found = costs(plan.prepared, plan.spaces, plan.registry)
     search = _search_seconds(plan, found) / taken.count / BUSY
     limited = options.seconds is not None and search > options.seconds
     after = _after_seconds(plan, found, slots=taken.count, lanes=min(room, options.concurrent or room))

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from reeltune.cluster.commands.train_options import TrainOptions, configured
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.cluster.commands.train_options import TrainOptions, configured, resolved
 from reeltune.trainables.data.prepared import prepare
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.range_test import RangeTest, range_test
@@ -16,11 +15,13 @@ def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
     """Run the range test on training rows and write its plot. Raises InputError at an unknown kind of picture."""
     if picture.suffix not in PICTURES:
         raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
+    options, registry = resolved(options)
     prepared = prepare(options.data)
-    config = configured(options, prepared.shape)
-    architecture = ARCHITECTURES[options.architecture]
+    config = configured(options, prepared.shape, registry)
     with one_thread():  # as the fit that the rate is for: more threads only wait for each other in such small steps
-        found = range_test(architecture, config, prepared.shape, prepared.split.train, seed=options.seed)
+        found = range_test(
+            registry[options.architecture], config, prepared.shape, prepared.split.train, seed=options.seed
+        )
     _plot(found, options.architecture, picture)
     return found
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import load
+from reeltune.trainables.bundle import NO_SOURCE, OwnSource, load_own
 from reeltune.trainables.data import Reading, read_pairs
 from reeltune.trainables.errors import InputError
 
@@ -22,12 +22,12 @@ class Predicted(Stored):
     notes: list[str]
 
 
-def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading) -> Predicted:
+def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading, own: OwnSource = NO_SOURCE) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
     Raises InputError if the pairs cannot be read, have a column of that name, or the output cannot be written.
     """
-    predictor = load(model)
+    predictor = load_own(model, own)
     read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
     if PREDICTION in read.frame.columns:
         raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")

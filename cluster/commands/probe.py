@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass
 
 from reeltune.search_spaces import Space, Value
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import evaluate
 from reeltune.trainables.fitting.threads import one_thread
+from reeltune.trainables.model import Architecture
 
 DRAWN = 3  # configurations that stand for all that a search draws
 SECONDS = 0.04  # of steps that are timed of each
@@ -25,17 +26,16 @@ class Cost:
     drawn: float  # mean over configurations that are spread over the space
 
 
-def costs(prepared: Prepared, spaces: dict[str, Space]) -> dict[str, Cost]:
+def costs(prepared: Prepared, spaces: dict[str, Space], registry: Registry) -> dict[str, Cost]:
     """What fits of each architecture cost, in one thread, as trials have them."""
     with one_thread():
-        return {name: _cost(name, space, prepared) for name, space in spaces.items()}
+        return {name: _cost(registry[name], space, prepared) for name, space in spaces.items()}
 
 
-def _cost(name: str, space: Space, prepared: Prepared) -> Cost:
-    architecture = ARCHITECTURES[name]
+def _cost(architecture: Architecture, space: Space, prepared: Prepared) -> Cost:
     reference = architecture.reference(prepared.shape)
     drawn = [architecture.Config.model_validate({**reference.model_dump(), **point}) for point in spread(space)]
-    first, *others = [_timed(name, config, prepared) for config in (reference, *drawn)]
+    first, *others = [_timed(architecture, config, prepared) for config in (reference, *drawn)]
     validation = _validation_seconds(first[0], prepared)
     seconds = [spent + validation * (fit.epochs + 1) for fit, spent in (first, *others)]
     return Cost(reference=seconds[0], drawn=sum(seconds[1:]) / len(drawn))
@@ -51,14 +51,14 @@ def spread(space: Space, count: int = DRAWN) -> list[dict[str, Value]]:
     return [{**space.fixed, **{name: point[name] for name in space.active(point)}} for point in points]
 
 
-def _timed(name: str, config: FitConfig, prepared: Prepared) -> tuple[Fit, float]:
+def _timed(architecture: Architecture, config: FitConfig, prepared: Prepared) -> tuple[Fit, float]:
     """A fit that has begun, and the seconds of all its steps.
 
     By the clock of this thread, which does not run while other programs have the CPU. They slow a step down even so,
     by the caches that they share: so the fastest step counts.
     """
     start = time.thread_time()
-    fit = Fit(ARCHITECTURES[name], config, prepared.shape, prepared.split.train, seed=0)
+    fit = Fit(architecture, config, prepared.shape, prepared.split.train, seed=0)
     begun = time.thread_time() - start
     if fit.optimizer is None:  # it is solved by then
         return fit, begun

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import Predictor, load
+from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
 from reeltune.trainables.data import Ids, Reading, has_known_columns, load_data, match, read_pairs, read_users
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
@@ -75,10 +75,14 @@ class RecommendedDescription(Stored):
 
 
 def recommend(
-    model: Path, options: RecommendOptions, *, progress: Callable[[str], None] = lambda line: None
+    model: Path,
+    options: RecommendOptions,
+    *,
+    own: OwnSource = NO_SOURCE,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Recommended:
     """Rate all items for each user, a few users at a time. Raises InputError if the options do not fit the model."""
-    predictor = load(model)
+    predictor = load_own(model, own)
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text

@@ -10,6 +10,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, waiting
 from reeltune.cluster.session.slots import at_once
 from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.scoring.decoders import Decoder
 
@@ -29,6 +30,7 @@ def refit(
     bfloat16: bool = False,
     each_epoch: bool = False,
     trackers: Sequence[Tracker] = (),
+    registry: Registry = SHIPPED,
 ) -> dict[str, Fitted | Lost]:
     """Do the fits, as many at once as there is room for and `concurrent` allows. Returns them by their orders' keys.
 
@@ -42,7 +44,7 @@ def refit(
         watch.status(_about(doing, len(distinct), lanes, workers, resources))
     came = fit_all(
         distinct,
-        GroupData.of(prepared, decoder),
+        GroupData.of(prepared, decoder, registry),
         workers=workers,
         resources=resources,
         store=store,

@@ -32,6 +32,8 @@ from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check
 from reeltune.cluster.session.session import session
 from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.architectures.registry import Registry, resolve
+from reeltune.trainables.architectures.source import looks_own
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.scoring.levels import NOTHING
@@ -44,6 +46,19 @@ class ReplayOptions:
     architecture: str | None  # None: the winner
     workers: int | None  # None: as many as the run's refits had
     address: str | None
+    files: tuple[str, ...] = ()  # of own architectures
+
+
+def replay_options(words: list[str], *, workers: int | None, address: str | None) -> ReplayOptions:
+    """The options of these words for architectures: at most one is a name. Raises InputError at two.
+
+    Without a name, a single file asks for its own architecture.
+    """
+    files = tuple(word for word in words if looks_own(word))
+    names = [word for word in words if word not in files] or (resolve(files)[0] if len(files) == 1 else [])
+    if len(names) > 1:
+        raise InputError(f"--architecture {names[1]}: a replay trains one architecture, and {names[0]} is asked for")
+    return ReplayOptions(architecture=names[0] if names else None, workers=workers, address=address, files=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +142,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     start = time.monotonic()
     check_address(options.address)
     reported = reported_by(folder, options.architecture)
+    registry = _sources(reported, options.files)
     # A run that is there was let through once.
     prepared = prepare(replace(reported.run.asked.options(), unknown_ids="allow"))
     _check_data(reported.run, prepared)
@@ -143,7 +159,8 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
         changed = _changed(reported, workers, resources.device)
         if changed:
             watch.say(f"note: not all is as it was, and so bits may differ: {'; '.join(changed)}")
-        searched = _refitted(reported, prepared, workers, resources, Store(str(Path(storage).absolute())), watch)
+        kept = Store(str(Path(storage).absolute()))
+        searched = _refitted(reported, prepared, workers, resources, kept, watch, registry)
     watch.status("")
     rows, look = prepared.split.test.open(looks(), reason=f"replay, run {folder.name}")
     scores = score_all(searched, rows, prepared)[reported.name]
@@ -176,6 +193,26 @@ def reported_by(folder: RunFolder, name: str | None) -> Reported:
     return Reported(run=run, answer=answer, name=name or answer.winner or judged_ones[0])
 
 
+def _sources(reported: Reported, files: tuple[str, ...]) -> Registry:
+    """The registry for a replay. Raises InputError unless the very sources of then are given, of all that it fits."""
+    _, registry = resolve(files)
+    asked, folder = reported.run.asked, reported.run.folder
+    for name in reported.choices():
+        if name not in asked.sources:
+            continue
+        source = registry.sources.get(name)
+        if source is None:
+            raise InputError(
+                f"{folder.place}: architecture {name!r} is none of reeltune's; name its file: --architecture {name}.py"
+            )
+        if source.hash != asked.sources[name]:
+            raise InputError(
+                f"{source.file} has changed since run {folder.name}, and a replay needs the very source of then: a "
+                f"copy is in {folder.source(name)}"
+            )
+    return registry
+
+
 def _check_data(run: Run, prepared: Prepared) -> None:
     now = {"data": prepared.ratings.fingerprint(), "test": prepared.split.test.fingerprint}
     for key, found in now.items():
@@ -201,7 +238,13 @@ def _changed(reported: Reported, workers: int, device: str) -> list[str]:
 
 
 def _refitted(
-    reported: Reported, prepared: Prepared, workers: int, resources: Resources, store: Store, watch: Watch
+    reported: Reported,
+    prepared: Prepared,
+    workers: int,
+    resources: Resources,
+    store: Store,
+    watch: Watch,
+    registry: Registry,
 ) -> Searched:
     """Fit the choices again, in the form in which a search keeps its refits. Raises FitFailed if one fails."""
     run, choices = reported.run, reported.choices()
@@ -217,6 +260,7 @@ def _refitted(
         resources=resources,
         store=store,
         watch=watch,
+        registry=registry,
     )
     for came in fitted.values():
         if isinstance(came, Lost):
@@ -229,6 +273,7 @@ def _refitted(
         fitted=fitted,
         decoder=run.decoder,
         seed=run.asked.seed,
+        registry=registry,
     )
 
 

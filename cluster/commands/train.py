@@ -4,7 +4,7 @@ import torch
 from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
-from reeltune.cluster.commands.train_options import TrainOptions, configured
+from reeltune.cluster.commands.train_options import TrainOptions, configured, resolved
 from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.data_parallel.updates import notes
@@ -14,11 +14,13 @@ from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
+from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.guard import guarded
 from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
 from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
@@ -42,6 +44,7 @@ class Trained(Stored):
 
 def train(options: TrainOptions, watch: Watch) -> Trained:
     """Fit, score and write the bundle. Raises InputError at wrong options or data, FitFailed if the fit fails."""
+    options, registry = resolved(options)
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
@@ -50,25 +53,34 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 
         check_address(options.address)
     prepared = prepare(options.data)
-    config = configured(options, prepared.shape)
+    config = configured(options, prepared.shape, registry)
     check_times([config], prepared)
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
         architecture=options.architecture,
+        sources=registry.hashes(registry.sources),
         config=config.model_dump(mode="json"),
         seed=options.seed,
         decoder=options.decoder,
     )
     with claim(folder, asked, resume=options.resume, say=watch.say):
-        fitted = _fit(options, prepared, config, folder, watch)
-        return _scored(options, prepared, config, fitted, folder, watch)
+        keep_sources(registry, folder)
+        fitted = _fit(options, prepared, config, registry, folder, watch)
+        return _scored(options, prepared, config, registry, fitted, folder, watch)
 
 
-def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
+def _fit(
+    options: TrainOptions,
+    prepared: Prepared,
+    config: FitConfig,
+    registry: Registry,
+    folder: RunFolder,
+    watch: Watch,
+) -> Fitted:
     order = _order(options, config)
     fit = _fit_here if needs_no_ray(options) else _fit_with_ray
-    result = fit(order, options, prepared, folder, watch)
+    result = fit(order, options, prepared, registry, folder, watch)
     watch.tick("")
     if isinstance(result, Lost):
         raise FitFailed(result.reason)
@@ -81,13 +93,18 @@ def needs_no_ray(options: TrainOptions) -> bool:
 
 
 def _fit_here(
-    order: FitOrder, options: TrainOptions, prepared: Prepared, folder: RunFolder, watch: Watch
+    order: FitOrder,
+    options: TrainOptions,
+    prepared: Prepared,
+    registry: Registry,
+    folder: RunFolder,
+    watch: Watch,
 ) -> Fitted | Lost:
     check(options.workers, here(), bfloat16=options.bfloat16)
     with guarded(how_to_go_on(folder.name)):
         came = fit_here(
             order,
-            GroupData.of(prepared, options.decoder),
+            GroupData.of(prepared, options.decoder, registry),
             store=folder.fits,
             save_every=options.checkpoint_every,
             progress=watch.status,
@@ -99,7 +116,12 @@ def _fit_here(
 
 
 def _fit_with_ray(
-    order: FitOrder, options: TrainOptions, prepared: Prepared, folder: RunFolder, watch: Watch
+    order: FitOrder,
+    options: TrainOptions,
+    prepared: Prepared,
+    registry: Registry,
+    folder: RunFolder,
+    watch: Watch,
 ) -> Fitted | Lost:
     # Imported late: Ray takes seconds to load.
     from reeltune.cluster.commands.refit import refit
@@ -129,6 +151,7 @@ def _fit_with_ray(
             bfloat16=options.bfloat16,
             each_epoch=True,
             trackers=[TensorBoard(folder.tensorboard)],
+            registry=registry,
         )
     return came[order.key]
 
@@ -146,6 +169,7 @@ def _scored(
     options: TrainOptions,
     prepared: Prepared,
     config: FitConfig,
+    registry: Registry,
     fitted: Fitted,
     folder: RunFolder,
     watch: Watch,
@@ -162,6 +186,7 @@ def _scored(
             prepared.shape,
             decoder=options.decoder,
             temperature=fitted.temperature,
+            registry=registry,
         )
         test, table = scored.metrics.by_name(), by_value(scored, rows, prepared.shape)
     path = folder.model(options.architecture)
@@ -174,9 +199,10 @@ def _scored(
         seed=options.seed,
         data=options.data.data,
         metrics={"validation": fitted.metrics, "test": test},
+        sources=registry.sources,
     )
     users, items = prepared.ratings.users, prepared.ratings.items
-    save(path, description, fitted.weights, users, items, fitted=prepared.split.train)
+    save(path, description, fitted.weights, users, items, fitted=prepared.split.train, sources=registry.sources)
     return Trained(
         architecture=options.architecture,
         config=config.model_dump(mode="json"),

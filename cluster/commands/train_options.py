@@ -1,11 +1,11 @@
 """The options of `reeltune train` and `lr-find`, and the configuration that they give."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
 from reeltune.trainables.bundle import config_of
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import DataOptions
@@ -17,7 +17,7 @@ from reeltune.trainables.scoring.decoders import Decoder
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    architecture: str
+    architecture: str  # a name, or the file or module of an own one
     data: DataOptions
     config: Path | None
     settings: tuple[str, ...]  # name=value
@@ -33,9 +33,15 @@ class TrainOptions:
     storage: str | None = None
 
 
-def configured(options: TrainOptions, shape: Shape) -> FitConfig:
+def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:
+    """The options with the architecture's name, and the registry that has it. Raises InputError if there is none."""
+    [name], registry = resolve([options.architecture])
+    return replace(options, architecture=name), registry
+
+
+def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED) -> FitConfig:
     """The reference configuration, changed by `--config` and then by each `--set`. Raises InputError."""
-    architecture = ARCHITECTURES[options.architecture]
+    architecture = registry[options.architecture]
     values = architecture.reference(shape).model_dump()
     source = "--set"
     if options.config is not None:

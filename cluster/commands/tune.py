@@ -23,6 +23,7 @@ from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.node_check import check_storage, machines
+from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.faults import LATE
@@ -37,7 +38,6 @@ from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.tensorboard.hparams import Drawn
 from reeltune.cluster.tracking.tracker import Tracker
-from reeltune.trainables.architectures.table import ARCHITECTURES
 
 
 def tune(options: TuneOptions, watch: Watch) -> Result:
@@ -49,6 +49,7 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     for line in plan.notes:
         watch.say(line)
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
+        keep_sources(plan.registry, plan.folder)
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
         if options.ensemble:
@@ -66,17 +67,18 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
 def _trackers(plan: TunePlan) -> list[Tracker]:
     shape = plan.prepared.shape
     searched = {
-        name: Drawn(space=space, reference=ARCHITECTURES[name].reference(shape).model_dump())
+        name: Drawn(space=space, reference=plan.registry[name].reference(shape).model_dump())
         for name, space in plan.spaces.items()
     }
-    return [TensorBoard(plan.folder.tensorboard, searched)]
+    return [TensorBoard(plan.folder.tensorboard, searched, registry=plan.registry)]
 
 
 def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     """Search and refit in one Ray session."""
     options, prepared, folder = plan.options, plan.prepared, plan.folder
     ledger = Ledger(folder.ledger)
-    earlier = begin(folder, plan.source, plan.declared, prepared.shape, wider=plan.wider, say=watch.say)
+    shape, registry = prepared.shape, plan.registry
+    earlier = begin(folder, plan.source, plan.declared, shape, wider=plan.wider, registry=registry, say=watch.say)
     watch.status(joining(options.address))
     began = time.monotonic()
     goes_on = f"go on with: {how_to_go_on(options.name)}"
@@ -89,8 +91,12 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
             check_storage(folder.store)
             ran_on(folder, machines())
         choices, left = _search(plan, ledger, earlier, resources, trackers, watch, began=began)
-        orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}
-        wanted = [*orders.values(), *calibrations(orders)]
+        orders = (
+            refits(choices, prepared, seed=options.seed, baseline=options.baseline, registry=registry)
+            if choices
+            else {}
+        )
+        wanted = [*orders.values(), *calibrations(orders, registry)]
         fitted = _refit(plan, wanted, left, resources, trackers, watch) if orders else {}
     watch.refits_ended()
     watch.status("judging, and writing the reports")
@@ -107,6 +113,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         device=resources.device,
         spaces=plan.spaces,
         trials=options.trials * len(plan.spaces),
+        registry=registry,
     )
 
 
@@ -134,7 +141,14 @@ def _search(
         architectures=len(spaces),
     )
     made, cut_off = studies(
-        folder, ledger, spaces, prepared.shape, seed=options.seed, sampler=options.sampler, earlier=earlier
+        folder,
+        ledger,
+        spaces,
+        prepared.shape,
+        seed=options.seed,
+        sampler=options.sampler,
+        earlier=earlier,
+        registry=plan.registry,
     )
     data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
@@ -185,6 +199,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         shape=prepared.shape,
         decoder=options.decoder,
         store=plan.folder.store,
+        registry=plan.registry,
     )
 
 
@@ -223,4 +238,5 @@ def _refit(
         watch=watch,
         concurrent=options.concurrent,
         trackers=[*trackers, counting],
+        registry=plan.registry,
     )

@@ -9,7 +9,6 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, G
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
-from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 
@@ -30,7 +29,7 @@ class Refit:
         bfloat16: bool,
     ) -> None:
         self.order, self.data, self.store, self.save_every = order, data, store, save_every
-        architecture = ARCHITECTURES[order.architecture]
+        architecture = data.registry[order.architecture]
         self.fit = Fit(
             architecture,
             architecture.Config.model_validate(order.config),

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
@@ -60,11 +61,12 @@ class GroupData:
     validation: Rows
     shape: Shape
     decoder: Decoder
+    registry: Registry = SHIPPED
 
     @classmethod
-    def of(cls, prepared: Prepared, decoder: Decoder) -> "GroupData":
-        split = prepared.split
-        return cls(train=split.train, validation=split.validation, shape=prepared.shape, decoder=decoder)
+    def of(cls, prepared: Prepared, decoder: Decoder, registry: Registry = SHIPPED) -> "GroupData":
+        split, shape = prepared.split, prepared.shape
+        return cls(train=split.train, validation=split.validation, shape=shape, decoder=decoder, registry=registry)
 
     def rows(self, order: FitOrder) -> Rows:
         """Those to fit on."""

@@ -13,6 +13,7 @@ from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import get_device
 
 from reeltune.cluster.data_parallel.mailbox import Failure, packed, unpacked
+from reeltune.trainables.architectures.source import kind_of
 from reeltune.trainables.errors import one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 
@@ -61,6 +62,6 @@ def serve(settings: dict[str, Any]) -> None:
             raise  # the lane is gone
         except Exception as error:  # the boundary of a fit: its fault is its own, and is recorded
             fit = None
-            failure = Failure(kind=type(error).__name__, message=one_line(str(error)))
+            failure = Failure(kind=kind_of(error), message=one_line(str(error)))
             if not ray.get(lane.failed.remote(seen, rank, failure)):
                 raise  # it failed on this worker alone, or because another died: Ray Train restarts the group

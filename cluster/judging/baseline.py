@@ -1,7 +1,7 @@
 """The baseline, and the verdicts against it: the same code for `tune` and `verdict`."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
+from reeltune.trainables.architectures.source import looks_own
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 
@@ -41,13 +42,18 @@ class Baseline:
 REFERENCE = Baseline(name=PMF)
 
 
-def baseline_of(text: str) -> Baseline:
-    """Read `--baseline`: an architecture's name, best-simple or a number. Raises InputError if it is none of them."""
+def baseline_of(text: str, own: Container[str] = ()) -> Baseline:
+    """Read `--baseline`: an architecture's name or file, best-simple or a number. Raises InputError if it is no such.
+
+    `own` are the names of own architectures that are known without their file.
+    """
     if text == BEST_SIMPLE:
         return Baseline(name=BEST_SIMPLE, kind="simple")
-    if text in ARCHITECTURES:
+    if text in ARCHITECTURES or text in own:
         return Baseline(name=text)
     number = number_of(text)
+    if number is None and looks_own(text):
+        return Baseline(name=text)
     if number is None:
         raise InputError(
             f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, {BEST_SIMPLE}, or a published mean "

@@ -2,14 +2,16 @@
 
 import shutil
 
+import torch
+
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.ensemble import packed
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.bundle import describe, save
+from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared
 
 
@@ -21,8 +23,8 @@ def write_bundles(
     folder: RunFolder,
 ) -> None:
     """Write the bundles of the first seed's refits, and that of the ensemble of all refits."""
-    kept = {
-        name: (ARCHITECTURES[name].Config.model_validate(order.config), fitted.weights)
+    kept: dict[str, tuple[FitConfig, dict[str, torch.Tensor]]] = {
+        name: (searched.registry[name].Config.model_validate(order.config), fitted.weights)
         for name, [(order, fitted), *_] in refits.items()
         if name in searched.choices
     }
@@ -32,6 +34,8 @@ def write_bundles(
         if earlier.name not in kept:  # left by this search before its resume; now that refit is lost
             shutil.rmtree(earlier)
     for name, (config, weights) in kept.items():
+        members = config.members if isinstance(config, ensemble.Config) else (name,)
+        sources = {each: searched.registry.sources[each] for each in members if each in searched.registry.sources}
         description = describe(
             name,
             config,
@@ -41,6 +45,8 @@ def write_bundles(
             seed=searched.seed,
             data=prepared.ratings.name,
             metrics={"validation": result.architectures[name].validation, "test": result.architectures[name].test},
+            sources=sources,
         )
         users, items = prepared.ratings.users, prepared.ratings.items
-        save(folder.model(name), description, weights, users, items, fitted=prepared.split.fitting)
+        fitting = prepared.split.fitting
+        save(folder.model(name), description, weights, users, items, fitted=fitting, sources=sources)

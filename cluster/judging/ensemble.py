@@ -97,4 +97,5 @@ def packed(
         for name, weight in weights.items()
     }
     fits = {name: [fitted.weights for _, fitted in refits[name]] for name in members}
-    return ensemble.Config(members=members), ensemble.packed(fits)
+    config = ensemble.Config.model_validate({"members": members}, context={"registry": searched.registry})
+    return config, ensemble.packed(fits)

@@ -8,6 +8,7 @@ from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.search_spaces import Space
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.scoring.decoders import Decoder
 
 CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
@@ -27,6 +28,7 @@ class Searched:
     device: str = "cpu"  # of each worker
     spaces: Mapping[str, Space] = field(default_factory=dict)  # those that were searched, for this data
     trials: int | None = None  # asked for, of all architectures
+    registry: Registry = SHIPPED
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""

@@ -8,17 +8,17 @@ from reeltune.cluster.judging.baseline import KEY, Baseline
 from reeltune.cluster.judging.outcome import CALIBRATION
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.prepared import Prepared
 
 
 def refits(
-    choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline
+    choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline, registry: Registry = SHIPPED
 ) -> dict[tuple[str, int], FitOrder]:
     """The baseline's refits and each architecture's, by name and number of the seed, from 0."""
     wanted = {name: (name, choice.config) for name, choice in choices.items()}
     if baseline.kind == "reference":
-        reference = ARCHITECTURES[baseline.name].reference(prepared.shape).model_dump()
+        reference = registry[baseline.name].reference(prepared.shape).model_dump()
         wanted = {KEY: (baseline.name, reference), **wanted}
     return refits_of(wanted, seed=seed)
 
@@ -42,9 +42,9 @@ def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> di
     return orders
 
 
-def calibrations(orders: dict[tuple[str, int], FitOrder]) -> list[FitOrder]:
+def calibrations(orders: dict[tuple[str, int], FitOrder], registry: Registry = SHIPPED) -> list[FitOrder]:
     """If the baseline has a class head: its fit on training rows only, to fit a temperature on validation rows."""
     refit = orders.get((KEY, 0))
-    if refit is None or not issubclass(ARCHITECTURES[refit.architecture].Config, ClassHeadConfig):
+    if refit is None or not issubclass(registry[refit.architecture].Config, ClassHeadConfig):
         return []
     return [replace(refit, key=CALIBRATION, rows="training")]

@@ -18,7 +18,6 @@ from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice, comparable
 from reeltune.search_spaces import Side, on_bounds
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 
@@ -44,6 +43,7 @@ def _scores(
             decoder=searched.decoder,
             temperature=temperature,
             averaged=searched.averaged(name),
+            registry=searched.registry,
         )
         for order, came in refits
     ]
@@ -118,7 +118,7 @@ def _baseline(
     config: Mapping[str, Any] | None = None
     name = simple.best if simple and baseline.kind == "simple" else baseline.name
     if baseline.kind == "reference":
-        config = ARCHITECTURES[name].reference(prepared.shape).model_dump(mode="json")
+        config = searched.registry[name].reference(prepared.shape).model_dump(mode="json")
     elif simple and baseline.kind == "simple":
         config = simple.candidates[name].config
     return BaselineResult(
@@ -132,11 +132,10 @@ def _baseline(
 
 
 def _architecture(name: str, searched: Searched, scores: dict[str, list[Scored]]) -> ArchitectureResult:
-    choices = searched.choices
-    choice = choices.get(name)
+    choice = searched.choices.get(name)
     return ArchitectureResult(
         config=choice.config if choice else None,
-        timed=choice is not None and _timed(name, choice.config, choices),
+        timed=choice is not None and _timed(name, choice.config, searched),
         on_bounds=_on_bounds(name, choice, searched),
         validation=choice.metrics if choice else None,
         test=mean_metrics(scores[name]) if name in scores else None,
@@ -146,14 +145,15 @@ def _architecture(name: str, searched: Searched, scores: dict[str, list[Scored]]
 def _on_bounds(name: str, choice: Choice | None, searched: Searched) -> dict[str, Side]:
     """The hyperparameters whose chosen value lies on a bound of what was searched. The ensemble has no space."""
     space = searched.spaces.get(name)
-    return on_bounds(space, choice.config, ARCHITECTURES[name]) if choice and space else {}
+    return on_bounds(space, choice.config, searched.registry[name]) if choice and space else {}
 
 
-def _timed(name: str, config: Mapping[str, Any], choices: dict[str, Choice]) -> bool:
+def _timed(name: str, config: Mapping[str, Any], searched: Searched) -> bool:
     """Whether predictions with this configuration may look at when a pair was rated."""
     if name == ENSEMBLE:
-        return any(_timed(each, choices[each].config, choices) for each, weight in config["weights"].items() if weight)
-    return ARCHITECTURES[name].Config.model_validate(config).timed
+        members = [each for each, weight in config["weights"].items() if weight]
+        return any(_timed(each, searched.choices[each].config, searched) for each in members)
+    return searched.registry[name].Config.model_validate(config).timed
 
 
 def _winner(choices: dict[str, Choice], scores: dict[str, list[Scored]]) -> str | None:

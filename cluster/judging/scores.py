@@ -7,7 +7,7 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.runs.answer import ByValue
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
@@ -37,9 +37,10 @@ def score(
     decoder: Decoder,
     temperature: float,
     averaged: Decoder = "mean",
+    registry: Registry = SHIPPED,
 ) -> Scored:
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
-    architecture = ARCHITECTURES[order.architecture]
+    architecture = registry[order.architecture]
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
     pairs = on_device(rows, torch.device("cpu"))
     output = predict(model, pairs.users, pairs.items, pairs.times)

@@ -23,8 +23,19 @@ def checking(run: Run) -> list[Command]:
     """The command that replays the winner from the run's folder; none without a winner."""
     if run.winner is None:
         return []
-    line = shlex.join(["reeltune", "replay", str(run.folder.path)])
+    words = ["reeltune", "replay", str(run.folder.path)]
+    for name in own_parts(run, run.winner):
+        words += ["--architecture", f"{name}.py"]
+    words += ["--architecture", run.winner] if run.winner == ENSEMBLE and len(words) > 3 else []
+    line = shlex.join(words)
     return [Command(what=f"{run.winner} with this run's seeds, which checks its score", line=line)]
+
+
+def own_parts(run: Run, name: str) -> list[str]:
+    """Of an architecture, or of the ensemble's members of nonzero weight, those that are none of reeltune's."""
+    config = run.answer.architectures[name].config if run.answer and name in run.answer.architectures else None
+    weights = member_weights(config or {}) if name == ENSEMBLE else {name: 1.0}
+    return [each for each, weight in weights.items() if weight > 0 and each in run.asked.sources]
 
 
 def reproducing(run: Run) -> list[Command]:
@@ -68,7 +79,7 @@ def _again(words: list[str]) -> str:
 def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     """`reeltune train` with a configuration, on this run's data."""
     asked = run.asked
-    words = ["reeltune", "train", name, "--data", asked.data]
+    words = ["reeltune", "train", f"{name}.py" if name in asked.sources else name, "--data", asked.data]
     for option, value in {"--test": asked.test, "--users": asked.users, "--items": asked.items}.items():
         words += [option, value] if value is not None else []
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]

@@ -12,6 +12,7 @@
 - `finished.py`: reads a run's files
 - `fit_states.py`: checkpoints of running fits, from which they go on
 - `out_of_fold.py`: ratings of held-out rows, for the ensemble's weights
+- `sources.py`: copies of own architectures' sources
 - `disk.py`: stops a search whose files cannot be written
 - `node_check.py`: asks every node whether it can use the run's storage, and what machine it is
 """

@@ -161,6 +161,7 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
             f"--resume: run {name} is kept in {start}{sign}{query}; "
             f"add --storage '{start.rpartition('/')[0]}{sign}{query}'"
         )
+    _check_sources(folder, earlier.asked, asked)
     was, now = earlier.asked.as_json(), asked.as_json()
     for key in now:
         if key != growing and now[key] != was.get(key):
@@ -175,3 +176,13 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
     if finished and (growing is None or now[growing] == was[growing]) and not _cut_short(folder, earlier.asked):
         more = f"; it takes more --{growing} than {was[growing]}" if growing else ""
         raise InputError(f"--resume: run {name} is finished{more}")
+
+
+def _check_sources(folder: RunFolder, earlier: Asked, asked: Asked) -> None:
+    """Raise InputError if the source of an own architecture has changed."""
+    for name, was in earlier.sources.items():
+        if asked.sources.get(name, was) != was:
+            raise InputError(
+                f"--resume: the source of {name} has changed since run {folder.name} was started; a run goes on with "
+                f"what it was started with: a copy is in {folder.source(name)}"
+            )

@@ -178,6 +178,10 @@ class RunFolder:
     def predictions(self) -> Path:
         return self.path / "predictions.parquet"
 
+    def source(self, architecture: str) -> Path:
+        """The copy of an own architecture's source, for reading."""
+        return self.path / "sources" / f"{architecture}.py"
+
     def model(self, architecture: str) -> Path:
         return self.path / "models" / architecture
 

@@ -75,6 +75,7 @@ class AskedToTrain(AskedOfData):
 
     verb: Literal["train"] = "train"
     architecture: str
+    sources: dict[str, str] = Field(default_factory=dict)  # SHA-256, by name, of architectures that are not reeltune's
     config: dict[str, JsonValue]
     seed: int = 0
     decoder: str = "argmax"
@@ -85,6 +86,7 @@ class AskedToTune(AskedOfData):
 
     verb: Literal["tune"] = "tune"
     architectures: list[str]
+    sources: dict[str, str] = Field(default_factory=dict)  # as of `train`
     seed: int = 0
     decoder: str = "argmax"
     baseline: str = "pmf"

@@ -25,7 +25,7 @@ from reeltune.cluster.session.ray_private_libraries import RETRIES, allow_pendin
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.search_spaces import SAMPLERS, Space, Study, journal, unfinished
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.shape import Shape
 
 
@@ -50,6 +50,7 @@ def studies(
     seed: int,
     sampler: str = "tpe",
     earlier: Earlier | None = None,
+    registry: Registry = SHIPPED,
 ) -> tuple[dict[str, Study], dict[str, Config]]:
     """A study for each architecture, rebuilt from the ledger, and the trials that were running at the last end.
 
@@ -63,7 +64,7 @@ def studies(
     made = {
         name: Study(
             name,
-            ARCHITECTURES[name],
+            registry[name],
             space,
             shape,
             seed=seed,

@@ -9,6 +9,7 @@ from ray import tune
 from reeltune.cluster.search.messages import TuneDict, Update, failed, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
+from reeltune.trainables.architectures.source import described
 from reeltune.trainables.errors import StorageFailed, one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 
@@ -40,7 +41,7 @@ class Trial(TrialFit, tune.Trainable):
         except StorageFailed as error:
             return unstored(str(error))
         except Exception as error:  # noqa: BLE001  The boundary of a trial: its fault is its own, and is recorded.
-            return failed(one_line(f"{type(error).__name__}: {error}"))
+            return failed(one_line(described(error)))
 
     def save_checkpoint(self, checkpoint_dir: str) -> TuneDict:
         return {}  # Tune asks for one when it pauses a trial; a trial keeps its own states

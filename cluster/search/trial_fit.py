@@ -11,7 +11,7 @@ from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, Point, Update
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data import Rows, SplitKind, fold
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
@@ -39,6 +39,7 @@ class TrialData:
     shape: Shape
     decoder: Decoder
     store: Store  # the run's, for states of running fits and, for the ensemble's weights, ratings of held-out rows
+    registry: Registry = SHIPPED
 
     @property
     def states(self) -> Snapshots:
@@ -124,7 +125,7 @@ class TrialFit:
         self.kept = True
 
     def _start(self, train: Rows) -> Fit:
-        architecture = ARCHITECTURES[self.order.architecture]
+        architecture = self.data.registry[self.order.architecture]
         return Fit(
             architecture,
             architecture.Config.model_validate(self.order.config),

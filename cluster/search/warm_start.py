@@ -14,9 +14,10 @@ from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_o
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
 from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.model import Architecture
 
 Bounds = dict[str, tuple[float, float]]  # low and high of a range, by hyperparameter
 BEST = 3  # on other data, so many configurations of each architecture are tried first
@@ -101,6 +102,7 @@ def begin(
     shape: Shape,
     *,
     wider: dict[str, Bounds],
+    registry: Registry = SHIPPED,
     say: Callable[[str], None],
 ) -> Earlier:
     """What a search starts from. It is copied to the search's own folder, from which a resumed search reads it.
@@ -109,7 +111,7 @@ def begin(
     """
     record = folder.read_record()
     if source is not None and record is not None and not folder.earlier.exists():
-        learnt = replace(learn(source, record.asked, spaces, shape), wider=wider)
+        learnt = replace(learn(source, record.asked, spaces, shape, registry), wider=wider)
         write_json(folder.earlier, {"schema": SCHEMA, **asdict(learnt)})
     if not folder.earlier.exists():
         return Earlier()
@@ -143,7 +145,9 @@ def _earlier(text: bytes) -> Earlier:
     )
 
 
-def learn(source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shape) -> Earlier:
+def learn(
+    source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shape, registry: Registry = SHIPPED
+) -> Earlier:
     """Take from the run `source` what a search of these settings can use."""
     record, run = source.read_record(), source.path.resolve().name
     assert record is not None
@@ -156,22 +160,25 @@ def learn(source: RunFolder, asked: Asked, spaces: dict[str, Space], shape: Shap
     tried: list[Entry] = []
     outside: dict[str, int] = {}
     for name, space in spaces.items():
-        ranked = best(ledger, name)
-        if difference is None:
-            mine, outside[name] = _same([*begun, *ledger], name, space.on(shape), shape)
+        ranked, architecture = best(ledger, name), registry[name]
+        if difference is None and then.sources.get(name) == asked.sources.get(name):
+            reference = architecture.reference(shape).model_dump()
+            mine, outside[name] = _same([*begun, *ledger], name, space.on(shape, architecture), reference)
             known += mine
             tried += [entry for entry in ranked[:1] if entry in mine]
         elif isinstance(then, AskedToTune) and name in then.space:
-            mine, outside[name] = _turned(ranked[:BEST], name, then.space[name], record.size, space, shape)
+            mine, outside[name] = _turned(
+                ranked[:BEST], name, then.space[name], record.size, space, shape, architecture
+            )
             tried += mine
     return Earlier(run=run, difference=difference, known=tuple(known), tried=tuple(tried), outside=outside)
 
 
-def _same(entries: list[Entry], name: str, space: Space, shape: Shape) -> tuple[list[Entry], int]:
-    """The trials of an architecture that are in this space, and how many are not."""
-    reference = (
-        ARCHITECTURES[name].reference(shape).model_dump()
-    )  # left out: this search runs it too, and it would count twice
+def _same(entries: list[Entry], name: str, space: Space, reference: Config) -> tuple[list[Entry], int]:
+    """The trials of an architecture that are in this space, and how many are not.
+
+    Those of the reference are left out: this search runs it too, and it would count twice.
+    """
     ended = [e for e in entries if _ended(e) and e.architecture == name and e.config != reference]
     held = [entry for entry in ended if holds(space, entry.config, reference)]
     return held, len(ended) - len(held)
@@ -184,21 +191,21 @@ def _turned(
     size: SizeRecord | None,
     space: Space,
     shape: Shape,
+    architecture: Architecture,
 ) -> tuple[list[Entry], int]:
     """Trials with their configurations adapted to data of this shape, and how many are not in this space."""
     try:
         searched = Space.model_validate(searched_space)
     except ValidationError:
         raise InputError(f"--from: the run has a space of {name} that this version does not know") from None
-    reference = ARCHITECTURES[name].reference(shape).model_dump()
     was = Size(ratings=size.ratings, span=size.span) if size else Size.of(shape)
     turned = [
-        carried(entry.config, searched=searched, space=space, was=was, shape=shape, reference=reference)
+        carried(entry.config, searched=searched, space=space, was=was, shape=shape, architecture=architecture)
         for entry in entries
     ]
     # Two batch sizes of the earlier data may become one here: keep one of equal configurations, the better one.
     first = {repr(c): replace(e, config=c) for e, c in reversed(list(zip(entries, turned, strict=True))) if c}
-    first.pop(repr(reference), None)
+    first.pop(repr(architecture.reference(shape).model_dump()), None)
     return list(reversed(first.values())), turned.count(None)
 
 

@@ -9,12 +9,14 @@ from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.folder import RunFolder, read_entries
 from reeltune.cluster.runs.record import AskedToTune, RunRecord
 from reeltune.cluster.search.warm_start import Bounds, best
-from reeltune.search_spaces import Chosen, Space, Value, shipped, widened
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.search_spaces import Chosen, Space, Value, declared, widened
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 
 
-def wider_bounds(source: RunFolder, spaces: Mapping[str, Space]) -> dict[str, Bounds]:
-    """The bounds that move, by architecture and hyperparameter: of ranges as shipped. One's own stay what they are.
+def wider_bounds(source: RunFolder, spaces: Mapping[str, Space], registry: Registry = SHIPPED) -> dict[str, Bounds]:
+    """The bounds that move, by architecture and hyperparameter, of ranges that the architecture comes with.
+
+    Ranges of `--space` stay what they are.
 
     `spaces` are as declared, in steps per epoch and shares of the scale's span, and so are the bounds.
     """
@@ -24,7 +26,7 @@ def wider_bounds(source: RunFolder, spaces: Mapping[str, Space]) -> dict[str, Bo
         chosen = _chosen(source, record, name)
         if chosen is None:
             continue
-        own, wide = shipped(name, ARCHITECTURES[name]).parameters, widened(space, chosen, ARCHITECTURES[name])
+        own, wide = declared(registry, [name])[name].parameters, widened(space, chosen, registry[name])
         moved = [key for key, p in space.parameters.items() if p == own.get(key) and p != wide.parameters[key]]
         found |= {name: {key: _bounds(wide, key) for key in moved}} if moved else {}
     return found

@@ -12,13 +12,14 @@ from torch.utils.tensorboard import SummaryWriter
 from reeltune.cluster.runs.answer import Answer, ReliabilityBin
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.bundle import Predictor, load
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.bundle import Predictor, restore
 
 CHOSEN = "chosen"  # the folder below the run's event files
 MOST_ITEMS = 10_000  # in the projector: a browser cannot take more
 
 
-def write(folder: RunFolder) -> None:
+def write(folder: RunFolder, registry: Registry = SHIPPED) -> None:
     """Write, by architecture, figures from `verdict.json`, and the bundle's weights and item vectors."""
     answer = Answer.read(folder.verdict)
     chosen = folder.tensorboard / CHOSEN
@@ -29,7 +30,7 @@ def write(folder: RunFolder) -> None:
         with SummaryWriter(str(chosen / name)) as writer:
             _write_figures(writer, name, answer)
             if name != ENSEMBLE:  # its members show their own weights
-                _write_weights(writer, load(folder.model(name)))
+                _write_weights(writer, restore(folder.model(name), registry))
 
 
 def _write_figures(writer: SummaryWriter, name: str, answer: Answer) -> None:

@@ -11,6 +11,7 @@ from torch.utils.tensorboard.writer import FileWriter
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.tensorboard.hparams import STAGES, STATE, STATES, VALUE, Drawn, end, experiment, start
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 
 TAGS = {
     "loss/train": "train_loss",
@@ -26,8 +27,10 @@ class TensorBoard:
     `searched` is what a search varies, by architecture: its trials get sessions in the HParams tab.
     """
 
-    def __init__(self, folder: Path, searched: Mapping[str, Drawn] | None = None) -> None:
-        self.folder, self.searched = folder, searched or {}
+    def __init__(
+        self, folder: Path, searched: Mapping[str, Drawn] | None = None, *, registry: Registry = SHIPPED
+    ) -> None:
+        self.folder, self.searched, self.registry = folder, searched or {}, registry
         self._writers: dict[str, FileWriter] = {}
         self._epochs: dict[str, int] = {}  # written so far
         self._in_search: set[str] = set()  # fits that have a session in the HParams tab
@@ -77,7 +80,7 @@ class TensorBoard:
     def chosen(self, folder: RunFolder) -> None:
         from reeltune.cluster.tensorboard import chosen  # draws: takes seconds to load
 
-        chosen.write(folder)
+        chosen.write(folder, self.registry)
 
     def close(self) -> None:
         for name in list(self._writers):

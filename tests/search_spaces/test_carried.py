@@ -22,11 +22,11 @@ def turned(config, *, searched, space=None, name="pmf", was=SMALL, shape=LARGE):
     """A configuration of `searched` for `space`, both as they are declared."""
     return carried(
         config,
-        searched=searched.on(was),
+        searched=searched.on(was, ARCHITECTURES[name]),
         space=space or searched,
         was=Size.of(was),
         shape=shape,
-        reference=reference(name, shape),
+        architecture=ARCHITECTURES[name],
     )
 
 
@@ -37,12 +37,12 @@ def space_of(name="pmf", fixed=None, **parameters):
 @EVERY
 def test_whatever_a_shipped_space_draws_it_holds_on_other_data_with_the_same_steps_per_epoch(name):
     space = shipped(name, ARCHITECTURES[name])
-    study = Study(name, ARCHITECTURES[name], space.on(SMALL), SMALL, seed=1)
+    study = Study(name, ARCHITECTURES[name], space.on(SMALL, ARCHITECTURES[name]), SMALL, seed=1)
     for number in range(1, 40):
         config = study.ask(str(number), number)
         found = turned(config, searched=space, name=name)
         assert found is not None
-        assert holds(space.on(LARGE), found, reference(name, LARGE))
+        assert holds(space.on(LARGE, ARCHITECTURES[name]), found, reference(name, LARGE))
         for field in space.active(config):
             if field == "batch_size":
                 assert LARGE.ratings / found[field] == pytest.approx(SMALL.ratings / config[field], rel=0.5)
@@ -76,7 +76,7 @@ def test_a_decay_stays_what_it_was_where_the_new_space_is_not_sized():
 
 def test_on_the_same_data_a_configuration_stays_as_it_was():
     space = shipped("pmf", ARCHITECTURES["pmf"])
-    config = Study("pmf", ARCHITECTURES["pmf"], space.on(SMALL), SMALL, seed=1).ask("pmf-001", 1)
+    config = Study("pmf", ARCHITECTURES["pmf"], space.on(SMALL, ARCHITECTURES["pmf"]), SMALL, seed=1).ask("pmf-001", 1)
     assert turned(config, searched=space, shape=SMALL) == config
 
 

@@ -56,7 +56,7 @@ def searched(study, count=TRIALS):
 @EVERY
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_configuration_is_one_of_the_shipped_space(name, sampler):
-    space = shipped(name, ARCHITECTURES[name]).on(SHAPE)
+    space = shipped(name, ARCHITECTURES[name]).on(SHAPE, ARCHITECTURES[name])
     for config in searched(new_study(sampler, space=space))[1:]:
         assert ARCHITECTURES[name].Config.model_validate(config).model_dump() == config
         assert space.point(config) is not None

@@ -12,6 +12,8 @@ from reeltune.trainables.errors import InputError
 from tests.models import SEARCHED
 from tests.worlds import STARS
 
+PMF = ARCHITECTURES["pmf"]
+
 WIDE = {"spread_cross_entropy", "reverse_kl"}  # the losses that have a label width
 LOSSES = """
     [classifier.loss]
@@ -127,7 +129,7 @@ def test_a_fixed_value_switches_on_what_hangs_on_it(read):
 
 
 def test_a_configuration_with_another_fixed_value_is_outside(read):
-    space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"].on(Shape(users=3, items=3, scale=STARS, ratings=72_000))
+    space = read("[pmf]\nepochs = 4\n", "pmf")["pmf"].on(Shape(users=3, items=3, scale=STARS, ratings=72_000), PMF)
     assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512).model_dump()) is None
     assert space.point(ARCHITECTURES["pmf"].Config(batch_size=512, epochs=4).model_dump()) is not None
 
@@ -298,7 +300,8 @@ def test_a_given_condition_on_a_shipped_parameter_is_judged_after_it(read):
 
 def test_sized_bounds_grow_and_fall_as_the_reference_does(read):
     space = read("[svdpp.weight_decay]\nlow = 2.0\nhigh = 6.0\nsized = true\n", "svdpp")["svdpp"]
-    on = {n: space.on(Shape(users=101, items=101, scale=STARS, ratings=100 * n)).parameters for n in (1, 29, 58, 232)}
+    shapes = {n: Shape(users=101, items=101, scale=STARS, ratings=100 * n) for n in (1, 29, 58, 232)}
+    on = {n: space.on(shape, ARCHITECTURES["svdpp"]).parameters for n, shape in shapes.items()}
     bounds = {n: (there["weight_decay"].low, there["weight_decay"].high) for n, there in on.items()}
     assert bounds[58] == (2.0, 6.0)
     assert bounds[232] == pytest.approx((1.0, 3.0))
@@ -327,7 +330,8 @@ def test_what_a_space_works_out_from_the_data_cannot_be_set(refused):
 
 def test_sized_whole_bounds_stay_such_as_a_config_takes(read):
     space = read("[svdpp.batch_size]\nlow = 16\nhigh = 2048\nsized = true\n", "svdpp")["svdpp"]
-    batches = space.on(Shape(users=101, items=101, scale=STARS, ratings=900)).parameters["batch_size"]
+    shape = Shape(users=101, items=101, scale=STARS, ratings=900)
+    batches = space.on(shape, ARCHITECTURES["svdpp"]).parameters["batch_size"]
     assert batches.low == 2
     assert batches.high < 2048
 
@@ -335,7 +339,7 @@ def test_sized_whole_bounds_stay_such_as_a_config_takes(read):
 def test_a_range_in_spans_of_the_scale_fits_any_scale(read):
     space = read(LOSSES, "classifier")["classifier"]
     shapes = [Shape(users=3, items=3, scale=Scale.of(np.array(values))) for values in ([1, 5], [0, 100])]
-    stars, percent = (space.on(shape).parameters["label_width"] for shape in shapes)
+    stars, percent = (space.on(shape, ARCHITECTURES["classifier"]).parameters["label_width"] for shape in shapes)
     assert (stars.low, stars.high) == (1, 4)
     assert (percent.low, percent.high) == (25, 100)
 
@@ -356,7 +360,7 @@ def test_steps_per_epoch_become_batches_of_the_datas_own_size(read):
     space = read("[pmf.batch_size]\nchoices = [70, 140]\nper_epoch = true\n", "pmf")["pmf"]
 
     def batches(ratings):
-        return space.on(Shape(users=3, items=3, scale=STARS, ratings=ratings)).parameters["batch_size"].choices
+        return space.on(Shape(users=3, items=3, scale=STARS, ratings=ratings), PMF).parameters["batch_size"].choices
 
     assert batches(72_000) == [1024, 512]
     assert batches(10_000_000) == [131_072, 65_536]

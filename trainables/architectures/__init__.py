@@ -1,6 +1,8 @@
 """The models: one file for each, of one shape. To add one, see CONTRIBUTING.md.
 
 - `table.py`: the table of them
+- `registry.py`: those of one command: the table's, and somebody's own
+- `source.py`: the source of an own architecture, which travels with the work
 - `bias.py`: damped means
 - `pmf.py`: matrix factorisation, the baseline
 - `embedding_nn.py`: the concatenation network

@@ -8,10 +8,10 @@ from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 from torch import Tensor, nn
 
-from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
@@ -67,25 +67,34 @@ class Member(BaseModel):
 
 
 class Config(FitConfig):
-    """The configuration in the ensemble's bundle: its members, by architecture."""
+    """The configuration in the ensemble's bundle: its members, by architecture.
+
+    Where one of them is none of the table's, it is validated with `context={"registry": ...}`, which has it.
+    """
 
     members: dict[str, Member] = Field(min_length=1, description="architectures, with weight and configuration")
+    _registry: Registry = PrivateAttr(SHIPPED)
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
 
     @property
     def timed(self) -> bool:
         """Whether a member is."""
         members = self.members.items()
-        return any(ARCHITECTURES[name].Config.model_validate(member.config).timed for name, member in members)
+        return any(self.registry[name].Config.model_validate(member.config).timed for name, member in members)
 
     @model_validator(mode="after")
-    def _of_known_members(self) -> Self:
+    def _of_known_members(self, info: ValidationInfo) -> Self:
+        self._registry = registry = (info.context or {}).get("registry", SHIPPED)
         for name, member in self.members.items():
-            if name not in ARCHITECTURES:
-                raise ValueError(f"no architecture {name!r} here; there are {', '.join(ARCHITECTURES)}")
+            if name not in registry:
+                raise ValueError(f"no architecture {name!r} here; there are {', '.join(registry)}")
             try:
-                ARCHITECTURES[name].Config.model_validate(member.config)
+                registry[name].Config.model_validate(member.config)
             except ValidationError as error:
-                raise ValueError(f"{name}: {explain(error, ARCHITECTURES[name].Config)}") from None
+                raise ValueError(f"{name}: {explain(error, registry[name].Config)}") from None
         total = sum(member.weight for member in self.members.values())
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the weights must sum to 1, not to {total:g}")
@@ -104,7 +113,7 @@ class Model(RatingModel):
     def serving(cls, config: Config, shape: Shape, weights: dict[str, Tensor]) -> Self:
         members: dict[str, list[RatingModel]] = {}
         for name, member in config.members.items():
-            architecture = ARCHITECTURES[name]
+            architecture = config.registry[name]
             settings = architecture.Config.model_validate(member.config)
             of_fits = [_below(f"members.{name}.{place}.", weights) for place in range(member.fits)]
             members[name] = [architecture.Model.serving(settings, shape, own) for own in of_fits]

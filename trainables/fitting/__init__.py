@@ -2,6 +2,7 @@
 
 - `fit.py`: model, optimiser, and where the fit stands
 - `loop.py`: the worker's loop, a generator of reports
+- `breach.py`: what an own model may break of the contract, named
 - `timestamps.py`: whether the data has the timestamps that a configuration needs
 - `schedule.py`: the one-cycle schedule of rates
 - `range_test.py`: the learning-rate range test

@@ -14,6 +14,7 @@ from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.breach import check_model
 from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.model import Architecture, RatingModel, filled
 
@@ -57,6 +58,7 @@ class Fit:
         torch.manual_seed(seed)
         self.model: RatingModel = architecture.Model(config, shape).to(self.device)
         self.model.see(self.rows)
+        check_model(architecture, self.model, shape, self.rows, trained=trained is not None)
         self.optimizer = None if trained is None else self._optimizer(trained)
         # Workers compute the same buffers, so that nothing needs to be sent.
         parallel = self.world > 1 and self.optimizer is not None

@@ -33,7 +33,7 @@ def films(film_ratings, tmp_path):
 
 NOBODY = "endpoint_override=http://127.0.0.1:1&region=us-east-1"
 WRONG = [
-    (["tune", "nope"], f"no architecture 'nope' to search; there are {next(iter(ARCHITECTURES))}, "),
+    (["tune", "nope"], f"architecture 'nope': expected {next(iter(ARCHITECTURES))}, "),
     (["tune", "--trials", "0"], "Invalid value for '--trials'"),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),

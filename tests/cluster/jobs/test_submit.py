@@ -1,6 +1,7 @@
 """Jobs on a real Ray cluster that asks for a token: sent, followed, stopped, and never started twice."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tests.heads import TOKEN, environment, head_node, kill, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROOT = str(Path(__file__).parents[3])
+ROOT = Path(__file__).parents[3]
 LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--checkpoint-every", "0.5"]
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
 
@@ -141,6 +142,19 @@ def test_jobs_are_listed_told_and_refused_by_name(head):
     assert "no job 'missing' at" in missing.stderr
 
 
+def test_an_own_architecture_is_sent_along_and_fitted_where_nothing_is_installed(head, tmp_path):
+    """As a file, with its search space beside it: the cluster has neither."""
+    for part in (".py", ".toml"):
+        shutil.copy(ROOT / "tests" / "own" / f"ordinal{part}", tmp_path)
+    words = ["tune", "./ordinal.py", "--smoke-test", "--no-ensemble", "--concurrent", "1", "--name", "own"]
+    done = submit(head, "--", *words)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((head.home / "runs" / "own" / "run.json").read_text())
+    assert sorted(record["asked"]["space"]["ordinal"]["parameters"]) == ["epochs", "factors"]
+    copy = head.home / "runs" / "own" / "models" / "ordinal" / "ordinal.py"
+    assert copy.read_text() == (tmp_path / "ordinal.py").read_text()
+
+
 def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     words = command(head, "--name", "long", "--no-wait", "--json", *LONG)
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) for _ in range(2)]
@@ -159,7 +173,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
 
     following = _follower(head)
     stopped = subprocess.run(
-        stop.split(), capture_output=True, text=True, check=True, env={**environment(), "PYTHONPATH": ROOT}
+        stop.split(), capture_output=True, text=True, check=True, env={**environment(), "PYTHONPATH": str(ROOT)}
     )
     assert stopped.stdout.startswith("long: STOPPED")
     following.communicate(timeout=120)

@@ -8,6 +8,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import Choice
 from reeltune.search_spaces import shipped
 from reeltune.trainables.architectures import ENSEMBLE
+from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from tests import two_towers
 
@@ -19,13 +20,13 @@ def _searched(tmp_path, choices, **more):
 
 
 @pytest.mark.parametrize(("clock", "weight", "timed"), [(True, 0.5, True), (True, 0.0, False), (False, 0.5, False)])
-def test_what_looks_at_times_is_what_the_architecture_says_does(monkeypatch, tmp_path, clock, weight, timed):
+def test_what_looks_at_times_is_what_the_architecture_says_does(tmp_path, clock, weight, timed):
     """The setting is not called `time`; an ensemble looks at them where a member with a say does."""
-    monkeypatch.setitem(ARCHITECTURES, "two_towers", two_towers)
+    _, registry = resolve([two_towers.__file__])
     weights = {"two_towers": weight, "pmf": 1 - weight}
     configs = {"two_towers": {"clock": clock}, "pmf": {}, ENSEMBLE: {"weights": weights}}
     choices = {name: Choice(config=each, value=1.0, metrics={}, temperature=1.0) for name, each in configs.items()}
-    searched = _searched(tmp_path, choices)
+    searched = _searched(tmp_path, choices, registry=registry)
     found = {name: result._architecture(name, searched, {}).timed for name in choices}
     assert found == {"two_towers": clock, "pmf": False, ENSEMBLE: timed}
 

@@ -65,7 +65,7 @@ def start(shape, tmp_path):
         folder, data = RunFolder(Path("runs") / name), replace(shape, ratings=ratings)
         (tmp_path / "space.toml").write_text("".join(spaces.values()))
         declared = read_spaces(tmp_path / "space.toml", {name: ARCHITECTURES[name] for name in spaces})
-        turned = {name: space.on(data) for name, space in declared.items()}
+        turned = {name: space.on(data, ARCHITECTURES[name]) for name, space in declared.items()}
         recorded = {name: space.model_dump(mode="json") for name, space in turned.items()}
         found = source_of(source, folder, list(spaces))
         write_json(

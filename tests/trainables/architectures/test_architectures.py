@@ -12,7 +12,11 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 
 from reeltune.trainables.architectures.parts.losses import class_loss
-from reeltune.trainables.bundle import restored
+from reeltune.trainables.architectures.registry import resolve
+from reeltune.trainables.contract.subject import Subject
+from reeltune.trainables.contract.suite import CLAUSES, in_words
+from reeltune.trainables.contract.workers import two_workers_fit_what_one_fits
+from reeltune.trainables.contract.worlds import SCALES
 from reeltune.trainables.data import split
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
@@ -22,16 +26,9 @@ from reeltune.trainables.scoring.decoders import DECODERS, decode
 from reeltune.trainables.scoring.metrics import predict
 from tests import two_towers
 from tests.models import EXPECTED, MODELS, TRAINED, dropping
-from tests.worlds import STARS, config_of, rows_of, shape_of, small_config
+from tests.worlds import STARS, config_of, rows_of, shape_of
 
 MOVIELENS_100K = Shape(users=944, items=1665, scale=STARS)
-SCALES = {
-    "stars": STARS,
-    "halves": Scale.of(np.arange(1, 11) / 2),
-    "thumbs": Scale.of(np.array([0.0, 1.0])),
-    "irregular": Scale.of(np.array([1.0, 2.0, 2.7, 5.0])),
-    "percent": Scale.of(np.arange(101.0)),
-}
 TRAINING = {"learning_rate": 5e-3, "weight_decay": 0.1, "batch_size": 64, "epochs": 5}
 WIDTHS = {"user_width": 74, "item_width": 102, "hidden": 100, "dropout": 0}
 CLASSES = {"subdivisions": 1, "loss": "cross_entropy", "label_width": 0.5}
@@ -72,7 +69,11 @@ WIDTHS_OF = {
     "svdpp_classifier": ["factors", "hidden"],
     "svdpp_ordinal": ["factors"],
 }
-SQUASHED = {"pmf", "embedding_nn"}  # into the scale's sigmoid range; others are clipped when they are decoded
+SQUASHED = ("pmf", "embedding_nn")  # into the scale's sigmoid range; others are clipped when they are decoded
+
+STRANGER = resolve([two_towers.__file__])[1]  # as a file of somebody's own
+SUBJECTS = {name: Subject(registry=STRANGER, name=name) for name in MODELS}
+ALONE = [clause for clause in CLAUSES if clause is not two_workers_fit_what_one_fits]
 
 PAIRS = torch.arange(9).repeat_interleave(7), torch.arange(7).repeat(9)
 
@@ -116,18 +117,17 @@ def learnt(name, data):
     return last.validation, mean
 
 
+@pytest.mark.parametrize("clause", ALONE, ids=in_words)
+@EVERY
+def test_the_contract_holds(name, clause):
+    """What `reeltune check` checks of somebody's own, clause by clause; two workers: `fitting/test_workers.py`."""
+    clause(SUBJECTS[name])
+
+
 @EVERY
 def test_its_error_on_a_pattern_that_no_mean_can_learn_is_the_expected_one(name, two_tastes):
     found, _ = learnt(name, two_tastes)
     assert found.of("mean") == pytest.approx(EXPECTED[name].error, rel=0.2)
-
-
-@EVERY_TRAINED
-def test_learns_a_pattern_that_no_mean_can(name, two_tastes):
-    found, mean = learnt(name, two_tastes)
-    assert found.of("argmax") < 0.25 * mean
-    assert found.of("mean") < 0.2 * mean
-    assert found.accuracy > 0.4  # 1 of 5 classes by chance, 1 of 2 at best: half is noise
 
 
 @OF_THE_NOTEBOOK
@@ -157,13 +157,6 @@ def test_of_the_reference_of_ours_grows_with_the_data_what_should_and_nothing_el
     assert all(small[key] < middle[key] < large[key] for key in GROWING[name])
 
 
-@EVERY
-def test_the_reference_is_a_valid_configuration_whatever_the_datas_size(name):
-    for rows in (2, 10, 10_000_000):
-        config = MODELS[name].reference(Shape(users=rows, items=rows, scale=STARS, ratings=10 * rows))
-        assert MODELS[name].Config.model_validate(config.model_dump()) == config
-
-
 @pytest.mark.parametrize("name", [name for name in MODELS if EXPECTED[name].steps])
 def test_the_references_batch_grows_with_the_ratings_so_that_an_epoch_keeps_its_steps(name):
     counts = (72_000, 720_000, 7_200_000)
@@ -180,34 +173,12 @@ def test_the_references_tables_widen_with_the_ids_as_fastais(name):
     assert (many.user_width, many.item_width) == (77, 77)
 
 
-@EVERY
-def test_a_configuration_refuses_what_it_does_not_know(name):
-    with pytest.raises(ValidationError, match="no_such_field"):
-        MODELS[name].Config(no_such_field=1)
-
-
-@EVERY_TRAINED
-@pytest.mark.parametrize("fault", [{"learning_rate": 0}, {"epochs": 0}, {"batch_size": 1}])
-def test_a_configuration_refuses_what_nothing_can_be_trained_with(name, fault):
-    with pytest.raises(ValidationError, match=next(iter(fault))):
-        MODELS[name].Config(**fault)
-
-
 @DROPPING
 @pytest.mark.parametrize("share", [1.0, -0.1])
 def test_what_is_dropped_is_a_share_below_1(name, share):
     for field in EXPECTED[name].drops:
         with pytest.raises(ValidationError, match=field):
             MODELS[name].Config(**{field: share})
-
-
-@EVERY
-def test_every_number_has_bounds(name):
-    numbers = [key for key, field in MODELS[name].Config.model_fields.items() if field.annotation in (int, float)]
-    for key in numbers:
-        for value in (-1e30, 1e30, float("nan")):
-            with pytest.raises(ValidationError, match=key):
-                MODELS[name].Config(**{key: value})
 
 
 @pytest.mark.parametrize("name", WIDTHS_OF)
@@ -219,28 +190,13 @@ def test_every_width_has_a_floor(name):
             MODELS[name].Config(**{width: 0})
 
 
-@EVERY
-def test_every_field_is_described(name):
-    assert all(field.description for field in MODELS[name].Config.model_fields.values())
-
-
-@EVERY
+@pytest.mark.parametrize("name", SQUASHED)
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
-def test_the_output_is_a_rating_or_a_logit_for_each_class(name, scale):
-    model = fresh(name, scale)
-    users, items, ratings = batch(scale)
-    output = model(users, items)
-    if model.grid is None:
-        assert output.shape == (32,)
-    else:
-        assert (model.grid.diff() > 0).all()
-        assert model.grid[[0, -1]].tolist() == pytest.approx([scale.low, scale.high])
-        assert output.shape == (32, len(model.grid))
-    if name in SQUASHED:
-        low, high = scale.sigmoid_range
-        assert low < output.min() <= output.max() < high
-    assert torch.isfinite(output).all()
-    assert torch.isfinite(model.loss(output, ratings))
+def test_the_output_of_some_of_ours_is_within_the_sigmoid_range(name, scale):
+    users, items, _ = batch(scale)
+    output = fresh(name, scale)(users, items)
+    low, high = scale.sigmoid_range
+    assert low < output.min() <= output.max() < high
 
 
 @EVERY
@@ -255,15 +211,6 @@ def test_every_decoded_rating_is_within_the_training_range(name, scale):
     for decoder in DECODERS:
         ratings = decode(output, model.grid, scale, decoder=decoder, temperature=1.0)
         assert scale.low <= ratings.min() <= ratings.max() <= scale.high
-
-
-@EVERY
-def test_the_loss_is_the_mean_over_rows(name):
-    model = fresh(name).eval()
-    users, items, ratings = batch()
-    output = model(users, items)
-    rows = [model.loss(output[row : row + 1], ratings[row : row + 1]).item() for row in range(len(ratings))]
-    assert model.loss(output, ratings).item() == pytest.approx(np.mean(rows), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", SQUARED)
@@ -302,22 +249,6 @@ def test_a_width_of_labels_of_ours_means_the_same_on_any_scale(name):
 
 
 @EVERY
-def test_the_same_pair_is_rated_alike_whatever_is_beside_it(name):
-    model = fresh(name)
-    users, items, _ = batch()
-    together = predict(model, users, items)
-    apart = torch.cat([predict(model, users[row : row + 1], items[row : row + 1]) for row in range(len(users))])
-    assert torch.allclose(together, apart, atol=1e-6)
-
-
-@EVERY
-def test_every_user_and_item_changes_what_a_fit_predicts(name):
-    every = predict(briefly_fitted(name), *PAIRS).reshape(9, 7, -1)
-    assert len(every.flatten(1).unique(dim=0)) == 9
-    assert len(every.transpose(0, 1).flatten(1).unique(dim=0)) == 7
-
-
-@EVERY
 def test_a_prediction_draws_no_random_numbers(name):
     model = fresh(name, **dropping(name, 0.5))
     users, items, _ = batch()
@@ -331,11 +262,6 @@ def test_what_is_dropped_is_dropped_in_training_alone(name):
     model = briefly_fitted(name, **dropping(name, 0.5)).train()
     assert not torch.equal(model(*PAIRS), model(*PAIRS))
     assert torch.equal(predict(model, *PAIRS), predict(model, *PAIRS))
-
-
-@EVERY
-def test_a_model_takes_times_where_its_configuration_is_timed(name):
-    assert fresh(name).timed == config_of(name).timed
 
 
 @EVERY
@@ -362,65 +288,6 @@ def test_the_unknown_pair_is_rated_too(name, two_tastes):
     output = predict(fit.model, torch.zeros_like(strangers.users), torch.zeros_like(strangers.items))
     rating = decode(output, fit.model.grid, shape.scale, decoder="mean", temperature=1.0)
     assert rating.item() == pytest.approx(3, abs=1.2)
-
-
-def kind_and_unkind(seed=0):
-    """Who rates 30 items of different quality, 60 users of different kindness, and nothing else: rows and shape.
-
-    The last 10 users, and the last 6 items, have no rating among the fitted rows, the first part of three. The second
-    has those of the unrated users (of rated items), the third those of the unrated items (by rated users).
-    """
-    draw = np.random.default_rng(seed)
-    users, items = (axis.ravel() for axis in np.meshgrid(np.arange(1, 61), np.arange(1, 31), indexing="ij"))
-    tastes = draw.normal(0, 0.3, 61)[users] + draw.uniform(2.5, 5, 31)[items] + draw.normal(0, 0.5, len(users))
-    rows = rows_of(users, items, tastes.round().clip(1, 5))
-    new_user, new_item = users > 50, items > 24
-    parts = (~new_user & ~new_item, new_user & ~new_item, ~new_user & new_item)
-    return [rows.take(np.flatnonzero(part)) for part in parts], Shape(users=61, items=31, scale=STARS)
-
-
-@EVERY
-def test_ids_without_a_rating_are_rated_alike_and_near_the_mean(name):
-    (rows, of_users, of_items), shape = kind_and_unkind()
-    config = config_of(name, **{**EXPECTED[name].small, "epochs": 12, "batch_size": 128, "learning_rate": 2e-2})
-    fit = Fit(MODELS[name], config, shape, rows, seed=1)
-    *_, last = loop.run(fit, validation=of_users)
-    every = torch.arange(61).repeat_interleave(31), torch.arange(31).repeat(61)
-    table = predict(fit.model, *every).reshape(61, 31, -1)
-    for unrated in range(51, 61):
-        assert torch.equal(table[unrated], table[0])
-    for unrated in range(25, 31):
-        assert torch.equal(table[:, unrated], table[:, 0])
-    mean = rows.ratings.mean()
-    assert last.validation.of("argmax") < np.square(of_users.ratings - mean).mean()
-    error = loop.evaluate(fit, on_device(of_items, fit.device), decoder="argmax").of("argmax")
-    assert error < 1.1 * np.square(of_items.ratings - mean).mean()
-
-
-@EVERY_TRAINED
-def test_to_settle_ids_without_a_rating_changes_no_rating_of_others(name):
-    (rows, _, _), shape = kind_and_unkind()
-    config = config_of(name, **{**EXPECTED[name].small, **dropping(name, 0), "epochs": 3, "batch_size": 128})
-    once, often = (Fit(MODELS[name], config, shape, rows, seed=1) for _ in range(2))
-    for _ in range(once.steps):
-        once.advance()
-        often.settle()
-        often.advance()
-    for (key, one), other in zip(once.model.state_dict().items(), often.model.state_dict().values(), strict=True):
-        assert torch.equal(one, other), key
-
-
-@EVERY
-def test_a_served_model_rates_as_the_fitted_one_and_needs_nothing_else(name, small_world, small_shape):
-    fit = Fit(MODELS[name], small_config(name), small_shape, small_world.rows, seed=1)
-    list(loop.run(fit))
-    users, items = torch.arange(41).repeat_interleave(31), torch.arange(31).repeat(41)
-    expected = fit.model.eval()(users, items)
-    weights = fit.model.served().state_dict()
-    served = restored(MODELS[name], fit.config, small_shape, weights)
-    assert torch.equal(served(users, items), expected)
-    assert torch.equal(predict(fit.model, users, items), expected)
-    assert served.served().state_dict().keys() == weights.keys()
 
 
 def test_a_model_may_have_settings_a_loss_and_a_start_that_no_other_has():

@@ -1,0 +1,45 @@
+"""Biased vectors: rating = mean + b_u + b_i + u·i.
+
+The first line is the formula, which `reeltune architectures` and the report print. The rest is yours to change.
+"""
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from reeltune.trainables import RatingModel, Shape, Tensors, TrainingConfig, embedding
+
+
+class Config(TrainingConfig):  # which brings learning_rate, weight_decay, batch_size and epochs
+    # A default, so that --set may leave it out; bounds, so that a slip in a search space is an error and no bad trial.
+    factors: int = Field(16, ge=1, le=4096, description="width of the user and item vectors")
+
+
+class Model(RatingModel):
+    mean: Tensor
+
+    def __init__(self, config: Config, shape: Shape) -> None:
+        super().__init__()  # given a grid of classes, `forward` would give a logit for each: see `classifier.py`
+        self.users = embedding(shape.users, config.factors + 1)  # the last column holds the biases; row 0 is 'unknown'
+        self.items = embedding(shape.items, config.factors + 1)
+        self.register_buffer("mean", torch.zeros(()))  # a buffer: what is a plain attribute is not kept with the model
+
+    def see(self, rows: Tensors) -> None:
+        self.mean.fill_(rows.ratings.mean())  # known before the first step, so that any scale is learnt as fast
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        user, item = self.users(users), self.items(items)
+        match: Tensor = (user[:, :-1] * item[:, :-1]).sum(1)  # a rating for each pair: shape (batch,), not (batch, 1)
+        return self.mean + user[:, -1] + item[:, -1] + match
+
+    def tables(self) -> tuple[list[Tensor], list[Tensor]]:
+        # The rows of ids that nobody rated would keep their random start: those of tables named here get a mean.
+        return [self.users.weight], [self.items.weight]
+
+    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
+        return F.mse_loss(output, ratings)  # any loss, but its mean over rows: workers' losses are averaged
+
+
+def reference(shape: Shape) -> Config:
+    return Config(epochs=8)  # what `train` fits, and the first trial of a search; it may depend on the data's size

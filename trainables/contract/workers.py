@@ -1,0 +1,52 @@
+"""The clause on two workers: real processes, which talk over the loopback, fit what one fits."""
+
+import socket
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from torch import Tensor
+
+from reeltune.trainables.architectures.registry import Registry
+from reeltune.trainables.contract import worlds
+from reeltune.trainables.contract.subject import Broken, Subject, expect, weights
+
+STEPS = 12
+SETTINGS: dict[str, object] = {"batch_size": 33, "epochs": 2, "learning_rate": 1e-2}  # shared unevenly: 17 and 16 rows
+
+
+def two_workers_fit_what_one_fits(subject: Subject) -> None:
+    """Without what may be dropped: workers drop different vectors."""
+    alone = _steps(subject)
+    with tempfile.TemporaryDirectory() as folder:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        try:
+            multiprocessing.spawn(_work, args=(port, folder, subject.registry, subject.name), nprocs=2)
+        except multiprocessing.ProcessRaisedException as error:
+            raise Broken(f"a worker failed: {str(error).strip().splitlines()[-1]}") from error
+        first, second = (torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in range(2))
+    for key, value in alone.items():
+        expect(torch.equal(first[key], second[key]), f"two workers have different values of {key}")
+        far = (first[key].float() - value.float()).abs().max().item() if value.numel() else 0.0
+        expect(far <= 1e-5, f"on two workers {key} differs from one worker's by up to {far:g}")
+
+
+def _steps(subject: Subject) -> dict[str, Tensor]:
+    rows, shape = worlds.two_tastes(side=24)
+    fit = subject.fit(rows, shape, {**SETTINGS, **subject.shares}, seed=3)
+    for _ in range(min(STEPS, fit.steps)):
+        fit.advance()
+    return weights(fit)
+
+
+def _work(rank: int, port: int, folder: str, registry: Registry, name: str) -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", FutureWarning)  # torch's, on how reeltune makes its DDP
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    torch.save(_steps(Subject(registry=registry, name=name)), Path(folder, f"{rank}.pt"))
+    dist.destroy_process_group()
