@@ -26,9 +26,13 @@ class Expected:
 
 EXPECTED = {
     "bias": Expected(error=2.9),
-    "pmf": Expected(error=0.4, small={"factors": 8}, drops=("dropout",)),
-    "embedding_nn": Expected(error=0.26, small={"user_width": 8, "item_width": 8, "hidden": 16}, drops=("dropout",)),
-    "classifier": Expected(error=0.27, small={"user_width": 8, "item_width": 8, "hidden": 16}, drops=("dropout",)),
+    "pmf": Expected(error=0.4, small={"factors": 8}, drops=("dropout",), steps=1125),
+    "embedding_nn": Expected(
+        error=0.26, small={"user_width": 8, "item_width": 8, "hidden": 16}, drops=("dropout",), steps=1125
+    ),
+    "classifier": Expected(
+        error=0.27, small={"user_width": 8, "item_width": 8, "hidden": 16}, drops=("dropout",), steps=1125
+    ),
     "autorec": Expected(error=0.29, small={"hidden": 16}, drops=("dropout",), steps=18),
     "svdpp": Expected(error=0.37, small={"factors": 8}, drops=("dropout",), steps=36),
     "svdpp_classifier": Expected(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import RatingModel, embedding, embedding_width, into_range
+from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, embedding_width, into_range
 
 
 class Config(TrainingConfig):
@@ -52,5 +52,9 @@ class Model(RatingModel):
 
 
 def reference(shape: Shape) -> Config:
-    """Table widths by fastai's rule (74 and 102 for MovieLens-100k by title), one layer of 100."""
-    return Config(user_width=embedding_width(shape.users), item_width=embedding_width(shape.items))
+    """Table widths by fastai's rule (74 and 102 for MovieLens-100k by title), one layer of 100, batches as `pmf`'s."""
+    return Config(
+        user_width=embedding_width(shape.users),
+        item_width=embedding_width(shape.items),
+        batch_size=batch_for(shape, steps=NOTEBOOK_STEPS),
+    )
