@@ -38,6 +38,7 @@ FLOORS = [
     "cluster/search",
     "cluster/judging",
     "cluster/commands",
+    "cluster/api",
     "cluster/cli",
     "cluster/__init__.py",
 ]

@@ -18,6 +18,7 @@ DOCS = (
     "faults",
     "how-it-works",
     "lanes",
+    "python",
     "security",
     "tensorboard",
     "verdict",

@@ -43,6 +43,7 @@ class ReplayOptions:
     architecture: str | None  # None: the winner
     workers: int | None  # None: as many as the run's refits had
     address: str | None
+    keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     below = None if options.address is None else folder.path
     with (
         tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
-        session(options.address, data_bytes=prepared.bytes) as resources,
+        session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray) as resources,
         interruptible(),
     ):
         workers = options.workers or reported.answer.refit_workers

@@ -11,6 +11,7 @@ from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.stored import Stored
@@ -55,16 +56,17 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         seed=options.seed,
         decoder=options.decoder,
     )
-    with claim(folder, asked, resume=options.resume, say=watch.say):
+    with claim(folder, asked, resume=options.resume, command=options.command, say=watch.say):
+        keep_tables(options.data, folder)
         fitted = _fit(options, prepared, config, folder, watch)
         return _scored(options, prepared, config, fitted, folder, watch)
 
 
 def _fit(options: TrainOptions, prepared: Prepared, config: FitConfig, folder: RunFolder, watch: Watch) -> Fitted:
     watch.status("starting Ray")
-    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+    with session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray) as resources, interruptible():
         check(options.workers, resources, bfloat16=options.bfloat16)
-        if options.address is not None:
+        if resources.joined:
             check_storage(folder.store)
         came = refit(
             [_order(options, config)],

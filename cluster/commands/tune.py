@@ -21,6 +21,7 @@ from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
@@ -42,7 +43,16 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     start = time.monotonic()
     plan = ask(options)
     watch.say(plan.prepared.summary())
-    with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
+    with claim(
+        plan.folder,
+        plan.asked,
+        resume=options.resume,
+        growing="trials",
+        size=plan.size,
+        command=options.command,
+        say=watch.say,
+    ):
+        keep_tables(options.data, plan.folder)
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
         if options.ensemble:
@@ -72,9 +82,9 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     ledger = Ledger(folder.ledger)
     earlier = begin(folder, plan.source, plan.declared, prepared.shape, say=watch.say)
     watch.status("starting Ray")
-    with session(options.address, data_bytes=prepared.bytes) as resources, interruptible():
+    with session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray) as resources, interruptible():
         check(options.workers, resources)
-        if options.address is not None:
+        if resources.joined:
             check_storage(folder.store)
         choices = _search(plan, ledger, earlier, resources, trackers, watch)
         orders = refits(choices, prepared, seed=options.seed, baseline=options.baseline) if choices else {}

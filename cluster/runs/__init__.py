@@ -12,6 +12,7 @@
 - `finished.py`: reads a run's files
 - `fit_states.py`: checkpoints of running fits, from which they go on
 - `out_of_fold.py`: ratings of held-out rows, for the ensemble's weights
+- `kept_tables.py`: data that a program had in memory, as files of the run
 - `disk.py`: stops a search whose files cannot be written
 - `node_check.py`: checks that every node can read and write the run's storage
 """

@@ -21,7 +21,7 @@ from ray._private import ray_constants, worker
 from ray._private.authentication import authentication_token_setup
 from ray._private.services import canonicalize_bootstrap_address
 from ray._private.state import state
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray._raylet import AuthenticationTokenLoader, GcsClient  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
 from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]
 from ray.util.placement_group import PlacementGroup, PlacementGroupID, remove_placement_group
@@ -114,6 +114,11 @@ def make_own_token() -> None:
     Without one, Ray writes a new token to the user's home folder (#64755), where it stays for other clusters.
     """
     os.environ.setdefault(TOKEN, secrets.token_hex(32))
+
+
+def forget_token() -> None:
+    """Have Ray read the token again when this process starts or joins the next Ray: it keeps the last one it read."""
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def use_known_token() -> None:

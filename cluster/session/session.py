@@ -1,4 +1,7 @@
-"""One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards."""
+"""One Ray for one command: quiet, on this machine alone unless an address says otherwise, and gone afterwards.
+
+A program has one for all of its calls, or its own, which is taken and left as it is.
+"""
 
 import logging
 import re
@@ -14,6 +17,7 @@ from reeltune.cluster.session.auth import TOKEN
 from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.session.ray_private import (
     check_token,
+    forget_token,
     loopback,
     make_own_token,
     set_environment,
@@ -24,36 +28,84 @@ from reeltune.cluster.session.resources import Resources, found
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.trainables.errors import InputError
 
+OURS = "reeltune"  # the namespace by which a Ray that we have started is known
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
 @contextmanager
-def session(address: str | None, *, data_bytes: int = 0) -> Iterator[Resources]:
+def session(address: str | None, *, data_bytes: int = 0, keep: bool = False) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    Raises ClusterLost in the body when Ray stops answering.
+    With `keep` our own stays up, so that the next call of a program finds it. Where this process is in a Ray already,
+    that one is taken, and left as it is. Raises ClusterLost in the body when Ray stops answering, and InputError at the
+    address of another Ray than this process is in.
     """
     address = None if address == "local" else address
     set_environment()
     silence()
-    with loopback() if address is None else nullcontext():
-        _start(data_bytes) if address is None else join(address)
-        try:
-            with lifeline():
-                yield found(joined=address is not None)
-        finally:
+    if keep and _is_too_small(data_bytes):
+        shut_down()
+    taken = ray.is_initialized()
+    if taken:
+        _refuse_another(address)
+    else:
+        with loopback() if address is None else nullcontext():
+            _start(data_bytes) if address is None else join(address)
+    try:
+        with loopback() if is_ours() else nullcontext(), lifeline():
+            yield found(joined=address is not None or not _is_alone())
+    finally:
+        if not taken and not (keep and address is None):
             ray.shutdown()
 
 
+def _refuse_another(address: str | None) -> None:
+    """Raise InputError at the address of another Ray than the one that this process is in."""
+    if address not in (None, "auto", ray.get_runtime_context().gcs_address):
+        _reachable(str(address))
+        raise InputError(f"--address {address}: this process is in a Ray already, which is used; leave the address out")
+
+
+def _is_alone() -> bool:
+    """Whether the Ray that this process is in has no node but the one here: then it is no cluster."""
+    here = ray.get_runtime_context().get_node_id()
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"]] == [here]
+
+
+def is_ours() -> bool:
+    """Whether the Ray that this process is in was started by us."""
+    return bool(ray.get_runtime_context().namespace == OURS)
+
+
+def _is_too_small(data_bytes: int) -> bool:
+    """Whether this process is in a Ray of ours whose object store cannot hold the data."""
+    if not (ray.is_initialized() and is_ours()):
+        return False
+    return bool(ray.cluster_resources()["object_store_memory"] < _store(data_bytes))
+
+
+def shut_down() -> None:
+    """Shut down the Ray of our own that this process is in, if there is one."""
+    if ray.is_initialized() and is_ours():
+        ray.shutdown()
+        forget_token()
+
+
+def _store(data_bytes: int) -> int:
+    """Bytes of the object store of a Ray of our own."""
+    return max(LEAST_STORE, 3 * data_bytes)
+
+
 def _start(data_bytes: int) -> None:
-    """Start a Ray on this machine for this command alone."""
+    """Start a Ray on this machine."""
     make_own_token()
     ray.init(
         address="local",
+        namespace=OURS,
         num_cpus=usable_cpus(),
         include_dashboard=False,
-        object_store_memory=max(LEAST_STORE, 3 * data_bytes),
+        object_store_memory=_store(data_bytes),
         **QUIET,
     )
 
