@@ -176,9 +176,23 @@ def remove_orphans() -> None:
 
     Such an actor is Ray Train's controller. The public `placement_group_table` does not say who made a group.
     """
+    remove_groups({found.placement_group_id for found in _own_groups() if found.creator_actor_dead})
+
+
+def placement_groups() -> set[bytes]:
+    """The ids of the placement groups that this process or its actors have made, and that are there."""
+    return {found.placement_group_id for found in _own_groups()}
+
+
+def remove_groups(ids: set[bytes]) -> None:
+    """Remove placement groups, which ends the actors in them. `ray.util` can do so only for one who has the objects."""
+    for group in ids:
+        remove_placement_group(PlacementGroup(PlacementGroupID(group)))
+
+
+def _own_groups() -> list[Any]:
     job = ray.get_runtime_context().get_job_id()
-    for content in state._connect_and_get_accessor().get_placement_group_table():
-        group = PlacementGroupTableData.FromString(content)
-        removed = group.state == PlacementGroupTableData.REMOVED
-        if group.creator_job_id.hex() == job and group.creator_actor_dead and not removed:
-            remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
+    table = state._connect_and_get_accessor().get_placement_group_table()
+    found = [PlacementGroupTableData.FromString(content) for content in table]
+    removed = PlacementGroupTableData.REMOVED
+    return [group for group in found if group.creator_job_id.hex() == job and group.state != removed]

@@ -20,6 +20,8 @@ from reeltune.cluster.session.ray_private import (
     forget_token,
     loopback,
     make_own_token,
+    placement_groups,
+    remove_groups,
     set_environment,
     silence,
     use_known_token,
@@ -52,9 +54,16 @@ def session(address: str | None, *, data_bytes: int = 0, keep: bool = False) -> 
     else:
         with loopback() if address is None else nullcontext():
             _start(data_bytes) if address is None else join(address)
+    groups = placement_groups() if taken else set()
     try:
         with loopback() if is_ours() else nullcontext(), lifeline():
             yield found(joined=address is not None or not _is_alone())
+    except InputError:
+        raise
+    except BaseException:
+        if taken:  # Tune leaves its trials' actors behind, and their CPUs would be taken for ever
+            remove_groups(placement_groups() - groups)
+        raise
     finally:
         if not taken and not (keep and address is None):
             ray.shutdown()
