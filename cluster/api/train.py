@@ -73,8 +73,8 @@ def train(
     )
     options = replace(options, keep_ray=True, command=train_command(options))
     folder = folder_of(name, storage)
-    call(
+    trained = call(
         lambda watch: job(options, watch),
         kept=f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True",
     )
-    return Model.at(folder.model(options.architecture), fitted_on=options.data)
+    return Model.at(folder.model(trained.architecture), fitted_on=options.data)

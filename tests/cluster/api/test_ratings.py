@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,6 +14,7 @@ from reeltune.cluster.runs.record import AskedOfData, data_asked
 from reeltune.trainables.data.prepared import prepare
 from tests import inside
 
+WORLD = "synthetic:users=40,items=30,ratings=600"
 COLUMNS = {"user": "customer_id", "item": "sku", "rating": "stars", "time": "when"}
 FILMS = pd.DataFrame({"sku": [f"film {number}" for number in range(12)], "genre": ["war", "love"] * 6})
 
@@ -97,3 +101,14 @@ def test_a_run_keeps_tables_in_memory_as_files_that_are_read_as_the_same_data(fr
     assert again.ratings.fingerprint() == record.data_hash == first.ratings.fingerprint()
     assert again.split.test.fingerprint == record.test_hash
     assert np.array_equal(again.ratings.rows.number, first.ratings.rows.number)
+
+
+def test_the_examples_of_the_page_are_read(frame, tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.S)
+    frame.rename(columns={"customer_id": "user", "sku": "item", "stars": "rating"}).to_csv("ratings.csv", index=False)
+    found = [
+        eval(line.replace("ml-100k", WORLD), {"rt": rt, "frame": frame, "films": FILMS})
+        for line in example.splitlines()
+    ]
+    assert [len(ratings) for ratings in found] == [100, 100, 600]
