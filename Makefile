@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 # Two processes share the tests, a file at a time and in the order of tests/conftest.py: each starts Ray once.
 AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install tune test test-slow lint clean
+.PHONY: install tune test test-slow lint docs clean
 
 install: .venv/installed
 
@@ -35,6 +35,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/actionlint
 
+# Into docs/_build.
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[docs]'
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build
+
 clean:
-	rm -rf .venv lowest.txt build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv lowest.txt build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

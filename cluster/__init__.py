@@ -3,6 +3,7 @@
 From the top down; each folder imports only those below it.
 
 - `cli/`: reads the words of a command, and prints its result
+- `api/`: what `import reeltune` offers, and the options of each job
 - `commands/`: does what one verb is for
 - `judging/`: says what beats what on the sealed test rows
 - `search/`: runs Optuna's trials in Ray Tune

@@ -40,6 +40,7 @@ FLOORS = [
     "cluster/search",
     "cluster/judging",
     "cluster/commands",
+    "cluster/api",
     "cluster/cli",
     "cluster/__init__.py",
 ]

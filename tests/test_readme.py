@@ -19,6 +19,7 @@ DOCS = (
     "how-it-works",
     "lanes",
     "own-architectures",
+    "python",
     "security",
     "tensorboard",
     "verdict",

@@ -2,7 +2,6 @@
 
 - `app.py`: the table of verbs, and what each kind of failure prints and exits with
 - `options.py`: options that several verbs take
-- `checks.py`: what the values of options may be
 - `watched.py`: runs a command with its progress shown, here or on a cluster's head node
 - `logs.py`: `--verbose` and `--log-file`
 - `job_command.py`: checks the command of a job as if it ran here

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from reeltune.cluster.cli.checks import (
+from reeltune.cluster.api.checks import (
     DECODERS,
     DUPLICATES,
     SPLITS,

@@ -17,7 +17,7 @@ from reeltune.cluster.runs.stored import Stored
 if TYPE_CHECKING:
     from reeltune.cluster.commands.architectures import ArchitectureDescription
     from reeltune.cluster.commands.check import CheckedArchitecture
-    from reeltune.cluster.commands.data import DataDescription, SideColumnDescription
+    from reeltune.cluster.commands.data import DataDescription
     from reeltune.cluster.commands.dry_run import DryRun
     from reeltune.cluster.commands.predict import Predicted
     from reeltune.cluster.commands.recommend import RecommendedDescription
@@ -120,35 +120,9 @@ def checked(found: "CheckedArchitecture") -> None:
 
 
 def data(described: "DataDescription") -> None:
-    scale, repeated = described.scale, described.repeated_pairs
-    counts = f"{described.ratings:,} ratings by {described.users:,} users of {described.items:,} items"
-    print(f"{described.data}: {counts}")
-    if described.columns_line:
-        print(described.columns_line)
-    print(f"density {described.density:.2%}, mean rating {described.mean:.3f}")
-    print(f"scale {scale.text}")
-    print(f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped")
-    if described.timestamps:
-        print(f"rated from {described.timestamps[0]} to {described.timestamps[1]} (UTC)")
-    most = max(described.histogram.values())
-    for value, count in described.histogram.items():
-        print(f"{value:>8} {count:>10,} {'#' * round(40 * count / most)}")
-    print("first rows:")
-    for row in described.first:
-        print(f"  user {row.user}, item {row.item}: {row.rating:g}")
-    for kind, columns in (("users", described.side_tables.users), ("items", described.side_tables.items)):
-        if columns is not None:
-            _side_table(kind, columns)
-    for note in described.notes:
-        print(note)
+    from reeltune.cluster.commands.data import described_lines
 
-
-def _side_table(kind: str, columns: list["SideColumnDescription"]) -> None:
-    print(f"side table of {kind}, {sum(column.features for column in columns):,} features:")
-    for column in columns:
-        read = f"{column.kind}, {column.features:,} features" if column.features else ""
-        left_out = f"left out: {column.left_out}" if column.left_out else ""
-        print(f"  {column.name}: {'; '.join(part for part in (read, left_out) if part)}")
+    print("\n".join(described_lines(described)))
 
 
 def predicted(done: "Predicted") -> None:

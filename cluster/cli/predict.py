@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from reeltune.cluster.api.checks import SeenData
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import SeenData
 
 
 def predict(

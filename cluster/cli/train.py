@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from reeltune.cluster.api.checks import through_client
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 
 

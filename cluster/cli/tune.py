@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reeltune.cluster.api.checks import SentFile, SentSource, through_client
+from reeltune.cluster.api.options import SMOKE_DATA, SMOKE_TRIALS, TRIALS
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import DECODERS, SentFile, SentSource, one_of, scheduler_of, seconds, through_client
 from reeltune.cluster.cli.watched import on_cluster, watched
 from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
 
-
-SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
 ABOUT_DATA = (  # options that --smoke-test, whose ratings are made up, has no use for
     "data",
     "test",
@@ -113,12 +112,6 @@ def tune(
     """Find the architecture that predicts these ratings best, and whether it beats the baseline."""
     if through_client(address):
         return on_cluster(context, address)
-    from reeltune.cluster.commands.ask import TuneOptions, searchable
-    from reeltune.cluster.judging.baseline import baseline_of
-    from reeltune.cluster.runs.find import new_name
-    from reeltune.search_spaces import SAMPLERS
-    from reeltune.trainables.architectures.registry import resolve
-
     rows = opt.data_options(
         data,
         test=test,
@@ -139,29 +132,30 @@ def tune(
     if smoke_test:
         _refuse_data(context)
         rows = replace(rows, data=SMOKE_DATA)
-    asked = searchable(architectures or [])
-    options = TuneOptions(
-        architectures=asked,
-        data=rows,
-        trials=trials or (SMOKE_TRIALS if smoke_test else TRIALS),
-        seconds=None if time is None else seconds("--time", time),
-        trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
-        workers=workers,
+    options = opt.tune_options(
+        rows,
+        architectures,
+        trials=trials,
+        time=time,
+        trial_timeout=trial_timeout,
         workers_per_trial=workers_per_trial,
+        workers=workers,
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
-        decoder=one_of("--decoder", decoder, DECODERS),
-        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
-        scheduler=scheduler_of(scheduler, asha=asha),
+        decoder=decoder,
+        sampler=sampler,
+        scheduler=scheduler,
+        asha=asha,
         ensemble=ensemble,
+        baseline=baseline,
         space=space,
+        earlier=earlier,
         seed=seed,
         address=address,
-        name=name or new_name(),
+        name=name,
         storage=storage,
         resume=resume,
-        baseline=baseline_of(baseline, resolve(asked)[0]),
-        earlier=earlier,
+        smoke_test=smoke_test,
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
 

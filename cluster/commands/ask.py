@@ -48,6 +48,8 @@ class TuneOptions:
     earlier: str | None = None  # the run of `--from`
     trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
+    keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
+    command: str | None = None  # the command that does the same; None: the one that this process was started with
 
 
 def searchable(words: list[str]) -> list[str]:

@@ -98,6 +98,38 @@ def describe_data(options: DataOptions) -> DataDescription:
     )
 
 
+def described_lines(described: DataDescription) -> list[str]:
+    """The description for a person."""
+    scale, repeated = described.scale, described.repeated_pairs
+    counts = f"{described.ratings:,} ratings by {described.users:,} users of {described.items:,} items"
+    said = [
+        f"{described.data}: {counts}",
+        *([described.columns_line] if described.columns_line else []),
+        f"density {described.density:.2%}, mean rating {described.mean:.3f}",
+        f"scale {scale.text}",
+        f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped",
+    ]
+    if described.timestamps:
+        said.append(f"rated from {described.timestamps[0]} to {described.timestamps[1]} (UTC)")
+    most = max(described.histogram.values())
+    said += [
+        f"{value:>8} {count:>10,} {'#' * round(40 * count / most)}" for value, count in described.histogram.items()
+    ]
+    said += ["first rows:", *(f"  user {row.user}, item {row.item}: {row.rating:g}" for row in described.first)]
+    for kind, columns in (("users", described.side_tables.users), ("items", described.side_tables.items)):
+        said += [] if columns is None else _side_table(kind, columns)
+    return [*said, *described.notes]
+
+
+def _side_table(kind: str, columns: list[SideColumnDescription]) -> list[str]:
+    said = [f"side table of {kind}, {sum(column.features for column in columns):,} features:"]
+    for column in columns:
+        read = f"{column.kind}, {column.features:,} features" if column.features else ""
+        left_out = f"left out: {column.left_out}" if column.left_out else ""
+        said.append(f"  {column.name}: {'; '.join(part for part in (read, left_out) if part)}")
+    return said
+
+
 def _described(columns: tuple[SideColumn, ...]) -> list[SideColumnDescription] | None:
     return [SideColumnDescription(**asdict(column)) for column in columns] or None
 

@@ -27,16 +27,13 @@ def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
 
 
 def _plot(found: RangeTest, name: str, picture: Path) -> None:
-    import matplotlib  # takes a second to load
+    from matplotlib.figure import Figure  # takes a second to load; without pyplot, whose backend may be a notebook's
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
     axes.plot(found.rates, found.losses, color="black")
     axes.axvline(found.valley, color="black", linestyle="--", label=f"valley: {found.valley:.1e}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss (smoothed)", title=name)
     axes.legend()
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=120)
-    pyplot.close(figure)

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import NO_SOURCE, OwnSource, load_own
-from reeltune.trainables.data import Reading, read_pairs
+from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
+from reeltune.trainables.data import Reading, ReadPairs, read_pairs
+from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.decoders import Decoder
 
 PREDICTION = "prediction"  # the column that is written
 
@@ -22,19 +26,26 @@ class Predicted(Stored):
     notes: list[str]
 
 
+def rated(
+    predictor: Predictor, pairs: Source, *, reading: Reading, decoder: Decoder | None = None
+) -> tuple[ReadPairs, np.ndarray]:
+    """The pairs of a table, and their ratings, shape (pairs,). Raises InputError if they cannot be read."""
+    read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    ratings = predictor.predict_indices(read.users, read.items, read.times, decoder=decoder).astype(float)
+    return read, ratings.round(predictor.scale.decimals)
+
+
 def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading, own: OwnSource = NO_SOURCE) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
     Raises InputError if the pairs cannot be read, have a column of that name, or the output cannot be written.
     """
     predictor = load_own(model, own)
-    read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    read, ratings = rated(predictor, pairs, reading=reading)
     if PREDICTION in read.frame.columns:
         raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
     check_output(output)
-    rated = predictor.predict_indices(read.users, read.items, read.times).astype(float)
-    rated = rated.round(predictor.scale.decimals)
-    write_table(read.frame.assign(**{PREDICTION: rated}), output)
+    write_table(read.frame.assign(**{PREDICTION: ratings}), output)
     unknown_users, unknown_items = predictor.unknown_rows(read.users, read.items)
     return Predicted(
         pairs=len(read.frame),

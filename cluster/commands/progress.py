@@ -1,7 +1,8 @@
-"""What a command shows on standard error while it works: a live table in a terminal, else plain lines."""
+"""What a command shows on standard error while it works: a live table in a terminal or a notebook, else plain lines."""
 
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from types import TracebackType
 
 from rich.box import SIMPLE_HEAD
@@ -29,7 +30,8 @@ class Watch:
         self._status = ""
 
     def __enter__(self) -> "Watch":
-        if self.console.is_terminal:
+        # Rich shows live output in a notebook by ipywidgets alone.
+        if self.console.is_terminal or (self.console.is_jupyter and find_spec("ipywidgets") is not None):
             self._live = Live(get_renderable=self._render, console=self.console, transient=True, refresh_per_second=4)
             self._live.start()
         return self

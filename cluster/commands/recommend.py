@@ -1,7 +1,7 @@
 """`reeltune recommend`: the items that a model rates best for each user, among those the user has not seen."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,8 @@ import pandas as pd
 
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
-from reeltune.trainables.data import Ids, Reading, has_known_columns, load_data, match, read_pairs, read_users
+from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, load_data, match, read_pairs, read_users
+from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
 
@@ -22,8 +23,8 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendOptions:
-    users: str | None  # a table of users, or ids separated by commas; None: all that the model knows
-    seen: str | None  # the pairs to leave out: a table of pairs, a data set by name, or "none"
+    users: Source | Sequence[str | int] | None  # a table, ids, also separated by commas; None: all that the model knows
+    seen: Source | Ratings | None  # the pairs to leave out: a table of pairs, a data set, also by name, or "none"
     top: int
     at: str | None  # the date of the ratings, for a model fitted with time
     reading: Reading  # how the tables of users and of seen pairs are read
@@ -82,7 +83,13 @@ def recommend(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Recommended:
     """Rate all items for each user, a few users at a time. Raises InputError if the options do not fit the model."""
-    predictor = load_own(model, own)
+    return recommended(load_own(model, own), options, progress=progress)
+
+
+def recommended(
+    predictor: Predictor, options: RecommendOptions, *, progress: Callable[[str], None] = lambda line: None
+) -> Recommended:
+    """As `recommend`, with a model that is loaded."""
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
@@ -126,17 +133,28 @@ def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, t
 
     Raises InputError at an empty id, or if none in the table is known.
     """
-    if options.users is None:
+    asked = options.users
+    if asked is None:
         return predictor.users.text, ()
-    if os.path.exists(options.users) or "://" in options.users or options.users.endswith(TABLES):
-        read, notes = read_users(options.users, options.reading)
-        known, allowed = predictor.users, options.reading.unknown_ids
-        refuse_strangers("user", options.users, known.encode(read), read.iloc[0], known.text[0], allowed)
-        return pd.Index(read).unique(), notes
-    ids = [each.strip() for each in options.users.split(",")]
-    if "" in ids:
-        raise InputError(f"--users {options.users!r}: expected a file, or ids with a comma between them")
-    return predictor.users.plain(pd.Index(ids, dtype="str")).unique(), ()
+    if isinstance(asked, str) and not _is_table(asked):
+        ids = [each.strip() for each in asked.split(",")]
+        if "" in ids:
+            raise InputError(f"--users {asked!r}: expected a file, or ids with a comma between them")
+        return predictor.users.plain(pd.Index(ids, dtype="str")).unique(), ()
+    if isinstance(asked, Sequence) and not isinstance(asked, str):
+        return predictor.users.plain(pd.Index(asked).astype("str")).unique(), ()
+    read, notes = read_users(asked, options.reading)
+    known, allowed = predictor.users, options.reading.unknown_ids
+    refuse_strangers("user", _place(asked), known.encode(read), read.iloc[0], known.text[0], allowed)
+    return pd.Index(read).unique(), notes
+
+
+def _is_table(users: str) -> bool:
+    return os.path.exists(users) or "://" in users or users.endswith(TABLES)
+
+
+def _place(source: Source) -> str:
+    return str(source) if isinstance(source, (str, Path)) else FRAME
 
 
 def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -146,7 +164,7 @@ def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> 
             "--seen: expected ratings whose pairs are left out (the model was fitted on "
             f"{predictor.description.data}), or none, which leaves out nothing"
         )
-    if options.seen == NONE:
+    if isinstance(options.seen, str) and options.seen == NONE:
         return np.array([], dtype=np.int64), ()
     # Of a user that is neither in the model nor wanted, something is wrong with the ids.
     users = Ids(predictor.users.text.append(wanted.difference(predictor.users.text)))
@@ -157,14 +175,18 @@ def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> 
     return np.unique((place[known].astype(np.int64) - 1) * width + items[known] - 1), notes
 
 
-def _pairs(source: str, users: Ids, items: Ids, reading: Reading) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _pairs(
+    source: Source | Ratings, users: Ids, items: Ids, reading: Reading
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """User and item indices, shape (pairs,), of the pairs of a table or a data set (0 for unknown ones), and notes."""
-    if not has_known_columns(source):
+    if isinstance(source, str) and has_known_columns(source):
+        source = load_data(source, users=NONE, items=NONE)
+    if not isinstance(source, Ratings):
         read = read_pairs(source, users=users, items=items, reading=reading)
         return read.users, read.items, read.notes
-    data = load_data(source, users=NONE, items=NONE)
+    data = source
     ids = {"user": data.users.text[data.rows.users - 1], "item": data.items.text[data.rows.items - 1]}
-    return match(pd.DataFrame(ids), users, items, source, reading)
+    return match(pd.DataFrame(ids), users, items, data.name, reading)
 
 
 def _seconds(at: str | None, predictor: Predictor) -> int | None:

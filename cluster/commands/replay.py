@@ -47,6 +47,7 @@ class ReplayOptions:
     workers: int | None  # None: as many as the run's refits had
     address: str | None
     files: tuple[str, ...] = ()  # of own architectures
+    keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
 
 
 def replay_options(words: list[str], *, workers: int | None, address: str | None) -> ReplayOptions:
@@ -152,7 +153,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     below = None if options.address is None else folder.path
     with (
         tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
-        session(options.address, data_bytes=prepared.bytes, say=watch.say) as resources,
+        session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray, say=watch.say) as resources,
         interruptible(),
     ):
         workers = options.workers or reported.answer.refit_workers

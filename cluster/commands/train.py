@@ -13,6 +13,7 @@ from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.stored import Stored
@@ -64,7 +65,8 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         seed=options.seed,
         decoder=options.decoder,
     )
-    with claim(folder, asked, resume=options.resume, say=watch.say):
+    with claim(folder, asked, resume=options.resume, command=options.command, say=watch.say):
+        keep_tables(options.data, folder)
         keep_sources(registry, folder)
         fitted = _fit(options, prepared, config, registry, folder, watch)
         return _scored(options, prepared, config, registry, fitted, folder, watch)
@@ -132,11 +134,17 @@ def _fit_with_ray(
     watch.status(joining(options.address))
     goes_on = f"go on with: {how_to_go_on(options.name)}"
     with (
-        session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
+        session(
+            options.address,
+            data_bytes=prepared.bytes,
+            keep=options.keep_ray,
+            say=watch.say,
+            how_to_go_on=goes_on,
+        ) as resources,
         interruptible(),
     ):
         check(options.workers, resources, bfloat16=options.bfloat16)
-        if options.address is not None:
+        if resources.joined:
             check_storage(folder.store)
             ran_on(folder, machines())
         came = refit(

@@ -1,7 +1,9 @@
 """The options of `reeltune train` and `lr-find`, and the configuration that they give."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,8 +21,8 @@ from reeltune.trainables.scoring.decoders import Decoder
 class TrainOptions:
     architecture: str  # a name, or the file or module of an own one
     data: DataOptions
-    config: Path | None
-    settings: tuple[str, ...]  # name=value
+    config: Path | Mapping[str, Any] | None
+    settings: Mapping[str, Any]  # as text or as Python's own values
     decoder: Decoder
     workers: int
     seed: int
@@ -31,6 +33,8 @@ class TrainOptions:
     name: str
     resume: bool
     storage: str | None = None
+    keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
+    command: str | None = None  # the command that does the same; None: the one that this process was started with
 
 
 def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:
@@ -44,14 +48,13 @@ def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED
     architecture = registry[options.architecture]
     values = architecture.reference(shape).model_dump()
     source = "--set"
-    if options.config is not None:
+    if isinstance(options.config, Mapping):
+        source = "--config"
+        values |= options.config
+    elif options.config is not None:
         source = str(options.config)
         values |= config_of(options.config)
-    for setting in options.settings:
-        name, sign, value = setting.partition("=")
-        if not sign:
-            raise InputError(f"--set {setting}: expected name=value")
-        values[name.strip()] = value.strip()
+    values |= options.settings
     try:
         return architecture.Config.model_validate(values)
     except ValidationError as error:

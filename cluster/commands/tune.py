@@ -22,6 +22,7 @@ from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.search.choice import Choice, choose
@@ -48,7 +49,16 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     watch.say(plan.prepared.summary())
     for line in plan.notes:
         watch.say(line)
-    with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
+    with claim(
+        plan.folder,
+        plan.asked,
+        resume=options.resume,
+        growing="trials",
+        size=plan.size,
+        command=options.command,
+        say=watch.say,
+    ):
+        keep_tables(options.data, plan.folder)
         keep_sources(plan.registry, plan.folder)
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
@@ -83,11 +93,17 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     began = time.monotonic()
     goes_on = f"go on with: {how_to_go_on(options.name)}"
     with (
-        session(options.address, data_bytes=prepared.bytes, say=watch.say, how_to_go_on=goes_on) as resources,
+        session(
+            options.address,
+            data_bytes=prepared.bytes,
+            keep=options.keep_ray,
+            say=watch.say,
+            how_to_go_on=goes_on,
+        ) as resources,
         interruptible(),
     ):
         check(options.workers, resources)
-        if options.address is not None:
+        if resources.joined:
             check_storage(folder.store)
             ran_on(folder, machines())
         choices, left = _search(plan, ledger, earlier, resources, trackers, watch, began=began)

@@ -13,6 +13,7 @@
 - `fit_states.py`: checkpoints of running fits, from which they go on
 - `out_of_fold.py`: ratings of held-out rows, for the ensemble's weights
 - `sources.py`: copies of own architectures' sources
+- `kept_tables.py`: data that a program had in memory, as files of the run
 - `disk.py`: stops a search whose files cannot be written
 - `node_check.py`: asks every node whether it can use the run's storage, and what machine it is
 """

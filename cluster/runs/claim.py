@@ -28,13 +28,15 @@ def claim(
     resume: bool,
     growing: str | None = None,
     size: SizeRecord | None = None,
+    command: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[None]:
     """Hold a run's folder and its home while a command works in it, and write `run.json`.
 
     `growing` names the setting that a resume may raise, even of a finished run; a search that --time cut short goes on
-    as it is. `size` is the size of the data, for
-    later searches that start from this run. Raises InputError if the name is taken, if another process holds it, or
+    as it is. `size` is the size of the data, for later searches that start from this run; `command` the command line
+    that asks for the same, unless this process was started with it. Raises InputError if the name is taken, if another
+    process holds it, or
     if `resume` finds that the run was asked for something else.
     """
     _check_folder(folder)
@@ -48,7 +50,7 @@ def claim(
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
         log.info("claimed %s, %s", folder.place, "which goes on" if earlier else "a new run")
-        record = _record(folder, asked, size, started=(earlier and earlier.started) or _now())
+        record = _record(folder, asked, size, command=command, started=(earlier and earlier.started) or _now())
         write_json(folder.record, record.as_json())
         try:
             yield
@@ -134,11 +136,13 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def _record(folder: RunFolder, asked: Asked, size: SizeRecord | None, *, started: str) -> RunRecord:
+def _record(
+    folder: RunFolder, asked: Asked, size: SizeRecord | None, *, command: str | None, started: str
+) -> RunRecord:
     """The content of `run.json` for this command, version and machine."""
     return RunRecord(
         schema_number=SCHEMA,
-        command=shlex.join(["reeltune", *sys.argv[1:]]),
+        command=command or shlex.join(["reeltune", *sys.argv[1:]]),
         versions=machine.versions(),
         commit=machine.commit(),
         machine=machine.description(),

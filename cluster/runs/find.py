@@ -1,6 +1,7 @@
 """Finds a run or a bundle by name, path or URI. One in an object store is copied to the cache folder at each use."""
 
 import hashlib
+import itertools
 import time
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -15,7 +16,10 @@ EVENTS = "tensorboard"
 
 
 def new_name() -> str:
-    return time.strftime("%Y%m%d-%H%M%S")
+    """A name that no run below `runs/` has: the time, with a number where a run of this second is there."""
+    now = time.strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([now], (f"{now}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (RUNS / name).exists())
 
 
 def folder_of(name: str, storage: str | None = None) -> RunFolder:

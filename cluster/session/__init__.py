@@ -11,6 +11,7 @@
 - `guard.py`: ends a fit in this process in time, and says so if it is killed
 - `news.py`: says what happens to a cluster while a command works there
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
+- `as_before.py`: leaves a program's process as it was: variables, signals, loggers
 - `resources.py`: what a cluster has, and what it may grow to
 - `inventory.py`: asks Ray for that
 - `slots.py`: how many trials or fits run at once

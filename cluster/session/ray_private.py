@@ -20,6 +20,7 @@ import ray
 import yaml
 from ray._private import ray_constants, worker
 from ray._private.authentication import authentication_token_setup
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ def make_own_token() -> None:
     Without one, Ray writes a new token to the user's home folder (#64755), where it stays for other clusters.
     """
     os.environ.setdefault(TOKEN, secrets.token_hex(32))
+
+
+def forget_token() -> None:
+    """Have Ray read the token again when this process starts or joins the next Ray: it keeps the last one it read."""
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def use_known_token() -> None:

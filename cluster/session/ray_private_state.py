@@ -61,10 +61,23 @@ def remove_orphans() -> None:
 
     Such an actor is Ray Train's controller. The public `placement_group_table` does not say who made a group.
     """
+    remove_groups({group.placement_group_id for group in _own_groups() if group.creator_actor_dead})
+
+
+def placement_groups() -> set[bytes]:
+    """The ids of the placement groups that this process or its actors have made, and that are there."""
+    return {group.placement_group_id for group in _own_groups()}
+
+
+def remove_groups(ids: set[bytes]) -> None:
+    """Remove placement groups, which ends the actors in them. `ray.util` can do so only for one who has the objects."""
+    for group in ids:
+        remove_placement_group(PlacementGroup(PlacementGroupID(group)))
+
+
+def _own_groups() -> list[PlacementGroupTableData]:
     own = ray.get_runtime_context().get_job_id()
-    for group in _groups():
-        if group.creator_job_id.hex() == own and group.creator_actor_dead and group.state != Groups.REMOVED:
-            remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
+    return [group for group in _groups() if group.creator_job_id.hex() == own and group.state != Groups.REMOVED]
 
 
 def _groups() -> Iterator[PlacementGroupTableData]:

@@ -34,7 +34,7 @@ from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
-from reeltune.trainables.data.readers import Reading, match, read_more, read_pairs, read_ratings, read_users
+from reeltune.trainables.data.readers import Reading, ReadPairs, match, read_more, read_pairs, read_ratings, read_users
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
@@ -49,6 +49,7 @@ __all__ = [
     "Ids",
     "MissingIds",
     "Ratings",
+    "ReadPairs",
     "Reading",
     "Rows",
     "SealedRows",
@@ -75,8 +76,8 @@ def load_data(
     *,
     columns: Columns | None = None,
     duplicates: Duplicates | None = None,
-    users: str | None = None,
-    items: str | None = None,
+    users: Source | None = None,
+    items: Source | None = None,
     not_rated: NotRated = (),
     missing_ids: MissingIds | None = None,
     matrix: bool = False,
@@ -92,11 +93,12 @@ def load_data(
 
     Raises InputError where the name is no data set and no file, or a file is no table of what it should be.
     """
-    asked: dict[Kind, str | None] = {"user": users, "item": items}
+    asked: dict[Kind, Source | None] = {"user": users, "item": items}
     missing = missing_ids or "error"
     if isinstance(data, str) and has_known_columns(data):
-        _refuse_columns(data, columns or Columns(), asked)
-        _refuse_leaving_out(data, values_of(not_rated), missing_ids, asked)
+        of_side_tables = {kind for kind, source in asked.items() if not _is_none(source)}
+        _refuse_columns(data, columns or Columns(), of_side_tables)
+        _refuse_leaving_out(data, values_of(not_rated), missing_ids, of_side_tables)
         if matrix:
             raise InputError(f"--matrix: does not apply to {data}, which has a row for each rating")
         loaded, own = _by_name(data, duplicates)
@@ -112,8 +114,8 @@ def load_data(
         )
         own = {kind: own_side_table(str(data), kind) if isinstance(data, (str, Path)) else None for kind in asked}
     for kind, source in asked.items():
-        found = source or own[kind]
-        if found is not None and found != NONE:
+        found = own[kind] if source is None else source
+        if found is not None and not _is_none(found):
             loaded = join_side_table(
                 loaded, kind, found, columns=columns or Columns(), asked=source is not None, missing_ids=missing
             )
@@ -157,9 +159,13 @@ def _movielens(name: str, duplicates: Duplicates | None) -> tuple[Ratings, dict[
     return replace(loaded, name=name, notes=notes, columns={}, columns_line=""), own
 
 
-def _refuse_columns(data: str, columns: Columns, asked: dict[Kind, str | None]) -> None:
+def _is_none(side_table: Source | None) -> bool:
+    """Whether no side table is asked for."""
+    return side_table is None or (isinstance(side_table, str) and side_table == NONE)
+
+
+def _refuse_columns(data: str, columns: Columns, of_side_tables: set[Kind]) -> None:
     """A data set that comes by name has known columns; a side table that was asked for may need its id's name."""
-    of_side_tables = {kind for kind, source in asked.items() if source not in (None, NONE)}
     for kind, option in COLUMN_OPTIONS.items():
         column = getattr(columns, kind)
         if column is not None and kind not in of_side_tables:
@@ -167,9 +173,9 @@ def _refuse_columns(data: str, columns: Columns, asked: dict[Kind, str | None]) 
 
 
 def _refuse_leaving_out(
-    data: str, not_rated: tuple[str, ...], missing_ids: MissingIds | None, asked: dict[Kind, str | None]
+    data: str, not_rated: tuple[str, ...], missing_ids: MissingIds | None, of_side_tables: set[Kind]
 ) -> None:
     if not_rated:
         raise InputError(f"--not-rated {not_rated[0]}: does not apply to {data}, which has ratings alone")
-    if missing_ids is not None and all(source in (None, NONE) for source in asked.values()):
+    if missing_ids is not None and not of_side_tables:
         raise InputError(f"--missing-ids {missing_ids}: does not apply to {data}, which lacks no id")

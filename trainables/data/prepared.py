@@ -1,9 +1,11 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from reeltune.trainables.data import (
     Columns,
@@ -45,9 +47,14 @@ class DataOptions:
     missing_ids: MissingIds | None = None
     unknown_ids: UnknownIds | None = None
     matrix: bool = False  # the file is a user-by-item matrix
+    # Of data in memory: tables by the path of the Parquet file that the run keeps each in, and the ratings as read.
+    tables: Mapping[str, pa.Table] = field(default_factory=dict, compare=False, repr=False)
+    loaded: Ratings | None = field(default=None, compare=False, repr=False)
 
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
+        if self.loaded is not None:
+            return self.loaded
         for_test_alone = self.test is not None and has_known_columns(self.data)
         return load_data(
             self.data,
@@ -131,7 +138,7 @@ def prepare(options: DataOptions) -> Prepared:
     if options.test is None:
         parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
     else:
-        more = read_more(options.test, ratings, options.reading())
+        more = read_more(options.tables.get(options.test, options.test), ratings, options.reading())
         parts = split_given_test(ratings.rows, more.rows, kind=options.split, seed=options.split_seed)
         overlap = parts.test.shared_pairs(ratings.rows)
         if overlap == len(more.rows):

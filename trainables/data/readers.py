@@ -47,6 +47,7 @@ class ReadPairs:
     """
 
     frame: pd.DataFrame
+    rows: int  # of the table, with those that are left out
     users: np.ndarray
     items: np.ndarray
     times: np.ndarray | None
@@ -105,7 +106,7 @@ def _ratings(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
 
 
-def read_more(source: str, known: Ratings, reading: Reading | None = None) -> ReadRows:
+def read_more(source: Source, known: Ratings, reading: Reading | None = None) -> ReadRows:
     """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
     table, reading = table_of(source), reading or Reading()
     if reading.matrix and looks_like_matrix(table):  # a test file may be one, but need not
@@ -139,6 +140,7 @@ def read_pairs(
     of_users, of_items, note = match(read.frame, users, items, table.source, reading)
     return ReadPairs(
         frame=table.frame.loc[read.frame.index],
+        rows=len(table.frame),
         users=of_users,
         items=of_items,
         times=times,
@@ -146,7 +148,7 @@ def read_pairs(
     )
 
 
-def read_users(source: str, reading: Reading) -> tuple[pd.Series, tuple[str, ...]]:
+def read_users(source: Source, reading: Reading) -> tuple[pd.Series, tuple[str, ...]]:
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
     read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))

@@ -1,6 +1,7 @@
 """Side tables: more columns about users or items, joined to the ratings by id and encoded as features."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -12,7 +13,7 @@ from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds, as_text, plain_ids, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Ratings
 from reeltune.trainables.data.reading.files import files_in
-from reeltune.trainables.data.reading.tables import read_table
+from reeltune.trainables.data.reading.frames import FRAME, Source, table_of
 from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
@@ -36,7 +37,7 @@ class Side:
 def join_side_table(
     ratings: Ratings,
     kind: Kind,
-    source: str,
+    source: Source,
     *,
     columns: Columns,
     asked: bool,
@@ -48,7 +49,7 @@ def join_side_table(
     and in a column of several values all of them (ml-100k has 18 titles under two numbers). A table that comes
     with the data set, not `asked` for, is left out where it is of no use; for one that was, this is an InputError.
     """
-    place = f"--{kind}s {source}"
+    place = f"--{kind}s {source if isinstance(source, (str, Path)) else FRAME}"
     known = ratings.users if kind == "user" else ratings.items
     try:
         side = _read(source, kind, known, columns=columns, place=place, missing_ids=missing_ids)
@@ -74,8 +75,8 @@ def own_side_table(folder: str, kind: Kind) -> str | None:
     return None if found is None else f"{folder.rstrip('/')}/{found}"
 
 
-def _read(source: str, kind: Kind, known: Ids, *, columns: Columns, place: str, missing_ids: MissingIds) -> Side:
-    table = read_table(source)
+def _read(source: Source, kind: Kind, known: Ids, *, columns: Columns, place: str, missing_ids: MissingIds) -> Side:
+    table = table_of(source)
     frame = grouplens.plain(table).rename(columns=str)
     table = replace(table, frame=frame.loc[:, ~frame.columns.duplicated()])
     column = _id_column(table.frame, kind, known, asked=getattr(columns, kind), place=place)

@@ -91,6 +91,14 @@ def modules_after(*imported):
     return set(done.stdout.split())
 
 
+def test_a_program_that_imports_reeltune_loads_none_of_it():
+    assert not {*HEAVY, "numpy", "pyarrow", "typer", "pydantic", "rich"} & modules_after("reeltune")
+
+
+def test_reading_ratings_in_a_program_loads_neither_torch_nor_ray():
+    assert not {"torch", "ray", "optuna"} & modules_after("reeltune.cluster.api.ratings")
+
+
 def test_a_process_that_fits_loads_nothing_that_chooses_what_to_fit():
     fits = [f"reeltune.cluster.{name}" for name in ("search.trial", "search.lane_trial", "data_parallel.lane_refit")]
     loaded = modules_after(*fits)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +22,16 @@ ARGUMENTS = {  # of `load_data`, for the command line's options
     r"--matrix": "matrix=True",
     r"'\) columns=Columns\(": "', ",  # several columns are one argument
 }
-Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """A table of another library, such as polars, that hands its columns over as Arrow has them (the PyCapsule way)."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+
+
+Source: TypeAlias = str | Path | pd.DataFrame | pa.Table | ArrowStream
 
 
 def table_of(source: Source) -> Table:
@@ -30,9 +39,35 @@ def table_of(source: Source) -> Table:
     if isinstance(source, (str, Path)):
         table = read_table(str(source))
         return replace(table, frame=table.frame.rename(columns=str))
-    if not isinstance(source, (pd.DataFrame, pa.Table)):
-        raise InputError(f"expected a name, a file, a DataFrame or a pyarrow.Table; found {type(source).__name__}")
-    return table_in_memory(source, name=FRAME)
+    if isinstance(source, (pd.DataFrame, pa.Table)):
+        return table_in_memory(source, name=FRAME)
+    if isinstance(source, ArrowStream):
+        return table_in_memory(_plain_text(pa.table(source)), name=FRAME)
+    raise InputError(f"expected a name, a file, a DataFrame or a pyarrow.Table; found {type(source).__name__}")
+
+
+def _plain_text(table: pa.Table) -> pa.Table:
+    """The table with text as pandas and Parquet take it: polars hands over views."""
+    views = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    fields = [field.with_type(views.get(field.type, field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def arrow_of(source: Source) -> pa.Table:
+    """A table in memory as Parquet can hold it: read from there, it is the same. Raises InputError as `table_of` does.
+
+    A column of several types, which Arrow has no type for, becomes text, as ids do in any case.
+    """
+    frame = table_of(source).frame
+    columns = [_column(frame.iloc[:, place]) for place in range(len(frame.columns))]
+    return pa.table(columns, names=list(frame.columns))
+
+
+def _column(values: pd.Series) -> pa.Array:
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.array(values.map(str, na_action="ignore"), type=pa.large_string(), from_pandas=True)
 
 
 def in_code(line: str) -> str:

@@ -1,10 +1,13 @@
 """Checks of options' values, before anything starts."""
 
 import re
-from typing import Any, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
+
+Number = TypeVar("Number", int, float)
 
 
 class SentFile:
@@ -49,14 +52,32 @@ def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:
     return meant
 
 
+def at_least(option: str, value: Number, least: float) -> Number:
+    """The value, if it is no less. Raises InputError."""
+    if not value >= least:
+        raise InputError(f"{option} {value}: expected {least:g} or more")
+    return value
+
+
+def settings_of(given: Sequence[str] | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Hyperparameters by name, from `name=value` lines if they are not so given. Raises InputError at another line."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    parted = [(setting, setting.partition("=")) for setting in given or ()]
+    for setting, (_, sign, _) in parted:
+        if not sign:
+            raise InputError(f"--set {setting}: expected name=value")
+    return {name.strip(): value.strip() for _, (name, _, value) in parted}
+
+
 def either(names: tuple[str, ...]) -> str:
     """`a, b or c`."""
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def seconds(option: str, text: str) -> float:
+def seconds(option: str, text: str | float) -> float:
     """Seconds from `90`, `90s`, `15m` or `2h`. Raises InputError at anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(text))
     if match is None or float(match[1]) == 0:
         raise InputError(f"{option} {text!r}: expected a number of seconds, or 90s, 15m, 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reeltune.cluster.cli.checks import scheduler_of
+from reeltune.cluster.api.checks import scheduler_of
 from reeltune.cluster.search.schedulers import SCHEDULERS
 from reeltune.trainables.errors import InputError
 

@@ -1,0 +1,17 @@
+"""What `import reeltune` offers: the jobs of the command line, for a program or a notebook.
+
+- `options.py`: the options of each job, with their defaults and checks, for both
+- `checks.py`: what the values of options may be
+- `tune.py`: `tune`, the main job
+- `train.py`: `train`, one fit
+- `lr_find.py`: `lr_find`, the learning-rate range test
+- `ratings.py`: `Ratings`: data, and how it is read
+- `run.py`: `Run`: what a search found
+- `model.py`: `Model`: a fitted model
+- `tables.py`: a run's verdict and trials as DataFrames
+- `plots.py`: a run's figures
+- `open.py`: `open`, `load` and `compare`: what is on disk
+- `call.py`: one call of a job: its progress, its Ray, its end
+- `command.py`: the command line that does the same as a call
+- `html.py`: how objects show themselves in a notebook
+"""

@@ -1,0 +1,97 @@
+"""The command line that does the same as a call from Python: a run keeps it, and its report shows it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from reeltune.cluster.commands.ask import TuneOptions
+from reeltune.cluster.commands.train_options import TrainOptions
+from reeltune.trainables.data import Columns
+from reeltune.trainables.data.columns import COLUMN_OPTIONS
+from reeltune.trainables.data.prepared import DataOptions
+
+Value = str | float | bool | Sequence[str] | None
+
+
+def tune_command(options: TuneOptions) -> str:
+    """`reeltune tune` with these options. A table in memory is named by the file that the run keeps it in."""
+    baseline = options.baseline
+    given: dict[str, Value] = {
+        **_of_data(options.data),
+        "--trials": options.trials,
+        "--time": _seconds(options.seconds),
+        "--trial-timeout": _seconds(options.trial_seconds),
+        "--workers-per-trial": options.workers_per_trial,
+        "--workers": options.workers,
+        "--concurrent": options.concurrent,
+        "--gpus-per-trial": options.gpus_per_trial,
+        "--decoder": options.decoder,
+        "--sampler": options.sampler,
+        "--scheduler": options.scheduler,
+        "--no-ensemble": not options.ensemble,
+        "--baseline": str(baseline.number) if baseline.kind == "published" else baseline.name,
+        "--space": None if options.space is None else str(options.space),
+        "--from": options.earlier,
+        **_of_run(options),
+    }
+    return _command("tune", options.architectures, given)
+
+
+def train_command(options: TrainOptions) -> str:
+    """`reeltune train` with these options, and with the settings that were given as a mapping."""
+    settings = {**(options.config if isinstance(options.config, Mapping) else {}), **options.settings}
+    given: dict[str, Value] = {
+        **_of_data(options.data),
+        "--score-test": options.score_test,
+        "--config": None if options.config is None or isinstance(options.config, Mapping) else str(options.config),
+        "--set": [f"{name}={value}" for name, value in settings.items()],
+        "--decoder": options.decoder,
+        "--workers": options.workers,
+        "--bf16": options.bfloat16,
+        "--checkpoint-every": options.checkpoint_every,
+        **_of_run(options),
+    }
+    return _command("train", [options.architecture], given)
+
+
+def _of_data(data: DataOptions) -> dict[str, Value]:
+    columns = asdict(data.columns or Columns())
+    return {
+        "--data": data.data,
+        "--test": data.test,
+        "--split": data.split,
+        "--split-seed": data.split_seed,
+        "--users": data.users,
+        "--items": data.items,
+        "--duplicates": data.duplicates,
+        "--matrix": data.matrix,
+        **{option: columns[kind] for kind, option in COLUMN_OPTIONS.items()},
+        "--not-rated": data.not_rated,
+        "--missing-ids": data.missing_ids,
+        "--unknown-ids": data.unknown_ids,
+    }
+
+
+def _of_run(options: TuneOptions | TrainOptions) -> dict[str, Value]:
+    return {
+        "--seed": options.seed,
+        "--address": options.address,
+        "--storage": options.storage,
+        "--name": options.name,
+    }
+
+
+def _seconds(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds:.15g}"
+
+
+def _command(verb: str, words: Sequence[str], given: Mapping[str, Value]) -> str:
+    line = ["reeltune", verb, *words]
+    for option, value in given.items():
+        if value is True:
+            line.append(option)
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            line += [word for each in value for word in (option, each)]
+        elif value is not None and value is not False:
+            line += [option, str(value)]
+    return shlex.join(line)

@@ -1,0 +1,35 @@
+"""`lr_find`, the learning-rate range test, from a program or a notebook."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reeltune.cluster.api.options import train_options
+from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.commands.lr_find import lr_find as job
+from reeltune.trainables.fitting.range_test import RangeTest
+
+
+def lr_find(
+    data: Data,
+    architecture: str | os.PathLike[str],
+    *,
+    config: str | Path | Mapping[str, Any] | None = None,
+    seed: int = 42,
+    output: str | Path | None = None,
+    **hyperparameters: Any,
+) -> RangeTest:
+    """Run the learning-rate range test; `valley` of what it returns is the suggestion. The plot is in `output`.
+
+    Any other keyword is a hyperparameter. Raises InputError at wrong options or data.
+    """
+    named = os.fspath(architecture)
+    options = train_options(
+        named,
+        asked_of(data, split_seed=seed),
+        config=Path(config) if isinstance(config, str) else config,
+        settings=hyperparameters,
+        seed=seed,
+    )
+    return job(options, Path(output or Path("runs") / f"lr-find-{Path(named).stem}.png"))

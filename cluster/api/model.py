@@ -1,0 +1,148 @@
+"""`Model`: a fitted model that rates pairs and recommends items, by the ids of its own data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from reeltune.cluster.api import html
+from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.options import reading
+from reeltune.cluster.api.ratings import Data, Ratings, columns_of, said_in_python
+from reeltune.cluster.commands.predict import rated
+from reeltune.cluster.commands.recommend import RecommendOptions, recommended
+from reeltune.cluster.runs.find import model_folder
+from reeltune.trainables.bundle import Predictor
+from reeltune.trainables.bundle import load as load_bundle
+from reeltune.trainables.data.prepared import DataOptions
+from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.scoring.decoders import Decoder
+
+Metrics = dict[str, float | None]
+
+
+class Model(Predictor):
+    """A fitted model: what `train` returns, `run.best`, or a bundle that `load` has read.
+
+    `place` is its bundle's folder, `description` the content of its `config.json`.
+    """
+
+    place: str
+    fitted_on: DataOptions | None = None  # the data that `recommend` leaves out
+
+    @classmethod
+    def at(cls, place: str | Path, *, fitted_on: DataOptions | None = None) -> Self:
+        """Read the bundle at a path or URI. Raises InputError if there is none, or it is broken."""
+        found = load_bundle(model_folder(str(place)))
+        model = cls(
+            found.description,
+            found.model,
+            users=found.users,
+            items=found.items,
+            user_ratings=found.user_ratings,
+            item_ratings=found.item_ratings,
+        )
+        model.place, model.fitted_on = str(place), fitted_on
+        return model
+
+    @property
+    def architecture(self) -> str:
+        return self.description.architecture
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The hyperparameters that it was fitted with."""
+        return self.description.config
+
+    @property
+    def validation(self) -> Metrics | None:
+        """Metrics on the validation rows; None if it was fitted on them too."""
+        return self.description.metrics.get("validation")
+
+    @property
+    def test(self) -> Metrics | None:
+        """Metrics on the test rows; None if it was not scored on them."""
+        return self.description.metrics.get("test")
+
+    def predict(
+        self,
+        users: Any,
+        items: Any = None,
+        times: np.ndarray | None = None,
+        *,
+        decoder: Decoder | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        time: str | None = None,
+        missing_ids: str | None = None,
+        unknown_ids: str | None = None,
+    ) -> np.ndarray:
+        """Rate n pairs: `predict(pairs)`, a table with user and item columns, or `predict(users, items)`, n ids each.
+
+        Returns n ratings in the order of the pairs, NaN where `missing_ids="drop"` leaves one out. Columns of a table
+        have the names of those that the model was fitted on, or usual ones, or `user`, `item` and `time` name them. An
+        id that the training data lacks is rated as 'unknown'; a table none of whose users, or items, is known is an
+        error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times. Raises InputError where a
+        table cannot be read.
+        """
+        if items is not None:
+            return super().predict(users, items, times, decoder=decoder)
+        known = columns_of(self.fitted_on, users)
+        how = reading(
+            user=user or known.get("user"),
+            item=item or known.get("item"),
+            timestamp=time or known.get("timestamp"),
+            missing_ids=missing_ids,
+            unknown_ids=unknown_ids,
+        )
+        with said_in_python():
+            read, ratings = rated(self, users, reading=how, decoder=decoder)
+        found = np.full(read.rows, np.nan)
+        found[read.frame.index] = ratings
+        return found
+
+    def recommend(
+        self,
+        users: Source | Sequence[str | int] | None = None,
+        n: int = 10,
+        *,
+        seen: Data | None = None,
+        at: str | None = None,
+        user: str | None = None,
+        item: str | None = None,
+        missing_ids: str | None = None,
+        unknown_ids: str | None = None,
+    ) -> pd.DataFrame:
+        """The n items that are rated best for each user, among those not `seen`: columns user, rank, item and rating.
+
+        `users` are ids, or a table of them; None are all that the model knows. `seen` is a table of pairs or "none";
+        without it, the ratings that the model comes from, if it is a run's. `at` is the date of the ratings, for a
+        model fitted with time. Raises InputError where these do not fit the model.
+        """
+        known = {} if users is None or isinstance(users, Sequence) else columns_of(self.fitted_on, users)
+        how = reading(user=user or known.get("user"), item=item, missing_ids=missing_ids, unknown_ids=unknown_ids)
+        left_out = self.fitted_on.load() if seen is None and self.fitted_on is not None else seen
+        loaded = left_out.options.load() if isinstance(left_out, Ratings) else left_out
+        options = RecommendOptions(users=users, seen=loaded, top=at_least("n", n, 1), at=at, reading=how)
+        with said_in_python():
+            return recommended(self, options).frame
+
+    def __repr__(self) -> str:
+        errors = _shown(self.validation, "validation") + _shown(self.test, "test")
+        return f"{self.architecture} in {self.place}{errors and f':{errors}'}"
+
+    def _repr_html_(self) -> str:
+        metrics = {"validation": self.validation, "test": self.test}
+        shown = {part: found for part, found in metrics.items() if found is not None}
+        frame = pd.DataFrame(shown).dropna(how="all").rename_axis("metric").reset_index()
+        settings = [f"{name} = {value}" for name, value in self.config.items()]
+        title = f"{self.architecture} in {self.place}"
+        return html.heading(title) + html.table(frame) + html.folded("hyperparameters", html.lines(settings))
+
+
+def _shown(metrics: Metrics | None, part: str) -> str:
+    error = None if metrics is None else metrics.get("argmax_mse")
+    error = metrics.get("mean_mse") if metrics is not None and error is None else error
+    return "" if error is None else f" {part} MSE {error:.4f}"

@@ -1,0 +1,205 @@
+"""The options of each job, with their defaults and checks: the command line and the Python names both build them here.
+
+Jobs are loaded when they are asked for: Ray and torch take seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reeltune.cluster.api.checks import (
+    CHANGED_SOURCE,
+    DECODERS,
+    DUPLICATES,
+    MISSING_IDS,
+    SPLITS,
+    UNKNOWN_IDS,
+    at_least,
+    one_of,
+    scheduler_of,
+    seconds,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.ask import TuneOptions
+    from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.trainables.bundle import OwnSource
+    from reeltune.trainables.data import Reading
+    from reeltune.trainables.data.prepared import DataOptions
+
+SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
+
+
+def data_options(
+    data: str,
+    *,
+    test: str | None = None,
+    split: str = "random",
+    split_seed: int = 0,
+    duplicates: str | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    timestamp: str | None = None,
+    users: str | None = None,
+    items: str | None = None,
+    matrix: bool = False,
+    not_rated: Sequence[str] | None = None,
+    missing_ids: str | None = None,
+    unknown_ids: str | None = None,
+) -> "DataOptions":
+    """The options of data. Raises InputError at a value that is not allowed."""
+    from reeltune.cluster.runs.storage import refuse_credentials
+    from reeltune.trainables.data import Columns
+    from reeltune.trainables.data.prepared import DataOptions
+    from reeltune.trainables.errors import InputError
+
+    for option, value in {"--data": data, "--test": test, "--users": users, "--items": items}.items():
+        refuse_credentials(value or "", option)
+    if unknown_ids is not None and test is None:
+        raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
+    return DataOptions(
+        data=data,
+        test=test,
+        split=one_of("--split", split, SPLITS),
+        split_seed=at_least("--split-seed", split_seed, 0),
+        columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
+        duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
+        users=users,
+        items=items,
+        matrix=matrix,
+        not_rated=tuple(not_rated or ()),
+        missing_ids=None if missing_ids is None else one_of("--missing-ids", missing_ids, MISSING_IDS),
+        unknown_ids=None if unknown_ids is None else one_of("--unknown-ids", unknown_ids, UNKNOWN_IDS),
+    )
+
+
+def reading(
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    timestamp: str | None = None,
+    missing_ids: str | None = None,
+    unknown_ids: str | None = None,
+) -> "Reading":
+    """How a table without ratings is read."""
+    from reeltune.trainables.data import Columns, Reading
+
+    return Reading(
+        columns=Columns(user=user, item=item, timestamp=timestamp),
+        missing_ids=one_of("--missing-ids", missing_ids or "error", MISSING_IDS),
+        unknown_ids=one_of("--unknown-ids", unknown_ids or "error", UNKNOWN_IDS),
+    )
+
+
+def own_source(files: Sequence[str] | None, changed: str | None) -> "OwnSource":
+    """The sources that are given for a model of one's own architecture."""
+    from reeltune.trainables.bundle import OwnSource
+
+    return OwnSource(files=tuple(files or ()), changed=one_of("--changed-source", changed or "error", CHANGED_SOURCE))
+
+
+def train_options(
+    architecture: str,
+    data: "DataOptions",
+    *,
+    config: Path | Mapping[str, Any] | None = None,
+    settings: Sequence[str] | Mapping[str, Any] | None = None,
+    seed: int = 42,
+    decoder: str = "argmax",
+    workers: int = 1,
+    score_test: bool = False,
+    checkpoint_every: float = 10.0,
+    bfloat16: bool = False,
+    address: str | None = None,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    command: str | None = None,
+) -> "TrainOptions":
+    """The options of `train` and `lr-find`. Raises InputError at a value that is not allowed."""
+    from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.cluster.runs.find import new_name
+    from reeltune.trainables.architectures.registry import resolve
+
+    resolve([architecture])  # an unknown one is refused before anything else
+    return TrainOptions(
+        architecture=architecture,
+        data=data,
+        config=config,
+        settings=settings_of(settings),
+        decoder=one_of("--decoder", decoder, DECODERS),
+        workers=at_least("--workers", workers, 1),
+        seed=at_least("--seed", seed, 0),
+        score_test=score_test,
+        checkpoint_every=at_least("--checkpoint-every", checkpoint_every, 0.1),
+        bfloat16=bfloat16,
+        address=address,
+        name=name or new_name(),
+        storage=storage,
+        resume=resume,
+        command=command,
+    )
+
+
+def tune_options(
+    data: "DataOptions",
+    architectures: Sequence[str] | None = None,
+    *,
+    trials: int | None = None,
+    time: str | float | None = None,
+    trial_timeout: str | float | None = None,
+    workers_per_trial: int = 1,
+    workers: int = 1,
+    concurrent: int | None = None,
+    gpus_per_trial: float | None = None,
+    decoder: str = "argmax",
+    sampler: str = "tpe",
+    scheduler: str | None = None,
+    asha: bool | None = None,
+    ensemble: bool = True,
+    baseline: str = "pmf",
+    space: Path | None = None,
+    earlier: str | None = None,
+    seed: int = 42,
+    address: str | None = None,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    smoke_test: bool = False,
+    command: str | None = None,
+) -> "TuneOptions":
+    """The options of `tune`. Raises InputError at a value that is not allowed, or an unknown architecture."""
+    from reeltune.cluster.commands.ask import TuneOptions, searchable
+    from reeltune.cluster.judging.baseline import baseline_of
+    from reeltune.cluster.runs.find import new_name
+    from reeltune.search_spaces import SAMPLERS
+    from reeltune.trainables.architectures.registry import resolve
+
+    asked = searchable(list(architectures or []))
+    fewest = SMOKE_TRIALS if smoke_test else TRIALS
+    return TuneOptions(
+        architectures=asked,
+        data=data,
+        trials=fewest if trials is None else at_least("--trials", trials, 1),
+        seconds=None if time is None else seconds("--time", time),
+        trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
+        workers=at_least("--workers", workers, 1),
+        workers_per_trial=at_least("--workers-per-trial", workers_per_trial, 1),
+        concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
+        gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
+        decoder=one_of("--decoder", decoder, DECODERS),
+        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
+        scheduler=scheduler_of(scheduler, asha=asha),
+        ensemble=ensemble,
+        space=space,
+        seed=at_least("--seed", seed, 0),
+        address=address,
+        name=name or new_name(),
+        storage=storage,
+        resume=resume,
+        baseline=baseline_of(baseline, resolve(asked)[0]),
+        earlier=earlier,
+        command=command,
+    )

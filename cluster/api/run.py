@@ -1,0 +1,148 @@
+"""`Run`: what a search found, read from its folder."""
+
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+from reeltune.cluster.api import html
+from reeltune.cluster.api.call import address_of, call
+from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.model import Model
+from reeltune.cluster.api.plots import Chart, plot
+from reeltune.cluster.api.tables import trials_frame, verdict_frame
+from reeltune.cluster.commands.replay import Replayed, ReplayOptions, replay
+from reeltune.cluster.commands.verdict import Rejudged, rejudge
+from reeltune.cluster.report.search_plots import studies
+from reeltune.cluster.report.words import answer, headline
+from reeltune.cluster.report.write import write_reports
+from reeltune.cluster.runs.answer import Answer
+from reeltune.cluster.runs.finished import Run as Files
+from reeltune.cluster.runs.finished import read_run
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.data.prepared import DataOptions
+from reeltune.trainables.errors import InputError
+
+
+class Run:
+    """A search: what `tune` returns, or `open` has read. `place` is its folder or URI."""
+
+    def __init__(self, folder: RunFolder, *, data: DataOptions | None = None) -> None:
+        self.folder, self.place = folder, folder.place
+        self._files = read_run(folder)
+        self._data = data
+
+    @property
+    def answer(self) -> Answer:
+        """The content of `verdict.json`. Raises InputError while the search is not finished."""
+        if self._files.answer is None:
+            raise InputError(f"{self.place}: the search is not finished; go on with tune(..., resume=True)")
+        return self._files.answer
+
+    @property
+    def verdict(self) -> pd.DataFrame:
+        """A row for the baseline and for each architecture: architecture, test_error, gain, low, high, p, verdict."""
+        return verdict_frame(self.answer, self._files.decoder)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A row for each trial that ended, with its hyperparameters; also of a search that is not finished."""
+        return trials_frame(self._files.ledger)
+
+    @property
+    def winner(self) -> str | None:
+        """The architecture that wins by validation error."""
+        return self._files.winner
+
+    @property
+    def best(self) -> Model:
+        """The winner, fitted on training and validation rows. Raises InputError if there is none."""
+        if self.answer.winner is None:
+            raise InputError(f"{self.place}: the run has no winner: no fit of it came to its end")
+        return self.model(self.answer.winner)
+
+    def model(self, architecture: str) -> Model:
+        """The chosen fit of an architecture, or the ensemble. Raises InputError if the run has none of this name."""
+        path = self.folder.model(architecture)
+        if not path.is_dir():
+            there = ", ".join(sorted(each.name for each in path.parent.glob("*"))) or "none"
+            raise InputError(f"{self.place}: no model of {architecture!r}; there are {there}")
+        return Model.at(path, fitted_on=self._data or self._files.asked.options())
+
+    def study(self, architecture: str) -> optuna.Study:
+        """Optuna's study of an architecture. Raises InputError if the run has none of this name."""
+        found = studies(self._files)
+        if architecture not in found:
+            raise InputError(f"{self.place}: no study of {architecture!r}; there are {', '.join(found) or 'none'}")
+        return found[architecture]
+
+    def plot(self, kind: str = "gain") -> Chart:
+        """A figure: "gain", the architectures' gains with their intervals, or "history", how the search went."""
+        return plot(kind, self.verdict, self.trials)
+
+    def report(self) -> "Report":
+        """Write `report.html` and `report.md` again, and show the page in a notebook."""
+        page = write_reports(self.folder)
+        self.folder.publish(self.folder.report)
+        return Report(page, self.folder.publish(page))
+
+    def judge(self, baseline: str | None = None) -> "Judged":
+        """Judge the predictions again, also against another baseline. Counts as a look at the test rows."""
+        return Judged(rejudge(self.folder, baseline))
+
+    def replay(
+        self, architecture: str | None = None, *, workers: int | None = None, address: str | None = None
+    ) -> Replayed:
+        """Train the winner, or `architecture`, again and compare its score. Counts as a look at the test rows."""
+        options = ReplayOptions(
+            architecture=architecture,
+            workers=None if workers is None else at_least("--workers", workers, 1),
+            address=address_of(address),
+            keep_ray=True,
+        )
+        return call(lambda watch: replay(self.folder, options, watch), kept="the run is as it was")
+
+    def __repr__(self) -> str:
+        return "\n".join([f"run {self.place}", *_said(self._files)])
+
+    def _repr_html_(self) -> str:
+        if self._files.answer is None:
+            return html.lines(repr(self).splitlines())
+        first = answer(self._files.answer, self._files.decoder)
+        others = html.folded("in words", html.lines(_said(self._files)))
+        return html.heading(first) + html.table(self.verdict) + others + html.lines([f"run {self.place}"])
+
+
+def _said(files: Files) -> list[str]:
+    if files.answer is None:
+        counts = ", ".join(f"{count} {state}" for state, count in files.counts().items())
+        return [f"not finished: trials {counts}"]
+    return headline(files.answer, files.decoder)
+
+
+class Judged:
+    """A run's predictions, judged again. `look` is which look at the test rows this was, counting from 1."""
+
+    def __init__(self, judged: Rejudged) -> None:
+        self.look, self.verdict = judged.look, verdict_frame(judged.result, judged.decoder)
+        self._said = headline(judged.result, judged.decoder)
+
+    def __repr__(self) -> str:
+        note = "; the intervals assume the first" if self.look > 1 else ""
+        return "\n".join([*self._said, f"this was look number {self.look} at these test rows{note}"])
+
+    def _repr_html_(self) -> str:
+        return html.table(self.verdict) + html.lines(repr(self).splitlines()[-1:])
+
+
+class Report:
+    """A run's page; `place` is its path or URI."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        self.path, self.place = path, place
+
+    def __repr__(self) -> str:
+        return self.place
+
+    def _repr_html_(self) -> str:
+        return html.framed(self.path.read_text(encoding="utf-8"), height=800)

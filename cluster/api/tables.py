@@ -1,0 +1,56 @@
+"""A run's verdict and trials as DataFrames."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from reeltune.cluster.report.words import baseline_error, error_of, over_simple
+from reeltune.cluster.runs.answer import ArchitectureResult, Result
+from reeltune.cluster.runs.folder import Entry
+
+BASELINE = "baseline"  # the name of its row
+PARAMETER = "params_"  # what the name of a hyperparameter's column begins with, as in Optuna's own table
+
+
+def verdict_frame(result: Result, decoder: str) -> pd.DataFrame:
+    """A row for the baseline and for each architecture.
+
+    Columns: `architecture`; `test_error`, the mean squared error of the decoder; `gain` over the baseline with its 95%
+    interval from `low` to `high`; `p` (Holm's, over all architectures); `over_simple`, the gain over the best simple
+    predictor; `verdict`, the word.
+    """
+    first = {"architecture": BASELINE, "test_error": baseline_error(result.baseline, decoder)}
+    rows = [_row(name, found, decoder) for name, found in result.architectures.items()]
+    columns = ["architecture", "test_error", "gain", "low", "high", "p", "over_simple", "verdict"]
+    frame = pd.DataFrame([first, *rows], columns=columns)
+    numbers = dict.fromkeys(columns[1:-1], float)
+    return frame.astype(numbers)
+
+
+def _row(name: str, found: ArchitectureResult, decoder: str) -> dict[str, Any]:
+    low, high = found.ci95 or (None, None)
+    return {
+        "architecture": name,
+        "test_error": None if found.test is None else error_of(found.test, decoder),
+        "gain": found.gain,
+        "low": low,
+        "high": high,
+        "p": found.p_holm,
+        "over_simple": over_simple(found),
+        "verdict": found.verdict,
+    }
+
+
+def trials_frame(ledger: Iterable[Entry]) -> pd.DataFrame:
+    """A row for each trial that ended, and for each confirmation (`stage`), in the order of their ends.
+
+    `value` is the error on validation rows, and there is a column `params_NAME` for each hyperparameter.
+    """
+    return pd.DataFrame([_trial(entry) for entry in ledger], columns=None)
+
+
+def _trial(entry: Entry) -> dict[str, Any]:
+    about = ("trial", "architecture", "number", "stage", "state", "value", "epochs", "seconds", "seed", "error")
+    settings = {f"{PARAMETER}{name}": value for name, value in entry.config.items()}
+    return {**{name: getattr(entry, name) for name in about}, **settings}

@@ -1,0 +1,80 @@
+"""`train`, one fit, from a program or a notebook."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reeltune.cluster.api.call import address_of, call
+from reeltune.cluster.api.command import train_command
+from reeltune.cluster.api.model import Model
+from reeltune.cluster.api.options import train_options
+from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.commands.train import train as job
+from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.trainables.data.reading.frames import Source
+
+
+def train(
+    data: Data,
+    architecture: str | os.PathLike[str],
+    *,
+    test: Source | None = None,
+    score_test: bool = False,
+    split: str = "random",
+    split_seed: int | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    decoder: str = "argmax",
+    workers: int = 1,
+    bf16: bool = False,
+    checkpoint_every: float = 10.0,
+    seed: int = 42,
+    address: str | None = None,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    unknown_ids: str | None = None,
+    **hyperparameters: Any,
+) -> Model:
+    """Fit one architecture on the training rows, data-parallel, and return the fitted model.
+
+    The options are those of `reeltune train`, which `reeltune train --help` explains. Any other keyword is a
+    hyperparameter (`--set`): `train(ratings, "svdpp", epochs=12)`. `config` is a file, a bundle's folder or a mapping
+    of them. `score_test` scores the test rows too, which is one more look; rows of your own (`test`) always are.
+
+    The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
+    InputError at wrong options or data, and FitFailed if the fit fails.
+    """
+    name = name or new_name()
+    options = train_options(
+        os.fspath(architecture),
+        asked_of(
+            data,
+            test=test,
+            split=split,
+            split_seed=seed if split_seed is None else split_seed,
+            unknown_ids=unknown_ids,
+            name=name,
+            storage=storage,
+        ),
+        config=Path(config) if isinstance(config, str) else config,
+        settings=hyperparameters,
+        seed=seed,
+        decoder=decoder,
+        workers=workers,
+        score_test=score_test,
+        checkpoint_every=checkpoint_every,
+        bfloat16=bf16,
+        address=address_of(address),
+        name=name,
+        storage=storage,
+        resume=resume,
+    )
+    options = replace(options, keep_ray=True, command=train_command(options))
+    folder = folder_of(name, storage)
+    trained = call(
+        lambda watch: job(options, watch),
+        kept=f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True",
+    )
+    return Model.at(folder.model(trained.architecture), fitted_on=options.data)

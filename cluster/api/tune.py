@@ -1,0 +1,121 @@
+"""`tune`, the main job, from a program or a notebook."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reeltune.cluster.api.call import address_of, call
+from reeltune.cluster.api.command import tune_command
+from reeltune.cluster.api.options import SMOKE_DATA, SMOKE_TRIALS, tune_options
+from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.api.run import Run
+from reeltune.cluster.commands.tune import tune as job
+from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.errors import InputError
+
+DATA = "ml-100k"
+
+
+def tune(
+    data: Data = DATA,
+    architectures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    test: Source | None = None,
+    split: str = "random",
+    split_seed: int | None = None,
+    trials: int | None = None,
+    time: str | float | None = None,
+    trial_timeout: str | float | None = None,
+    workers_per_trial: int = 1,
+    workers: int = 1,
+    concurrent: int | None = None,
+    gpus_per_trial: float | None = None,
+    decoder: str = "argmax",
+    sampler: str = "tpe",
+    scheduler: str | None = None,
+    asha: bool | None = None,
+    ensemble: bool = True,
+    baseline: str | float = "pmf",
+    space: str | Path | None = None,
+    from_: Run | str | Path | None = None,
+    seed: int = 42,
+    address: str | None = None,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    smoke_test: bool = False,
+    unknown_ids: str | None = None,
+) -> Run:
+    """Find the architecture that predicts these ratings best, and whether it beats the baseline.
+
+    The options are those of `reeltune tune`, which `reeltune tune --help` explains: `trials` for each architecture
+    (20), `time`, the limit of the search in seconds or as "15m", `workers_per_trial` and `workers`, the data-parallel
+    workers of trials and refits, `test`, rows of your own to judge on, `baseline`, an architecture, "best-simple" or a
+    published error. `from_` is an earlier run whose findings the search starts from (`--from`).
+
+    The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. An interrupt
+    keeps everything and raises KeyboardInterrupt: the same call with that `name` and `resume=True` goes on. Raises
+    InputError at wrong options or data.
+    """
+    if smoke_test:
+        data = _smoke_data(data)
+    name = name or new_name()
+    options = tune_options(
+        asked_of(
+            data,
+            test=test,
+            split=split,
+            split_seed=seed if split_seed is None else split_seed,
+            unknown_ids=unknown_ids,
+            name=name,
+            storage=storage,
+        ),
+        _names(architectures),
+        trials=trials,
+        time=time,
+        trial_timeout=trial_timeout,
+        workers_per_trial=workers_per_trial,
+        workers=workers,
+        concurrent=concurrent,
+        gpus_per_trial=gpus_per_trial,
+        decoder=decoder,
+        sampler=sampler,
+        scheduler=scheduler,
+        asha=asha,
+        ensemble=ensemble,
+        baseline=str(baseline),
+        space=None if space is None else Path(space),
+        earlier=from_.place if isinstance(from_, Run) else None if from_ is None else str(from_),
+        seed=seed,
+        address=address_of(address),
+        name=name,
+        storage=storage,
+        resume=resume,
+        smoke_test=smoke_test,
+    )
+    options = replace(options, keep_ray=True, command=tune_command(options))
+    call(
+        lambda watch: job(options, watch),
+        kept=f"everything so far is kept in {folder_of(name, storage).place}; go on with the same call, "
+        f"name={name!r} and resume=True",
+    )
+    return Run(folder_of(name, storage), data=options.data)
+
+
+def _names(architectures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> list[str]:
+    if architectures is None:
+        return []
+    if isinstance(architectures, (str, os.PathLike)):
+        return [os.fspath(architectures)]
+    return [os.fspath(each) for each in architectures]
+
+
+def _smoke_data(data: Data) -> str:
+    if not isinstance(data, str) or data != DATA:
+        raise InputError(
+            "--smoke-test data: a smoke test runs on made-up ratings; leave out data, or smoke_test "
+            f"(a small search of one's own ratings is trials={SMOKE_TRIALS})"
+        )
+    return SMOKE_DATA

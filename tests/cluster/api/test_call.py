@@ -1,0 +1,99 @@
+"""What a call leaves behind in the process of a program or a notebook."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import reeltune as rt
+
+ROOT = Path(__file__).parents[3]
+SESSION = """
+import json, logging, os, signal, sys, threading, time
+from pathlib import Path
+
+import ray
+import reeltune as rt
+
+WORLD, ledger = "synthetic:users=40,items=30,ratings=600", Path("runs/one/trials.jsonl")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+cell, nothing = rt.tune, rt.Run  # loads all there is: sklearn sets variables when it is imported
+
+
+def state():
+    loggers = {name: each.level for name, each in logging.Logger.manager.loggerDict.items() if hasattr(each, "level")}
+    levels = {name: loggers[name] for name in ("ray", "ray.tune", "optuna", "reeltune") if name in loggers}
+    return {"variables": dict(os.environ), "signals": [str(signal.getsignal(n)) for n in SIGNALS], "levels": levels}
+
+
+def interrupt():
+    while not (ledger.exists() and ledger.read_text()):
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def actors():
+    from ray._private.state import actors
+
+    return [each["ActorClassName"] for each in actors().values() if each["State"] != "DEAD"]
+
+
+if sys.argv[1] == "theirs":
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+before = state()
+threading.Thread(target=interrupt).start()
+try:
+    cell(WORLD, ["pmf"], trials=30, name="one")
+    caught = False
+except KeyboardInterrupt as error:
+    caught = type(error) is KeyboardInterrupt
+kept, up = len(ledger.read_text().splitlines()), ray.is_initialized()
+end = time.monotonic() + 30
+while (left := actors() if up else []) and time.monotonic() < end:
+    time.sleep(0.2)
+same = before == state()
+run = cell(WORLD, ["pmf"], trials=30, name="one", resume=True, ensemble=True)
+still = ray.is_initialized()
+same_again = before == state()
+rt.shutdown()
+print(json.dumps([caught, kept, up, left, same, len(run.trials), still, same_again, ray.is_initialized()]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_an_interrupt_keeps_everything_and_the_next_call_goes_on(tmp_path, whose):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    variables |= {"PYTHONPATH": str(ROOT), "REELTUNE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", SESSION, whose], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    caught, kept, up, left, same, trials, still, same_again, last = json.loads(done.stdout.splitlines()[-1])
+    assert caught
+    assert "interrupted; everything so far is kept in runs/one; go on with the same call, name='one'" in done.stderr
+    assert 0 < kept < 30 < trials
+    assert (up, last) == (whose == "theirs", whose == "theirs")
+    assert left == []
+    assert still
+    assert same
+    assert same_again
+
+
+def test_a_call_outside_the_main_thread_is_refused():
+    caught = []
+
+    def cell():
+        with pytest.raises(rt.InputError) as error:
+            rt.tune("synthetic:users=40,items=30,ratings=600", ["bias"], trials=1)
+        caught.append(str(error.value))
+
+    thread = threading.Thread(target=cell)
+    thread.start()
+    thread.join()
+    assert "runs in the main thread alone" in caught[0]

@@ -1,0 +1,98 @@
+"""Every option of the command line is there in Python, under the same name and with the same default."""
+
+import inspect
+
+import pytest
+import typer
+
+import reeltune as rt
+from reeltune.cluster.cli.app import app
+
+# What has another name in Python, or is said in another place.
+OF_RATINGS = {
+    "user_column": "user",
+    "item_column": "item",
+    "rating_column": "rating",
+    "time_column": "time",
+    **{name: name for name in ("users", "items", "duplicates", "matrix", "not_rated", "missing_ids")},
+}
+RENAMED = {"earlier": "from_", "other": "architecture", "top": "n", "pairs": "users"}
+LEFT_OUT = {
+    "as_json",  # results are objects
+    "dry_run",
+    "settings",  # hyperparameters are keywords
+    "run",  # of a run's methods
+    "model",  # of a model's
+}
+VERBS = {
+    "tune": rt.tune,
+    "train": rt.train,
+    "lr-find": rt.lr_find,
+    "data": rt.Ratings,
+    "verdict": rt.Run.judge,
+    "replay": rt.Run.replay,
+    "report": rt.Run.report,
+    "predict": rt.Model.predict,
+    "recommend": rt.Model.recommend,
+}
+
+
+def options_of(verb):
+    """The parameters of a verb by name, with what each is unless it is given."""
+    command = typer.main.get_command(app).commands[verb]
+    return {each.name: each.default for each in command.params if each.name not in ("help", *LEFT_OUT)}
+
+
+def in_python(verb, name):
+    if verb in ("tune", "train", "lr-find") and name in OF_RATINGS:
+        return rt.Ratings, OF_RATINGS[name]
+    if verb in ("data", "predict", "recommend") and name.endswith("_column"):
+        return VERBS[verb], OF_RATINGS[name]
+    return VERBS[verb], RENAMED.get(name, name)
+
+
+@pytest.mark.parametrize(("verb", "name"), [(verb, name) for verb in VERBS for name in options_of(verb)])
+def test_every_option_is_there_with_its_default(verb, name):
+    if (verb, name) in {("predict", "output"), ("recommend", "output")}:
+        return  # the result is an object
+    function, renamed = in_python(verb, name)
+    parameters = inspect.signature(function).parameters
+    assert renamed in parameters
+    default = options_of(verb)[name]
+    if default is not None and not callable(default) and parameters[renamed].default is not inspect.Parameter.empty:
+        assert parameters[renamed].default == default or (default == () and not parameters[renamed].default)
+
+
+@pytest.mark.parametrize("verb", ["tune", "train", "lr-find", "data"])
+def test_python_has_no_option_that_the_command_line_lacks(verb):
+    there = {in_python(verb, name)[1] for name in options_of(verb)}
+    assert set(inspect.signature(VERBS[verb]).parameters) - {"self", "hyperparameters"} <= there
+
+
+def test_a_hyperparameter_is_no_option_of_train():
+    options = set(inspect.signature(rt.train).parameters)
+    for about in rt.architectures().values():
+        assert not options & set(about.hyperparameters)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: rt.tune("synthetic", trials=0), "--trials 0: expected 1 or more"),
+        (lambda: rt.tune("synthetic", time="soon"), "--time 'soon': expected a number of seconds, or 90s, 15m, 2h"),
+        (lambda: rt.tune("synthetic", ["nothing"]), "no architecture 'nothing' to search; there are "),
+        (lambda: rt.tune("synthetic", split="by hand"), "--split 'by hand': expected random, user or time"),
+        (lambda: rt.tune("synthetic", address="ray://head:10001"), "through Ray's client only a whole command runs"),
+        (lambda: rt.train("synthetic", "nothing"), "architecture 'nothing': expected bias, pmf, "),
+        (lambda: rt.train("synthetic", "pmf", decoder="tea leaves"), "--decoder 'tea leaves': expected argmax, "),
+        (lambda: rt.train("synthetic", "pmf", factors=-1, name="one"), "factors: must be greater than or equal to 1"),
+        (lambda: rt.train("synthetic", "pmf", fish=1, name="two"), "no option 'fish'; there are "),
+        (lambda: rt.tune("ml-1m", smoke_test=True), "a smoke test runs on made-up ratings"),
+        (lambda: rt.open("nothing"), "nothing: no run of this name or path"),
+        (lambda: rt.load("nothing"), "nothing: no model bundle"),
+    ],
+)
+def test_a_wrong_input_is_an_input_error_in_the_command_lines_words(call, sentence, ray_stays):
+    with pytest.raises(rt.InputError) as caught:
+        call()
+    assert sentence in str(caught.value)

@@ -1,0 +1,122 @@
+"""README's example, run on small ratings, and what came of it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import reeltune as rt
+from reeltune.cluster.api.command import train_command
+from reeltune.cluster.api.options import train_options, tune_options
+from reeltune.cluster.runs.answer import Answer
+from tests import inside
+from tests.cluster.report.test_commands import parsed
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+EXAMPLE = re.search(r"## In Python\n.*?```python\n(.*?)```", README, re.S)[1]
+
+
+@pytest.fixture(scope="module")
+def example(one_ray, tmp_path_factory):
+    """The names that the example leaves, with two trials in place of twenty, and the folder where it ran."""
+    one_ray.start()
+    folder = tmp_path_factory.mktemp("python")
+    draw, rows = np.random.default_rng(5), []
+    for user in range(40):
+        for item in draw.choice(30, size=15, replace=False):
+            rows.append((f"u{user}", f"film, the {item}", draw.integers(1, 6), 1_000_000_000 + int(item)))
+    pd.DataFrame(rows, columns=["customer_id", "sku", "stars", "when"]).to_csv(folder / "ratings.csv", index=False)
+    names = {"folder": folder}
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+        patch.chdir(folder)
+        patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
+        exec(EXAMPLE.replace("trials=20", "trials=2"), names)
+    return names
+
+
+@pytest.fixture
+def run(example, monkeypatch):
+    """Its run, where it ran."""
+    monkeypatch.chdir(example["folder"])
+    return example["run"]
+
+
+def test_the_verdict_is_a_table_of_what_verdict_json_has(run):
+    answer = Answer.read(run.folder.verdict)
+    table = run.verdict.set_index("architecture")
+    assert list(table.index) == ["baseline", "pmf", "svdpp", "ensemble"]
+    for name, found in answer.architectures.items():
+        row = table.loc[name]
+        assert (row["gain"], row["p"], row["verdict"]) == (found.gain, found.p_holm, found.verdict)
+        assert (row["low"], row["high"]) == pytest.approx(found.ci95 or (np.nan, np.nan), nan_ok=True)
+        assert row["test_error"] == found.test["argmax_mse"] or found.test["argmax_mse"] is None
+
+
+def test_each_trial_is_a_row_and_a_trial_of_optunas_study(run):
+    search = run.trials[run.trials["stage"] == "search"]
+    assert search["architecture"].value_counts().to_dict() == {"pmf": 2, "svdpp": 2}
+    study = run.study("svdpp")
+    values = search.loc[search["architecture"] == "svdpp", "value"]
+    assert sorted(trial.value for trial in study.trials if trial.value is not None) == sorted(values.dropna())
+    assert search["params_factors"].notna().all()
+
+
+def test_the_best_rates_a_frame_row_by_row_and_leaves_out_what_is_rated(example, run):
+    frame, best = example["frame"], run.best
+    by_column = best.predict(frame["customer_id"], frame["sku"])
+    assert np.allclose(best.predict(frame), by_column, atol=1e-4)
+    assert np.isnan(best.predict(frame.assign(sku=frame["sku"].mask(frame.index == 3)), missing_ids="drop")[3])
+    found = best.recommend(["u1", "u2"], n=3)
+    assert found["user"].tolist() == ["u1"] * 3 + ["u2"] * 3
+    assert not set(zip(found["user"], found["item"], strict=True)) & set(
+        zip(frame["customer_id"], frame["sku"], strict=True)
+    )
+    with pytest.raises(rt.InputError, match="--seen: expected ratings whose pairs are left out"):
+        rt.load(run.folder.model("pmf")).recommend(["u1"])
+
+
+def test_what_was_trained_has_its_hyperparameters_and_errors(example, run):
+    model = example["model"]
+    assert model.config["epochs"] == 12
+    assert model.test is None
+    assert f"validation MSE {model.validation['mean_mse']:.4f}" in repr(model)
+
+
+def test_a_run_shows_itself(run):
+    shown = run._repr_html_()
+    assert all(name in shown for name in ("svdpp", "test_error", "wins by validation error"))
+    assert run.report()._repr_html_().startswith("<iframe srcdoc=")
+    assert run.plot("gain")._repr_png_().startswith(b"\x89PNG")
+    assert run.plot("history").axes[0].get_legend() is not None
+    with pytest.raises(rt.InputError, match="plot 'pie': expected gain or history"):
+        run.plot("pie")
+
+
+def test_opened_again_it_is_the_same_run(run):
+    again = rt.open(run.place)
+    assert again.verdict.equals(run.verdict)
+    assert again.best.recommend(["u1"], n=2).equals(run.best.recommend(["u1"], n=2))
+
+
+def test_the_command_that_it_keeps_asks_for_the_same(run):
+    """On the file in which the run keeps the frame."""
+    record = run.folder.read_record()
+    words = parsed(record.command)
+    assert words["data"] == record.asked.data == f"{run.place}/data/ratings.parquet"
+    assert (words["user_column"], words["trials"], words["architectures"]) == ("customer_id", 2, ["pmf", "svdpp"])
+    told = {name: words[name] for name in ("trials", "time", "sampler", "scheduler", "ensemble", "baseline", "seed")}
+    options = tune_options(run.best.fitted_on, words["architectures"], **told)
+    assert (options.trials, options.seconds, options.scheduler) == (2, 900, "asha")
+    assert options.baseline.name == record.asked.baseline
+
+
+def test_the_command_of_a_fit_has_every_setting():
+    from reeltune.trainables.data.prepared import DataOptions
+
+    options = train_options("svdpp", DataOptions(data="a b.csv", not_rated=("0", "99")), config={"epochs": 2})
+    words = parsed(train_command(options))
+    assert (words["data"], words["not_rated"], words["settings"]) == ("a b.csv", ["0", "99"], ["epochs=2"])
+    assert shlex.split(train_command(options))[:3] == ["reeltune", "train", "svdpp"]
