@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -262,6 +262,12 @@ def load_own(path: Path, own: OwnSource) -> Predictor:
     _, registry = resolve(own.files)
     check_sources(path, registry, own.changed)
     return restore(path, registry)
+
+
+def needed_of(path: Path, files: Iterable[str]) -> tuple[str, ...]:
+    """Those of the files whose architecture the bundle needs. None is run."""
+    needed = read_description(path).sources
+    return tuple(file for file in files if set(resolve([file])[0]) <= needed.keys())
 
 
 def check_sources(path: Path, registry: Registry, changed_source: ChangedSource = "error") -> None:

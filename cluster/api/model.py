@@ -14,8 +14,7 @@ from reeltune.cluster.api.ratings import Data, Ratings, columns_of, said_in_pyth
 from reeltune.cluster.commands.predict import rated
 from reeltune.cluster.commands.recommend import RecommendOptions, recommended
 from reeltune.cluster.runs.find import model_folder
-from reeltune.trainables.bundle import Predictor
-from reeltune.trainables.bundle import load as load_bundle
+from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.scoring.decoders import Decoder
@@ -33,9 +32,9 @@ class Model(Predictor):
     fitted_on: DataOptions | None = None  # the data that `recommend` leaves out
 
     @classmethod
-    def at(cls, place: str | Path, *, fitted_on: DataOptions | None = None) -> Self:
-        """Read the bundle at a path or URI. Raises InputError if there is none, or it is broken."""
-        found = load_bundle(model_folder(str(place)))
+    def at(cls, place: str | Path, *, own: OwnSource = NO_SOURCE, fitted_on: DataOptions | None = None) -> Self:
+        """Read the bundle at a path or URI. Raises InputError if there is none, it is broken or lacks a source."""
+        found = load_own(model_folder(str(place)), own)
         model = cls(
             found.description,
             found.model,

@@ -1,5 +1,7 @@
 """`Run`: what a search found, read from its folder."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -17,42 +19,54 @@ from reeltune.cluster.report.search_plots import studies
 from reeltune.cluster.report.words import answer, headline
 from reeltune.cluster.report.write import write_reports
 from reeltune.cluster.runs.answer import Answer
-from reeltune.cluster.runs.finished import Run as Files
+from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.bundle import OwnSource, needed_of
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.errors import InputError
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def named(files: Files | None) -> tuple[str, ...]:
+    """One file or several, as text."""
+    if files is None or isinstance(files, (str, os.PathLike)):
+        return () if files is None else (os.fspath(files),)
+    return tuple(os.fspath(file) for file in files)
 
 
 class Run:
     """A search: what `tune` returns, or `open` has read. `place` is its folder or URI."""
 
-    def __init__(self, folder: RunFolder, *, data: DataOptions | None = None) -> None:
+    def __init__(self, folder: RunFolder, *, data: DataOptions | None = None, files: Sequence[str] = ()) -> None:
+        """`files` are those of own architectures, which its models need."""
         self.folder, self.place = folder, folder.place
-        self._files = read_run(folder)
-        self._data = data
+        self._read = read_run(folder)
+        self._data, self._files = data, tuple(file for file in files if looks_own(file))
 
     @property
     def answer(self) -> Answer:
         """The content of `verdict.json`. Raises InputError while the search is not finished."""
-        if self._files.answer is None:
+        if self._read.answer is None:
             raise InputError(f"{self.place}: the search is not finished; go on with tune(..., resume=True)")
-        return self._files.answer
+        return self._read.answer
 
     @property
     def verdict(self) -> pd.DataFrame:
         """A row for the baseline and for each architecture: architecture, test_error, gain, low, high, p, verdict."""
-        return verdict_frame(self.answer, self._files.decoder)
+        return verdict_frame(self.answer, self._read.decoder)
 
     @property
     def trials(self) -> pd.DataFrame:
         """A row for each trial that ended, with its hyperparameters; also of a search that is not finished."""
-        return trials_frame(self._files.ledger)
+        return trials_frame(self._read.ledger)
 
     @property
     def winner(self) -> str | None:
         """The architecture that wins by validation error."""
-        return self._files.winner
+        return self._read.winner
 
     @property
     def best(self) -> Model:
@@ -67,11 +81,12 @@ class Run:
         if not path.is_dir():
             there = ", ".join(sorted(each.name for each in path.parent.glob("*"))) or "none"
             raise InputError(f"{self.place}: no model of {architecture!r}; there are {there}")
-        return Model.at(path, fitted_on=self._data or self._files.asked.options())
+        fitted_on = self._data or self._read.asked.options()
+        return Model.at(path, own=OwnSource(files=needed_of(path, self._files)), fitted_on=fitted_on)
 
     def study(self, architecture: str) -> optuna.Study:
         """Optuna's study of an architecture. Raises InputError if the run has none of this name."""
-        found = studies(self._files)
+        found = studies(self._read)
         if architecture not in found:
             raise InputError(f"{self.place}: no study of {architecture!r}; there are {', '.join(found) or 'none'}")
         return found[architecture]
@@ -99,25 +114,26 @@ class Run:
             workers=None if workers is None else at_least("--workers", workers, 1),
             address=address_of(address),
             keep_ray=True,
+            files=self._files,
         )
         return call(lambda watch: replay(self.folder, options, watch), kept="the run is as it was")
 
     def __repr__(self) -> str:
-        return "\n".join([f"run {self.place}", *_said(self._files)])
+        return "\n".join([f"run {self.place}", *_said(self._read)])
 
     def _repr_html_(self) -> str:
-        if self._files.answer is None:
+        if self._read.answer is None:
             return html.lines(repr(self).splitlines())
-        first = answer(self._files.answer, self._files.decoder)
-        others = html.folded("in words", html.lines(_said(self._files)))
+        first = answer(self._read.answer, self._read.decoder)
+        others = html.folded("in words", html.lines(_said(self._read)))
         return html.heading(first) + html.table(self.verdict) + others + html.lines([f"run {self.place}"])
 
 
-def _said(files: Files) -> list[str]:
-    if files.answer is None:
-        counts = ", ".join(f"{count} {state}" for state, count in files.counts().items())
+def _said(run: ReadRun) -> list[str]:
+    if run.answer is None:
+        counts = ", ".join(f"{count} {state}" for state, count in run.counts().items())
         return [f"not finished: trials {counts}"]
-    return headline(files.answer, files.decoder)
+    return headline(run.answer, run.decoder)
 
 
 class Judged:

@@ -13,6 +13,8 @@ from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.train import train as job
 from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.bundle import OwnSource
 from reeltune.trainables.data.reading.frames import Source
 
 
@@ -77,4 +79,5 @@ def train(
         lambda watch: job(options, watch),
         kept=f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True",
     )
-    return Model.at(folder.model(trained.architecture), fitted_on=options.data)
+    own = OwnSource(files=tuple(file for file in [options.architecture] if looks_own(file)))
+    return Model.at(folder.model(trained.architecture), own=own, fitted_on=options.data)

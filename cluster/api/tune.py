@@ -1,7 +1,5 @@
 """`tune`, the main job, from a program or a notebook."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +7,7 @@ from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.command import tune_command
 from reeltune.cluster.api.options import SMOKE_DATA, SMOKE_TRIALS, tune_options
 from reeltune.cluster.api.ratings import Data, asked_of
-from reeltune.cluster.api.run import Run
+from reeltune.cluster.api.run import Files, Run, named
 from reeltune.cluster.commands.tune import tune as job
 from reeltune.cluster.runs.find import folder_of, new_name
 from reeltune.trainables.data.reading.frames import Source
@@ -20,7 +18,7 @@ DATA = "ml-100k"
 
 def tune(
     data: Data = DATA,
-    architectures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    architectures: Files | None = None,
     *,
     test: Source | None = None,
     split: str = "random",
@@ -72,7 +70,7 @@ def tune(
             name=name,
             storage=storage,
         ),
-        _names(architectures),
+        named(architectures),
         trials=trials,
         time=time,
         trial_timeout=trial_timeout,
@@ -101,15 +99,7 @@ def tune(
         kept=f"everything so far is kept in {folder_of(name, storage).place}; go on with the same call, "
         f"name={name!r} and resume=True",
     )
-    return Run(folder_of(name, storage), data=options.data)
-
-
-def _names(architectures: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> list[str]:
-    if architectures is None:
-        return []
-    if isinstance(architectures, (str, os.PathLike)):
-        return [os.fspath(architectures)]
-    return [os.fspath(each) for each in architectures]
+    return Run(folder_of(name, storage), data=options.data, files=options.architectures)
 
 
 def _smoke_data(data: Data) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reeltune.cluster.cli import options as opt
 from reeltune.cluster.api.checks import one_of
+from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.submit import followed
 from reeltune.trainables.errors import InputError
 

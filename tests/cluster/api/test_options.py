@@ -9,6 +9,7 @@ import reeltune as rt
 from reeltune.cluster.cli.app import app
 
 # What has another name in Python, or is said in another place.
+OF_LOAD = {"architecture", "changed_source"}  # of `predict` and `recommend`: a model is loaded before it is used
 OF_RATINGS = {
     "user_column": "user",
     "item_column": "item",
@@ -46,6 +47,8 @@ def options_of(verb):
 def in_python(verb, name):
     if verb in ("tune", "train", "lr-find") and name in OF_RATINGS:
         return rt.Ratings, OF_RATINGS[name]
+    if verb in ("predict", "recommend") and name in OF_LOAD:
+        return rt.load, name
     if verb in ("data", "predict", "recommend") and name.endswith("_column"):
         return VERBS[verb], OF_RATINGS[name]
     return VERBS[verb], RENAMED.get(name, name)
@@ -80,7 +83,7 @@ def test_a_hyperparameter_is_no_option_of_train():
     [
         (lambda: rt.tune("synthetic", trials=0), "--trials 0: expected 1 or more"),
         (lambda: rt.tune("synthetic", time="soon"), "--time 'soon': expected a number of seconds, or 90s, 15m, 2h"),
-        (lambda: rt.tune("synthetic", ["nothing"]), "no architecture 'nothing' to search; there are "),
+        (lambda: rt.tune("synthetic", ["nothing"]), "architecture 'nothing': expected bias, pmf, "),
         (lambda: rt.tune("synthetic", split="by hand"), "--split 'by hand': expected random, user or time"),
         (lambda: rt.tune("synthetic", address="ray://head:10001"), "through Ray's client only a whole command runs"),
         (lambda: rt.train("synthetic", "nothing"), "architecture 'nothing': expected bias, pmf, "),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import reeltune
 from reeltune import InputError, load
 from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.source import described
@@ -110,6 +111,22 @@ def test_an_ensemble_asks_for_the_files_of_its_members(searched, monkeypatch):
     if files:
         with pytest.raises(InputError, match=r"none of reeltune's"):
             load("runs/mine/models/ensemble", architecture=files[1:])
+
+
+def test_a_run_that_is_opened_in_python_has_models_by_the_files(searched, monkeypatch):
+    folder, _ = searched
+    monkeypatch.chdir(folder)
+    run = reeltune.open("mine", architecture=FILES)
+    for name in ("pmf", "ordinal", "ensemble"):
+        assert run.model(name).predict(["u1"], ["i1"]).shape == (1,)
+    with pytest.raises(InputError, match=r"architecture='ordinal.py' in Python"):
+        reeltune.open("mine").model("ordinal")
+
+
+def test_training_in_python_takes_a_file_and_returns_its_model(own, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", str(own / "cache"))
+    model = reeltune.train(pd.read_csv("ratings.csv"), own / "ordinal.py", epochs=1, name="one")
+    assert model.predict(["u1"], ["i1"]).shape == (1,)
 
 
 def test_recommend_takes_the_file_too(searched, monkeypatch):
