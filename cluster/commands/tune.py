@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from ray.actor import ActorHandle
 
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
-from reeltune.cluster.commands.finish import finish
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
@@ -45,6 +44,9 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     with claim(plan.folder, plan.asked, resume=options.resume, growing="trials", size=plan.size, say=watch.say):
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
+        # Imported late: what judges takes a second to load, and the first trials need not wait for it.
+        from reeltune.cluster.commands.finish import finish
+
         if options.ensemble:
             searched = with_ensemble(searched, plan.prepared, plan.folder)
         return finish(

@@ -18,6 +18,7 @@ from tests.worlds import shape_of, small_config
 HEAVY = (
     "ray",
     "torch",
+    "torch._dynamo",  # torch's compiler, which `torch.optim` loads
     "optuna",
     "optuna.visualization",
     "pandas",
