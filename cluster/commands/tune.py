@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from ray.actor import ActorHandle
 
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
-from reeltune.cluster.commands.finish import finish
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
@@ -62,6 +61,9 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
         keep_sources(plan.registry, plan.folder)
         trackers = _trackers(plan)
         searched = _run(plan, trackers, watch)
+        # Imported late: what judges takes a second to load, and the first trials need not wait for it.
+        from reeltune.cluster.commands.finish import finish
+
         if options.ensemble:
             searched = with_ensemble(searched, plan.prepared, plan.folder)
         return finish(

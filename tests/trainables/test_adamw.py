@@ -1,8 +1,6 @@
 """Our AdamW against torch's own: real fits end alike, bit for bit, and ours goes on from a checkpoint of either."""
 
 import io
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -107,28 +105,3 @@ def test_the_network_of_residuals_is_trained_as_by_torchs_optimiser_and_schedule
             each.step()
         schedule.step()
     assert all(map(torch.equal, ours, torchs))
-
-
-FITS = """
-import sys
-from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import load_data
-from reeltune.trainables.data.scale import Scale
-from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.fitting.fit import Fit
-from reeltune.trainables.fitting.loop import calibrate, run
-
-data = load_data("synthetic:users=40,items=30,ratings=600")
-shape = Shape(users=data.users.rows, items=data.items.rows, scale=Scale.of(data.rows.ratings))
-for name, changes in [*((name, {}) for name in ARCHITECTURES), ("svdpp", {"time": "residual"})]:
-    config = ARCHITECTURES[name].reference(shape).model_copy(update={"epochs": 1, **changes})
-    fit = Fit(ARCHITECTURES[name], config, shape, data.rows, seed=1)
-    reports = list(run(fit, validation=data.rows))
-    calibrate(fit, fit.rows)
-print(*sys.modules)
-"""
-
-
-def test_no_fit_loads_the_compiler_of_torch():
-    done = subprocess.run([sys.executable, "-c", FITS], capture_output=True, text=True, check=True)
-    assert not {"torch._dynamo", "torch._inductor", "sympy"} & set(done.stdout.split())

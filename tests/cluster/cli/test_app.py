@@ -331,6 +331,22 @@ def test_a_search_cut_short_says_so_leaves_the_test_rows_sealed_and_goes_on_with
     assert inside.reeltune(*words, "--resume").returncode == 2, "now it is finished"
 
 
+END = "-- end --"
+# Runs several commands in one process. After each, standard error has its exit code, and both streams an END.
+IN_TURN = f"""
+import json, sys
+from reeltune.cluster.cli.app import main
+
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["reeltune", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code, end="{END}", file=sys.stderr)
+    print(end="{END}")
+"""
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_output_in_an_encoding_without_the_signs_of_ids_and_tables_is_escaped_and_no_traceback(encoding, tmp_path):
     """Ids in Polish and Japanese, and a file of that name: in results, tables, JSON and errors alike."""
@@ -339,23 +355,20 @@ def test_output_in_an_encoding_without_the_signs_of_ids_and_tables_is_escaped_an
     (tmp_path / name).write_text("\n".join(["user,item,rating", *rows]), encoding="utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
 
-    def run(*words):
-        command = [sys.executable, "-m", "reeltune", *words]
-        done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, timeout=280, check=False)
-        return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
-
-    code, out, err = run("data", name)
-    assert (code, err) == (0, "")
-    assert "\\u6620\\u753b1" in out
-    assert "\\u017b" in out
-    code, _, err = run("data", "gone-映画.csv")
-    assert code == 2
-    assert err.startswith("error: ")
-    assert "gone-\\u6620\\u753b.csv" in err
-    assert run("compare", name)[0] == 2
-    assert run("--help")[0] == 0
-    assert json.loads(run("data", name, "--json")[1])["users"] == 9
-    assert run("tune", "bias", "--data", name, "--dry-run")[0] == 0
+    plan = ["tune", "bias", "--data", name, "--dry-run"]
+    words = [["data", name], ["data", "gone-映画.csv"], ["compare", name], ["--help"], ["data", name, "--json"], plan]
+    command = [sys.executable, "-c", IN_TURN, json.dumps(words)]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, timeout=280, check=True)
+    told, gone, compared, helped, as_json, planned = zip(
+        *(stream.decode(encoding).split(END)[:-1] for stream in (done.stdout, done.stderr)), strict=True
+    )
+    assert told[1] == "0"
+    assert "\\u6620\\u753b1" in told[0]
+    assert "\\u017b" in told[0]
+    assert gone[1].startswith("error: ")
+    assert "gone-\\u6620\\u753b.csv" in gone[1]
+    assert [each[1][-1] for each in (gone, compared, helped, planned)] == ["2", "2", "0", "0"]
+    assert json.loads(as_json[0])["users"] == 9
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

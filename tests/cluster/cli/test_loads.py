@@ -18,6 +18,7 @@ from tests.worlds import shape_of, small_config
 HEAVY = (
     "ray",
     "torch",
+    "torch._dynamo",  # torch's compiler, which `torch.optim` loads
     "optuna",
     "optuna.visualization",
     "pandas",
@@ -85,8 +86,31 @@ def test_a_verb_loads_what_it_needs_and_no_more(loaded, verb):
     assert set(loaded[verb]) <= {name for each in before for name in VERBS[each][1]}
 
 
-def modules_after(*imported):
-    code = f"import sys, {', '.join(imported)}; print(*sys.modules)"
+# The processes of a search, by what they import. In this order each may load what those before it may, and more.
+PROCESSES = {
+    "a mailbox": ["data_parallel.mailbox"],
+    "fits": ["search.trial", "search.lane_trial", "data_parallel.lane_refit"],
+    "a search": ["commands.tune"],
+}
+IN_TURN = """
+import importlib, json, sys
+for who, names in json.loads(sys.argv[1]).items():
+    for name in names:
+        importlib.import_module(f"reeltune.cluster.{name}")
+    print(json.dumps([who, list(sys.modules)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded_by():
+    """What had been loaded after the imports of each process, in one process that does them in order."""
+    command = [sys.executable, "-c", IN_TURN, json.dumps(PROCESSES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {who: set(names) for who, names in map(json.loads, done.stdout.splitlines())}
+
+
+def modules_after(imported):
+    code = f"import sys, {imported}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -99,17 +123,14 @@ def test_reading_ratings_in_a_program_loads_neither_torch_nor_ray():
     assert not {"torch", "ray", "optuna"} & modules_after("reeltune.cluster.api.ratings")
 
 
-def test_a_process_that_fits_loads_nothing_that_chooses_what_to_fit():
-    fits = [f"reeltune.cluster.{name}" for name in ("search.trial", "search.lane_trial", "data_parallel.lane_refit")]
-    loaded = modules_after(*fits)
-    assert "torch" in loaded
-    assert not {"optuna", "scipy", "sklearn", "matplotlib"} & loaded
+def test_the_process_of_a_mailbox_loads_no_torch(loaded_by):
+    assert not {"torch", "pandas", "scipy"} & loaded_by["a mailbox"]
 
 
-def test_the_process_of_a_mailbox_loads_no_torch():
-    assert not {"torch", "pandas", "scipy"} & modules_after("reeltune.cluster.data_parallel.mailbox")
+def test_a_process_that_fits_loads_nothing_that_chooses_what_to_fit(loaded_by):
+    assert "torch" in loaded_by["fits"]
+    assert not {"optuna", "scipy", "sklearn", "matplotlib"} & loaded_by["fits"]
 
 
-def test_the_driver_of_a_search_loads_nothing_that_draws():
-    draws = {"sklearn", "matplotlib", "plotly", "optuna.visualization", "jinja2"}
-    assert not draws & modules_after("reeltune.cluster.commands.tune")
+def test_the_driver_of_a_search_loads_nothing_that_judges_or_draws_before_it_needs_it(loaded_by):
+    assert not {"scipy", "sklearn", "matplotlib", "plotly", "optuna.visualization", "jinja2"} & loaded_by["a search"]
