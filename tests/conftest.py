@@ -16,6 +16,7 @@ settings.load_profile("tests")
 # The files that take longest come first: two processes share the tests, a file at a time, and so end together.
 LONGEST = (
     "test_nothing_leaks.py",
+    "test_second_machine.py",
     "test_journey.py",
     "test_submit.py",
     "test_killed_driver.py",

@@ -85,7 +85,7 @@ class Machine:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.kill()
+            heads.kill(process)  # `nsenter` alone would leave the command itself
             out, err = process.communicate()
             raise AssertionError(f"{words} has not ended in {timeout} s:\n{out}\n{err}") from None
         return subprocess.CompletedProcess(words, process.returncode, out, err)

@@ -19,12 +19,7 @@ pytestmark = [
 TOKEN_MODE = {"RAY_AUTH_MODE": "token"}
 WRONG = {**TOKEN_MODE, "RAY_AUTH_TOKEN": "f" * 64}
 LONG = ["train", "pmf", "--data", "synthetic", "--set", "epochs=100000"]
-SEARCH = ["--data", "synthetic", "--trials", "40", "--no-ensemble", "--no-asha"]
-CPUS = """
-import json, ray
-ray.init("auto", logging_level="ERROR")
-print(json.dumps([int(node["Resources"]["CPU"]) for node in ray.nodes()]))
-"""
+SEARCH = ["--data", "synthetic", "--trials", "400", "--no-ensemble", "--no-asha"]
 GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 SECONDS = 30  # beyond the 10 that are promised: the machines share few CPUs with other tests
 
@@ -174,7 +169,7 @@ def test_a_run_in_a_store_is_reported_and_shown_on_any_machine(three, s3_port, b
             page = board.stdout.readline().strip()
             runs = three.laptop.run("python", "-c", GET, f"{page}data/runs")
         finally:
-            board.kill()
+            heads.kill(board)
             board.communicate()
     assert any("bias-000" in name for name in json.loads(runs.stdout)), runs.stderr
 
@@ -196,7 +191,7 @@ def test_a_node_without_the_stores_credentials_is_named_before_anything_runs(thr
     assert last.endswith(
         "a node reads and writes with its own credentials, of its role or of where Ray was started on it"
     )
-    assert last.count("node ") == 1, "the others have them"
+    assert "; node " not in last, "the others have them"
 
 
 def until_said(process, text):
@@ -212,17 +207,16 @@ def until_said(process, text):
 def test_the_plain_log_tells_what_happens_to_the_cluster(three):
     """The last test: it loses the head."""
     head = three.head
-    cpus = sum(json.loads(head.run("python", "-c", CPUS).stdout))
-    held = head.reeltune("submit", "--name", "holder", "--no-wait", "--", *LONG, "--workers", str(cpus))
+    held = head.reeltune("submit", "--name", "holder", "--no-wait", "--", *LONG, "--workers", "2")
     assert held.returncode == 0, held.stderr
     heads.until(lambda: (head.home / "runs/holder/fits").is_dir())
     search = head.start("reeltune", "tune", "pmf", *SEARCH, "--name", "told", "--address", "auto")
-    until_said(search, f"waiting for {cpus} CPUs: job reeltune-holder holds {cpus} CPUs")
+    until_said(search, ": job reeltune-holder holds 2 CPUs")
     assert head.reeltune("jobs", "stop", "holder").stdout.startswith("holder: STOPPED")
-    until_said(search, "[1/40] pmf-0")
+    until_said(search, "[1/400] pmf-0")
     three.node.kill()
     until_said(search, f"node {three.node.address} is lost with ")
-    until_said(search, "[5/40] pmf-0")
+    until_said(search, "[5/400] pmf-0")
     assert not (head.home / "runs/told/.probe").exists()
     assert json.loads((head.home / "runs/told/run.json").read_text())["machine"]["nodes"] == "2 nodes of a cluster"
     client = three.laptop.start("reeltune", *LONG, "--name", "far", "--address", f"ray://{head.address}:10001")
