@@ -83,7 +83,8 @@ def searched(
         started = []
         if lanes is not None:
             started = stack.enter_context(trial_lanes(data, taken.count, workers=taken.workers, resources=lanes))
-        board = TensorBoard(run.tensorboard, {name: Drawn.by(study) for name, study in made.items()})
+        drawn = {name: Drawn.by(study) for name, study in made.items()}
+        board = TensorBoard(run.tensorboard, drawn, ended=ledger.entries)
         search(plan, made, ledger, data, run, taken, lanes=started, trackers=[board])
     return Ledger(run.ledger)
 

@@ -21,7 +21,7 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim
-from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.folder import Ledger, read_entries
 from reeltune.cluster.runs.node_check import check_storage
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
@@ -65,7 +65,7 @@ def _trackers(plan: TunePlan) -> list[Tracker]:
         name: Drawn(space=space, reference=ARCHITECTURES[name].reference(shape).model_dump())
         for name, space in plan.spaces.items()
     }
-    return [TensorBoard(plan.folder.tensorboard, searched)]
+    return [TensorBoard(plan.folder.tensorboard, searched, ended=read_entries(plan.folder.ledger))]
 
 
 def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
