@@ -35,6 +35,11 @@ def serve(folders: Sequence[RunFolder], *, port: int) -> int:
     try:
         with interruptible(), tempfile.TemporaryDirectory(prefix="reeltune-board-") as several:
             view = Several(folders, Path(several)) if len(folders) > 1 else None
+            if view is not None and view.alike:
+                alike = ", ".join(view.alike)
+                print(
+                    f"note: of {alike}, of an earlier version, HPARAMS averages trials of one number", file=sys.stderr
+                )
             address = _launch(folders[0].tensorboard if view is None else view.folder, port)
             print("Ctrl-C ends it", file=sys.stderr, flush=True)
             print(address, flush=True)

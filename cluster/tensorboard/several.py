@@ -39,6 +39,12 @@ class Several:
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.symlink_to(file.absolute())
 
+    @property
+    def alike(self) -> list[str]:
+        """The runs, if there are two or more, of versions that named their trials alike: TensorBoard averages those."""
+        early = [name for name, run in self.runs.items() if any(run.tensorboard.glob(EVENTS))]
+        return early if len(early) > 1 else []
+
     def _write_columns(self) -> None:
         found = [
             experiment
