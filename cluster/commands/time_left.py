@@ -15,9 +15,9 @@ START = 10.0  # seconds until the workers of the refits are up, before it is kno
 END = 8.0  # seconds from the last refit to the reports
 BUSY = 0.95  # the share of a slot's time in which it fits, before that is measured
 UNSURE = 20.0  # seconds of measuring after which the measured share counts as much as BUSY
-FIRST = (
-    0.5  # an architecture's mean fit by its first one, in whose process torch loads modules, before others are known
-)
+# An architecture's mean fit by its first one, before others are known: that loads modules of torch, and has the
+# reference's configuration, which takes longer than what most spaces draw.
+FIRST = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
