@@ -29,7 +29,7 @@ from reeltune.cluster.session.machine import description
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
-from reeltune.cluster.tensorboard.hparams import Drawn
+from reeltune.cluster.tensorboard.hparams import VALUE, Drawn
 from reeltune.search_spaces import read_spaces
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import DataOptions, prepare
@@ -152,7 +152,7 @@ def complete(address: str, fits: int) -> bool:
     )["sessionGroups"]
     ended = [each for each in sessions if each["sessions"][0].get("endTimeSecs")]
     tags = asked(f"{address}data/plugin/scalars/tags")
-    return len(ended) == len(tags) == fits
+    return len(ended) == fits == sum(VALUE in of_run for of_run in tags.values())
 
 
 def asked(address: str, content: dict[str, Any] | None = None) -> Any:

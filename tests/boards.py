@@ -7,12 +7,20 @@ import urllib.request
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from reeltune.cluster.tensorboard.event_files import folder_name
+from reeltune.cluster.tracking.tracker import TrackedFit
+
 
 def events_of(folder, trial):
     """What TensorBoard's own reader finds of a trial in a run's folder."""
-    events = EventAccumulator(str(folder / "tensorboard" / trial))
+    events = EventAccumulator(str(folder / "tensorboard" / named(trial)))
     events.Reload()
     return events
+
+
+def named(trial):
+    """The folder of a trial's event file, below its run's."""
+    return folder_name(TrackedFit(name=trial, architecture="", stage="search", config={}))
 
 
 def scalars(folder, trial, tag):
@@ -20,12 +28,13 @@ def scalars(folder, trial, tag):
 
 
 class Server:
-    """`reeltune board` on a run."""
+    """`reeltune board` on a run, or on several."""
 
-    def __init__(self, run, *options):
-        if not run.record.exists():
-            run.record.write_text("{}")
-        command = [sys.executable, "-m", "reeltune", "board", str(run.path), *options]
+    def __init__(self, *runs):
+        for run in runs:
+            if not run.record.exists():
+                run.record.write_text("{}")
+        command = [sys.executable, "-m", "reeltune", "board", *(str(run.path) for run in runs)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().strip()
         assert self.address, self.process.communicate()[1]

@@ -85,7 +85,8 @@ def searched(
             started = stack.enter_context(
                 trial_lanes(data, taken.count, workers=taken.workers, resources=lanes, progress=print)
             )
-        board = TensorBoard(run.tensorboard, {name: Drawn.by(study) for name, study in made.items()})
+        drawn = {name: Drawn.by(study) for name, study in made.items()}
+        board = TensorBoard(run.tensorboard, drawn, ended=ledger.entries)
         search(plan, made, ledger, data, run, taken, lanes=started, trackers=[board])
     return Ledger(run.ledger)
 

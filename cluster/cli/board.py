@@ -4,19 +4,19 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.cli import options as opt
-
 
 def board(
-    run: opt.Run,
+    runs: Annotated[
+        list[str], typer.Argument(help="Runs, by name, path or URI; a folder such as runs/ is all runs in it.")
+    ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="TensorBoard's port; 0 picks a free one.")] = 0,
 ) -> int:
-    """Show a run in TensorBoard, on this machine's loopback address, until Ctrl-C."""
-    from reeltune.cluster.runs.find import find_run
+    """Show runs in TensorBoard, on this machine's loopback address, until Ctrl-C."""
+    from reeltune.cluster.runs.find import find_runs
 
-    folder = find_run(run, events=True)
+    folders = find_runs(runs, events=True)
     from reeltune.cluster.tensorboard.server import (
-        serve,  # imported after the run is found, since it takes seconds to load
+        serve,  # imported after the runs are found, since it takes seconds to load
     )
 
-    return serve(folder, port=port)
+    return serve(folders, port=port)

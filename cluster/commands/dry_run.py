@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
-from reeltune.cluster.commands.time_left import BUSY, END, START
+from reeltune.cluster.commands.time_left import BUSY, ENDING, START
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here
@@ -92,4 +92,4 @@ def _after_seconds(plan: TunePlan, found: dict[str, Cost], *, slots: int, lanes:
     if baseline.kind == "reference":
         chosen += found[baseline.name].reference if baseline.name in found else chosen / len(found)
     refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train)
-    return confirmed / slots / BUSY + START + refitted / lanes + END
+    return confirmed / slots / BUSY + START * (1 + ENDING) + refitted / lanes

@@ -12,12 +12,12 @@ from reeltune.cluster.search.choice import FINALISTS, SEEDS, finalists
 log = logging.getLogger(__name__)
 
 START = 10.0  # seconds until the workers of the refits are up, before it is known how long those of the trials took
-END = 8.0  # seconds from the last refit to the reports
+ENDING = 0.8  # from the last refit to the reports, as a share of what that start takes: both grow on a busy machine
 BUSY = 0.95  # the share of a slot's time in which it fits, before that is measured
 UNSURE = 20.0  # seconds of measuring after which the measured share counts as much as BUSY
-FIRST = (
-    0.5  # an architecture's mean fit by its first one, in whose process torch loads modules, before others are known
-)
+# An architecture's mean fit by its first one, before others are known: that loads modules of torch, and has the
+# reference's configuration, which takes longer than what most spaces draw.
+FIRST = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class TimeLeft:
     def _after(self) -> float:
         """Seconds of the refits and of the end."""
         names = [*self.work.architectures, *([self.work.baseline] if self.work.baseline else [])]
-        return self.start + SEEDS * sum(map(self.of_refit, names)) / self.work.lanes + END
+        return self.start * (1 + ENDING) + SEEDS * sum(map(self.of_refit, names)) / self.work.lanes
 
     def _rate(self, now: float) -> float:
         """Seconds of fits in a second: by what has ended since the first end in this session."""
@@ -148,7 +148,7 @@ class RefitsLeft:
     ) -> None:
         """`expected` has the seconds of each refit, by name; `start` is how long their workers take to start."""
         self.expected, self.lanes, self.start, self.clock = dict(expected), lanes, start, clock
-        self.total = len(expected)
+        self.total, self.end = len(expected), ENDING * start
         self._began: dict[str, float] = {}
         self._took: list[tuple[float, float]] = []  # expected and true seconds of those that ended
         self._at = clock()
@@ -167,9 +167,9 @@ class RefitsLeft:
         log.info("time left: %.1f s", self._seconds())
 
     def seconds(self) -> float:
-        return max(END, self._seconds() - (self.clock() - self._at))
+        return max(self.end, self._seconds() - (self.clock() - self._at))
 
     def _seconds(self) -> float:
         wanted, took = (sum(each) for each in zip((1.0, 1.0), *self._took, strict=True))
         running = 0.5 * sum(self.expected.get(name, 0.0) for name in self._began)
-        return (sum(self.expected.values()) - running) * took / wanted / self.lanes + self.start + END
+        return (sum(self.expected.values()) - running) * took / wanted / self.lanes + self.start + self.end

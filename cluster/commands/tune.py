@@ -20,7 +20,7 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on
-from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.folder import Ledger, read_entries
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.sources import keep_sources
@@ -82,7 +82,8 @@ def _trackers(plan: TunePlan) -> list[Tracker]:
         name: Drawn(space=space, reference=plan.registry[name].reference(shape).model_dump())
         for name, space in plan.spaces.items()
     }
-    return [TensorBoard(plan.folder.tensorboard, searched, registry=plan.registry)]
+    ended = read_entries(plan.folder.ledger)
+    return [TensorBoard(plan.folder.tensorboard, searched, ended=ended, registry=plan.registry)]
 
 
 def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import time
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -48,6 +49,20 @@ def find_run(run: str, *, events: bool = False) -> RunFolder:
     known = sorted(p.parent.name for p in RUNS.glob("*/run.json"))
     listed = f"; there are {', '.join(known[-5:])}" if known else ""
     raise InputError(f"{run}: no run of this name or path{listed}")
+
+
+def find_runs(named: Iterable[str], *, events: bool = False) -> list[RunFolder]:
+    """Runs as `find_run` finds each; a folder that is no run is all runs in it, by name. Raises InputError likewise."""
+    found: dict[str, RunFolder] = {}
+    for name in named:
+        inside = sorted(Path(name).glob("*/run.json")) if "://" not in name and not _is_run(name) else []
+        for run in [RunFolder(file.parent) for file in inside] or [find_run(name, events=events)]:
+            found[run.place] = run
+    return list(found.values())
+
+
+def _is_run(name: str) -> bool:
+    return any((path / "run.json").is_file() for path in (RUNS / name, Path(name)))
 
 
 def _fetched_run(uri: str, *, events: bool) -> RunFolder:

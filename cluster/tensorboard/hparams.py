@@ -1,6 +1,6 @@
 """TensorBoard's HParams tab: the hyperparameters and metrics of the search, and a session for each trial."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,10 @@ from reeltune.cluster.tracking.tracker import TrackedFit
 if TYPE_CHECKING:
     from reeltune.search_spaces import Space, Study
 
-VALUE, STATE = "trial/value", "trial/state"
+VALUE, GAIN, STATE = "trial/value", "trial/gain", "trial/state"
 METRICS = {
     VALUE: "validation error",
+    GAIN: "gain over the reference",
     STATE: "state: 0 done, 1 stopped, 2 failed",
     "mse/validation": "MSE",
     "argmax_mse/validation": "argmax-MSE",
@@ -34,6 +35,10 @@ STATES = {"done": 0, "stopped": 1, "failed": 2}
 # are written at a session's start.
 STATUSES = {"done": STATUS_SUCCESS, "stopped": STATUS_UNKNOWN, "failed": STATUS_FAILURE}
 STAGES = ("search", "confirm")
+RUN = "run"
+# The tab shows five columns unless more are ticked: what varies most between trials, and matters most.
+FIRST = (RUN, "architecture", "learning_rate", "epochs", "factors", "weight_decay")
+SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +68,67 @@ class Drawn:
 def experiment(searched: Mapping[str, Drawn]) -> Summary:
     """The columns of the tab: the union of all architectures' hyperparameters, and the metrics."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
-    most = [name for name in names if 2 * sum(name in each.names() for each in searched.values()) > len(searched)]
+    by_number = sorted(names, key=lambda name: -sum(name in each.names() for each in searched.values()))
     domains = {
         "architecture": Discrete(list(searched)),
         "stage": Discrete(STAGES),
         **{name: _domain(name, searched) for name in names},
     }
     content = Experiment(
-        # `differs` puts a column first; the tab shows only the first five unless more are ticked.
-        hparam_infos=[_info(name, domain, first=name in ("architecture", *most)) for name, domain in domains.items()],
+        # `differs` puts a column before the others; within them the order is alphabetic.
+        hparam_infos=[
+            _info(name, domain, first=name in shown_first(["architecture", *by_number]))
+            for name, domain in domains.items()
+        ],
         metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
     )
     return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
 
 
-def start(fit: TrackedFit, searched: Drawn) -> Summary:
-    """The start of a trial's session, with its hyperparameters."""
-    about = {"architecture": fit.architecture, "stage": fit.stage}
-    return hparams_pb({**about, **searched.varied(fit.config)}, trial_id=fit.name)
+def shown_first(names: Sequence[str]) -> list[str]:
+    """The columns that the tab is to show: those of FIRST that there are, then others as they come."""
+    return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)][:SHOWN]
+
+
+def merged(experiments: Sequence[Experiment], *, runs: Sequence[str]) -> Summary:
+    """The columns for several runs: all of theirs, with domains that hold the values of all, and the run."""
+    infos: dict[str, list[HParamInfo]] = {}
+    for each in experiments:
+        for info in each.hparam_infos:
+            infos.setdefault(info.name, []).append(info)
+    domains = {RUN: Discrete(list(dict.fromkeys(runs))), **{name: _union(found) for name, found in infos.items()}}
+    by_number = sorted(infos, key=lambda name: -len(infos[name]))
+    content = Experiment(
+        hparam_infos=[
+            _info(name, domain, first=name in shown_first([RUN, *by_number])) for name, domain in domains.items()
+        ],
+        metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
+    )
+    return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
+
+
+def _union(infos: Sequence[HParamInfo]) -> Domain:
+    intervals = [info.domain_interval for info in infos if info.HasField("domain_interval")]
+    values = [
+        getattr(value, value.WhichOneof("kind"))
+        for info in infos
+        if info.HasField("domain_discrete")
+        for value in info.domain_discrete.values
+    ]
+    if not intervals:
+        return Discrete(set(values))
+    bounds = [*values, *(each.min_value for each in intervals), *(each.max_value for each in intervals)]
+    return RealInterval(float(min(bounds)), float(max(bounds)))
+
+
+def start(fit: TrackedFit, searched: Drawn, *, run: str) -> Summary:
+    """The start of a trial's session, with its hyperparameters.
+
+    It has no name of its own: TensorBoard then calls it by its folder, below the run's where it shows several. Sessions
+    of one name it averages.
+    """
+    about = {RUN: run, "architecture": fit.architecture, "stage": fit.stage}
+    return hparams_pb({**about, **searched.varied(fit.config)}, trial_id="")
 
 
 def end(state: str, *, at: float) -> Summary:

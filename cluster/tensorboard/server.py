@@ -1,54 +1,72 @@
-"""`reeltune board`: serves a run with TensorBoard on this machine's loopback address, until Ctrl-C."""
+"""`reeltune board`: serves runs with TensorBoard on this machine's loopback address, until Ctrl-C."""
 
 import contextlib
 import io
 import logging
 import signal
 import sys
+import tempfile
 import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from tensorboard import default, program
 
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.mirror import fetch
 from reeltune.cluster.session.interrupt import Interrupted, interruptible
+from reeltune.cluster.tensorboard.several import EVENTS, Several
 from reeltune.trainables.errors import InputError
 
 HOST = "127.0.0.1"
 REFRESH = 30.0  # seconds between two fetches from an object store
-EVENTS = "events.out.tfevents.*"
+LINK = 5.0  # seconds between two looks for new files of several runs
 
 
-def serve(folder: RunFolder, *, port: int) -> int:
+def serve(folders: Sequence[RunFolder], *, port: int) -> int:
     """Serve until a signal ends the process, and return the exit code; port 0 is any free one.
 
-    Raises InputError if the run has no event files or the port is taken.
+    Raises InputError if a run has no event files or the port is taken.
     """
-    if next(folder.tensorboard.rglob(EVENTS), None) is None:
-        raise InputError(f"{folder.place}: TensorBoard has nothing to show: it has no event files")
+    for folder in folders:
+        if next(folder.tensorboard.rglob(EVENTS), None) is None:
+            raise InputError(f"{folder.place}: TensorBoard has nothing to show: it has no event files")
     try:
-        with interruptible():
-            address = _launch(folder, port)
+        with interruptible(), tempfile.TemporaryDirectory(prefix="reeltune-board-") as several:
+            view = Several(folders, Path(several)) if len(folders) > 1 else None
+            if view is not None and view.alike:
+                alike = ", ".join(view.alike)
+                print(
+                    f"note: of {alike}, of an earlier version, HPARAMS averages trials of one number", file=sys.stderr
+                )
+            address = _launch(folders[0].tensorboard if view is None else view.folder, port)
             print("Ctrl-C ends it", file=sys.stderr, flush=True)
             print(address, flush=True)
-            _refresh(folder)
+            _refresh(folders, view)
     except Interrupted as end:
         # Ctrl-C is the normal end, not a failure.
         return 0 if end.exit_code == 128 + signal.SIGINT else end.exit_code
     raise AssertionError("waited for ever")
 
 
-def _refresh(folder: RunFolder) -> None:
-    """Loop for ever, and fetch the changes if the run is in an object store."""
-    while not threading.Event().wait(REFRESH):
-        if folder.home is not None:
-            fetch(folder.home, folder.path)
+def _refresh(folders: Sequence[RunFolder], view: Several | None) -> None:
+    """Loop for ever, fetch the changes of runs in an object store, and show new files of several runs."""
+    fetched = time.monotonic()
+    while not threading.Event().wait(REFRESH if view is None else LINK):
+        if time.monotonic() - fetched >= REFRESH:
+            for folder in folders:
+                if folder.home is not None:
+                    fetch(folder.home, folder.path)
+            fetched = time.monotonic()
+        if view is not None:
+            view.refresh()
 
 
-def _launch(folder: RunFolder, port: int) -> str:
+def _launch(folder: Path, port: int) -> str:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     board = program.TensorBoard(plugins=default.get_plugins())
-    board.configure(["reeltune", "--logdir", str(folder.tensorboard), "--host", HOST, "--port", str(port)])
+    board.configure(["reeltune", "--logdir", str(folder), "--host", HOST, "--port", str(port)])
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):  # hides a note about fast loading

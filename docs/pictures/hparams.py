@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent.parent / "hparams.png"
-REELTUNE = [sys.executable, "-m", "cluster"]
+REELTUNE = [sys.executable, "-m", "reeltune"]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SIZE = {"width": 1800, "height": 600}
 

@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("run")
     run = parser.parse_args().run
     made = subprocess.run(
-        [sys.executable, "-m", "cluster", "report", run], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-m", "reeltune", "report", run], stdout=subprocess.PIPE, text=True, check=True
     )
     take(Path(made.stdout.strip()))
 

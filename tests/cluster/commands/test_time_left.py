@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.commands.durations import spell, words
-from reeltune.cluster.commands.time_left import END, RefitsLeft, TimeLeft, Work
+from reeltune.cluster.commands.time_left import ENDING, RefitsLeft, TimeLeft, Work
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from tests.cluster.runs.test_folder import ENTRY
@@ -76,7 +76,7 @@ class World:
             self.now += COSTS[name.split()[0]] * self.draw.uniform(0.9, 1.3)
             left.ended(name)
             self.estimates.append((self.now, left.seconds()))
-        self.now += END
+        self.now += ENDING * START
 
 
 def errors(world):
@@ -120,7 +120,7 @@ def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted
     world.now += 0.01
     assert world.left.seconds() <= left
     world.now += 10_000.0
-    assert world.left.seconds() >= START + END
+    assert world.left.seconds() >= START * (1 + ENDING)
 
 
 @pytest.mark.parametrize(

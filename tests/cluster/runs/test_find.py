@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from reeltune.cluster.cli.app import main
-from reeltune.cluster.runs.find import find_run, model_folder
+from reeltune.cluster.runs.find import find_run, find_runs, model_folder
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.mirror import stamps
 from reeltune.cluster.search.warm_start import named, source_of
@@ -101,3 +101,14 @@ def test_a_store_that_does_not_answer_is_one_line_with_exit_code_1(monkeypatch, 
     assert code == 1
     assert printed.err.startswith(f"error: storage {nobody}: run.json cannot be read")
     assert len(printed.err.splitlines()) == 1
+
+
+def test_a_folder_of_runs_is_all_of_them_each_once(tmp_path):
+    for name in ("two", "one"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
+    (tmp_path / "runs" / "no run").mkdir()
+    assert [run.name for run in find_runs(["runs/"])] == ["one", "two"]
+    assert [run.name for run in find_runs(["two", "runs"])] == ["two", "one"]
+    with pytest.raises(InputError, match="three: no run of this name or path; there are one, two"):
+        find_runs(["one", "three"])

@@ -13,11 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tensorboard.event_files import TAGS, TensorBoard
-from reeltune.cluster.tensorboard.hparams import METRICS, STATE, STATES, VALUE, Drawn, experiment, start
+from reeltune.cluster.tensorboard.hparams import GAIN, METRICS, STATE, STATES, VALUE, Drawn, experiment, start
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from tests.boards import Server
+from tests.boards import Server, events_of, named
 from tests.searches import searched
 
 STATUSES = {"done": "STATUS_SUCCESS", "stopped": "STATUS_UNKNOWN", "failed": "STATUS_FAILURE"}
@@ -29,21 +29,15 @@ def done(finished_search):
     return RunFolder(folder), ledger
 
 
-def events_of(run, trial):
-    events = EventAccumulator(str(run.tensorboard / trial))
-    events.Reload()
-    return events
-
-
 def value_of(run, trial, tag):
-    return [point.value for point in events_of(run, trial).Scalars(tag)]
+    return [point.value for point in events_of(run.path, trial).Scalars(tag)]
 
 
 def test_each_fit_has_one_event_file_with_short_tags_and_a_point_for_each_epoch(done):
     run, ledger = done
     for entry in ledger.of("confirm", "pmf"):
-        assert len(list((run.tensorboard / entry.trial).iterdir())) == 1
-        events = events_of(run, entry.trial)
+        assert len(list((run.tensorboard / named(entry.trial)).iterdir())) == 1
+        events = events_of(run.path, entry.trial)
         assert set(events.Tags()["scalars"]) == {*TAGS, VALUE, STATE}
         points = events.Scalars("argmax_mse/validation")
         assert [point.step for point in points] == list(range(1, entry.config["epochs"] + 1))
@@ -93,16 +87,17 @@ def test_the_hparams_tab_knows_the_union_of_all_that_is_searched_and_its_bounds(
 
 
 def test_each_trial_is_one_session_with_its_hyperparameters_metrics_and_status(server, done):
-    _, ledger = done
+    run, ledger = done
     groups = {group["name"]: group for group in server.groups()}
-    assert groups.keys() == {entry.trial for entry in ledger.entries}
+    assert groups.keys() == {named(entry.trial) for entry in ledger.entries}
     for entry in ledger.entries:
-        group = groups[entry.trial]
+        group = groups[named(entry.trial)]
         [session] = group["sessions"]
         assert session["status"] == STATUSES[entry.state]
         assert session["endTimeSecs"] >= session["startTimeSecs"] > 0
         hparams = dict(group["hparams"])
         assert (hparams.pop("architecture"), hparams.pop("stage")) == (entry.architecture, entry.stage)
+        assert hparams.pop("run") == run.name
         assert hparams == {name: entry.config[name] for name in hparams}
         metrics = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
         assert metrics[STATE] == STATES[entry.state]
@@ -119,15 +114,83 @@ def test_a_parameter_that_means_nothing_beside_the_others_is_absent(server):
 def test_architectures_are_filtered_by_name_and_states_by_number(server, done):
     _, ledger = done
     of_pmf = server.groups({"hparam": "architecture", "filterDiscrete": ["pmf"]})
-    assert {group["name"] for group in of_pmf} == {e.trial for e in ledger.entries if e.architecture == "pmf"}
+    assert {group["name"] for group in of_pmf} == {named(e.trial) for e in ledger.entries if e.architecture == "pmf"}
     metric = {"metric": {"group": "", "tag": STATE}, "filterInterval": {"minValue": 1, "maxValue": 2}}
-    assert {group["name"] for group in server.groups(metric)} == {e.trial for e in ledger.entries if e.state != "done"}
+    others = {named(e.trial) for e in ledger.entries if e.state != "done"}
+    assert {group["name"] for group in server.groups(metric)} == others
 
 
 def test_the_scalars_of_every_trial_are_served(server, done):
     _, ledger = done
     tags = server.ask("data/plugin/scalars/tags")
-    assert {entry.trial for entry in ledger.entries} == set(tags)
+    of_search = {"best", "best/classifier", "best/pmf"}
+    assert {named(entry.trial) for entry in ledger.entries} | of_search == set(tags), "and no run without curves"
+
+
+def test_the_best_so_far_is_a_curve_of_all_and_of_each_architecture(done):
+    run, ledger = done
+    for name in ("pmf", "classifier"):
+        ended = [entry.value if entry.state == "done" else None for entry in ledger.of("search", name)]
+        points = events_of(run.path, f"best/{name}").Scalars("best/validation_error")
+        for point in points:
+            lowest = min(value for value in ended[: point.step] if value is not None)
+            assert point.value == pytest.approx(lowest, rel=1e-6)
+        assert points[-1].step == len(ended)
+    both = events_of(run.path, "best").Scalars("best/validation_error")
+    assert both[-1].step == 24
+
+
+def test_a_search_trial_has_its_gain_over_the_reference_on_the_same_rows(done):
+    run, ledger = done
+    entries = ledger.of("search", "pmf")
+    reference = next(place for place, entry in enumerate(entries) if entry.number == 0)
+    for entry in entries[reference:]:
+        gain = [] if entry.value is None else [pytest.approx(entries[reference].value - entry.value, abs=1e-6)]
+        assert value_of(run, entry.trial, GAIN) == gain
+
+
+def test_what_matters_most_is_among_the_first_five_columns(server):
+    experiment = server.ask("data/plugin/hparams/experiment", experimentName="")
+    first = [info["name"] for info in experiment["hparamInfos"] if info.get("differs")]
+    assert first == ["architecture", "epochs", "factors", "learning_rate", "weight_decay"]
+    assert [info["name"]["tag"] for info in experiment["metricInfos"]][:2] == [VALUE, GAIN]
+
+
+def copied(run, path, *, earlier=False):
+    """The event files of a run as another one's; as those of a version that had the columns of HParams at the top."""
+    shutil.copytree(run.tensorboard, path / "tensorboard")
+    for file in (path / "tensorboard" / "best").glob("*.experiment"):
+        if earlier:
+            file.rename(path / "tensorboard" / file.name)
+    (path / "run.json").write_text("{}")
+    return RunFolder(path)
+
+
+def test_several_runs_stand_side_by_side_each_trial_for_itself(done, tmp_path):
+    _, ledger = done
+    both = [copied(done[0], tmp_path / "one"), copied(done[0], tmp_path / "two", earlier=True)]
+    server = Server(*both)
+    until = time.monotonic() + 60
+    while len(groups := server.groups()) < 2 * len(ledger.entries) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert {group["name"] for group in groups} == {
+        f"{run.name}/{named(entry.trial)}" for run in both for entry in ledger.entries
+    }
+    assert {len(group["sessions"]) for group in groups} == {1}, "nothing is averaged"
+    columns = server.ask("data/plugin/hparams/experiment", experimentName="")["hparamInfos"]
+    domains = {info["name"]: domain_of(info) for info in columns}
+    assert domains["epochs"] == (3, 9)
+    assert domains["run"] == ["one", "two"]
+    assert [info["name"] for info in columns if info.get("differs")][-1] == "run"
+    late = both[1].tensorboard / "refits" / "pmf-seed-42"
+    late.parent.mkdir(exist_ok=True)
+    shutil.copytree(both[0].tensorboard / named("pmf-000"), late)
+    until = time.monotonic() + 60
+    while "two/refits/pmf-seed-42" not in (tags := server.ask("data/plugin/scalars/tags")) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert "two/refits/pmf-seed-42" in tags, "a run that goes on is shown as it does"
+    assert "." not in server.ask("data/runs")
+    server.end(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
@@ -173,7 +236,8 @@ def test_a_search_taken_up_again_keeps_finished_sessions_and_begins_cut_off_ones
     after = {path: path.read_bytes() for path in run.tensorboard.rglob("events.*")}
     assert len(after) == len(before)
     again = {path for path in before if before[path] != after.get(path)}
-    assert {path.parent for path in again} == {run.tensorboard, run.tensorboard / cut_off}
+    best = run.tensorboard / "best"
+    assert {path.parent for path in again} == {best, best / "pmf", run.tensorboard / named(cut_off)}
     assert value_of(run, cut_off, STATE) == [STATES["done"]]
     epochs = ledger.entries[-1].config["epochs"]
     assert len(value_of(run, cut_off, "loss/train")) == epochs
@@ -181,7 +245,7 @@ def test_a_search_taken_up_again_keeps_finished_sessions_and_begins_cut_off_ones
 
 def test_tensorboard_shows_what_is_searched_before_any_trial_ends(done, tmp_path):
     (tmp_path / "tensorboard").mkdir()
-    for file in done[0].tensorboard.glob("events.*"):
+    for file in (done[0].tensorboard / "best").glob("events.*.experiment"):
         shutil.copy(file, tmp_path / "tensorboard")
     server = Server(RunFolder(tmp_path))
     assert len(server.ask("data/plugin/hparams/experiment", experimentName="")["hparamInfos"]) == 9
@@ -197,7 +261,7 @@ def test_the_tab_takes_every_parameter_of_every_architecture(small):
     assert experiment(every).ByteSize() > 0
     for name, one in every.items():
         fit = TrackedFit(name=f"{name}-000", architecture=name, stage="search", config=one.reference)
-        assert start(fit, one).ByteSize() > 0
+        assert start(fit, one, run="one").ByteSize() > 0
 
 
 def points(*epochs):

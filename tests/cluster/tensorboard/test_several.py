@@ -1,0 +1,31 @@
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.tensorboard.several import Several
+
+FILE = "events.out.tfevents.1.host"
+
+
+def run(path, *files):
+    folder = RunFolder(path)
+    for file in files:
+        (folder.tensorboard / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder.tensorboard / file).write_bytes(b"")
+    return folder
+
+
+def shown(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_runs_of_one_name_are_numbered_and_files_that_go_are_dropped(tmp_path):
+    runs = [run(tmp_path / place / "same", f"000-pmf/{FILE}") for place in ("here", "there")]
+    view = Several(runs, tmp_path / "view")
+    assert shown(view.folder) == {f"same/000-pmf/{FILE}", f"same-2/000-pmf/{FILE}"}
+    (runs[1].tensorboard / "000-pmf" / FILE).rename(runs[1].tensorboard / "000-pmf" / f"{FILE}.again")
+    view.refresh()
+    assert shown(view.folder) == {f"same/000-pmf/{FILE}", f"same-2/000-pmf/{FILE}.again"}
+
+
+def test_two_runs_whose_trials_tensorboard_averages_are_named(tmp_path):
+    late, early, earlier = run(tmp_path / "late", f"best/{FILE}"), run(tmp_path / "a", FILE), run(tmp_path / "b", FILE)
+    assert Several([late, early], tmp_path / "one").alike == []
+    assert Several([late, early, earlier], tmp_path / "two").alike == ["a", "b"]
