@@ -187,7 +187,7 @@ def _words(key: str, value: Any) -> list[str]:
     from reeltune.trainables.architectures.source import looks_own
 
     words = [] if value is None else [value] if isinstance(value, str) else list(value)
-    if key == "architectures" or (key == "architecture" and isinstance(value, str)):  # arguments
+    if key in ("architectures", "words") or (key == "architecture" and isinstance(value, str)):  # arguments
         return words
     return [word for word in words if looks_own(word) and not re.fullmatch(r"[0-9.]+", word)]
 
