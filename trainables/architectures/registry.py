@@ -42,9 +42,10 @@ class Registry(Mapping[str, Architecture]):
     def __len__(self) -> int:
         return len(ARCHITECTURES) + len(self.sources)
 
-    def hashes(self, names: Iterable[str]) -> dict[str, str]:
-        """The hashes of the sources of those of the names that are own."""
-        return {name: self.sources[name].hash for name in names if name in self.sources}
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The sources' hashes, by name."""
+        return {name: source.hash for name, source in self.sources.items()}
 
 
 SHIPPED = Registry()

@@ -272,6 +272,16 @@ def test_a_file_that_is_no_architecture_is_refused_in_one_line(tmp_path, file):
     assert "Traceback" not in done.stderr
 
 
+def test_an_error_before_anything_runs_is_theirs_and_one_line(own):
+    text = (own / "ordinal.py").read_text()
+    (own / "ordinal.py").write_text(text.replace("epochs=4", "epochs=shape.no_such"))
+    done = inside.reeltune("train", "ordinal.py", "--data", DATA)
+    assert done.returncode == 2
+    number = len(text.splitlines())
+    assert f"error: ordinal.py:{number}: AttributeError: 'Shape' object has no attribute 'no_such'" in done.stderr
+    assert "did you mean ordinal.py?" in inside.reeltune("train", "ordinal", "--data", DATA).stderr
+
+
 def test_what_has_no_search_space_can_be_trained_alone(own, ray_stays):
     (own / "two_tower.toml").unlink()
     refused = inside.reeltune("tune", "two_tower.py", "--data", DATA)
