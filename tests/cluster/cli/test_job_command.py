@@ -190,6 +190,14 @@ def test_the_source_of_an_own_architecture_is_sent_along_with_its_space(words, t
     assert ("other.py" in {path.name for path in command.files}) == ("theirpackage.other" in words)
 
 
+def test_two_files_of_one_name_are_not_sent_over_each_other(own_files, capsys, monkeypatch):
+    (own_files / "mine.py").touch()
+    for folder in (own_files, own_files / "bundle"):
+        (folder / "mine.toml").touch()
+    (error,) = refused(capsys, monkeypatch, "--", "tune", "mine.py", "--space", "bundle/mine.toml")
+    assert "bundle/mine.toml and mine.toml: two files of one name" in error
+
+
 def test_a_data_set_by_name_is_no_file_of_this_machine(own_files):
     (own_files / "ml-100k").mkdir()
     assert "ml-100k" in job_command(["tune", "--data", "ml-100k"], None).entrypoint
