@@ -369,9 +369,12 @@ def test_from_new_to_a_prediction(tmp_path, ray_stays):
     inside.reeltune("new", "mine")
     done = inside.reeltune("tune", "mine.py", "--data", "ratings.csv", "--trials", "1", "--name", "a", "--no-ensemble")
     assert done.returncode == 0, done.stderr
-    words = ["runs/a/models/mine", "pairs.csv", "-o", "out.csv", "--architecture", "mine.py"]
-    assert inside.reeltune("predict", *words).returncode == 0
-    assert len(pd.read_csv("out.csv")) == len(pd.read_csv("pairs.csv"))
+    done = inside.reeltune("train", "mine.py", "--data", "ratings.csv", "--workers", "2", "--name", "b", "--score-test")
+    assert done.returncode == 0, done.stderr
+    for run in ("a", "b"):
+        words = [f"runs/{run}/models/mine", "pairs.csv", "-o", f"{run}.csv", "--architecture", "mine.py"]
+        assert inside.reeltune("predict", *words).returncode == 0
+        assert len(pd.read_csv(f"{run}.csv")) == len(pd.read_csv("pairs.csv"))
 
 
 @pytest.mark.slow
