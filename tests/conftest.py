@@ -21,6 +21,7 @@ LONGEST = (
     "test_submit.py",
     "test_killed_driver.py",
     "test_lanes.py",
+    "test_own_architectures.py",
     "test_client.py",
     "test_storage_journey.py",
     "test_fit_all.py",

@@ -65,6 +65,7 @@ def test_the_wheel_has_one_name_and_all_that_is_read_at_run_time(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"reeltune"}
     wanted = ("py.typed", "search_spaces/pmf.toml", "cluster/report/templates/page.html", "__main__.py")
+    wanted += ("cluster/commands/start.toml",)
     assert {f"reeltune/{name}" for name in wanted} <= set(names)
     assert not [name for name in names if "/deploy/" in name or "/tests/" in name]
 

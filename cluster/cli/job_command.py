@@ -65,6 +65,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     named_files = [path for key in sent if (path := values.get(key)) is not None and not path.is_absolute()]
     sources = _sources(values, of_architectures)
     files = tuple(dict.fromkeys([*named_files, *(path for each in sources.values() for path in _files_of(each))]))
+    _check_names(files)
     there = {path: path.name for path in named_files} | {Path(word): f"{s.name}.py" for word, s in sources.items()}
     # The added options come first, since what the user typed may end with -- and arguments.
     command = " ".join(_in_shell(word, there) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
@@ -191,9 +192,17 @@ def _words(key: str, value: Any) -> list[str]:
     from reeltune.trainables.architectures.source import looks_own
 
     words = [] if value is None else [value] if isinstance(value, str) else list(value)
-    if key == "architectures" or (key == "architecture" and isinstance(value, str)):  # arguments
+    if key in ("architectures", "words") or (key == "architecture" and isinstance(value, str)):  # arguments
         return words
     return [word for word in words if looks_own(word) and not re.fullmatch(r"[0-9.]+", word)]
+
+
+def _check_names(files: tuple[Path, ...]) -> None:
+    """Raise InputError at two files of one name: all that is sent lies in one folder."""
+    for path in files:
+        same = [other for other in files if other.name == path.name]
+        if len(same) > 1:
+            raise InputError(f"{same[0]} and {same[1]}: two files of one name cannot be sent along; rename one of them")
 
 
 def _files_of(source: "Source") -> list[Path]:

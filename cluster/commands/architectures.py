@@ -1,13 +1,15 @@
 """`reeltune architectures`: what there is to choose from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.search_spaces import has_space, shipped
+from reeltune.search_spaces import declared, has_space
+from reeltune.trainables.architectures.registry import Registry, resolve
+from reeltune.trainables.architectures.source import installed
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.model import Architecture
 
 
 class Hyperparameter(Stored):
@@ -21,13 +23,15 @@ class ArchitectureDescription(Stored):
     hyperparameters: dict[str, Hyperparameter]
 
 
-def describe_architectures() -> dict[str, ArchitectureDescription]:
-    """Each architecture's formula, and its hyperparameters with default and space."""
-    return {name: _described(name, architecture) for name, architecture in ARCHITECTURES.items()}
+def describe_architectures(words: Sequence[str] = ()) -> dict[str, ArchitectureDescription]:
+    """The formula of each of these, or of all that are installed, and its hyperparameters with default and space."""
+    names, registry = resolve(words or [*ARCHITECTURES, *installed()])
+    return {name: _described(name, registry) for name in names}
 
 
-def _described(name: str, architecture: Architecture) -> ArchitectureDescription:
-    space = shipped(name, architecture).parameters if has_space(name) else {}
+def _described(name: str, registry: Registry) -> ArchitectureDescription:
+    architecture, own = registry[name], name in registry.sources
+    space = declared(registry, [name])[name].parameters if own or has_space(name) else {}
     return ArchitectureDescription(
         formula=(architecture.__doc__ or "").strip().splitlines()[0],
         hyperparameters={

@@ -97,7 +97,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
     return AskedToTune(
         **data_asked(options.data, prepared),
         architectures=list(spaces),
-        sources=registry.hashes(registry.sources),
+        sources=registry.hashes,
         seed=options.seed,
         decoder=options.decoder,
         baseline=options.baseline.name,

@@ -60,7 +60,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
         architecture=options.architecture,
-        sources=registry.hashes(registry.sources),
+        sources=registry.hashes,
         config=config.model_dump(mode="json"),
         seed=options.seed,
         decoder=options.decoder,

@@ -115,7 +115,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
             if choices
             else {}
         )
-        wanted = [*orders.values(), *calibrations(orders, registry)]
+        wanted = [*orders.values(), *calibrations(orders, shape, registry)]
         fitted = _refit(plan, wanted, left, resources, trackers, watch) if orders else {}
     watch.refits_ended()
     watch.status("judging, and writing the reports")

@@ -3,13 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from reeltune.cluster.data_parallel.orders import FitOrder
 from reeltune.cluster.judging.baseline import KEY, Baseline
 from reeltune.cluster.judging.outcome import CALIBRATION
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import Architecture
 
 
 def refits(
@@ -42,9 +47,18 @@ def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> di
     return orders
 
 
-def calibrations(orders: dict[tuple[str, int], FitOrder], registry: Registry = SHIPPED) -> list[FitOrder]:
+def calibrations(orders: dict[tuple[str, int], FitOrder], shape: Shape, registry: Registry = SHIPPED) -> list[FitOrder]:
     """If the baseline has a class head: its fit on training rows only, to fit a temperature on validation rows."""
     refit = orders.get((KEY, 0))
-    if refit is None or not issubclass(registry[refit.architecture].Config, ClassHeadConfig):
+    if refit is None or not _has_classes(registry[refit.architecture], refit.config, shape):
         return []
     return [replace(refit, key=CALIBRATION, rows="training")]
+
+
+def _has_classes(architecture: Architecture, config: dict[str, Any], shape: Shape) -> bool:
+    if issubclass(architecture.Config, ClassHeadConfig):
+        return True
+    if file_of(architecture) is None:
+        return False
+    with torch.random.fork_rng(devices=[]):  # an own model says so when it is made
+        return architecture.Model(architecture.Config.model_validate(config), shape).grid is not None

@@ -19,11 +19,11 @@ from reeltune.trainables.config import FitConfig
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import Architecture, RatingModel
 
-# Names of columns and of predictors beside the architectures', as verdicts and predictions have them.
-TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp"}
+# Names that stand beside the architectures' in verdicts, in the columns of predictions and in TensorBoard's folder.
+TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp", "chosen", "refits"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Registry(Mapping[str, Architecture]):
     """Architectures by name. It is pickled as the sources' text, and runs one when it is first looked up."""
 
@@ -42,9 +42,10 @@ class Registry(Mapping[str, Architecture]):
     def __len__(self) -> int:
         return len(ARCHITECTURES) + len(self.sources)
 
-    def hashes(self, names: Iterable[str]) -> dict[str, str]:
-        """The hashes of the sources of those of the names that are own."""
-        return {name: self.sources[name].hash for name in names if name in self.sources}
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The sources' hashes, by name."""
+        return {name: source.hash for name, source in self.sources.items()}
 
 
 SHIPPED = Registry()
@@ -68,7 +69,7 @@ def resolve(words: Iterable[str]) -> tuple[list[str], Registry]:
         _check_name(source, sources.get(source.name))
         sources[source.name] = source
         names[source.name] = None
-    return list(names), Registry(sources)
+    return list(names), Registry(sources=sources)
 
 
 def unknown(word: str) -> str:

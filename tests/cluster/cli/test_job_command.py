@@ -188,7 +188,7 @@ def test_a_space_is_sent_along_and_found_where_the_job_runs(words, own_files):
     [
         (["tune", "pmf", "./mine.py"], 'pmf "$files"/mine.py'),
         (["train", "mine.py"], '"$files"/mine.py'),
-        (["tune", "mypackage.other", "--baseline", "mine.py"], '"$files"/other.py --baseline "$files"/mine.py'),
+        (["tune", "theirpackage.other", "--baseline", "mine.py"], '"$files"/other.py --baseline "$files"/mine.py'),
         (
             ["predict", "/shared/bundle", "/shared/pairs.csv", "--architecture=mine.py"],
             '--architecture="$files"/mine.py',
@@ -199,15 +199,23 @@ def test_a_space_is_sent_along_and_found_where_the_job_runs(words, own_files):
 def test_the_source_of_an_own_architecture_is_sent_along_with_its_space(words, there, own_files, monkeypatch):
     (own_files / "mine.py").touch()
     (own_files / "mine.toml").touch()
-    (own_files / "mypackage").mkdir()
-    (own_files / "mypackage" / "__init__.py").touch()
-    (own_files / "mypackage" / "other.py").touch()
+    (own_files / "theirpackage").mkdir()
+    (own_files / "theirpackage" / "__init__.py").touch()
+    (own_files / "theirpackage" / "other.py").touch()
     monkeypatch.syspath_prepend(str(own_files))
     words = [*words, "-o", "out.csv"] if words[0] == "predict" else words
     command = job_command(words, None)
     assert there in command.entrypoint
     assert {"mine.py", "mine.toml"} <= {path.name for path in command.files}
-    assert ("other.py" in {path.name for path in command.files}) == ("mypackage.other" in words)
+    assert ("other.py" in {path.name for path in command.files}) == ("theirpackage.other" in words)
+
+
+def test_two_files_of_one_name_are_not_sent_over_each_other(own_files, capsys, monkeypatch):
+    (own_files / "mine.py").touch()
+    for folder in (own_files, own_files / "bundle"):
+        (folder / "mine.toml").touch()
+    (error,) = refused(capsys, monkeypatch, "--", "tune", "mine.py", "--space", "bundle/mine.toml")
+    assert "bundle/mine.toml and mine.toml: two files of one name" in error
 
 
 def test_a_data_set_by_name_is_no_file_of_this_machine(own_files):

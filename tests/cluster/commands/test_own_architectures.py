@@ -12,6 +12,12 @@ import pytest
 
 import reeltune
 from reeltune import InputError, load
+from reeltune.cluster.data_parallel.orders import FitOrder
+from reeltune.cluster.judging.baseline import KEY
+from reeltune.cluster.judging.refits import calibrations
+from reeltune.cluster.report.commands import checking, own_parts, train
+from reeltune.cluster.runs.finished import read_run
+from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.source import described
 from reeltune.trainables.fitting.fit import Fit
@@ -82,6 +88,31 @@ def test_they_are_searched_judged_and_reported_as_all_others(searched):
         )
         assert name in (run / "report.md").read_text()
     assert json.loads((run / "models" / "pmf" / "config.json").read_text()).get("sources") is None
+
+
+def test_the_report_says_which_files_make_its_results_again(searched):
+    run = read_run(RunFolder(searched[0] / "runs" / "mine"))
+    assert train(run, "ordinal", {"factors": 4}).startswith("reeltune train ordinal.py --data ratings.csv")
+    assert train(run, "pmf", {}).startswith("reeltune train pmf --data")
+    [command] = checking(run)
+    parts = own_parts(run, run.winner)
+    assert all(f"--architecture {name}.py" in command.line for name in parts)
+    assert ("--architecture" in command.line) == bool(parts)
+
+
+def test_they_are_described_as_ours_are(own):
+    listed = json.loads(inside.reeltune("architectures", "pmf", "ordinal.py", "--json").stdout)
+    assert list(listed) == ["pmf", "ordinal"]
+    assert listed["ordinal"]["formula"].startswith("Ordinal classes: p = softmax")
+    assert listed["ordinal"]["hyperparameters"]["factors"]["space"] == "4 to 16"
+
+
+@pytest.mark.parametrize(("file", "calibrated"), [("ordinal.py", 1), ("two_tower.py", 0)])
+def test_one_with_classes_is_calibrated_as_a_baseline(own, small, file, calibrated):
+    [name], registry = resolve([file])
+    _, _, shape = small
+    order = FitOrder(key="baseline", architecture=name, config=registry[name].reference(shape).model_dump(), seed=1)
+    assert len(calibrations({(KEY, 0): order}, shape, registry)) == calibrated
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -258,6 +289,16 @@ def test_a_file_that_is_no_architecture_is_refused_in_one_line(tmp_path, file):
     assert "Traceback" not in done.stderr
 
 
+def test_an_error_before_anything_runs_is_theirs_and_one_line(own):
+    text = (own / "ordinal.py").read_text()
+    (own / "ordinal.py").write_text(text.replace("epochs=4", "epochs=shape.no_such"))
+    done = inside.reeltune("train", "ordinal.py", "--data", DATA)
+    assert done.returncode == 2
+    number = len(text.splitlines())
+    assert f"error: ordinal.py:{number}: AttributeError: 'Shape' object has no attribute 'no_such'" in done.stderr
+    assert "did you mean ordinal.py?" in inside.reeltune("train", "ordinal", "--data", DATA).stderr
+
+
 def test_what_has_no_search_space_can_be_trained_alone(own, ray_stays):
     (own / "two_tower.toml").unlink()
     refused = inside.reeltune("tune", "two_tower.py", "--data", DATA)
@@ -327,17 +368,30 @@ def test_nodes_of_a_cluster_need_nothing_installed(own):
         assert load(f"runs/far/models/{name}", architecture=f"{name}.py").predict(["u1"], ["i1"]).shape == (1,)
 
 
-def test_from_new_to_a_prediction(tmp_path, ray_stays):
-    """What a newcomer types; `check` has tests of its own."""
-    write_data(tmp_path)
+def test_new_writes_a_start_and_over_nothing(tmp_path):
     assert inside.reeltune("new", "mine").returncode == 0
+    text = (tmp_path / "mine.py").read_text()
     assert "is there already, and stays as it is" in inside.reeltune("new", "mine.py").stderr
+    assert (tmp_path / "mine.py").read_text() == text
     assert "this name is taken" in inside.reeltune("new", "pmf").stderr
+    assert "expected a name of letters" in inside.reeltune("new", "two-tower").stderr
+    planned = inside.reeltune("tune", "mine.py", "--data", DATA, "--dry-run", "--json")
+    assert json.loads(planned.stdout)["plan"][0]["parameters"] == 5
+
+
+@pytest.mark.slow
+def test_from_new_to_a_prediction(tmp_path, ray_stays):
+    """What a newcomer types."""
+    write_data(tmp_path)
+    inside.reeltune("new", "mine")
     done = inside.reeltune("tune", "mine.py", "--data", "ratings.csv", "--trials", "1", "--name", "a", "--no-ensemble")
     assert done.returncode == 0, done.stderr
-    words = ["runs/a/models/mine", "pairs.csv", "-o", "out.csv", "--architecture", "mine.py"]
-    assert inside.reeltune("predict", *words).returncode == 0
-    assert len(pd.read_csv("out.csv")) == len(pd.read_csv("pairs.csv"))
+    done = inside.reeltune("train", "mine.py", "--data", "ratings.csv", "--workers", "2", "--name", "b", "--score-test")
+    assert done.returncode == 0, done.stderr
+    for run in ("a", "b"):
+        words = [f"runs/{run}/models/mine", "pairs.csv", "-o", f"{run}.csv", "--architecture", "mine.py"]
+        assert inside.reeltune("predict", *words).returncode == 0
+        assert len(pd.read_csv(f"{run}.csv")) == len(pd.read_csv("pairs.csv"))
 
 
 @pytest.mark.slow

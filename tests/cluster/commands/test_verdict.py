@@ -225,7 +225,9 @@ def test_new_users_of_a_test_file_are_told_from_each_other(tmp_path):
 def test_a_baseline_with_a_class_head_is_calibrated_by_a_fit_on_training_rows(name, calibrated):
     prepared = prepare(DataOptions(data="synthetic:ratings=500"))
     orders = refits({}, prepared, seed=1, baseline=baseline_of(name))
-    assert [(order.architecture, order.rows) for order in calibrations(orders)] == [(name, "training")] * calibrated
+    assert [(order.architecture, order.rows) for order in calibrations(orders, prepared.shape)] == [
+        (name, "training")
+    ] * calibrated
 
 
 def test_a_baseline_is_an_architecture_or_the_best_simple_one_or_a_number():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reeltune import load
 from reeltune.cluster.jobs.client import unpack
 from tests.heads import environment, head_node, until
 
@@ -43,6 +45,17 @@ def test_a_search_runs_on_the_head_node_and_its_folder_comes_here(head, tmp_path
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert (json.loads(out)["exact"], json.loads(out)["largest_difference"]) == (False, 0)
+
+
+@pytest.mark.slow
+def test_an_own_architecture_goes_with_the_command_and_is_kept_as_the_others(head, tmp_path):
+    shutil.copy(Path(ROOT, "tests/own/ordinal.py"), tmp_path)
+    process = start(head, "train", "ordinal.py", "--data", "synthetic", "--workers", "2", "--name", "own", "--json")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert json.loads(out)["architecture"] == "ordinal"
+    loaded = load(tmp_path / "runs/own/models/ordinal", architecture=tmp_path / "ordinal.py")
+    assert loaded.predict(["u1"], ["i1"]).shape == (1,)
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ BREACHES = {
 
 def subject_of(text):
     source = Source(name="two_towers", file="two_towers.py", text=text)
-    return Subject(registry=Registry({"two_towers": source}), name="two_towers")
+    return Subject(registry=Registry(sources={"two_towers": source}), name="two_towers")
 
 
 def clause_of(words):
