@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.checks import SentSource
+from reeltune.cluster.api.checks import SentSource
 
 
 def architectures(
