@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.cli import options as opt
 from reeltune.cluster.api.checks import SentSource
+from reeltune.cluster.cli import options as opt
 
 
 def architectures(
