@@ -34,7 +34,7 @@ def own(tmp_path, text):
 )
 def test_a_value_within_a_twentieth_of_a_range_lies_on_its_bound(changes, found):
     middle = {"epochs": 9, "dropout": 0.05, "exponent": 0.6}
-    space = shipped("svdpp", SVDPP).on(Shape(users=944, items=1665, ratings=72_000, scale=STARS))
+    space = shipped("svdpp", SVDPP).on(Shape(users=944, items=1665, ratings=72_000, scale=STARS), SVDPP)
     assert on_bounds(space, config_of(SVDPP, **{**middle, **changes}), SVDPP) == found
 
 
@@ -78,23 +78,23 @@ def test_a_search_of_what_was_widened_goes_on_from_there():
 
 def test_a_bound_that_grows_with_the_data_is_moved_as_declared():
     declared = shipped("svdpp", SVDPP)
-    space = declared.on(DENSE)
+    space = declared.on(DENSE, SVDPP)
     low = space.parameters["weight_decay"].low
     assert low < declared.parameters["weight_decay"].low
     chosen = Chosen(config={**SVDPP.reference(DENSE).model_dump(), "weight_decay": low}, space=space, span=4.0)
     wide = widened(declared, chosen, SVDPP)
     assert wide.parameters["weight_decay"].low == pytest.approx(2 / 3**0.5, rel=0.1)
-    assert wide.on(DENSE).parameters["weight_decay"].low < 0.65 * low
+    assert wide.on(DENSE, SVDPP).parameters["weight_decay"].low < 0.65 * low
 
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_every_value_that_a_widened_space_can_propose_makes_a_valid_config(name):
     architecture, declared = ARCHITECTURES[name], shipped(name, ARCHITECTURES[name])
-    space = declared.on(DENSE)
+    space = declared.on(DENSE, architecture)
     for end in ("low", "high"):
         ends = {key: getattr(p, end) for key, p in space.parameters.items() if p.choices is None}
         chosen = Chosen(config={**architecture.reference(DENSE).model_dump(), **ends}, space=space, span=4.0)
-        wide = widened(declared, chosen, architecture).on(DENSE)
+        wide = widened(declared, chosen, architecture).on(DENSE, architecture)
         assert all(wide.parameters[key].admits(value) for key, value in ends.items())
         for key in wide.parameters:
             for value in wide.values(key):

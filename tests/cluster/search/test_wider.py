@@ -25,7 +25,7 @@ def earlier(shape, tmp_path):
 
     def earlier(**changes):
         folder = RunFolder(Path("runs") / "first")
-        space = shipped("pmf", PMF).on(shape)
+        space = shipped("pmf", PMF).on(shape, PMF)
         asked = {"verb": "tune", "data": "x.csv", "architectures": ["pmf"], "trials": 2}
         asked["space"] = {"pmf": space.model_dump(mode="json")}
         write_json(folder.record, {"schema": 2, "asked": asked, "size": vars(Size.of(shape))})
