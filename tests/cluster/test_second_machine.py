@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -11,17 +10,12 @@ import pytest
 from tests import heads, machines, s3
 from tests.machines import Machine, Network
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(bool(machines.why_not()), reason=machines.why_not() or "there can be machines"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TOKEN_MODE = {"RAY_AUTH_MODE": "token"}
 WRONG = {**TOKEN_MODE, "RAY_AUTH_TOKEN": "f" * 64}
 LONG = ["train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--set", "batch_size=4"]
 SEARCH = ["--data", "synthetic", "--trials", "9000", "--no-ensemble", "--no-asha"]
 GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
-SECONDS = 30  # beyond the 10 that are promised: the machines share few CPUs with other tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +37,8 @@ class Three:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
+    if reason := machines.why_not():
+        pytest.skip(reason)
     with machines.network(tmp_path_factory.mktemp("machines")) as network:
         head, node, laptop = (network.machine(name) for name in ("head", "node", "laptop"))
         head_block, node_block, *_ = blocks(head)
@@ -70,10 +66,8 @@ def started(done):
 
 def refused(machine, *words, **variables):
     """The one line that a command says before it has read any data."""
-    begun = time.monotonic()
     done = machine.reeltune(*words, **variables)
     assert done.returncode == 2, done.stderr
-    assert time.monotonic() - begun < SECONDS
     (line,) = done.stderr.splitlines()
     return line
 
