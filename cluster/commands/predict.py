@@ -4,7 +4,8 @@ from pathlib import Path
 
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import NO_SOURCE, OwnSource, load_own
+from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+from reeltune.trainables.bundle import load_own
 from reeltune.trainables.data import Reading, read_pairs
 from reeltune.trainables.errors import InputError
 
