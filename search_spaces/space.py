@@ -265,9 +265,9 @@ def declared(registry: Registry, names: Iterable[str]) -> dict[str, Space]:
 
 def _declared(registry: Registry, name: str) -> Space:
     source = registry.sources.get(name)
-    if source is None:
+    if source is None and has_space(name):
         return shipped(name, registry[name])
-    if source.space is None:
+    if source is None or source.space is None:
         return Space(architecture=name, parameters={})
     file = str(Path(source.file).with_suffix(".toml"))
     return _space(name, registry[name], _tables(source.space, file), source=file)

@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -23,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
+from reeltune.trainables.architectures.kept_source import ChangedSource, OwnSource, check_sources, copy_of
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.config import FitConfig
@@ -38,18 +38,6 @@ from reeltune.trainables.scoring.metrics import predict as predict_raw
 from reeltune.trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
-ChangedSource = Literal["error", "allow"]  # what to do about a source of another hash than the fitted model's
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnSource:
-    """The files (or dotted names of modules) of architectures that are none of reeltune's, for loading a bundle."""
-
-    files: tuple[str, ...] = ()
-    changed: ChangedSource = "error"
-
-
-NO_SOURCE = OwnSource()
 
 
 class Kept(Protocol):
@@ -236,11 +224,6 @@ class Predictor:
         return self.user_ratings[users] == 0, self.item_ratings[items] == 0
 
 
-def copy_of(folder: Path, name: str) -> Path:
-    """Where a bundle has the copy of an architecture's source. Nothing reads it."""
-    return folder / f"{name}.py"
-
-
 def load(
     path: str | Path,
     *,
@@ -260,7 +243,7 @@ def load(
 def load_own(path: Path, own: OwnSource) -> Predictor:
     """As `load`."""
     _, registry = resolve(own.files)
-    check_sources(path, registry, own.changed)
+    check_sources(path, read_description(path).sources, registry, own.changed)
     return restore(path, registry)
 
 
@@ -268,27 +251,6 @@ def needed_of(path: Path, files: Iterable[str]) -> tuple[str, ...]:
     """Those of the files whose architecture the bundle needs. None is run."""
     needed = read_description(path).sources
     return tuple(file for file in files if set(resolve([file])[0]) <= needed.keys())
-
-
-def check_sources(path: Path, registry: Registry, changed_source: ChangedSource = "error") -> None:
-    """Raise InputError unless the sources that a bundle needs are given, and no others. None is run."""
-    needed = read_description(path).sources
-    for name, given in registry.sources.items():
-        if name not in needed:
-            what = f"needs {', '.join(needed)}" if needed else "needs no file"
-            raise InputError(f"{given.file}: the model in {path} {what}")
-    for name, fitted in needed.items():
-        source = registry.sources.get(name)
-        if source is None:
-            raise InputError(
-                f"{path}: architecture {name!r} is none of reeltune's, and the bundle's copy of its source is not run: "
-                f"name the file, --architecture {name}.py (architecture='{name}.py' in Python)"
-            )
-        if source.hash != fitted and changed_source != "allow":
-            raise InputError(
-                f"{source.file} is not the source that {path} was fitted with, of which {copy_of(path, name)} is a "
-                "copy; --changed-source allow (changed_source='allow' in Python) takes it all the same"
-            )
 
 
 def restore(path: Path, registry: Registry) -> Predictor:

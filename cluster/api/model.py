@@ -14,7 +14,8 @@ from reeltune.cluster.api.ratings import Data, Ratings, columns_of, said_in_pyth
 from reeltune.cluster.commands.predict import rated
 from reeltune.cluster.commands.recommend import RecommendOptions, recommended
 from reeltune.cluster.runs.find import model_folder
-from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
+from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.scoring.decoders import Decoder

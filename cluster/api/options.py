@@ -24,7 +24,7 @@ from reeltune.cluster.api.checks import (
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
     from reeltune.cluster.commands.train_options import TrainOptions
-    from reeltune.trainables.bundle import OwnSource
+    from reeltune.trainables.architectures.kept_source import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
 
@@ -95,7 +95,7 @@ def reading(
 
 def own_source(files: Sequence[str] | None, changed: str | None) -> "OwnSource":
     """The sources that are given for a model of one's own architecture."""
-    from reeltune.trainables.bundle import OwnSource
+    from reeltune.trainables.architectures.kept_source import OwnSource
 
     return OwnSource(files=tuple(files or ()), changed=one_of("--changed-source", changed or "error", CHANGED_SOURCE))
 

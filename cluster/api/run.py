@@ -22,8 +22,9 @@ from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.source import looks_own
-from reeltune.trainables.bundle import OwnSource, needed_of
+from reeltune.trainables.bundle import needed_of
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.errors import InputError
 

@@ -13,8 +13,8 @@ from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.train import train as job
 from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.source import looks_own
-from reeltune.trainables.bundle import OwnSource
 from reeltune.trainables.data.reading.frames import Source
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.search_spaces import declared, has_space
+from reeltune.search_spaces import declared
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.source import installed
 from reeltune.trainables.architectures.table import ARCHITECTURES
@@ -30,8 +30,7 @@ def describe_architectures(words: Sequence[str] = ()) -> dict[str, ArchitectureD
 
 
 def _described(name: str, registry: Registry) -> ArchitectureDescription:
-    architecture, own = registry[name], name in registry.sources
-    space = declared(registry, [name])[name].parameters if own or has_space(name) else {}
+    architecture, space = registry[name], declared(registry, [name])[name].parameters
     return ArchitectureDescription(
         formula=(architecture.__doc__ or "").strip().splitlines()[0],
         hyperparameters={

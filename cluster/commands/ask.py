@@ -70,15 +70,16 @@ def resolved(options: TuneOptions) -> tuple[TuneOptions, Registry]:
 
 
 def spaces_for(options: TuneOptions, registry: Registry) -> dict[str, Space]:
-    """The space of each architecture. Raises InputError at an own one of which nothing would vary."""
+    """The space of each architecture. Raises InputError at one without any."""
     spaces = declared(registry, options.architectures)
     if options.space is not None:
         spaces = read_spaces(options.space, {name: registry[name] for name in spaces}, spaces)
     for name, space in spaces.items():
-        if name in registry.sources and not space.parameters:
+        if not (space.parameters or space.fixed):
+            word = registry.sources[name].file if name in registry.sources else name
             raise InputError(
-                f"{registry.sources[name].file}: nothing of it varies, for a search; name what may in {name}.toml "
-                f"beside it or in --space, or fit it as it is: reeltune train {registry.sources[name].file}"
+                f"{word}: nothing of it varies, for a search; name what may in {name}.toml beside it or in --space, or "
+                f"fit it as it is: reeltune train {word}"
             )
     return spaces
 

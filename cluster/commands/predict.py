@@ -6,7 +6,8 @@ import numpy as np
 
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
+from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Reading, ReadPairs, read_pairs
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.bundle import NO_SOURCE, OwnSource, Predictor, load_own
+from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, load_data, match, read_pairs, read_users
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers

@@ -2,6 +2,7 @@
 
 - `table.py`: the table of them
 - `registry.py`: those of one command: the table's, and somebody's own
+- `kept_source.py`: the copies of sources in bundles, and the files that are named to run
 - `source.py`: the source of an own architecture, which travels with the work
 - `bias.py`: damped means
 - `pmf.py`: matrix factorisation, the baseline
