@@ -54,8 +54,10 @@ ROWS = [
     Row(label="svdpp, ids only", architecture="svdpp", changes={}, side_tables=False),
     Row(label="svdpp", architecture="svdpp", changes={}),
     Row(label="svdpp_classifier", architecture="svdpp_classifier", changes={}),
+    Row(label="svdpp_ordinal", architecture="svdpp_ordinal", changes={}),
     Row(label="svdpp, WITH TIME: day", architecture="svdpp", changes={"time": "day"}),
     Row(label="svdpp, WITH TIME: residual", architecture="svdpp", changes={"time": "residual"}),
+    Row(label="svdpp_ordinal, WITH TIME: residual", architecture="svdpp_ordinal", changes={"time": "residual"}),
 ]
 DEVELOPED_ON = (1, 2, 3)  # split seeds whose validation parts the defaults were chosen on
 MEMBERS = ("pmf", "autorec", "svdpp", "svdpp_classifier")
