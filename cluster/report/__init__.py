@@ -13,4 +13,6 @@
 - `items.py`: the items rated worst and best
 - `facts.py`: what was run: data, split, seeds, versions, machine, cost
 - `commands.py`: the commands that make the results again
+- `use.py`: what to do with the run: load, predict, recommend, or go on with its search
+- `standing.py`: how far an unfinished search is
 """

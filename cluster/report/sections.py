@@ -7,7 +7,8 @@ import optuna
 
 from reeltune.cluster.report.charts import Chart
 from reeltune.cluster.report.search_plots import Plot, curves, failures, plots, studies
-from reeltune.cluster.report.words import error_of, setting
+from reeltune.cluster.report.standing import best_so_far
+from reeltune.cluster.report.words import error_of, member_weights, setting
 from reeltune.cluster.runs.answer import ArchitectureResult, ByValue, Seeds
 from reeltune.cluster.runs.finished import Run
 
@@ -30,6 +31,7 @@ class Confusion:
 @dataclass(frozen=True, kw_only=True)
 class Section:
     name: str
+    open: bool  # an ensemble has no search of its own: if it wins, its largest member's section is open too
     word: str | None
     error: float | None
     config: list[tuple[str, str]]
@@ -58,6 +60,7 @@ def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study
     drawn = plots(name, study) if study is not None else []
     return Section(
         name=name,
+        open=name in _first(run),
         word=found.verdict,
         error=error_of(found.test, run.decoder) if found.test else None,
         config=[(key, setting(value)) for key, value in (found.config or {}).items()],
@@ -69,6 +72,15 @@ def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study
         trials=_trials(run, name),
         failures=failures(run, name),
     )
+
+
+def _first(run: Run) -> list[str | None]:
+    """The architectures whose sections are open: the winner, or the best so far."""
+    if run.answer is None:
+        return [best.name for best in best_so_far(run)[:1]]
+    winner = run.answer.architectures.get(run.winner or "")
+    weights = member_weights((winner and winner.config) or {})
+    return [run.winner, max(weights, key=lambda name: weights[name], default=None)]
 
 
 def _spread(seeds: Seeds | None) -> str:

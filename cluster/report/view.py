@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
 from reeltune.cluster.report.items import Items, items
-from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain, unfinished
+from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain
 from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
+from reeltune.cluster.report.standing import Best, best_so_far, standing_parts
+from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import (
     ABOUT_ENSEMBLE,
     ABOUT_TIME,
@@ -67,16 +69,19 @@ class View:
     items: Items | None
     sections: list[Section]
     facts: list[tuple[str, str]]
+    use: list[Command]
+    going_on: list[Command]
+    standing: list[Best]
     commands: list[Command]
     winner: str | None
 
 
 def view(run: Run, facts: list[tuple[str, str]]) -> View:
-    opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else (unfinished(run), "")
+    opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else standing_parts(run)
     probabilities = run.answer.probabilities if run.answer else {}
     return View(
         name=run.folder.name,
-        opening=opening,
+        opening=f"The {opening}" if opening.startswith(ENSEMBLE) else opening,
         numbers=numbers,
         also=also(run.answer, run.decoder) if run.answer else [],
         notes=_notes(run),
@@ -91,6 +96,9 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         items=items(run),
         sections=sections(run),
         facts=facts,
+        use=using(run),
+        going_on=going_on(run),
+        standing=[] if run.winner else best_so_far(run),
         commands=[*checking(run), *reproducing(run)],
         winner=run.winner,
     )

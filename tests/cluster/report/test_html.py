@@ -85,6 +85,34 @@ def test_headings_and_words_are_there_for_a_run_without_an_end(browser, tmp_path
     folder.verdict.unlink()
     folder.predictions.unlink()
     page = opened(browser, write_reports(folder), width=390)
-    assert page.page.inner_text("h1") == "No verdict yet: 8 trials done, 2 stopped early, 0 failed."
+    assert " ".join(page.page.inner_text("h1").split()) == (
+        "No verdict yet; best so far is classifier: argmax-MSE 0.8700 on validation rows (classifier-003); "
+        "8 trials done, 2 stopped early, 0 failed, of 10 asked for."
+    )
+    assert page.of_each("h2", "textContent")[:2] == ["Go on", "Best so far"]
+    assert page.of_each("details[open] h3", "textContent") == ["classifier"]
+    assert "models/" not in page.page.text_content("body")
     assert "Parallel coordinates" in page.page.text_content("body")
     assert page.wrong == []
+
+
+def test_the_winner_can_be_used_right_away_and_no_command_breaks_within_an_option(browser, tmp_path):
+    folder = write_run(tmp_path / "one")
+    folder.model("classifier").mkdir(parents=True)
+    page = opened(browser, write_reports(folder), width=390)
+    assert page.of_each("main h2", "textContent")[0] == "Use it"
+    lines = page.of_each(".command pre", "textContent")
+    assert lines[1] == f"reeltune predict {tmp_path}/one/models/classifier pairs.csv -o rated.csv"
+    broken = (
+        "all => all.filter(each => each.textContent.startsWith('--set') && each.getClientRects().length > 1).length"
+    )
+    assert page.page.eval_on_selector_all(".command span", broken) == 0
+    assert len([part for part in page.of_each(".command span", "textContent") if part.startswith("--set ")]) == 2
+
+
+def test_with_the_ensemble_as_winner_its_largest_members_search_is_open(browser, tmp_path):
+    members = {**result()["architectures"], "ensemble": found(config={"weights": {"pmf": 0.7, "classifier": 0.3}})}
+    verdict = {**result(architectures=members, winner="ensemble"), **details(list(members))}
+    page = opened(browser, write_reports(write_run(tmp_path / "one", verdict=verdict)), width=1400)
+    assert page.page.inner_text("h1").startswith("The ensemble wins")
+    assert page.of_each("details[open] h3", "textContent") == ["ensemble", "pmf"]
