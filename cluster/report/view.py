@@ -1,5 +1,6 @@
 """The content of the page, in its order: texts, tables and charts, without markup."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
@@ -58,7 +59,7 @@ class View:
     numbers: str
     also: list[str]
     notes: list[str]
-    headings: tuple[str, ...]
+    headings: list[str]
     table: list[list[str]]
     forest: Forest | None
     decoder: str
@@ -75,6 +76,25 @@ class View:
     commands: list[Command]
     winner: str | None
 
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """The page's sections: their anchors and titles."""
+        shown = {
+            ("go-on", "Go on"): self.going_on,
+            ("so-far", "Best so far"): self.standing,
+            ("use", "Use it"): self.use,
+            ("gain", "Gain"): self.forest,
+            ("results", "Results"): self.table,
+            ("decoders", "Decoders"): self.decoders,
+            ("probabilities", "Probabilities"): self.probabilities,
+            ("slices", "Error by slice"): self.slices,
+            ("items", "Items"): self.items,
+            ("architectures", "Each architecture"): True,
+            ("run", "What was run"): True,
+            ("again", "To make it again"): True,
+        }
+        return [entry for entry, there in shown.items() if there]
+
 
 def view(run: Run, facts: list[tuple[str, str]]) -> View:
     opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else standing_parts(run)
@@ -85,8 +105,8 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         numbers=numbers,
         also=also(run.answer, run.decoder) if run.answer else [],
         notes=_notes(run),
-        headings=HEADINGS,
-        table=rows(run.answer, run.decoder) if run.answer and run.winner else [],
+        headings=_verdict_second(HEADINGS),
+        table=[_verdict_second(row) for row in rows(run.answer, run.decoder)] if run.answer and run.winner else [],
         forest=_forest(run.answer, run.decoder) if run.answer else None,
         decoder=run.decoder,
         decoders=_decoders(run),
@@ -102,6 +122,12 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         commands=[*checking(run), *reproducing(run)],
         winner=run.winner,
     )
+
+
+def _verdict_second(row: Sequence[str]) -> list[str]:
+    """A row with its verdict beside the name, where it stays in sight on a phone."""
+    place = HEADINGS.index("verdict")
+    return [row[0], row[place], *row[1:place], *row[place + 1 :]]
 
 
 def _notes(run: Run) -> list[str]:
@@ -137,7 +163,7 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
     if not judged:
         return None
     simple = _gain_of_simple(answer)
-    scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=5)
+    scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=4)
     error = baseline_error(answer.baseline, decoder)
     return Forest(
         intervals=tuple(
