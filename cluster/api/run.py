@@ -17,7 +17,7 @@ from reeltune.cluster.commands.replay import Replayed, ReplayOptions, replay
 from reeltune.cluster.commands.verdict import Rejudged, rejudge
 from reeltune.cluster.report.search_plots import studies
 from reeltune.cluster.report.words import answer, headline
-from reeltune.cluster.report.write import write_reports
+from reeltune.cluster.report.write import publish_reports
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
@@ -97,10 +97,8 @@ class Run:
         return plot(kind, self.verdict, self.trials)
 
     def report(self) -> "Report":
-        """Write `report.html` and `report.md` again, and show the page in a notebook."""
-        page = write_reports(self.folder)
-        self.folder.publish(self.folder.report)
-        return Report(page, self.folder.publish(page))
+        """Write `report.html`, `plots.html` and `report.md` again, and show the page in a notebook."""
+        return Report(*publish_reports(self.folder))
 
     def judge(self, baseline: str | None = None) -> "Judged":
         """Judge the predictions again, also against another baseline. Counts as a look at the test rows."""

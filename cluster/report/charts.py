@@ -44,7 +44,7 @@ def axis(values: Iterable[float], *, fewest: int = 4) -> Axis:
     margin = (high - low) * 0.04
     low, high = low - margin, high + margin
     unit = 10.0 ** math.floor(math.log10(high - low))
-    every = (_ticks(low, high, times * unit) for times in (1, 0.5, 0.25, 0.2, 0.1))
+    every = (_ticks(low, high, times * unit) for times in (5, 2.5, 2, 1, 0.5, 0.25, 0.2, 0.1))
     return Axis(low=low, high=high, ticks=next(ticks for ticks in every if len(ticks) >= fewest))
 
 
@@ -58,6 +58,8 @@ class Line:
     dash: str
     marker: str
     places: tuple[tuple[float, float], ...]  # x and y of its points, in the chart's units
+    joined: bool = True  # False: points without a line
+    marked: bool = True  # False: a line without points
 
     @property
     def path(self) -> str:
@@ -92,8 +94,12 @@ def chart(
     x_axis: Axis | None = None,
     y_axis: Axis | None = None,
     diagonal: bool = False,
+    apart: Sequence[str] = (),
 ) -> Chart:
-    """A chart of lines through points (x, y), by label; the first line is solid."""
+    """A chart of lines through points (x, y), by label; the first line is solid.
+
+    If some are to stand `apart`, these are points without a line, and the others lines without points.
+    """
     x_axis = x_axis or axis(x for points in series.values() for x, _ in points)
     y_axis = y_axis or axis(y for points in series.values() for _, y in points)
 
@@ -106,6 +112,8 @@ def chart(
             dash=DASHES[place % len(DASHES)],
             marker=MARKERS[place % len(MARKERS)],
             places=tuple(at(x, y) for x, y in points),
+            joined=label not in apart,
+            marked=not apart or label in apart,
         )
         for place, (label, points) in enumerate(series.items())
     ]

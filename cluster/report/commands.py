@@ -18,6 +18,17 @@ class Command:
     what: str
     line: str
 
+    @property
+    def parts(self) -> list[str]:
+        """The line in pieces that the page keeps whole where it wraps: an option stays with its value."""
+        if "\n" in self.line:
+            return [self.line]
+        pieces: list[str] = []
+        for word in map(shlex.quote, shlex.split(self.line)):
+            alone = not pieces or word.startswith("-") or not pieces[-1].startswith("-") or " " in pieces[-1]
+            pieces += [word] if alone else [f"{pieces.pop()} {word}"]
+        return pieces
+
 
 def checking(run: Run) -> list[Command]:
     """The command that replays the winner from the run's folder; none without a winner."""

@@ -1,4 +1,4 @@
-"""`report.html`: one file that needs no network. Names and titles of the data may hold anything."""
+"""`report.html` and `plots.html`: each needs no network. Names and titles of the data may hold anything."""
 
 import base64
 import gzip
@@ -7,34 +7,45 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from reeltune.cluster.report.facts import facts
+from reeltune.cluster.report.search_plots import plots, studies
 from reeltune.cluster.report.view import view
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.decoder_table import DECODERS
 
 
 def html(run: Run) -> str:
-    """The page. The template escapes every text; figures and plotly are embedded as data."""
+    """`report.html`. The template escapes every text."""
     shown = view(run, facts(run))
-    figures = {id: figure for section in shown.sections for id, figure in section.figures.items()}
-    script, style = (_file(name) for name in ("page.js", "page.css"))
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            view=shown,
-            decoders=list(DECODERS),
-            figures=figures,
-            plotly=_packed_plotly() if figures else "",
-            script=Markup(script),
-            style=Markup(style),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
+    return _page("page.html", "page.js").render(view=shown, decoders=list(DECODERS))
+
+
+def plots_html(run: Run) -> str | None:
+    """`plots.html`: Optuna's own plots, with plotly's script, most of the bytes. None if nothing can be drawn."""
+    drawn = {name: found for name, study in studies(run).items() if (found := plots(name, study))}
+    if not drawn:
+        return None
+    return _page("plots.html", "plots.js").render(
+        name=run.folder.name,
+        drawn={name: [plot for plot, _ in found] for name, found in drawn.items()},
+        figures={plot.id: figure for found in drawn.values() for plot, figure in found},
+        plotly=_packed_plotly(),
     )
+
+
+def _page(template: str, script: str) -> Template:
+    """A template that has its style and its script, and the hash by which the page allows that script alone."""
+    text = _file(script)
+    fixed = {
+        "script": Markup(text),
+        "style": Markup(_file("page.css")),
+        "script_hash": base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
+    }
+    return _environment().get_template(template, globals=fixed)
 
 
 def _file(name: str) -> str:
@@ -46,7 +57,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["minus"] = lambda text: re.sub(r"-(?=\d)", "−", str(text))
+    environment.filters["minus"] = lambda text: re.sub(r"(?<![\w.])-(?=\d)", "−", str(text))
     return environment
 
 

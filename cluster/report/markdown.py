@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
-from reeltune.cluster.report.commands import reproducing
+from reeltune.cluster.report.commands import Command, reproducing
 from reeltune.cluster.report.results import HEADINGS, rows
+from reeltune.cluster.report.standing import standing
+from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.levels import NOTHING
@@ -15,18 +17,14 @@ def markdown(run: Run) -> str:
     """The page, with the same answer as `report.html`."""
     lines = [f"# {_plain(run.folder.name)}: which architecture predicts these ratings best?", ""]
     if run.answer is None:
-        return "\n".join([*lines, f"{unfinished(run)}.", "", *_notes(run)]) + "\n"
+        return "\n".join([*lines, f"**{standing(run)}.**", "", *_notes(run), "", *_fenced(going_on(run))]) + "\n"
     lines += [f"**{answer(run.answer, run.decoder)}**", ""]
     shown = [HEADINGS.index(heading) for heading in SHOWN]
     table = [[row[place] for place in shown] for row in rows(run.answer, run.decoder)]
     lines += [*_table(SHOWN, table), ""] if run.winner else []
     lines += [f"- {line}" for line in also(run.answer, run.decoder)]
-    return "\n".join([*lines, *_notes(run), "", *_command(run)]) + "\n"
-
-
-def unfinished(run: Run) -> str:
-    counts = run.counts()
-    return f"No verdict yet: {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
+    shown_commands = [*going_on(run), *using(run)[1:2], reproducing(run)[0]]
+    return "\n".join([*lines, *_notes(run), "", *_fenced(shown_commands)]) + "\n"
 
 
 def about_gain(run: Run) -> str:
@@ -84,10 +82,11 @@ def _notes(run: Run) -> Iterable[str]:
     yield f"- {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed{spent}"
 
 
-def _command(run: Run) -> Iterable[str]:
-    first = reproducing(run)[0]
-    fence = "```" if "```" not in first.line else "~~~~~~"
-    yield from (f"To make it again ({first.what}):", "", fence, first.line, fence)
+def _fenced(commands: Iterable[Command]) -> Iterable[str]:
+    for place, command in enumerate(commands):
+        yield from [""] if place else []
+        fence = "```" if "```" not in command.line else "~~~~~~"
+        yield from (f"{command.what[0].upper()}{command.what[1:]}:", "", fence, command.line, fence)
 
 
 def _plain(text: str) -> str:

@@ -4,20 +4,21 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import optuna
 from optuna import visualization
 from optuna.importance import PedAnovaImportanceEvaluator
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from reeltune.cluster.report.charts import Axis, Chart, chart
+from reeltune.cluster.report.charts import Axis, Chart, axis, chart
+from reeltune.cluster.report.settings import FEWEST
 from reeltune.cluster.runs.finished import Run
 from reeltune.search_spaces.study import journal
 
 TARGET = "validation MSE"
 BEST = 5  # trials whose curves are drawn
-FEWEST = 4  # finished trials that the plot of importances needs
 LOOK = {
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"},
     "paper_bgcolor": "white",
@@ -63,9 +64,8 @@ def _own(study: optuna.Study) -> optuna.Study:
 
 def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:
     """Each plot with its figure, except plots that need more finished trials than there are."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    parameters = len({parameter for trial in done for parameter in trial.params})
-    if len(done) < 2 or parameters == 0:
+    done, parameters = _done(study), _parameters(study)
+    if not is_drawn(study):
         return []
     found = [
         (_history(name), _figure(lambda: visualization.plot_optimization_history(study, target_name=TARGET))),
@@ -77,6 +77,19 @@ def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:
         (_slices(name, parameters), _figure(lambda: visualization.plot_slice(study, target_name=TARGET))),
     ]
     return [each for each in found if each is not None]
+
+
+def is_drawn(study: optuna.Study) -> bool:
+    """Whether enough trials are done to draw plots of them."""
+    return len(_done(study)) >= 2 and _parameters(study) > 0
+
+
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _parameters(study: optuna.Study) -> int:
+    return len({parameter for trial in _done(study) for parameter in trial.params})
 
 
 def _history(name: str) -> Plot:
@@ -121,6 +134,26 @@ def _figure(draw: Callable[[], Any]) -> dict[str, Any]:
     own = ("template", "title", "width", "height")  # the page has its own instead of Optuna's
     layout = {key: value for key, value in plain["layout"].items() if key not in own}
     return {"data": plain["data"], "layout": {**layout, "template": {"layout": LOOK}}}
+
+
+def history(run: Run, name: str) -> Chart | None:
+    """Each finished trial's error and the lowest so far, in the order of their ends; None for fewer than two trials."""
+    mine = [e for e in run.ledger if e.architecture == name and e.stage == "search" and e.state == "done"]
+    values = [entry.value for entry in mine if entry.value is not None]
+    if len(values) < 2:
+        return None
+    numbers = [float(place) for place in range(1, len(values) + 1)]
+    return chart(
+        f"The search of {name}",
+        {
+            "lowest so far": list(zip(numbers, accumulate(values, min), strict=True)),
+            "a trial": list(zip(numbers, values, strict=True)),
+        },
+        across="finished trials",
+        up=TARGET,
+        x_axis=axis(numbers, fewest=min(4, len(numbers))),
+        apart=("a trial",),
+    )
 
 
 def curves(run: Run, name: str) -> Chart | None:

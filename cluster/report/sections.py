@@ -1,13 +1,14 @@
 """The page's sections, one for each architecture."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 
 from reeltune.cluster.report.charts import Chart
-from reeltune.cluster.report.search_plots import Plot, curves, failures, plots, studies
-from reeltune.cluster.report.words import error_of, setting
+from reeltune.cluster.report.search_plots import curves, failures, history, is_drawn, studies
+from reeltune.cluster.report.settings import Setting, formula, settings
+from reeltune.cluster.report.standing import best_so_far
+from reeltune.cluster.report.words import error_of, member_weights
 from reeltune.cluster.runs.answer import ArchitectureResult, ByValue, Seeds
 from reeltune.cluster.runs.finished import Run
 
@@ -30,14 +31,16 @@ class Confusion:
 @dataclass(frozen=True, kw_only=True)
 class Section:
     name: str
+    open: bool  # an ensemble has no search of its own: if it wins, its largest member's section is open too
     word: str | None
     error: float | None
-    config: list[tuple[str, str]]
+    formula: str
+    settings: list[Setting]
     spread: str
     confusion: Confusion | None
     curves: Chart | None
-    plots: list[Plot]
-    figures: dict[str, Any]  # plotly's figures, by the plot's id
+    history: Chart | None
+    has_plots: bool  # in `plots.html`
     trials: str
     failures: list[tuple[str, int]]
 
@@ -55,20 +58,30 @@ def sections(run: Run) -> list[Section]:
 
 
 def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study | None) -> Section:
-    drawn = plots(name, study) if study is not None else []
     return Section(
         name=name,
+        open=name in _first(run),
         word=found.verdict,
         error=error_of(found.test, run.decoder) if found.test else None,
-        config=[(key, setting(value)) for key, value in (found.config or {}).items()],
+        formula=formula(run, name),
+        settings=settings(found, study),
         spread=_spread(run.answer.seeds.get(name) if run.answer else None),
         confusion=_confusion(run.answer.by_value.get(name) if run.answer else None),
         curves=curves(run, name),
-        plots=[plot for plot, _ in drawn],
-        figures={plot.id: figure for plot, figure in drawn},
+        history=history(run, name),
+        has_plots=study is not None and is_drawn(study),
         trials=_trials(run, name),
         failures=failures(run, name),
     )
+
+
+def _first(run: Run) -> list[str | None]:
+    """The architectures whose sections are open: the winner, or the best so far."""
+    if run.answer is None:
+        return [best.name for best in best_so_far(run)[:1]]
+    winner = run.answer.architectures.get(run.winner or "")
+    weights = member_weights((winner and winner.config) or {})
+    return [run.winner, max(weights, key=lambda name: weights[name], default=None)]
 
 
 def _spread(seeds: Seeds | None) -> str:

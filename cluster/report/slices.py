@@ -40,8 +40,13 @@ def slices(run: Run) -> list[Slice]:
     return [_slice(kind, found, run.winner) for kind in kinds]
 
 
+def _order(name: str, winner: str | None) -> int:
+    return {"baseline": 0, winner: 1}.get(name, 2)
+
+
 def _slice(kind: str, found: dict[str, dict[str, list[SliceGroup]]], winner: str | None) -> Slice:
-    names = tuple(name for name in found if found[name].get(kind))
+    # The two that the chart compares come first: on a phone the others are out of sight.
+    names = tuple(sorted((name for name in found if found[name].get(kind)), key=lambda name: _order(name, winner)))
     labels = [(each.label, each.count) for each in found[names[0]][kind]]
     errors = [
         {name: found[name][kind][place].mse for name in names} for place, (_, count) in enumerate(labels) if count

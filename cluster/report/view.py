@@ -1,14 +1,17 @@
 """The content of the page, in its order: texts, tables and charts, without markup."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
 from reeltune.cluster.report.items import Items, items
-from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain, unfinished
+from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain
 from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
+from reeltune.cluster.report.standing import Best, best_so_far, standing_parts
+from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import (
     ABOUT_ENSEMBLE,
     ABOUT_TIME,
@@ -56,7 +59,7 @@ class View:
     numbers: str
     also: list[str]
     notes: list[str]
-    headings: tuple[str, ...]
+    headings: list[str]
     table: list[list[str]]
     forest: Forest | None
     decoder: str
@@ -67,21 +70,43 @@ class View:
     items: Items | None
     sections: list[Section]
     facts: list[tuple[str, str]]
+    use: list[Command]
+    going_on: list[Command]
+    standing: list[Best]
     commands: list[Command]
     winner: str | None
 
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """The page's sections: their anchors and titles."""
+        shown = {
+            ("go-on", "Go on"): self.going_on,
+            ("so-far", "Best so far"): self.standing,
+            ("use", "Use it"): self.use,
+            ("gain", "Gain"): self.forest,
+            ("results", "Results"): self.table,
+            ("decoders", "Decoders"): self.decoders,
+            ("probabilities", "Probabilities"): self.probabilities,
+            ("slices", "Error by slice"): self.slices,
+            ("items", "Items"): self.items,
+            ("architectures", "Each architecture"): True,
+            ("run", "What was run"): True,
+            ("again", "To make it again"): True,
+        }
+        return [entry for entry, there in shown.items() if there]
+
 
 def view(run: Run, facts: list[tuple[str, str]]) -> View:
-    opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else (unfinished(run), "")
+    opening, numbers = answer_parts(run.answer, run.decoder) if run.answer else standing_parts(run)
     probabilities = run.answer.probabilities if run.answer else {}
     return View(
         name=run.folder.name,
-        opening=opening,
+        opening=f"The {opening}" if opening.startswith(ENSEMBLE) else opening,
         numbers=numbers,
         also=also(run.answer, run.decoder) if run.answer else [],
         notes=_notes(run),
-        headings=HEADINGS,
-        table=rows(run.answer, run.decoder) if run.answer and run.winner else [],
+        headings=_verdict_second(HEADINGS),
+        table=[_verdict_second(row) for row in rows(run.answer, run.decoder)] if run.answer and run.winner else [],
         forest=_forest(run.answer, run.decoder) if run.answer else None,
         decoder=run.decoder,
         decoders=_decoders(run),
@@ -91,9 +116,18 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         items=items(run),
         sections=sections(run),
         facts=facts,
+        use=using(run),
+        going_on=going_on(run),
+        standing=[] if run.winner else best_so_far(run),
         commands=[*checking(run), *reproducing(run)],
         winner=run.winner,
     )
+
+
+def _verdict_second(row: Sequence[str]) -> list[str]:
+    """A row with its verdict beside the name, where it stays in sight on a phone."""
+    place = HEADINGS.index("verdict")
+    return [row[0], row[place], *row[1:place], *row[place + 1 :]]
 
 
 def _notes(run: Run) -> list[str]:
@@ -129,7 +163,7 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
     if not judged:
         return None
     simple = _gain_of_simple(answer)
-    scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=5)
+    scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=4)
     error = baseline_error(answer.baseline, decoder)
     return Forest(
         intervals=tuple(

@@ -1,36 +1,47 @@
 "use strict";
-// Optuna's figures are drawn when they are first seen: unpacking plotly takes most of a second.
+// Commands get a button that copies them; a table that is wider than its place says so until it is scrolled to its end.
 (() => {
-  const places = document.querySelectorAll("[data-figure]");
-  if (!places.length) return;
-  const figures = JSON.parse(document.getElementById("figures").textContent);
-  let loading = null;
-
-  async function unpack() {
-    const packed = document.getElementById("plotly").textContent;
-    const bytes = Uint8Array.from(atob(packed), (sign) => sign.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const source = await new Response(stream).text();
-    (0, eval)(source); // a script element would need its hash in the page's policy
-    return window.Plotly;
+  function select(place) {
+    const range = document.createRange();
+    range.selectNodeContents(place);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
   }
 
-  async function draw(place) {
-    loading = loading || unpack();
-    const plotly = await loading;
-    const figure = figures[place.dataset.figure];
-    place.textContent = "";
-    await plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: false });
-    place.dataset.drawn = "yes";
-  }
-
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((each) => each.isIntersecting)) {
-      seen.unobserve(entry.target);
-      draw(entry.target).catch((error) => {
-        entry.target.textContent = "This browser cannot draw the figure: " + error;
-      });
+  async function copy(place) {
+    try {
+      await navigator.clipboard.writeText(place.textContent);
+      return "copied";
+    } catch {
+      select(place); // no clipboard here: the selection can be copied by hand
+      return document.execCommand("copy") ? "copied" : "selected";
     }
-  }, { rootMargin: "400px" });
-  places.forEach((place) => seen.observe(place));
+  }
+
+  for (const command of document.querySelectorAll(".command")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "copy";
+    button.addEventListener("click", async () => {
+      button.textContent = await copy(command.querySelector("pre"));
+      setTimeout(() => { button.textContent = "copy"; }, 2000);
+    });
+    command.querySelector("figcaption").append(button);
+  }
+
+  const tables = document.querySelectorAll(".scroll");
+  function measure(place) {
+    const hidden = place.scrollWidth - place.clientWidth - place.scrollLeft;
+    place.toggleAttribute("data-more", hidden > 2);
+  }
+  const sized = new ResizeObserver((entries) => entries.forEach((entry) => measure(entry.target)));
+  tables.forEach((place) => {
+    const cue = document.createElement("p");
+    cue.className = "cue";
+    cue.setAttribute("aria-hidden", "true");
+    cue.textContent = "more to the right →";
+    place.after(cue);
+    place.addEventListener("scroll", () => measure(place), { passive: true });
+    sized.observe(place);
+  });
 })();

@@ -39,3 +39,12 @@ def test_a_higher_value_stands_higher():
     low, high = chart("x", {"a": [(0, 1), (1, 2)]}, across="", up="").lines[0].places
     assert low[0] < high[0]
     assert low[1] > high[1]
+
+
+def test_points_that_stand_apart_have_no_line_and_the_line_no_points():
+    made = chart("x", {"best": [(1, 2), (2, 1)], "trial": [(1, 2), (2, 1)]}, across="", up="", apart=("trial",))
+    assert [(line.joined, line.marked) for line in made.lines] == [(True, False), (False, True)]
+
+
+def test_ticks_stand_as_far_apart_as_enough_of_them_allow():
+    assert axis([0.66, 1.34], fewest=2).ticks == (0.75, 1.0, 1.25)
