@@ -22,6 +22,7 @@ LONGEST = (
     "test_killed_driver.py",
     "test_lanes.py",
     "test_own_architectures.py",
+    "test_notebooks.py",
     "test_client.py",
     "test_storage_journey.py",
     "test_fit_all.py",
