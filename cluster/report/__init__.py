@@ -2,7 +2,7 @@
 
 - `write.py`: writes both
 - `html.py`: `report.html` and `plots.html`: each is one file that needs no network
-- `markdown.py`: `report.md`: the answer in about 30 lines
+- `markdown.py`: `report.md`: the answer in about 35 lines
 - `view.py`: what the page shows, in order, without markup
 - `words.py`: the answer in sentences
 - `results.py`: the rows of the result table

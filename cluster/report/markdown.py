@@ -1,4 +1,4 @@
-"""`report.md`: the answer in about 30 lines, for a pull request or a chat."""
+"""`report.md`: the answer in about 35 lines, for a pull request or a chat."""
 
 from collections.abc import Iterable
 

@@ -99,3 +99,29 @@ def test_every_value_that_a_widened_space_can_propose_makes_a_valid_config(name)
         for key in wide.parameters:
             for value in wide.values(key):
                 architecture.Config.model_validate({key: value})
+
+
+def test_a_low_rate_lies_on_a_bound_as_a_high_one_does():
+    space = shipped("pmf", PMF)
+    middle = {"factors": 50, "weight_decay": 0.2, "epochs": 9, "dropout": 0.1}
+    for rate, side in ((1e-3, "low"), (1e-2, "high")):
+        config = config_of(PMF, learning_rate=rate, **middle)
+        assert on_bounds(space, config, PMF) == {"learning_rate": side}
+        wide = widened(space, Chosen(config=config, space=space, span=4.0), PMF).parameters["learning_rate"]
+        assert (wide.low < 1e-3, wide.high > 1e-2) == (side == "low", side == "high")
+
+
+def test_a_bound_may_move_to_0_but_not_of_a_range_of_magnitudes(tmp_path):
+    space = own(tmp_path, "[pmf.dropout]\nlow = 0.1\nhigh = 0.3")
+    chosen = Chosen(config=config_of(PMF, dropout=0.1), space=space, span=4.0)
+    assert widened(space, chosen, PMF).parameters["dropout"].low == 0
+    without = Chosen(config=config_of(PMF, weight_decay=0.0, dropout=0.0), space=space, span=4.0)
+    wide = widened(space, without, PMF).parameters
+    assert wide["dropout"].low == 0
+    assert 0 < wide["weight_decay"].low < space.parameters["weight_decay"].low
+
+
+def test_a_step_leads_to_no_value_that_the_architecture_refuses(tmp_path):
+    space = own(tmp_path, "[pmf.factors]\nlow = 8\nhigh = 40\nstep = 8")
+    chosen = Chosen(config=config_of(PMF, factors=8), space=space, span=4.0)
+    assert widened(space, chosen, PMF).parameters["factors"].low == 8
