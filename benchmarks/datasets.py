@@ -56,7 +56,7 @@ PUBLISHED = {
     "ml-100k-u1": "0.887 (GHRS, Darban & Valipour 2022); with time 0.8808 (myFM)",
     "ml-1m-glocalk": "0.8227 (GLocal-K, Han et al. 2021)",
 }
-DEFAULT = ("bias", "pmf", "svdpp", "svdpp_classifier")
+DEFAULT = ("bias", "pmf", "svdpp", "svdpp_classifier", "svdpp_ordinal")
 DAMPINGS = (0.5, 1, 2, 4, 8, 16, 32, 64)  # tried for users and for items
 
 

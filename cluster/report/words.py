@@ -258,7 +258,7 @@ def about_bounds(result: Result) -> str:
     said = [f"{name} {_at_ends(found)}" for name, found in result.architectures.items() if found.on_bounds]
     if not said:
         return ""
-    beyond = f"`reeltune tune --from {result.run}` searches beyond"
+    beyond = f"the same search with --from {result.run} and another --name goes beyond"
     return f"chosen at a bound of what was searched: {'; '.join(said)}; {beyond}"
 
 

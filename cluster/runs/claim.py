@@ -36,8 +36,7 @@ def claim(
     `growing` names the setting that a resume may raise, even of a finished run; a search that --time cut short goes on
     as it is. `size` is the size of the data, for later searches that start from this run; `command` the command line
     that asks for the same, unless this process was started with it. Raises InputError if the name is taken, if another
-    process holds it, or
-    if `resume` finds that the run was asked for something else.
+    process holds it, or if `resume` finds that the run was asked for something else.
     """
     _check_folder(folder)
     if folder.home is not None and not resume:
