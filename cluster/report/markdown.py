@@ -79,7 +79,8 @@ def _notes(run: Run) -> Iterable[str]:
     if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
-    yield f"- {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed{spent}{_use(run)}"
+    states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
+    yield f"- {states}{spent}{_use(run)}"
 
 
 def _use(run: Run) -> str:
