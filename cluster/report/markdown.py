@@ -23,8 +23,8 @@ def markdown(run: Run) -> str:
     table = [[row[place] for place in shown] for row in rows(run.answer, run.decoder)]
     lines += [*_table(SHOWN, table), ""] if run.winner else []
     lines += [f"- {line}" for line in also(run.answer, run.decoder)]
-    shown_commands = [*going_on(run), *using(run)[1:2], reproducing(run)[0]]
-    return "\n".join([*lines, *_notes(run), "", *_fenced(shown_commands)]) + "\n"
+    commands = going_on(run) or reproducing(run)[:1]
+    return "\n".join([*lines, *_notes(run), "", *_fenced(commands)]) + "\n"
 
 
 def about_gain(run: Run) -> str:
@@ -79,14 +79,21 @@ def _notes(run: Run) -> Iterable[str]:
     if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
-    yield f"- {counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed{spent}"
+    states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
+    yield f"- {states}{spent}{_use(run)}"
+
+
+def _use(run: Run) -> str:
+    """How the winner rates pairs, in a sentence; "" without a bundle."""
+    lines = [command.line for command in using(run) if command.line.startswith("reeltune predict")]
+    return "".join(f". To use {run.winner}: `{line}`" for line in lines if "`" not in line)
 
 
 def _fenced(commands: Iterable[Command]) -> Iterable[str]:
     for place, command in enumerate(commands):
         yield from [""] if place else []
         fence = "```" if "```" not in command.line else "~~~~~~"
-        yield from (f"{command.what[0].upper()}{command.what[1:]}:", "", fence, command.line, fence)
+        yield from (f"{command.what[0].upper()}{command.what[1:]}:", fence, command.line, fence)
 
 
 def _plain(text: str) -> str:

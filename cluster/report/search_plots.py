@@ -115,7 +115,7 @@ def _coordinates(name: str, parameters: int) -> Plot:
 
 def _slices(name: str, parameters: int) -> Plot:
     about = f"{TARGET} against each hyperparameter; later trials are darker."
-    return Plot(id=f"{name}-slices", title="Slices", about=about, width=60 + 165 * parameters, height=300)
+    return Plot(id=f"{name}-slices", title="Slices", about=about, width=60 + 230 * parameters, height=300)
 
 
 def _importances(study: optuna.Study) -> Any:

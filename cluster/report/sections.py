@@ -46,11 +46,13 @@ class Section:
 
 
 def sections(run: Run) -> list[Section]:
-    """The winner's section, then the others from the lowest error up, then the baseline's."""
+    """The winner's section, the others from the lowest error up (of an unfinished search: so far), the baseline's."""
     known = studies(run)
-    found = run.answer.architectures if run.answer else {}
+    found = run.answer.architectures if run.answer else _so_far(run)
     made = [_section(run, name, found.get(name, ArchitectureResult()), known.get(name)) for name in run.architectures]
+    so_far = {name: place for place, name in enumerate(found)} if run.answer is None else {}
     made.sort(key=lambda section: (section.name != run.winner, section.error is None, section.error or 0.0))
+    made.sort(key=lambda section: so_far.get(section.name, len(so_far)))
     baseline = run.answer.baseline if run.answer else None
     if baseline is not None and baseline.test:
         made.append(_section(run, "baseline", ArchitectureResult(config=baseline.config, test=baseline.test), None))
@@ -73,6 +75,11 @@ def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study
         trials=_trials(run, name),
         failures=failures(run, name),
     )
+
+
+def _so_far(run: Run) -> dict[str, ArchitectureResult]:
+    """Of an unfinished search: the configuration of each architecture's best trial."""
+    return {best.name: ArchitectureResult(config=best.config) for best in best_so_far(run)}
 
 
 def _first(run: Run) -> list[str | None]:

@@ -54,7 +54,7 @@ def settings(found: ArchitectureResult, study: optuna.Study | None) -> list[Sett
             name=name,
             chosen=setting(config[name]),
             searched=_in_words(ranges[name]) if name in ranges else "",
-            importance=shares.get(name),
+            importance=shares.get(name) if name in ranges else None,
             bound=ENDS[found.on_bounds[name]] if name in found.on_bounds else "",
         )
         for name in names

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from reeltune.cluster.report.words import setting
+from pydantic import JsonValue
+
 from reeltune.cluster.runs.finished import Run
 from reeltune.cluster.runs.folder import Entry
 
@@ -15,7 +16,7 @@ class Best:
     trial: str
     error: float  # on validation rows
     ended: int  # its trials that are done, stopped or failed
-    config: str
+    config: dict[str, JsonValue]
 
 
 def best_so_far(run: Run) -> list[Best]:
@@ -34,7 +35,7 @@ def _best(entry: Entry, error: float, search: list[Entry]) -> Best:
         trial=entry.trial,
         error=error,
         ended=sum(each.architecture == entry.architecture for each in search),
-        config=", ".join(f"{name} {setting(value)}" for name, value in entry.config.items()),
+        config=entry.config,
     )
 
 

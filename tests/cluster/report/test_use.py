@@ -29,6 +29,9 @@ def test_the_winner_is_loaded_rates_pairs_and_recommends_by_its_real_path(tmp_pa
     python, predict, recommend = (command.line for command in using(read_run(folder)))
     place = str(folder.model("classifier"))
     compile(python, "page", "exec")
+    text = markdown(read_run(folder))
+    assert f". To use classifier: `{predict}`" in text
+    assert len(text.splitlines()) <= 30
     assert f"rt.load({place!r})" in python
     assert parsed(predict)["model"] == parsed(recommend)["model"] == place
     said = parsed(recommend)

@@ -89,3 +89,11 @@ def test_what_was_run_names_data_split_seeds_versions_and_machine(tmp_path):
     assert said["Refits"] == "3 of each architecture, seeds 42 to 44"
     assert said["Machine"] == "Linux, x86_64, 2 CPUs, 8.0 GiB of memory, Python 3.11.7"
     assert "optuna 5.0.0" in said["Versions"]
+
+
+def test_an_unfinished_search_shows_the_settings_of_each_architectures_best_trial(tmp_path):
+    folder = write_run(tmp_path / "one")
+    folder.verdict.unlink()
+    sections = view(read_run(folder), []).sections
+    assert [(section.name, section.open) for section in sections] == [("classifier", True), ("pmf", False)]
+    assert all(section.settings[0].searched and section.settings[0].importance for section in sections)
