@@ -103,7 +103,7 @@ def _fit_here(
     watch: Watch,
 ) -> Fitted | Lost:
     check(options.workers, here(), bfloat16=options.bfloat16)
-    with guarded(how_to_go_on(folder.name)):
+    with guarded(how_to_go_on(folder.name, options.command), may_exit=not options.keep_ray):
         came = fit_here(
             order,
             GroupData.of(prepared, options.decoder, registry),
@@ -132,7 +132,7 @@ def _fit_with_ray(
     from reeltune.cluster.session.session import session
 
     watch.status(joining(options.address))
-    goes_on = f"go on with: {how_to_go_on(options.name)}"
+    goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
     with (
         session(
             options.address,

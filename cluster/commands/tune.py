@@ -94,7 +94,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     earlier = begin(folder, plan.source, plan.declared, shape, wider=plan.wider, registry=registry, say=watch.say)
     watch.status(joining(options.address))
     began = time.monotonic()
-    goes_on = f"go on with: {how_to_go_on(options.name)}"
+    goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
     with (
         session(
             options.address,

@@ -17,12 +17,12 @@ WITNESS = "import os, sys; os.read(0, 1) or print(sys.argv[1], file=sys.stderr)"
 
 
 @contextmanager
-def guarded(how_to_go_on: str) -> Iterator[None]:
+def guarded(how_to_go_on: str, *, may_exit: bool = True) -> Iterator[None]:
     """Guard the main thread's work within. `how_to_go_on` is the command that resumes it.
 
     Python calls a signal's handler between two steps of its own: if a call into torch takes longer than LEAVE seconds,
-    the process ends without it. Nor can a process that is killed, for lack of memory perhaps, say anything: a small one
-    beside it does.
+    the process ends without it, if it may: somebody's program never does. Nor can a process that is killed, for lack of
+    memory perhaps, say anything: a small one beside it does.
     """
     killed = f"error: the process was killed, for lack of memory perhaps; go on with: {how_to_go_on}"
     reader, writer = os.pipe()
@@ -31,7 +31,7 @@ def guarded(how_to_go_on: str) -> Iterator[None]:
         earlier = signal.set_wakeup_fd(
             writer, warn_on_full_buffer=False
         )  # gets each signal's number at once, whatever the main thread does
-        guard = threading.Thread(target=_wait, args=(reader, witness, how_to_go_on), daemon=True)
+        guard = threading.Thread(target=_wait, args=(reader, witness, how_to_go_on, may_exit), daemon=True)
         guard.start()
         try:
             yield
@@ -58,10 +58,13 @@ def _dismiss(witness: subprocess.Popen[bytes]) -> None:
         witness.communicate(b".")
 
 
-def _wait(signals: int, witness: subprocess.Popen[bytes], how_to_go_on: str) -> None:
+def _wait(signals: int, witness: subprocess.Popen[bytes], how_to_go_on: str, may_exit: bool) -> None:
     """Runs in a thread: wait for a signal that ends the work, and then LEAVE seconds for its end."""
     number = _first(signals)
     if number is None or _closed(signals, LEAVE):
+        return
+    if not may_exit:
+        print("interrupted within a long step; this ends after it", file=sys.stderr)
         return
     _dismiss(witness)
     print(f"interrupted within a long step; go on from the last checkpoint with: {how_to_go_on}", file=sys.stderr)

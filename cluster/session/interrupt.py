@@ -65,9 +65,9 @@ def _restore(handlers: dict[signal.Signals, Any]) -> None:
         signal.signal(number, handler)
 
 
-def how_to_go_on(name: str) -> str:
-    """The command line that resumes this run."""
-    words = ["reeltune", *sys.argv[1:]]
+def how_to_go_on(name: str, command: str | None = None) -> str:
+    """The command line that resumes this run; `command` began it, or else the one of this process."""
+    words = shlex.split(command) if command else ["reeltune", *sys.argv[1:]]
     if "--name" not in words:
         words += ["--name", name]
     if "--resume" not in words:

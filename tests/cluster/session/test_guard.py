@@ -14,7 +14,7 @@ from reeltune.cluster.session.interrupt import Interrupted, interruptible
 
 guard.LEAVE = 0.5
 try:
-    with interruptible(), guard.guarded("reeltune train pmf --resume"):
+    with interruptible(), guard.guarded("reeltune train pmf --resume"{more}):
         print("begun", flush=True)
         {work}
 except Interrupted as interrupted:
@@ -26,9 +26,9 @@ STEPS = "while True: time.sleep(0.01)"
 GO_ON = "go on with: reeltune train pmf --resume"
 
 
-def ended(work, number=None):
+def ended(work, number=None, more=""):
     """The exit code and the errors of a guarded process that does this work and gets this signal in it."""
-    command = [sys.executable, "-c", SCRIPT.format(work=work)]
+    command = [sys.executable, "-c", SCRIPT.format(work=work, more=more)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "begun\n"
     if number is not None:
@@ -55,6 +55,13 @@ def test_a_signal_ends_it_within_a_long_call_too(number):
 
 def test_a_signal_between_two_steps_lets_it_end_in_order():
     assert ended(STEPS, signal.SIGTERM) == (143, "in order\n")
+
+
+def test_somebodys_program_ends_after_the_step_by_an_exception():
+    step = "hashlib.pbkdf2_hmac('sha256', b'', b'', 6_000_000)"  # some seconds, more than guard.LEAVE
+    code, errors = ended(step, signal.SIGINT, more=", may_exit=False")
+    assert code == 130
+    assert errors == "interrupted within a long step; this ends after it\nin order\n"
 
 
 def test_without_a_signal_nothing_is_said():

@@ -5,7 +5,7 @@ import time
 import pytest
 import ray
 
-from reeltune.cluster.session.interrupt import Interrupted, interrupt, interruptible
+from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interrupt, interruptible
 
 
 @pytest.mark.parametrize("wait", [ray.get, lambda task: ray.wait([task])], ids=["get", "wait"])
@@ -24,3 +24,7 @@ def test_a_keyboard_interrupt_that_no_signal_sent_stays_one():
         raise KeyboardInterrupt
     assert not isinstance(caught.value, Interrupted)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_program_goes_on_by_the_command_that_does_the_same():
+    assert how_to_go_on("one", "reeltune tune pmf --name one") == "reeltune tune pmf --name one --resume"
