@@ -23,7 +23,7 @@ from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures.kept_source import OwnSource
-from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.bundle import needed_of
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.errors import InputError
@@ -45,7 +45,7 @@ class Run:
         """`files` are those of own architectures, which its models need."""
         self.folder, self.place = folder, folder.place
         self._read = read_run(folder)
-        self._data, self._files = data, tuple(file for file in files if looks_own(file))
+        self._data, self._files = data, tuple(file for file in files if is_own(file))
 
     @property
     def answer(self) -> Answer:

@@ -14,7 +14,7 @@ from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.train import train as job
 from reeltune.cluster.runs.find import folder_of, new_name
 from reeltune.trainables.architectures.kept_source import OwnSource
-from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.data.reading.frames import Source
 
 
@@ -79,5 +79,5 @@ def train(
         lambda watch: job(options, watch),
         kept=f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True",
     )
-    own = OwnSource(files=tuple(file for file in [options.architecture] if looks_own(file)))
+    own = OwnSource(files=tuple(file for file in [options.architecture] if is_own(file)))
     return Model.at(folder.model(trained.architecture), own=own, fitted_on=options.data)

@@ -189,12 +189,12 @@ def _sources(values: dict[str, Any], of_architectures: set[str]) -> dict[str, "S
 
 def _words(key: str, value: Any) -> list[str]:
     """The words in a parameter's value that must be architectures; of options, those that cannot be anything else."""
-    from reeltune.trainables.architectures.source import looks_own
+    from reeltune.trainables.architectures.registry import is_own
 
     words = [] if value is None else [value] if isinstance(value, str) else list(value)
     if key in ("architectures", "words") or (key == "architecture" and isinstance(value, str)):  # arguments
         return words
-    return [word for word in words if looks_own(word) and not re.fullmatch(r"[0-9.]+", word)]
+    return [word for word in words if is_own(word) and not re.fullmatch(r"[0-9.]+", word)]
 
 
 def _check_names(files: tuple[Path, ...]) -> None:

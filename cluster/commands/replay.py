@@ -32,8 +32,7 @@ from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.resources import Resources, check
 from reeltune.cluster.session.session import session
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.architectures.registry import Registry, resolve
-from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.architectures.registry import Registry, is_own, resolve
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.scoring.levels import NOTHING
@@ -55,7 +54,7 @@ def replay_options(words: list[str], *, workers: int | None, address: str | None
 
     Without a name, a single file asks for its own architecture.
     """
-    files = tuple(word for word in words if looks_own(word))
+    files = tuple(word for word in words if is_own(word))
     names = [word for word in words if word not in files] or (resolve(files)[0] if len(files) == 1 else [])
     if len(names) > 1:
         raise InputError(f"--architecture {names[1]}: a replay trains one architecture, and {names[0]} is asked for")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
-from reeltune.trainables.architectures.source import looks_own
+from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
 
@@ -52,7 +52,7 @@ def baseline_of(text: str, own: Container[str] = ()) -> Baseline:
     if text in ARCHITECTURES or text in own:
         return Baseline(name=text)
     number = number_of(text)
-    if number is None and looks_own(text):
+    if number is None and is_own(text):
         return Baseline(name=text)
     if number is None:
         raise InputError(

@@ -13,7 +13,7 @@ from typing import cast
 from torch import nn
 
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.architectures.source import Source, read_source
+from reeltune.trainables.architectures.source import Source, installed, read_source
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.errors import InputError
@@ -70,6 +70,11 @@ def resolve(words: Iterable[str]) -> tuple[list[str], Registry]:
         sources[source.name] = source
         names[source.name] = None
     return list(names), Registry(sources=sources)
+
+
+def is_own(word: str) -> bool:
+    """Whether a word asks for an own architecture, by a path, a module's dotted name or an installed entry point."""
+    return "/" in word or "." in word or (word not in ARCHITECTURES and word in installed())
 
 
 def unknown(word: str) -> str:

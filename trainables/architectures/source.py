@@ -105,11 +105,6 @@ def file_of(module: object) -> str | None:
     return loader.source.file if isinstance(loader, _Text) else None
 
 
-def looks_own(word: str) -> bool:
-    """Whether a word is a file's or a module's name, and not that of one of reeltune's own architectures."""
-    return word.endswith(".py") or "/" in word or "." in word
-
-
 def read_source(word: str) -> Source | None:
     """The source that a path, a dotted name of a module or an entry point stands for; None: it stands for none.
 

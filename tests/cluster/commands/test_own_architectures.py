@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 
 import reeltune
 from reeltune import InputError, load
+from reeltune.cluster.cli.app import app
+from reeltune.cluster.cli.job_command import job_command
+from reeltune.cluster.commands.replay import replay_options
 from reeltune.cluster.data_parallel.orders import FitOrder
-from reeltune.cluster.judging.baseline import KEY
+from reeltune.cluster.judging.baseline import KEY, baseline_of
 from reeltune.cluster.judging.refits import calibrations
 from reeltune.cluster.report.commands import checking, own_parts, train
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.trainables.architectures.registry import resolve
+from reeltune.trainables.architectures.registry import is_own, resolve
 from reeltune.trainables.architectures.source import described
 from reeltune.trainables.fitting.fit import Fit
 from tests import inside, nodes, two_towers
@@ -339,6 +343,11 @@ def test_an_installed_one_is_given_by_its_entry_point(own, monkeypatch):
     assert registry["theirs"].reference.__module__.startswith("reeltune_own_theirs_")
     with pytest.raises(InputError, match="an architecture has its module's name"):
         resolve(["other"])
+    assert [is_own(word) for word in ("theirs", "./two_tower.py", "pmf", "ours")] == [True, True, False, False]
+    assert baseline_of("theirs").name == "theirs"
+    assert replay_options(["theirs", "ensemble"], workers=None, address=None).files == ("theirs",)
+    job = job_command(typer.main.get_command(app), ["tune", "pmf", "--baseline", "theirs"], "mine")
+    assert [file.name for file in job.files] == ["theirs.py"]
 
 
 def test_a_registry_is_sent_as_text_and_made_again_where_nothing_is_installed(own):
