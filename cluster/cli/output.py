@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
 from reeltune.cluster.commands.durations import spell
-from reeltune.cluster.report.words import ABOUT_TIME, headline
+from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
 
@@ -53,12 +53,6 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
         print(f"{short}; the rest of them: {more}")
     judged = "predictions.parquet, models/, " if result.winner is not None else ""
     print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {judged}tensorboard/")
-
-
-def cut_short(result: Result) -> str | None:
-    """How much was done of a search that ended before all trials had; None if all had."""
-    ended, asked = sum(result.trials.values()), result.trials_asked
-    return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
 
 
 def print_fitting(table: Table, *, narrow: list[Table]) -> None:
