@@ -120,27 +120,22 @@ def data(described: "DataDescription") -> None:
 
 
 def predicted(done: "Predicted") -> None:
+    from reeltune.cluster.commands.predict import about_unknown
+
     print(f"{done.pairs:,} pairs rated in {done.output}")
-    if done.unknown_users or done.unknown_items:
-        print(
-            f"{done.unknown_users:,} rows have a user and {done.unknown_items:,} an item that the model "
-            f"knows no rating of, {done.unknown_both:,} both"
-        )
-    for note in done.notes:
-        print(note)
+    for line in [*about_unknown(done.unknown_users, done.unknown_items, done.unknown_both), *done.notes]:
+        print(line)
 
 
 def recommended(done: "RecommendedDescription") -> None:
+    from reeltune.cluster.commands.recommend import about_recommended
+
     for row in done.recommendations or ():
         if row.rank == 1:
             print(f"user {row.user}")
         print(f"{row.rank:>5} {row.rating:8.3f}  {row.item}")
-    where = f" in {done.output}" if done.output else ""
-    print(f"{done.rows:,} rows, users: {done.users:,}{where}; {done.seen_pairs:,} seen pairs left out")
-    if done.unknown_users:
-        print(f"users of whom the model knows no rating: {done.unknown_users:,}; theirs is the list of a new user")
-    for note in done.notes:
-        print(note)
+    for line in about_recommended(done, done.rows, output=done.output):
+        print(line)
 
 
 def planned(dry_run: "DryRun") -> None:

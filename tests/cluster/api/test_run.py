@@ -138,3 +138,13 @@ def test_a_replay_takes_the_file_of_an_own_architecture(run):
     assert inside.reeltune("new", "odd").returncode == 0
     with pytest.raises(rt.InputError, match="--architecture 'odd': run "):
         run.replay("odd.py")
+
+
+def test_a_model_says_what_the_command_line_says(example, run, capsys):
+    pairs = pd.DataFrame({"customer_id": ["u1", "nobody"], "sku": ["film, the 1", "film, the 2"]})
+    run.best.predict(pairs)
+    assert "1 rows have a user and 0 an item that the model knows no rating of, 0 both\n" in capsys.readouterr().err
+    run.best.recommend(["u1", "nobody"], n=3)
+    said = capsys.readouterr().err
+    assert "6 rows, users: 2; 15 seen pairs left out\n" in said
+    assert "users of whom the model knows no rating: 1; theirs is the list of a new user\n" in said
