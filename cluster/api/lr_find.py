@@ -8,6 +8,7 @@ from typing import Any
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.lr_find import lr_find as job
+from reeltune.cluster.commands.train_options import resolved
 from reeltune.trainables.fitting.range_test import RangeTest
 
 
@@ -24,12 +25,12 @@ def lr_find(
 
     Any other keyword is a hyperparameter. Raises InputError at wrong options or data.
     """
-    named = os.fspath(architecture)
     options = train_options(
-        named,
+        os.fspath(architecture),
         asked_of(data, split_seed=seed),
         config=Path(config) if isinstance(config, str) else config,
         settings=hyperparameters,
         seed=seed,
     )
-    return job(options, Path(output or Path("runs") / f"lr-find-{Path(named).stem}.png"))
+    name = resolved(options)[0].architecture
+    return job(options, Path(output or Path("runs") / f"lr-find-{name}.png"))

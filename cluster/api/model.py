@@ -1,6 +1,7 @@
 """`Model`: a fitted model that rates pairs and recommends items, by the ids of its own data."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,9 +11,9 @@ import pandas as pd
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import at_least
 from reeltune.cluster.api.options import reading
-from reeltune.cluster.api.ratings import Data, Ratings, columns_of, said_in_python
-from reeltune.cluster.commands.predict import rated
-from reeltune.cluster.commands.recommend import RecommendOptions, recommended
+from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
+from reeltune.cluster.commands.predict import about_unknown, rated, unknown_in
+from reeltune.cluster.commands.recommend import RecommendOptions, about_recommended, recommended
 from reeltune.cluster.runs.find import model_folder
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
@@ -99,6 +100,7 @@ class Model(Predictor):
         )
         with said_in_python():
             read, ratings = rated(self, users, reading=how, decoder=decoder)
+        _say([*about_unknown(*unknown_in(read, self)), *read.notes])
         found = np.full(read.rows, np.nan)
         found[read.frame.index] = ratings
         return found
@@ -127,7 +129,9 @@ class Model(Predictor):
         loaded = left_out.options.load() if isinstance(left_out, Ratings) else left_out
         options = RecommendOptions(users=users, seen=loaded, top=at_least("n", n, 1), at=at, reading=how)
         with said_in_python():
-            return recommended(self, options).frame
+            done = recommended(self, options)
+        _say(about_recommended(done, len(done.frame)))
+        return done.frame
 
     def __repr__(self) -> str:
         errors = _shown(self.validation, "validation") + _shown(self.test, "test")
@@ -140,6 +144,11 @@ class Model(Predictor):
         settings = [f"{name} = {value}" for name, value in self.config.items()]
         title = f"{self.architecture} in {self.place}"
         return html.heading(title) + html.table(frame) + html.folded("hyperparameters", html.lines(settings))
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(in_python(line), file=sys.stderr)
 
 
 def _shown(metrics: Metrics | None, part: str) -> str:

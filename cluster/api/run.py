@@ -1,7 +1,9 @@
 """`Run`: what a search found, read from its folder."""
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -13,10 +15,10 @@ from reeltune.cluster.api.checks import at_least
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.plots import Chart, plot
 from reeltune.cluster.api.tables import trials_frame, verdict_frame
-from reeltune.cluster.commands.replay import Replayed, ReplayOptions, replay
+from reeltune.cluster.commands.replay import Replayed, replay, replay_options
 from reeltune.cluster.commands.verdict import Rejudged, rejudge
 from reeltune.cluster.report.search_plots import studies
-from reeltune.cluster.report.words import answer, headline
+from reeltune.cluster.report.words import answer, cut_short, headline
 from reeltune.cluster.report.write import publish_reports
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.finished import Run as ReadRun
@@ -100,22 +102,31 @@ class Run:
         """Write `report.html`, `plots.html` and `report.md` again, and show the page in a notebook."""
         return Report(*publish_reports(self.folder))
 
-    def judge(self, baseline: str | None = None) -> "Judged":
+    def judge(self, baseline: str | float | None = None) -> "Judged":
         """Judge the predictions again, also against another baseline. Counts as a look at the test rows."""
-        return Judged(rejudge(self.folder, baseline))
+        return Judged(rejudge(self.folder, None if baseline is None else str(baseline)))
 
     def replay(
-        self, architecture: str | None = None, *, workers: int | None = None, address: str | None = None
+        self,
+        architecture: str | os.PathLike[str] | None = None,
+        *,
+        workers: int | None = None,
+        address: str | None = None,
     ) -> Replayed:
-        """Train the winner, or `architecture`, again and compare its score. Counts as a look at the test rows."""
-        options = ReplayOptions(
-            architecture=architecture,
+        """Train the winner, or `architecture`, again and compare its score. Counts as a look at the test rows.
+
+        `architecture` is a name, or the file of an own one.
+        """
+        asked = replay_options(
+            list(named(architecture)),
             workers=None if workers is None else at_least("--workers", workers, 1),
             address=address_of(address),
-            keep_ray=True,
-            files=self._files,
         )
-        return call(lambda watch: replay(self.folder, options, watch), kept="the run is as it was")
+        options = replace(asked, keep_ray=True, files=tuple(dict.fromkeys([*asked.files, *self._files])))
+        try:
+            return call(lambda watch: replay(self.folder, options, watch), kept="the run is as it was")
+        except InputError as error:
+            raise InputError(_opened_with(self.place, str(error))) from None
 
     def __repr__(self) -> str:
         return "\n".join([f"run {self.place}", *_said(self._read)])
@@ -124,15 +135,26 @@ class Run:
         if self._read.answer is None:
             return html.lines(repr(self).splitlines())
         first = answer(self._read.answer, self._read.decoder)
-        others = html.folded("in words", html.lines(_said(self._read)))
-        return html.heading(first) + html.table(self.verdict) + others + html.lines([f"run {self.place}"])
+        others = html.folded("in words", html.lines(headline(self._read.answer, self._read.decoder)))
+        last = html.lines([*_about_time(self._read.answer), f"run {self.place}"])
+        return html.heading(first) + html.table(self.verdict) + others + last
+
+
+def _opened_with(place: str, line: str) -> str:
+    """A replay's line with `rt.open(run, architecture=FILE)` for `--architecture FILE`."""
+    return re.sub(r"its file: --architecture (\S+)", rf"its file: rt.open({place!r}, architecture='\1')", line)
+
+
+def _about_time(found: Answer) -> list[str]:
+    short = cut_short(found)
+    return [] if short is None else [f"{short}; the same call with its name and resume=True does the rest"]
 
 
 def _said(run: ReadRun) -> list[str]:
     if run.answer is None:
         counts = ", ".join(f"{count} {state}" for state, count in run.counts().items())
         return [f"not finished: trials {counts}"]
-    return headline(run.answer, run.decoder)
+    return [*headline(run.answer, run.decoder), *_about_time(run.answer)]
 
 
 class Judged:

@@ -58,7 +58,7 @@ def tune(
     InputError at wrong options or data.
     """
     if smoke_test:
-        data = _smoke_data(data)
+        data = _smoke_data(data, test=test, unknown_ids=unknown_ids)
     name = name or new_name()
     options = tune_options(
         asked_of(
@@ -102,10 +102,15 @@ def tune(
     return Run(folder_of(name, storage), data=options.data, files=options.architectures)
 
 
-def _smoke_data(data: Data) -> str:
-    if not isinstance(data, str) or data != DATA:
+def _smoke_data(data: Data, *, test: Source | None, unknown_ids: str | None) -> str:
+    given = {
+        "data": not isinstance(data, str) or data != DATA,
+        "test": test is not None,
+        "unknown_ids": unknown_ids is not None,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
         raise InputError(
-            "--smoke-test data: a smoke test runs on made-up ratings; leave out data, or smoke_test "
+            f"--smoke-test {name}: a smoke test runs on made-up ratings; leave out {name}, or smoke_test "
             f"(a small search of one's own ratings is trials={SMOKE_TRIALS})"
         )
     return SMOKE_DATA

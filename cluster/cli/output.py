@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
 from reeltune.cluster.commands.durations import spell
-from reeltune.cluster.report.words import ABOUT_TIME, headline
+from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
 
@@ -53,12 +53,6 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
         print(f"{short}; the rest of them: {more}")
     judged = "predictions.parquet, models/, " if result.winner is not None else ""
     print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {judged}tensorboard/")
-
-
-def cut_short(result: Result) -> str | None:
-    """How much was done of a search that ended before all trials had; None if all had."""
-    ended, asked = sum(result.trials.values()), result.trials_asked
-    return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
 
 
 def print_fitting(table: Table, *, narrow: list[Table]) -> None:
@@ -126,27 +120,22 @@ def data(described: "DataDescription") -> None:
 
 
 def predicted(done: "Predicted") -> None:
+    from reeltune.cluster.commands.predict import about_unknown
+
     print(f"{done.pairs:,} pairs rated in {done.output}")
-    if done.unknown_users or done.unknown_items:
-        print(
-            f"{done.unknown_users:,} rows have a user and {done.unknown_items:,} an item that the model "
-            f"knows no rating of, {done.unknown_both:,} both"
-        )
-    for note in done.notes:
-        print(note)
+    for line in [*about_unknown(done.unknown_users, done.unknown_items, done.unknown_both), *done.notes]:
+        print(line)
 
 
 def recommended(done: "RecommendedDescription") -> None:
+    from reeltune.cluster.commands.recommend import about_recommended
+
     for row in done.recommendations or ():
         if row.rank == 1:
             print(f"user {row.user}")
         print(f"{row.rank:>5} {row.rating:8.3f}  {row.item}")
-    where = f" in {done.output}" if done.output else ""
-    print(f"{done.rows:,} rows, users: {done.users:,}{where}; {done.seen_pairs:,} seen pairs left out")
-    if done.unknown_users:
-        print(f"users of whom the model knows no rating: {done.unknown_users:,}; theirs is the list of a new user")
-    for note in done.notes:
-        print(note)
+    for line in about_recommended(done, done.rows, output=done.output):
+        print(line)
 
 
 def planned(dry_run: "DryRun") -> None:

@@ -23,8 +23,9 @@ class ArchitectureDescription(Stored):
     hyperparameters: dict[str, Hyperparameter]
 
 
-def describe_architectures(words: Sequence[str] = ()) -> dict[str, ArchitectureDescription]:
-    """The formula of each of these, or of all that are installed, and its hyperparameters with default and space."""
+def describe_architectures(words: str | Sequence[str] = ()) -> dict[str, ArchitectureDescription]:
+    """The formula of one or more, or of all that are installed, and the hyperparameters with default and space."""
+    words = [words] if isinstance(words, str) else words
     names, registry = resolve(words or [*ARCHITECTURES, *installed()])
     return {name: _described(name, registry) for name in names}
 

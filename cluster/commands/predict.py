@@ -47,12 +47,25 @@ def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading, own
         raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
     check_output(output)
     write_table(read.frame.assign(**{PREDICTION: ratings}), output)
-    unknown_users, unknown_items = predictor.unknown_rows(read.users, read.items)
+    unknown_users, unknown_items, unknown_both = unknown_in(read, predictor)
     return Predicted(
         pairs=len(read.frame),
-        unknown_users=int(unknown_users.sum()),
-        unknown_items=int(unknown_items.sum()),
-        unknown_both=int((unknown_users & unknown_items).sum()),
+        unknown_users=unknown_users,
+        unknown_items=unknown_items,
+        unknown_both=unknown_both,
         output=str(output),
         notes=list(read.notes),
     )
+
+
+def unknown_in(read: ReadPairs, predictor: Predictor) -> tuple[int, int, int]:
+    """How many pairs have a user, an item, and both, of which the model was fitted on no rating."""
+    users, items = predictor.unknown_rows(read.users, read.items)
+    return int(users.sum()), int(items.sum()), int((users & items).sum())
+
+
+def about_unknown(users: int, items: int, both: int) -> list[str]:
+    """The line about counts of unknown ids; none where all are known."""
+    if not (users or items):
+        return []
+    return [f"{users:,} rows have a user and {items:,} an item that the model knows no rating of, {both:,} both"]

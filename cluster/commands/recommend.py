@@ -203,3 +203,14 @@ def _seconds(at: str | None, predictor: Predictor) -> int | None:
     except ValueError:
         raise InputError(f"--at {at!r}: expected a date, such as 2026-11-26 or 2026-11-26T18:30") from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+
+
+def about_recommended(done: Recommended | RecommendedDescription, rows: int, *, output: str | None = None) -> list[str]:
+    """What is said of the recommendations, which are that many rows: what was left out, unknown or guessed."""
+    where = f" in {output}" if output else ""
+    lines = [f"{rows:,} rows, users: {done.users:,}{where}; {done.seen_pairs:,} seen pairs left out"]
+    if done.unknown_users:
+        lines.append(
+            f"users of whom the model knows no rating: {done.unknown_users:,}; theirs is the list of a new user"
+        )
+    return [*lines, *done.notes]

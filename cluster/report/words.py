@@ -229,10 +229,21 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
     return openings[word], "" if word is None else numbers(winner, found, result, decoder)
 
 
+def cut_short(result: Result) -> str | None:
+    """How much was done of a search that ended before all trials had; None if all had."""
+    ended, asked = sum(result.trials.values()), result.trials_asked
+    return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
+
+
 def also(result: Result, decoder: str) -> list[str]:
-    """The other architectures' verdicts, a line for each verdict. Without a winner: a line for each architecture."""
+    """The other architectures' verdicts, a line for each verdict. Without a winner: a line for each architecture.
+
+    Last, how much was done of a search that was cut short.
+    """
+    short = cut_short(result)
+    last = [] if short is None else [short]
     if result.winner is None:
-        return verdict_lines(result, decoder)
+        return [*verdict_lines(result, decoder), *last]
     others = {name: found.verdict for name, found in result.architectures.items() if name != result.winner}
     too = " too" if result.architectures[result.winner].verdict == "beats" else ""
     words = {
@@ -243,7 +254,7 @@ def also(result: Result, decoder: str) -> list[str]:
         None: "No verdict",
     }
     groups = {said: [name for name, verdict in others.items() if verdict == word] for word, said in words.items()}
-    return [f"{said}: {', '.join(names)}" for said, names in groups.items() if names]
+    return [*(f"{said}: {', '.join(names)}" for said, names in groups.items() if names), *last]
 
 
 def setting(value: object) -> str:

@@ -6,13 +6,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reeltune.cluster.session.ray_private import worker_logs_as_before
+
 CHANGED = ("ray", "optuna")  # whose loggers are changed, also ones that are made within
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Restore the environment's variables, the signal handlers and the levels of all loggers at the end of the body.
+    """Restore the environment's variables, the signal handlers and the levels of all loggers at the end.
+
+    Also whether Ray prints what its workers log.
 
     Must run in the main thread, which alone may set signal handlers.
     """
@@ -20,7 +24,8 @@ def as_before() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     levels = {name: logger.level for name, logger in _loggers().items()}
     try:
-        yield
+        with worker_logs_as_before():
+            yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -95,6 +95,16 @@ def silence() -> None:
 
 
 @contextmanager
+def worker_logs_as_before() -> Iterator[None]:
+    """Undo at the end of the body what `silence` does to the logs of other processes."""
+    before = worker._worker_logs_enabled
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
+
+
+@contextmanager
 def loopback() -> Iterator[None]:
     """Have a Ray that is started within listen on the loopback address alone.
 

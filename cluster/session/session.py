@@ -45,16 +45,16 @@ def session(
 ) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
-    With `keep` our own stays up, so that the next call of a program finds it. Where this process is in a Ray already,
-    that one is taken, and left as it is. `say` is told where Ray's files are if not where they usually are, and what
-    happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on` ends the last line of a
-    command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when Ray stops answering, and
-    InputError at the address of another Ray than this process is in.
+    With `keep` our own stays up, so that the next call of a program finds it, unless that names a cluster. Where this
+    process is in a Ray already, that one is taken, and left as it is. `say` is told where Ray's files are if not where
+    they usually are, and what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on`
+    ends the last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when
+    Ray stops answering, and InputError at the address of another Ray than this process is in.
     """
     address = None if address == "local" else address
     set_environment()
     silence()
-    if keep and _is_too_small(data_bytes):
+    if keep and (_is_too_small(data_bytes) or _is_elsewhere(address)):
         shut_down()
     taken = ray.is_initialized()
     if taken:
@@ -116,8 +116,18 @@ def _is_too_small(data_bytes: int) -> bool:
     return bool(ray.cluster_resources()["object_store_memory"] < _store(data_bytes))
 
 
+def _is_elsewhere(address: str | None) -> bool:
+    """Whether this process is in a Ray of ours, and this is the address of another."""
+    if address is None or not (ray.is_initialized() and is_ours()):
+        return False
+    return bool(address != ray.get_runtime_context().gcs_address)
+
+
 def shut_down() -> None:
-    """Shut down the Ray of our own that this process is in, if there is one."""
+    """Shut down the Ray of our own that this process is in, if there is one.
+
+    Its short folder, where it has one, stays until the process ends.
+    """
     if ray.is_initialized() and is_ours():
         ray.shutdown()
         forget_token()

@@ -37,10 +37,10 @@ def short_folder(say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop(TMPDIRS[0])
+        shutil.rmtree(folder, ignore_errors=True)
+        os.environ.pop(TMPDIRS[0], None)  # `as_before` may have restored it
         if before is not None:
             os.environ[TMPDIRS[0]] = before
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fits(folder: str) -> bool:

@@ -7,6 +7,7 @@ import typer
 
 import reeltune as rt
 from reeltune.cluster.cli.app import app
+from tests import inside
 
 # What has another name in Python, or is said in another place.
 OF_LOAD = {"architecture", "changed_source"}  # of `predict` and `recommend`: a model is loaded before it is used
@@ -91,6 +92,8 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.train("synthetic", "pmf", factors=-1, name="one"), "factors: must be greater than or equal to 1"),
         (lambda: rt.train("synthetic", "pmf", fish=1, name="two"), "no option 'fish'; there are "),
         (lambda: rt.tune("ml-1m", smoke_test=True), "a smoke test runs on made-up ratings"),
+        (lambda: rt.tune(test="own.csv", smoke_test=True), "--smoke-test test: a smoke test runs on made-up ratings"),
+        (lambda: rt.tune(unknown_ids="allow", smoke_test=True), "--smoke-test unknown_ids: a smoke test runs on"),
         (lambda: rt.open("nothing"), "nothing: no run of this name or path"),
         (lambda: rt.load("nothing"), "nothing: no model bundle"),
     ],
@@ -99,3 +102,17 @@ def test_a_wrong_input_is_an_input_error_in_the_command_lines_words(call, senten
     with pytest.raises(rt.InputError) as caught:
         call()
     assert sentence in str(caught.value)
+
+
+def test_one_architecture_may_be_asked_for_without_a_list():
+    assert list(rt.architectures("pmf")) == ["pmf"]
+
+
+def test_the_picture_of_a_range_test_has_the_architectures_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert inside.reeltune("new", "odd").returncode == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "odd.py").write_text((tmp_path / "odd.py").read_text())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rt.lr_find("synthetic:users=40,items=30,ratings=600", "mine.odd")
+    assert (tmp_path / "runs" / "lr-find-odd.png").is_file()

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,30 @@ def test_the_command_of_a_fit_has_every_setting():
     words = parsed(train_command(options))
     assert (words["data"], words["not_rated"], words["settings"]) == ("a b.csv", ["0", "99"], ["epochs=2"])
     assert shlex.split(train_command(options))[:3] == ["reeltune", "train", "svdpp"]
+
+
+def test_a_search_that_was_cut_short_says_so(run, monkeypatch):
+    short = run.answer.model_copy(update={"trials_asked": 1000})
+    monkeypatch.setattr(run, "_read", replace(run._read, answer=short))
+    assert "--time was over after 4 of 1000 trials; the same call with its name and resume=True" in repr(run)
+    assert "after 4 of 1000 trials" in run._repr_html_()
+
+
+def test_another_baseline_may_be_a_number(run):
+    assert run.judge(0.83).verdict.loc[0, "test_error"] == 0.83
+
+
+def test_a_replay_takes_the_file_of_an_own_architecture(run):
+    assert inside.reeltune("new", "odd").returncode == 0
+    with pytest.raises(rt.InputError, match="--architecture 'odd': run "):
+        run.replay("odd.py")
+
+
+def test_a_model_says_what_the_command_line_says(example, run, capsys):
+    pairs = pd.DataFrame({"customer_id": ["u1", "nobody"], "sku": ["film, the 1", "film, the 2"]})
+    run.best.predict(pairs)
+    assert "1 rows have a user and 0 an item that the model knows no rating of, 0 both\n" in capsys.readouterr().err
+    run.best.recommend(["u1", "nobody"], n=3)
+    said = capsys.readouterr().err
+    assert "6 rows, users: 2; 15 seen pairs left out\n" in said
+    assert "users of whom the model knows no rating: 1; theirs is the list of a new user\n" in said

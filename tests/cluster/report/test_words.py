@@ -196,3 +196,8 @@ def test_against_the_best_simple_predictor_the_gain_is_said_once(kind, label):
     worse = BaselineResult(**reported.baseline(name="bias", kind=kind, test={**METRICS, "argmax_mse": 0.9}))
     note = "NOTE: the baseline is itself worse than damped means: argmax-MSE 0.9000 against 0.8400"
     assert note in headline(result(baseline=worse), "argmax"), "there is no better one to propose"
+
+
+def test_a_search_that_was_cut_short_says_so_last():
+    short = result(trials={"completed": 3}, trials_asked=40)
+    assert also(short, "argmax")[-1] == "--time was over after 3 of 40 trials"
