@@ -236,6 +236,11 @@ BROKEN = {
         "delta=self.config.patience, reduction='none')",
         "two_tower.py: breaks the contract: `loss` gave (64,), expected (): the mean over the rows",
     ),
+    "nn.Embedding(ids, width)": (
+        "nn.Embedding(ids, width, sparse=True)",
+        "two_tower.py: breaks the contract: parameters need dense gradients; make nn.Embedding and nn.EmbeddingBag "
+        "without sparse=True; found it in `user_tower.0`",
+    ),
     "match = (self.user_tower(users)": (
         "match = (self.no_such_tower(users)",
         "has no attribute 'no_such_tower'",
