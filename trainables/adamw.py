@@ -7,8 +7,11 @@ import torch
 from torch import nn
 from torch.optim.adamw import adamw
 
+from reeltune.trainables.errors import FitFailed
+
 ParameterGroup = dict[str, Any]  # "params" and their "weight_decay", as AdamW takes them
 MOMENTS = ("exp_avg", "exp_avg_sq")
+DENSE = "parameters need dense gradients; make nn.Embedding and nn.EmbeddingBag without sparse=True"
 
 
 class AdamW:
@@ -32,7 +35,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
+        """Update every parameter that has a gradient. Raises FitFailed at the first step if one is sparse."""
         for group in self.param_groups:
             moved = [parameter for parameter in group["params"] if parameter.grad is not None]
             states = [self._state(parameter) for parameter in moved]
@@ -79,6 +82,8 @@ class AdamW:
 
     def _state(self, parameter: nn.Parameter) -> dict[str, torch.Tensor]:
         if parameter not in self._moments:
+            if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                raise FitFailed(DENSE)
             step = torch.zeros((), device=self._home(parameter, "step"))
             self._moments[parameter] = {"step": step, **{name: torch.zeros_like(parameter) for name in MOMENTS}}
         return self._moments[parameter]

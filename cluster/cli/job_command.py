@@ -75,6 +75,7 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
         files=files,
         results=_results(values.get("storage"), chosen) if "resume" in values else None,
         shared=values.get("storage") is not None,
+        timed=values.get("time") is not None,
         more=MORE if "trials" in values else ANOTHER,
     )
 

@@ -28,9 +28,10 @@ def submit(
 ) -> int:
     """Run a command as a job on a Ray cluster. A job of this name that is running is followed, not started twice.
 
-    If an earlier job of this name has ended, its run goes on; if that run is finished, its log is shown again. The
-    job's log, with its standard output and error, goes to standard error; the exit code is the job's. Results are in
-    the command's --storage; without one they are in runs/NAME, in the folder in which Ray was started on the head node.
+    If an earlier job of this name has ended, its run goes on; if that run is finished, its log is shown again. It is
+    finished for the same command and the same files to send, without --time. The job's log, with its standard output
+    and error, goes to standard error; the exit code is the job's. Results are in the command's --storage; without one
+    they are in runs/NAME, in the folder in which Ray was started on the head node.
     """
     from reeltune.cluster.cli.job_command import job_command
     from reeltune.cluster.jobs.submit import submit as start

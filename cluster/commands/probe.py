@@ -2,7 +2,10 @@
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from reeltune.search_spaces import Space, Value
 from reeltune.trainables.architectures.registry import Registry
@@ -23,7 +26,7 @@ class Cost:
     """Seconds of one core for a whole fit on the training rows, with its validations."""
 
     reference: float
-    drawn: float  # mean over configurations that are spread over the space
+    drawn: float  # mean over configurations that are spread over the space; the reference's if all of them are refused
 
 
 def costs(prepared: Prepared, spaces: dict[str, Space], registry: Registry) -> dict[str, Cost]:
@@ -34,11 +37,20 @@ def costs(prepared: Prepared, spaces: dict[str, Space], registry: Registry) -> d
 
 def _cost(architecture: Architecture, space: Space, prepared: Prepared) -> Cost:
     reference = architecture.reference(prepared.shape)
-    drawn = [architecture.Config.model_validate({**reference.model_dump(), **point}) for point in spread(space)]
+    drawn = _valid(architecture, reference, spread(space))
     first, *others = [_timed(architecture, config, prepared) for config in (reference, *drawn)]
     validation = _validation_seconds(first[0], prepared)
     seconds = [spent + validation * (fit.epochs + 1) for fit, spent in (first, *others)]
-    return Cost(reference=seconds[0], drawn=sum(seconds[1:]) / len(drawn))
+    return Cost(reference=seconds[0], drawn=sum(seconds[1:]) / len(drawn) if drawn else seconds[0])
+
+
+def _valid(architecture: Architecture, reference: FitConfig, points: list[dict[str, Value]]) -> list[FitConfig]:
+    """The configurations of these points, without those that the architecture refuses for two fields together."""
+    configs = []
+    for point in points:
+        with suppress(ValidationError):
+            configs.append(architecture.Config.model_validate({**reference.model_dump(), **point}))
+    return configs
 
 
 def spread(space: Space, count: int = DRAWN) -> list[dict[str, Value]]:

@@ -11,7 +11,8 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, L
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import Tracker
-from reeltune.trainables.errors import FitFailed, StorageFailed, one_line
+from reeltune.trainables.architectures.source import kind_of, own_line
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 from reeltune.trainables.fitting.allocator import keep_memory
 from reeltune.trainables.fitting.threads import one_thread
 
@@ -30,13 +31,18 @@ def fit_here(
     """Do one fit on one thread of this process. It is that of `fit_all` with one worker on a CPU, bit for bit.
 
     It goes on from a checkpoint in the store that it or `fit_all` has left there, and leaves them itself. At the end
-    the store is emptied. Raises InputError if the batches are too small, and StorageFailed.
+    the store is emptied. An error of an own architecture loses the fit, and the reason has its file and line. Raises
+    InputError if the batches are too small or the model refuses the data, and StorageFailed.
     """
     check_batches([order.config.get("batch_size", len(data.train))], data.train, workers=1)
     came: Fitted | Lost | None = kept(store, order)
     if came is None:
         tell_begin(order, trackers)
-        came = _fit(order, data, store, save_every, progress, trackers)
+        try:
+            came = _fit(order, data, store, save_every, progress, trackers)
+        except InputError as error:
+            tell_end(Lost(key=order.key, reason=str(error)), order, trackers)
+            raise
         tell_end(came, order, trackers)
     store.clear()
     return came
@@ -61,9 +67,11 @@ def _fit(
                 done = update.done
     except FitFailed as error:
         return Lost(key=order.key, reason=str(error))
-    except StorageFailed:
+    except (StorageFailed, InputError):
         raise
-    except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError where memory is short
+    except Exception as error:  # torch raises RuntimeError where memory is short
+        if own_line(error) is None and not isinstance(error, (MemoryError, RuntimeError)):
+            raise  # a bug of reeltune's
         log.exception("%s failed", order.key)
-        return Lost(key=order.key, reason=f"{type(error).__name__}: {one_line(str(error))}")
+        return Lost(key=order.key, reason=f"{kind_of(error)}: {one_line(str(error))}")
     return result_of(order, store)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
 INSTALL_SECONDS = 1800  # limit of pip's installation: torch alone is gigabytes
+SENT = "reeltune_files"  # in a job's metadata: the hash of the files that it was sent
 DONE = (0, 3)  # exit codes of a run that is finished; 3: an architecture has no verdict
 
 
@@ -38,7 +39,12 @@ def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
                 return Job(client=client, address=url, id=str(earlier[-1].submission_id), ended=True)
             wanted = f"{PREFIX}{command.name}{f':{len(earlier) + 1}' if earlier else ''}"
             try:
-                client.submit_job(entrypoint=command.entrypoint, submission_id=wanted, runtime_env=environment)
+                client.submit_job(
+                    entrypoint=command.entrypoint,
+                    submission_id=wanted,
+                    runtime_env=environment,
+                    metadata={SENT: command.files_hash},
+                )
             except RuntimeError as error:
                 if "already exists" not in str(error):
                     raise InputError(f"--address {url}: the cluster refused the job: {first_line(error)}") from None
@@ -47,6 +53,10 @@ def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
 
 
 def _has_done(job: "JobDetails", command: JobCommand) -> bool:
-    """Whether this job has finished the very run that the command asks for."""
-    same = command.results is not None and job.entrypoint == command.entrypoint
-    return same and job.status != "STOPPED" and exit_code(job) in DONE
+    """Whether this job has finished the very run that the command asks for.
+
+    Never with a `--time`: a search that was cut off by it ends well too, and may go on.
+    """
+    files = (job.metadata or {}).get(SENT, "")
+    same = command.results is not None and (job.entrypoint, files) == (command.entrypoint, command.files_hash)
+    return same and not command.timed and job.status != "STOPPED" and exit_code(job) in DONE

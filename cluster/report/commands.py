@@ -36,7 +36,7 @@ def checking(run: Run) -> list[Command]:
         return []
     words = ["reeltune", "replay", str(run.folder.path)]
     for name in own_parts(run, run.winner):
-        words += ["--architecture", f"{name}.py"]
+        words += ["--architecture", str(run.folder.source(name))]
     words += ["--architecture", run.winner] if run.winner == ENSEMBLE and len(words) > 3 else []
     line = shlex.join(words)
     return [Command(what=f"{run.winner} with this run's seeds, which checks its score", line=line)]
@@ -90,7 +90,7 @@ def _again(words: list[str]) -> str:
 def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     """`reeltune train` with a configuration, on this run's data."""
     asked = run.asked
-    words = ["reeltune", "train", f"{name}.py" if name in asked.sources else name, "--data", asked.data]
+    words = ["reeltune", "train", str(run.folder.source(name)) if name in asked.sources else name, "--data", asked.data]
     for option, value in {"--test": asked.test, "--users": asked.users, "--items": asked.items}.items():
         words += [option, value] if value is not None else []
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]

@@ -13,7 +13,10 @@ def using(run: Run) -> list[Command]:
     """How to load the winner's bundle, predict and recommend with it; none if the run has no such bundle."""
     if run.winner is None or not has_bundle(run, run.winner):
         return []
-    bundle, own = run.folder.place_of(f"models/{run.winner}"), [f"{name}.py" for name in own_parts(run, run.winner)]
+    bundle, own = (
+        run.folder.place_of(f"models/{run.winner}"),
+        [str(run.folder.source(name)) for name in own_parts(run, run.winner)],
+    )
     architectures = [word for file in own for word in ("--architecture", file)]
     return [
         Command(what="In Python", line=_python(bundle, own)),

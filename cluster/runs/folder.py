@@ -179,7 +179,7 @@ class RunFolder:
         return self.path / "predictions.parquet"
 
     def source(self, architecture: str) -> Path:
-        """The copy of an own architecture's source, for reading."""
+        """The copy of an own architecture's source. Nothing runs it unless it is named."""
         return self.path / "sources" / f"{architecture}.py"
 
     def model(self, architecture: str) -> Path:

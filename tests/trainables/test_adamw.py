@@ -7,6 +7,7 @@ import torch
 
 from reeltune.trainables.adamw import AdamW
 from reeltune.trainables.architectures.parts.residual import BETAS, RATE, one_cycle
+from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit
 from tests.models import MODELS, TRAINED, dropping
 from tests.worlds import small_config
@@ -84,6 +85,15 @@ def test_a_parameter_without_a_gradient_stays_as_it_is():
     assert list(optimizer.state_dict()["state"]) == [1]
     optimizer.zero_grad()
     assert moved.grad is None
+
+
+def test_a_sparse_gradient_is_refused_at_the_first_step():
+    table = torch.nn.Embedding(4, 2, sparse=True)
+    groups = [{"params": [table.weight], "weight_decay": 0.0}]
+    optimizer = AdamW(groups, lr=0.1, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    table(torch.tensor([1])).sum().backward()
+    with pytest.raises(FitFailed, match=r"need dense gradients; .* without sparse=True"):
+        optimizer.step()
 
 
 @pytest.mark.parametrize("steps", [12, 13, 240])

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from reeltune.trainables.adamw import DENSE
 from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
@@ -37,6 +38,7 @@ def breaches(model: RatingModel, shape: Shape, rows: Tensors, *, trained: bool) 
     """What is wrong with a model's shapes, one clause after another; nothing is looked at after a wrong one."""
     yield from grid_breach(model, shape)
     yield from table_breach(model, shape)
+    yield from sparse_breach(model)
     output = model(*model.inputs(rows.users, rows.items, rows.times))
     yield from output_breach(model, output, len(rows))
     yield from loss_breach(model.loss(output, rows.ratings), trained=trained)
@@ -56,6 +58,12 @@ def table_breach(model: RatingModel, shape: Shape) -> Iterator[str]:
         for table in tables:
             if len(table) != ids:
                 yield f"`tables` gave {tuple(table.shape)} for {kind}, expected {ids} rows, 'unknown' among them"
+
+
+def sparse_breach(model: RatingModel) -> Iterator[str]:
+    for name, part in model.named_modules():
+        if isinstance(part, (nn.Embedding, nn.EmbeddingBag)) and part.sparse:
+            yield f"{DENSE}; found it in `{name}`"
 
 
 def output_breach(model: RatingModel, output: object, count: int) -> Iterator[str]:

@@ -226,3 +226,8 @@ def test_a_data_set_by_name_is_no_file_of_this_machine(own_files):
 @pytest.mark.parametrize("logged", [[], ["--verbose"], ["--log-file", "tune"], ["--log-file=a.txt", "--verbose"]])
 def test_options_before_the_verb_stay_here(logged):
     assert of_verb([*logged, "tune", "pmf"]) == ["tune", "pmf"]
+
+
+def test_a_limit_of_time_is_known_of_the_command():
+    assert job_command(["tune", "--time", "5m"], "mine").timed
+    assert not job_command(["tune"], "mine").timed

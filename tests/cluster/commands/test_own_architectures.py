@@ -96,11 +96,14 @@ def test_they_are_searched_judged_and_reported_as_all_others(searched):
 
 def test_the_report_says_which_files_make_its_results_again(searched):
     run = read_run(RunFolder(searched[0] / "runs" / "mine"))
-    assert train(run, "ordinal", {"factors": 4}).startswith("reeltune train ordinal.py --data ratings.csv")
+    assert train(run, "ordinal", {"factors": 4}).startswith(
+        f"reeltune train {run.folder.source('ordinal')} --data ratings.csv"
+    )
+    assert run.folder.source("ordinal").read_text() == (searched[0] / "ordinal.py").read_text()
     assert train(run, "pmf", {}).startswith("reeltune train pmf --data")
     [command] = checking(run)
     parts = own_parts(run, run.winner)
-    assert all(f"--architecture {name}.py" in command.line for name in parts)
+    assert all(f"--architecture {run.folder.source(name)}" in command.line for name in parts)
     assert ("--architecture" in command.line) == bool(parts)
 
 
@@ -237,6 +240,11 @@ BROKEN = {
     "delta=self.config.patience)": (
         "delta=self.config.patience, reduction='none')",
         "two_tower.py: breaks the contract: `loss` gave (64,), expected (): the mean over the rows",
+    ),
+    "nn.Embedding(ids, width)": (
+        "nn.Embedding(ids, width, sparse=True)",
+        "two_tower.py: breaks the contract: parameters need dense gradients; make nn.Embedding and nn.EmbeddingBag "
+        "without sparse=True; found it in `user_tower.0`",
     ),
     "match = (self.user_tower(users)": (
         "match = (self.no_such_tower(users)",

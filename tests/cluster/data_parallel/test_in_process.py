@@ -1,6 +1,7 @@
 """What comes of a fit in this process where it cannot go on, or goes on after a cut-off."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ import torch
 from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.data_parallel.orders import FitOrder, GroupData, Lost
 from reeltune.cluster.runs.storage import Store
+from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
+from tests import two_towers
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +72,37 @@ def test_the_threads_of_this_process_are_as_many_as_before(data, tmp_path):
     fit_here(order(epochs=1), data, store=Store(str(tmp_path / "fits")))
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
+
+
+class Ends:
+    """A tracker that keeps how fits ended."""
+
+    def __init__(self):
+        self.states = []
+
+    def began(self, fit):
+        pass
+
+    def update(self, name, points):
+        pass
+
+    def ended(self, name, end):
+        self.states.append(end.state)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("[][1]", "IndexError: list index"), ("users.view(-7)", "RuntimeError: invalid shape dim")],
+)
+def test_an_error_of_ones_own_loses_the_fit_and_names_file_and_line(data, tmp_path, fault, said):
+    text = Path(two_towers.__file__).read_text()
+    match = "        match = (self.user_tower"
+    (tmp_path / "two_tower.py").write_text(text.replace(match, f"        {fault}\n{match}"))
+    line = text[: text.index(match)].count("\n") + 1
+    _, registry = resolve([str(tmp_path / "two_tower.py")])
+    one, ends = FitOrder(key="own", architecture="two_tower", config={}, seed=1), Ends()
+    own = replace(data, registry=registry)
+    lost = fit_here(one, own, store=Store(str(tmp_path / "fits")), trackers=[ends])
+    assert isinstance(lost, Lost)
+    assert f"two_tower.py:{line}: {said}" in lost.reason
+    assert ends.states == ["failed"]

@@ -48,8 +48,9 @@ def test_a_model_with_time_recommends_for_a_date_and_an_own_one_takes_its_file(t
     verdict = {**result(architectures={"towers": found(timed=True)}, winner="towers"), **details(["towers"])}
     folder = with_bundle(tmp_path, "towers", verdict=verdict, asked={"sources": {"towers": "0123"}})
     python, predict, recommend = (command.line for command in using(read_run(folder)))
-    assert "architecture='towers.py')" in python
-    assert parsed(predict)["architecture"] == parsed(recommend)["architecture"] == ["towers.py"]
+    kept = str(folder.source("towers"))
+    assert f"architecture={kept!r})" in python
+    assert parsed(predict)["architecture"] == parsed(recommend)["architecture"] == [kept]
     assert parsed(recommend)["at"] == "2026-11-24"
 
 
