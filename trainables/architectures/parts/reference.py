@@ -15,6 +15,7 @@ from reeltune.trainables.model import batch_for
 
 STEPS = 36  # of an epoch, when the defaults were chosen
 RATINGS_PER_ID = 58.0  # of MovieLens-100k's training rows, on which the defaults' decays were chosen
+DENSEST = 264.0  # ratings per id up to which the rule was measured: beyond, decays stay what they are there
 DECAYS = ("weight_decay", "implicit_decay", "side_decay", "bias_decay")
 LARGEST = 0.9  # of a decay times the learning rate: a step leaves a tenth of the weights, where little is known
 FEW = 20.0  # ratings per id below which implicit feedback decays by 1/n
@@ -30,7 +31,7 @@ C = TypeVar("C", bound=TrunkConfig)
 
 def sized(defaults: C, shape: Shape) -> C:
     """The defaults with batches of about 36 steps an epoch, and the rest for the ratings per id of this data."""
-    n = shape.ratings_per_id or RATINGS_PER_ID
+    n = min(DENSEST, shape.ratings_per_id or RATINGS_PER_ID)
     denser, pull = math.sqrt(n / RATINGS_PER_ID), min(1.0, RARE / n)
     changes = {
         "batch_size": batch_for(shape, steps=STEPS),

@@ -107,3 +107,11 @@ def test_biases_are_pulled_to_damped_means_where_ratings_are_rare(name, ratings,
 def test_dense_data_of_many_users_and_many_items_has_more_factors(name, users, items, ratings, factors):
     shape = Shape(users=users + 1, items=items + 1, scale=STARS, ratings=ratings)
     assert ARCHITECTURES[name].reference(shape).factors == factors
+
+
+@EVERY
+def test_beyond_what_the_rule_was_measured_on_decays_stay(name):
+    """Of a few items that everybody rates, ratings per id are many, though a user has no more than on other data."""
+    at_most = decays(name, users=101, items=101, ratings=26_400)
+    assert decays(name, users=101, items=101, ratings=92_800) == at_most
+    assert at_most[0] == 1.6
