@@ -80,8 +80,8 @@ def test_epochs_grow_with_the_root_of_the_ratings_per_id_by_half_at_most(name, t
 
 @EVERY
 def test_on_denser_data_implicit_feedback_decays_no_less_and_features_decay_more(name):
-    found = [decays(name, users=101, items=101, ratings=5_800 * times)[1:3] for times in (1, 4, 25)]
-    assert found == [[1.6, 4.0], [1.6, 8.0], [1.6, 20.0]]
+    found = [decays(name, users=101, items=101, ratings=5_800 * times)[1:3] for times in (1, 2.25, 4)]
+    assert found == [[1.6, 4.0], [1.6, 6.0], [1.6, 8.0]]
 
 
 @EVERY
