@@ -4,6 +4,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -68,7 +69,11 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     _check_names(files)
     there = {path: path.name for path in named_files} | {Path(word): f"{s.name}.py" for word, s in sources.items()}
     # The added options come first, since what the user typed may end with -- and arguments.
-    command = " ".join(_in_shell(word, there) for word in ["python", "-P", "-m", "reeltune", verb, *added, *rest])
+    words = ["python", "-P", "-m", "reeltune", verb, *added, *rest]
+    command = " ".join(
+        shlex.quote(word) if before == "--name" or word.startswith("--name=") else _in_shell(word, there)
+        for before, word in pairwise(["", *words])
+    )
     return JobCommand(
         name=chosen,
         entrypoint=f"{FIND_FILES} && exec {command}" if files else f"exec {command}",

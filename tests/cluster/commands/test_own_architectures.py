@@ -356,8 +356,9 @@ def test_an_installed_one_is_given_by_its_entry_point(own, monkeypatch):
     assert [is_own(word) for word in ("theirs", "./two_tower.py", "pmf", "ours")] == [True, True, False, False]
     assert baseline_of("theirs").name == "theirs"
     assert replay_options(["theirs", "ensemble"], workers=None, address=None).files == ("theirs",)
-    job = job_command(typer.main.get_command(app), ["tune", "pmf", "--baseline", "theirs"], "mine")
+    job = job_command(typer.main.get_command(app), ["tune", "pmf", "--baseline", "theirs"], "theirs")
     assert [file.name for file in job.files] == ["theirs.py"]
+    assert job.entrypoint.endswith('--name theirs --resume pmf --baseline "$files"/theirs.py')
 
 
 def test_a_registry_is_sent_as_text_and_made_again_where_nothing_is_installed(own):
