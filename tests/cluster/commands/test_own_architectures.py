@@ -186,8 +186,8 @@ def test_a_replay_and_a_resume_refuse_a_changed_source(searched, monkeypatch):
     text = (folder / "ordinal.py").read_text()
     asked = ["pmf", *FILES, "--data", "ratings.csv", "--items", "items.csv", "--name", "mine", "--resume"]
     without = inside.reeltune("replay", "mine", "--architecture", "ordinal")
-    with pytest.raises(rt.InputError, match="name its file: rt.open\\(.*mine', architecture='ordinal.py'\\)"):
-        rt.open("mine").replay("ordinal")
+    with pytest.raises(InputError, match=r"name its file: rt.open\(.*mine', architecture='ordinal.py'\)"):
+        reeltune.open("mine").replay("ordinal")
     try:
         (folder / "ordinal.py").write_text(f"{text}\n# changed\n")
         changed = inside.reeltune("replay", "mine", "--architecture", "ordinal.py")
