@@ -45,6 +45,7 @@ def found(**changes):
         "needed_users": None,
         "needed_ratings": None,
         "missing": None,
+        "on_bounds": {},
         **changes,
     }
 
