@@ -143,7 +143,7 @@ ADDED = """if True:
     assert "torch" not in sys.modules, "the command line names decoders"
     DECODERS["lowest"] = Rule(read=lambda probabilities, grid: grid[:1].expand(len(probabilities)))
     import torch
-    from reeltune.cluster.cli import checks
+    from reeltune.cluster.api import checks
     from reeltune.cluster.report import results
     from reeltune.trainables.scoring.metrics import from_sums, sums
     from tests.worlds import STARS
