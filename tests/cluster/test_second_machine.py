@@ -123,7 +123,7 @@ def test_jobs_go_through_a_forwarded_port_and_are_looked_at_by_name(three):
     assert done.returncode == 0, done.stderr
     assert (three.head.home / "runs/job/report.html").exists()
     assert "job: SUCCEEDED, exit code 0, " in done.stdout
-    assert done.stderr.count("winner by validation error: ") == 2, "of submit, and of jobs logs"
+    assert done.stderr.count(" wins ") == 2, "of submit, and of jobs logs"
 
 
 def test_a_dashboard_that_is_not_forwarded_is_told_with_the_line_that_does(three):

@@ -113,7 +113,7 @@ def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_sea
     again = submit(head, *words)
     assert again.returncode == 0
     assert "reeltune-smoke is finished already; nothing was started; results in runs/smoke" in again.stderr
-    assert "winner by validation error: pmf" in again.stderr
+    assert "pmf wins " in again.stderr
     last = "nothing was started; give a larger --trials to search on, or choose another --name for another run"
     assert again.stderr.splitlines()[-1].endswith(last)
     other = submit(head, *words, "--seed", "5")
