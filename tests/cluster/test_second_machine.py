@@ -15,6 +15,16 @@ TOKEN_MODE = {"RAY_AUTH_MODE": "token"}
 WRONG = {**TOKEN_MODE, "RAY_AUTH_TOKEN": "f" * 64}
 LONG = ["train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--set", "batch_size=4"]
 SEARCH = ["--data", "synthetic", "--trials", "9000", "--no-ensemble", "--no-asha"]
+# Until the name is listed: TensorBoard answers before it has read a run.
+LISTED = """
+import sys, time, urllib.request
+for _ in range(100):
+    found = urllib.request.urlopen(sys.argv[1]).read().decode()
+    if sys.argv[2] in found:
+        break
+    time.sleep(0.3)
+print(found)
+"""
 GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 
 
@@ -161,11 +171,11 @@ def test_a_run_in_a_store_is_reported_and_shown_on_any_machine(three, s3_port, b
         board = three.laptop.start("reeltune", "board", run, **s3.ENVIRONMENT)
         try:
             page = board.stdout.readline().strip()
-            runs = three.laptop.run("python", "-c", GET, f"{page}data/runs")
+            runs = three.laptop.run("python", "-c", LISTED, f"{page}data/runs", "000-bias")
         finally:
             heads.kill(board)
             board.communicate()
-    assert any("bias-000" in name for name in json.loads(runs.stdout)), runs.stderr
+    assert any("000-bias" in name for name in json.loads(runs.stdout)), runs.stdout + runs.stderr
 
 
 def test_a_node_without_the_stores_credentials_is_named_before_anything_runs(three, s3_port, bucket):

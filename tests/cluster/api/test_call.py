@@ -43,7 +43,7 @@ def actors():
 
 
 if sys.argv[1] == "theirs":
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR")
 before = state()
 threading.Thread(target=interrupt).start()
 try:
