@@ -25,7 +25,6 @@ for _ in range(100):
     time.sleep(0.3)
 print(found)
 """
-GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 
 
 @dataclass(frozen=True, kw_only=True)
