@@ -161,6 +161,12 @@ def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
         ray.init(address=address, runtime_env=runtime_env, **QUIET)
     except AuthenticationError:
         raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
+    except ConnectionAbortedError as error:  # of Ray's client: the traceback of its server, which was reached
+        last = str(error).splitlines()[-1]
+        raise InputError(
+            f"--address {address}: the cluster's server for Ray's client could not start a process for us ({last}); "
+            "try again if the head node is busy"
+        ) from None
     except (ConnectionError, RpcError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster there ({first})") from None

@@ -222,6 +222,8 @@ def test_the_plain_log_tells_what_happens_to_the_cluster(three):
     until_said(search, "] pmf-")
     assert not (head.home / "runs/told/.probe").exists()
     assert json.loads((head.home / "runs/told/run.json").read_text())["machine"]["nodes"] == "2 nodes of a cluster"
+    client = three.laptop.start("reeltune", *LONG, "--name", "far", "--address", f"ray://{head.address}:10001")
+    until_said(client, "waiting for 1 CPU: ")  # so it has joined: a cluster that is lost before that is refused
     head.run("pkill", "-9", "gcs_server")
     _, said = search.communicate(timeout=200)
     assert search.returncode == 1
@@ -229,3 +231,8 @@ def test_the_plain_log_tells_what_happens_to_the_cluster(three):
     assert said.splitlines()[-1].startswith("error: Ray is gone")
     assert said.splitlines()[-1].endswith(f"go on with: {last}")
     assert "gcs_client" not in said
+    head.kill()
+    _, said = client.communicate(timeout=200)
+    assert client.returncode == 1
+    assert said.splitlines()[-1].startswith("error: ")
+    assert "go on with: reeltune train pmf" in said.splitlines()[-1]

@@ -124,6 +124,27 @@ def test_a_wrong_token_is_said_at_once(head):
     assert TOLD in line
 
 
+MISSING = """
+import sys
+from reeltune.cluster.session.session import join
+from reeltune.trainables.errors import InputError
+try:
+    join("ray://" + sys.argv[1], runtime_env={"working_dir": "gcs://_ray_pkg_0123456789abcdef.zip"})
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_client_server_that_cannot_start_a_process_is_told_from_no_cluster(head):
+    command = [sys.executable, "-c", MISSING, head.client]
+    done = subprocess.run(command, env=environment(), cwd=head.home, capture_output=True, text=True, timeout=240)
+    assert (
+        f"--address ray://{head.client}: the cluster's server for Ray's client could not start a process" in done.stdout
+    )
+    assert done.stdout.rstrip().endswith("try again if the head node is busy")
+
+
 @pytest.mark.slow
 def test_more_workers_than_the_autoscaler_may_bring_are_refused_with_the_arithmetic(head):
     done = train(head, "--workers", "5")
