@@ -37,7 +37,7 @@ import pandas as pd
 import torch
 
 from reeltune.cluster.session.machine import description
-from reeltune.trainables.architectures import bias
+from reeltune.trainables.architectures import ENSEMBLE, bias
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data import Rows
@@ -67,8 +67,9 @@ def main(words: list[str] | None = None) -> None:
     if missing:
         print(f"not found below {asked.folder}: {', '.join(missing)}", file=sys.stderr)
     print(f"machine: {description()}; RMSE of {asked.parts} rows and seconds of a fit, mean of seeds {asked.seeds}")
-    print(f"| set | published | {' | '.join(asked.architectures)} |{' searched |' * asked.searched}")
-    print(f"| --- | --- |{' ---: |' * len(asked.architectures)}{' --- |' * asked.searched}")
+    columns = [*asked.architectures, *["`reeltune tune`"] * asked.searched]
+    print(f"| set | published | {' | '.join(columns)} |")
+    print(f"| --- | --- |{' ---: |' * len(columns)}")
     for folder in found:
         with tempfile.TemporaryDirectory() as place:
             one = DataSet(folder=folder, ledger=looks())
@@ -84,7 +85,9 @@ def read_arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parts", choices=["test", "validation"], default="validation")
     parser.add_argument("--sets", nargs="+", default=[], help="these alone")
-    parser.add_argument("--architectures", nargs="+", choices=list(ARCHITECTURES), default=list(DEFAULT))
+    parser.add_argument(
+        "--architectures", nargs="*", metavar="NAME", default=list(DEFAULT), help="the defaults of these"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--cut", type=int, default=0, help="seed of the validation part")
     parser.add_argument("--users", type=int, help="validation on so many users of each set, drawn at random")
@@ -94,6 +97,8 @@ def read_arguments(words: list[str] | None) -> argparse.Namespace:
     asked = parser.parse_args(words)
     if asked.users is not None and asked.parts == "test":
         parser.error("--users needs --parts validation")
+    if unknown := set(asked.architectures) - ARCHITECTURES.keys():
+        parser.error(f"--architectures: {', '.join(sorted(unknown))} is none of {', '.join(ARCHITECTURES)}")
     return asked
 
 
@@ -185,7 +190,7 @@ def best_dampings(rows: Rows, shape: Shape) -> FitConfig:
 
 
 def searched(one: DataSet, asked: argparse.Namespace) -> str:
-    """RMSE of every architecture that `reeltune tune` tuned, of the ensemble too, and its minutes."""
+    """RMSE of the mean prediction of what `reeltune tune` tuned, the ensemble's weights, and how long it took."""
     options, name = one.options(), f"datasets-{(one.sides or one.folder).name}"
     command = [sys.executable, "-m", "reeltune", "tune", "--data", options.data, "--test", str(options.test)]
     for side in ("users", "items"):
@@ -195,9 +200,17 @@ def searched(one: DataSet, asked: argparse.Namespace) -> str:
     start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     minutes = (time.perf_counter() - start) / 60
-    found = json.loads(done.stdout)["architectures"]
-    each = [f"{name} {result['test']['mean_mse'] ** 0.5:.4f}" for name, result in found.items()]
-    return f"{', '.join(each)} ({minutes:.1f} min)"
+    found = json.loads(done.stdout)
+    tuned = {name: result["test"]["mean_mse"] ** 0.5 for name, result in found["architectures"].items()}
+    weights = found["architectures"].get(ENSEMBLE, {}).get("config", {}).get("weights", {})
+    return "; ".join(
+        [
+            ", ".join(f"{name} {error:.4f}" for name, error in sorted(tuned.items(), key=lambda pair: pair[1])),
+            "weights " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items() if weight > 0),
+            f"chosen on validation rows: {found['winner']}",
+            f"{minutes:.1f} min",
+        ]
+    )
 
 
 if __name__ == "__main__":
