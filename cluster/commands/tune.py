@@ -177,7 +177,8 @@ def _search(
         watch.resumed(ledger.entries)
         grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
         watch.status(
-            f"searching {len(spaces)} architectures, {options.trials} trials each, {taken.count} at a time{grown}"
+            f"searching {len(spaces)} architecture{'s' * (len(spaces) > 1)}, {options.trials} trials each, "
+            f"{taken.count} at a time{grown}"
         )
         search_plan = Plan(
             trials=options.trials,
