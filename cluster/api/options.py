@@ -24,6 +24,7 @@ from reeltune.cluster.api.checks import (
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
     from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.search_spaces import Sampling
     from reeltune.trainables.architectures.kept_source import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
@@ -155,7 +156,7 @@ def tune_options(
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     decoder: str = "argmax",
-    sampler: str = "tpe",
+    sampler: "Sampling" = "tpe",
     scheduler: str | None = None,
     asha: bool | None = None,
     ensemble: bool = True,
@@ -174,7 +175,7 @@ def tune_options(
     from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
-    from reeltune.search_spaces import SAMPLERS
+    from reeltune.search_spaces import sampling_of
     from reeltune.trainables.architectures.registry import resolve
 
     asked = searchable(list(architectures or []))
@@ -190,7 +191,7 @@ def tune_options(
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
-        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
+        sampler=sampling_of(sampler),
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
         space=space,
