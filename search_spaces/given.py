@@ -115,8 +115,6 @@ def _seed(sampler: BaseSampler) -> dict[str, int]:
     if isinstance(own, int):
         return {"seed": own}
     state = vars(vars(sampler)["_rng"]).get("_rng") if "_rng" in vars(sampler) else None
-    return (
-        {"seed": int(state.get_state(legacy=False)["state"]["key"][0])}
-        if isinstance(state, np.random.RandomState)
-        else {}
-    )
+    if not isinstance(state, np.random.RandomState):
+        return {}
+    return {"seed": int(state.get_state(legacy=False)["state"]["key"][0])}

@@ -79,6 +79,7 @@ def _of_run(options: TuneOptions | TrainOptions) -> dict[str, Value]:
         "--address": options.address,
         "--storage": options.storage,
         "--name": options.name,
+        "--tracker": [tracker.word for tracker in options.trackers],
     }
 
 

@@ -20,6 +20,7 @@ from reeltune.cluster.api.checks import (
     seconds,
     settings_of,
 )
+from reeltune.cluster.trackers.asked import asked_trackers
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
@@ -117,6 +118,7 @@ def train_options(
     name: str | None = None,
     storage: str | None = None,
     resume: bool = False,
+    tracker: str | Sequence[str] | None = None,
     command: str | None = None,
 ) -> "TrainOptions":
     """The options of `train` and `lr-find`. Raises InputError at a value that is not allowed."""
@@ -140,6 +142,7 @@ def train_options(
         name=name or new_name(),
         storage=storage,
         resume=resume,
+        trackers=asked_trackers(tracker),
         command=command,
     )
 
@@ -169,6 +172,7 @@ def tune_options(
     storage: str | None = None,
     resume: bool = False,
     smoke_test: bool = False,
+    tracker: str | Sequence[str] | None = None,
     command: str | None = None,
 ) -> "TuneOptions":
     """The options of `tune`. Raises InputError at a value that is not allowed, or an unknown architecture."""
@@ -200,6 +204,7 @@ def tune_options(
         name=name or new_name(),
         storage=storage,
         resume=resume,
+        trackers=asked_trackers(tracker),
         baseline=baseline_of(baseline, resolve(asked)[0]),
         earlier=earlier,
         command=command,

@@ -12,6 +12,7 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
 from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
 from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
+from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.search_spaces import (
     Sampling,
     Size,
@@ -59,6 +60,7 @@ class TuneOptions:
     trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
+    trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
 
 
