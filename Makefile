@@ -35,10 +35,10 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/actionlint
 
-# Into docs/_build.
+# Into docs/_build/html.
 docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) --editable '.[docs]'
-	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build
+	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build/html
 
 clean:
 	rm -rf .venv lowest.txt build docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

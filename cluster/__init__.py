@@ -11,6 +11,7 @@ From the top down; each folder imports only those below it.
 - `report/`: makes the page of a finished run
 - `tracking/`: the protocol by which a program shows fits as they go
 - `tensorboard/`: writes the curves and the HParams tab, and shows them
+- `trackers/`: shows a run in MLflow or Weights & Biases as it goes
 - `jobs/`: runs the same command elsewhere: as a Ray job, or through Ray's client
 - `runs/`: keeps what a command writes, in a folder or an object store
 - `session/`: starts or joins one Ray for one command

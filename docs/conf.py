@@ -5,10 +5,11 @@ from reeltune import __version__
 project = "reeltune"
 author = copyright = "The reeltune authors"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "off"  # pages show the outputs that are kept: docs/notebooks/run.py makes them
 html_theme = "furo"
 html_title = f"reeltune {__version__}"
-exclude_patterns = ["pictures", "notebooks", "_build"]
+exclude_patterns = ["pictures", "_build"]
 default_role = "code"  # docstrings have names in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

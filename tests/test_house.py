@@ -36,6 +36,7 @@ FLOORS = [
     "cluster/tracking",
     "cluster/tensorboard",
     "cluster/report",
+    "cluster/trackers",
     "cluster/data_parallel",
     "cluster/search",
     "cluster/judging",

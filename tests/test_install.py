@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.api.test_run import EXAMPLE, write_ratings
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLD = "synthetic:users=40,items=30,ratings=600"
@@ -81,6 +84,37 @@ def test_the_wheel_has_every_source_file(installed):
 def test_modules_of_the_users_own_are_not_taken_for_ours(reeltune):
     assert "reeltune" in reeltune("--version")
     assert "600 ratings" in reeltune("data", WORLD)
+
+
+@pytest.fixture
+def environment(wheel, tmp_path):
+    """The Python of an environment in which the wheel is installed; what it needs is that of these tests."""
+    python = tmp_path / "environment" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "environment")], check=True)
+    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([python, "-m", "pip", "install", *options, str(wheel)], check=True)
+    [site] = (tmp_path / "environment").glob("lib/python*/site-packages")
+    # Files such as the one by which this checkout is installed are read in the environment's own folder alone.
+    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_readmes_lines_of_python_run_where_the_wheel_alone_is_installed(environment, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    write_ratings(work / "ratings.csv")
+    lines = EXAMPLE.replace("trials=20", "trials=2")
+    (work / "main.py").write_text(f"{lines}\nprint(rt.__file__, run.winner)\n")
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RAY_"))}
+    variables["REELTUNE_CACHE"] = str(tmp_path / "cache")
+    words = [environment, "main.py"]
+    done = subprocess.run(words, cwd=work, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    file, winner = done.stdout.splitlines()[-1].split()
+    assert Path(file).is_relative_to(environment.parents[1])
+    assert winner in ("pmf", "svdpp", "ensemble")
 
 
 @pytest.mark.slow

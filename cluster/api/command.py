@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from reeltune.cluster.commands.ask import TuneOptions
 from reeltune.cluster.commands.train_options import TrainOptions
+from reeltune.search_spaces import text_of
 from reeltune.trainables.data import Columns
 from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions
@@ -26,7 +27,7 @@ def tune_command(options: TuneOptions) -> str:
         "--concurrent": options.concurrent,
         "--gpus-per-trial": options.gpus_per_trial,
         "--decoder": options.decoder,
-        "--sampler": options.sampler,
+        "--sampler": text_of(options.sampler),
         "--scheduler": options.scheduler,
         "--no-ensemble": not options.ensemble,
         "--baseline": str(baseline.number) if baseline.kind == "published" else baseline.name,
@@ -78,6 +79,7 @@ def _of_run(options: TuneOptions | TrainOptions) -> dict[str, Value]:
         "--address": options.address,
         "--storage": options.storage,
         "--name": options.name,
+        "--tracker": [tracker.word for tracker in options.trackers],
     }
 
 

@@ -20,10 +20,12 @@ from reeltune.cluster.api.checks import (
     seconds,
     settings_of,
 )
+from reeltune.cluster.trackers.asked import asked_trackers
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
     from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.search_spaces import Sampling
     from reeltune.trainables.architectures.kept_source import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
@@ -116,6 +118,7 @@ def train_options(
     name: str | None = None,
     storage: str | None = None,
     resume: bool = False,
+    tracker: str | Sequence[str] | None = None,
     command: str | None = None,
 ) -> "TrainOptions":
     """The options of `train` and `lr-find`. Raises InputError at a value that is not allowed."""
@@ -139,6 +142,7 @@ def train_options(
         name=name or new_name(),
         storage=storage,
         resume=resume,
+        trackers=asked_trackers(tracker),
         command=command,
     )
 
@@ -155,7 +159,7 @@ def tune_options(
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     decoder: str = "argmax",
-    sampler: str = "tpe",
+    sampler: "Sampling" = "tpe",
     scheduler: str | None = None,
     asha: bool | None = None,
     ensemble: bool = True,
@@ -168,13 +172,14 @@ def tune_options(
     storage: str | None = None,
     resume: bool = False,
     smoke_test: bool = False,
+    tracker: str | Sequence[str] | None = None,
     command: str | None = None,
 ) -> "TuneOptions":
     """The options of `tune`. Raises InputError at a value that is not allowed, or an unknown architecture."""
     from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import new_name
-    from reeltune.search_spaces import SAMPLERS
+    from reeltune.search_spaces import sampling_of
     from reeltune.trainables.architectures.registry import resolve
 
     asked = searchable(list(architectures or []))
@@ -190,7 +195,7 @@ def tune_options(
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
-        sampler=one_of("--sampler", sampler, tuple(SAMPLERS)),
+        sampler=sampling_of(sampler),
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
         space=space,
@@ -199,6 +204,7 @@ def tune_options(
         name=name or new_name(),
         storage=storage,
         resume=resume,
+        trackers=asked_trackers(tracker),
         baseline=baseline_of(baseline, resolve(asked)[0]),
         earlier=earlier,
         command=command,

@@ -1,7 +1,7 @@
 """`train`, one fit, from a program or a notebook."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ def train(
     storage: str | None = None,
     resume: bool = False,
     unknown_ids: str | None = None,
+    tracker: str | Sequence[str] | None = None,
     **hyperparameters: Any,
 ) -> Model:
     """Fit one architecture on the training rows, data-parallel, and return the fitted model.
@@ -44,6 +45,7 @@ def train(
     The options are those of `reeltune train`, which `reeltune train --help` explains. Any other keyword is a
     hyperparameter (`--set`): `train(ratings, "svdpp", epochs=12)`. `config` is a file, a bundle's folder or a mapping
     of them. `score_test` scores the test rows too, which is one more look; rows of your own (`test`) always are.
+    `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the fit there too.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
@@ -72,6 +74,7 @@ def train(
         name=name,
         storage=storage,
         resume=resume,
+        tracker=tracker,
     )
     options = replace(options, keep_ray=True, command=train_command(options))
     folder = folder_of(name, storage)

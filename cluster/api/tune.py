@@ -1,5 +1,6 @@
 """`tune`, the main job, from a program or a notebook."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.api.run import Files, Run, named
 from reeltune.cluster.commands.tune import tune as job
 from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.search_spaces import Sampling
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
 
@@ -31,7 +33,7 @@ def tune(
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     decoder: str = "argmax",
-    sampler: str = "tpe",
+    sampler: Sampling = "tpe",
     scheduler: str | None = None,
     asha: bool | None = None,
     ensemble: bool = True,
@@ -45,13 +47,16 @@ def tune(
     resume: bool = False,
     smoke_test: bool = False,
     unknown_ids: str | None = None,
+    tracker: str | Sequence[str] | None = None,
 ) -> Run:
     """Find the architecture that predicts these ratings best, and whether it beats the baseline.
 
     The options are those of `reeltune tune`, which `reeltune tune --help` explains: `trials` for each architecture
     (20), `time`, the limit of the search in seconds or as "15m", `workers_per_trial` and `workers`, the data-parallel
     workers of trials and refits, `test`, rows of your own to judge on, `baseline`, an architecture, "best-simple" or a
-    published error. `from_` is an earlier run whose findings the search starts from (`--from`).
+    published error, `sampler`, a name or an object of `optuna.samplers`. `from_` is an earlier run whose findings the
+    search starts from (`--from`). `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the run there
+    too.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. An interrupt
     keeps everything and raises KeyboardInterrupt: the same call with that `name` and `resume=True` goes on. Raises
@@ -92,6 +97,7 @@ def tune(
         storage=storage,
         resume=resume,
         smoke_test=smoke_test,
+        tracker=tracker,
     )
     options = replace(options, keep_ray=True, command=tune_command(options))
     call(

@@ -69,6 +69,13 @@ Storage = Annotated[
     typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/]"),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")]
+Tracker = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND[=WHERE]",
+        help="Show the run there too, as it goes: mlflow[=URI] or wandb[=PROJECT].",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 Config = Annotated[
     Path | None, typer.Option(help="Hyperparameters: a TOML or JSON file, or a model bundle's folder."), SentFile()

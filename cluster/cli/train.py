@@ -41,6 +41,7 @@ def train(
     not_rated: opt.NotRated = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    tracker: opt.Tracker = None,
     as_json: opt.Json = False,
 ) -> int:
     """Fit one architecture on the training rows, data-parallel, and write a model bundle."""
@@ -80,6 +81,7 @@ def train(
         name=name,
         storage=storage,
         resume=resume,
+        tracker=tracker,
     )
     code, result = watched(lambda watch: job(options, watch), options.name)
     if result is not None:

@@ -107,6 +107,7 @@ def tune(
     not_rated: opt.NotRated = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    tracker: opt.Tracker = None,
     as_json: opt.Json = False,
 ) -> int:
     """Find the architecture that predicts these ratings best, and whether it beats the baseline."""
@@ -156,6 +157,7 @@ def tune(
         storage=storage,
         resume=resume,
         smoke_test=smoke_test,
+        tracker=tracker,
     )
     return _dry_run(options, as_json) if dry_run else _tune(options, as_json)
 

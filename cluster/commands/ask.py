@@ -12,7 +12,18 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
 from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
 from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
-from reeltune.search_spaces import Size, Space, declared, has_space, read_spaces
+from reeltune.cluster.trackers.asked import AskedTracker
+from reeltune.search_spaces import (
+    Sampling,
+    Size,
+    Space,
+    check_sampler,
+    declared,
+    has_space,
+    read_spaces,
+    seeded,
+    text_of,
+)
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, TrainingConfig
@@ -41,7 +52,7 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
-    sampler: str = "tpe"
+    sampler: Sampling = "tpe"
     scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
@@ -49,6 +60,7 @@ class TuneOptions:
     trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
+    trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
 
 
@@ -104,7 +116,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         baseline=options.baseline.name,
         ensemble=options.ensemble,
         trials=options.trials,
-        sampler=options.sampler,
+        sampler=text_of(options.sampler),
         scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
         source=named(options.earlier),
@@ -142,6 +154,7 @@ def ask(options: TuneOptions) -> TunePlan:
     prepared = prepare(options.data)
     spaces = {name: space.on(prepared.shape, registry[name]) for name, space in as_declared.items()}
     check_times(_possible(spaces, prepared.shape, registry), prepared)
+    check_sampler(options.sampler, spaces, registry, prepared.shape)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline, registry), prepared.split.train, workers=most)
     log.info("%s", prepared.summary())
@@ -158,8 +171,19 @@ def ask(options: TuneOptions) -> TunePlan:
         asked=asked_for(options, prepared, spaces, registry),
         size=SizeRecord(ratings=size.ratings, span=size.span),
         wider=wider,
-        notes=lines(named(options.earlier), own, wider),
+        notes=[*lines(named(options.earlier), own, wider), *_about_sampler(options)],
     )
+
+
+def _about_sampler(options: TuneOptions) -> Iterator[str]:
+    """What a sampler that a program gives cannot promise."""
+    if isinstance(options.sampler, str):
+        return
+    name = text_of(options.sampler)
+    if options.resume:
+        yield f"--sampler {name}: it keeps its place in no file, and goes on with other random numbers than before"
+    elif not seeded(options.sampler):
+        yield f"--sampler {name}: it has no seed, so the search cannot be repeated; --seed is not for it"
 
 
 def _possible(spaces: dict[str, Space], shape: Shape, registry: Registry) -> Iterator[FitConfig]:

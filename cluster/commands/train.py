@@ -1,5 +1,7 @@
 """`reeltune train`: one fit, on Ray's data-parallel workers or in this process; its metrics, and a bundle."""
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field, JsonValue
 
@@ -21,6 +23,8 @@ from reeltune.cluster.session.guard import guarded
 from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
 from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
+from reeltune.cluster.trackers.opened import tracked
+from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
@@ -65,11 +69,18 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         seed=options.seed,
         decoder=options.decoder,
     )
-    with claim(folder, asked, resume=options.resume, command=options.command, say=watch.say):
+    with (
+        claim(folder, asked, resume=options.resume, command=options.command, say=watch.say),
+        tracked(options.trackers, folder, asked, say=watch.say, status=watch.tick) as elsewhere,
+    ):
         keep_tables(options.data, folder)
         keep_sources(registry, folder)
-        fitted = _fit(options, prepared, config, registry, folder, watch)
-        return _scored(options, prepared, config, registry, fitted, folder, watch)
+        trackers: list[Tracker] = [TensorBoard(folder.tensorboard), *elsewhere]
+        fitted = _fit(options, prepared, config, registry, folder, trackers, watch)
+        trained = _scored(options, prepared, config, registry, fitted, folder, watch)
+        for tracker in elsewhere:
+            tracker.trained(folder, trained.architecture, {"validation": trained.validation, "test": trained.test})
+        return trained
 
 
 def _fit(
@@ -78,11 +89,12 @@ def _fit(
     config: FitConfig,
     registry: Registry,
     folder: RunFolder,
+    trackers: Sequence[Tracker],
     watch: Watch,
 ) -> Fitted:
     order = _order(options, config)
     fit = _fit_here if needs_no_ray(options) else _fit_with_ray
-    result = fit(order, options, prepared, registry, folder, watch)
+    result = fit(order, options, prepared, registry, folder, trackers, watch)
     watch.tick("")
     if isinstance(result, Lost):
         raise FitFailed(result.reason)
@@ -100,6 +112,7 @@ def _fit_here(
     prepared: Prepared,
     registry: Registry,
     folder: RunFolder,
+    trackers: Sequence[Tracker],
     watch: Watch,
 ) -> Fitted | Lost:
     check(options.workers, here(), bfloat16=options.bfloat16)
@@ -110,7 +123,7 @@ def _fit_here(
             store=folder.fits,
             save_every=options.checkpoint_every,
             progress=watch.status,
-            trackers=[TensorBoard(folder.tensorboard)],
+            trackers=trackers,
         )
     for line in notes([order], {order.key: came}):
         watch.say(line)
@@ -123,6 +136,7 @@ def _fit_with_ray(
     prepared: Prepared,
     registry: Registry,
     folder: RunFolder,
+    trackers: Sequence[Tracker],
     watch: Watch,
 ) -> Fitted | Lost:
     # Imported late: Ray takes seconds to load.
@@ -158,7 +172,7 @@ def _fit_with_ray(
             save_every=options.checkpoint_every,
             bfloat16=options.bfloat16,
             each_epoch=True,
-            trackers=[TensorBoard(folder.tensorboard)],
+            trackers=trackers,
             registry=registry,
         )
     return came[order.key]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
 from reeltune.trainables.bundle import config_of
 from reeltune.trainables.config import FitConfig
@@ -34,6 +35,7 @@ class TrainOptions:
     resume: bool
     storage: str | None = None
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
+    trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
 
 

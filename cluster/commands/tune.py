@@ -37,6 +37,7 @@ from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.tensorboard.hparams import Drawn
+from reeltune.cluster.trackers.opened import tracked
 from reeltune.cluster.tracking.tracker import Tracker
 
 
@@ -48,18 +49,21 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     watch.say(plan.prepared.summary())
     for line in plan.notes:
         watch.say(line)
-    with claim(
-        plan.folder,
-        plan.asked,
-        resume=options.resume,
-        growing="trials",
-        size=plan.size,
-        command=options.command,
-        say=watch.say,
+    with (
+        claim(
+            plan.folder,
+            plan.asked,
+            resume=options.resume,
+            growing="trials",
+            size=plan.size,
+            command=options.command,
+            say=watch.say,
+        ),
+        tracked(options.trackers, plan.folder, plan.asked, say=watch.say, status=watch.tick) as elsewhere,
     ):
         keep_tables(options.data, plan.folder)
         keep_sources(plan.registry, plan.folder)
-        trackers = _trackers(plan)
+        trackers = [*_trackers(plan), *elsewhere]
         searched = _run(plan, trackers, watch)
         # Imported late: what judges takes a second to load, and the first trials need not wait for it.
         from reeltune.cluster.commands.finish import finish

@@ -24,7 +24,7 @@ from reeltune.cluster.search.warm_start import Earlier
 from reeltune.cluster.session.ray_private_libraries import RETRIES, allow_pending, survive_deaths
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tracking.tracker import Tracker
-from reeltune.search_spaces import SAMPLERS, Space, Study, journal, unfinished
+from reeltune.search_spaces import Sampling, Space, Study, journal, maker, unfinished
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.shape import Shape
 
@@ -48,7 +48,7 @@ def studies(
     shape: Shape,
     *,
     seed: int,
-    sampler: str = "tpe",
+    sampler: Sampling = "tpe",
     earlier: Earlier | None = None,
     registry: Registry = SHIPPED,
 ) -> tuple[dict[str, Study], dict[str, Config]]:
@@ -68,7 +68,7 @@ def studies(
             space,
             shape,
             seed=seed,
-            sampler=SAMPLERS[sampler],
+            sampler=maker(sampler, resumed=bool(ledger.of("search", name))),
             storage=storage,
             first=earlier.first(name),
         )

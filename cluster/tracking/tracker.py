@@ -1,14 +1,16 @@
 """A tracker shows fits as they go: their curves, how they ended, and what a search chose. TensorBoard is one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
+from reeltune.cluster.runs.answer import Metrics
 from reeltune.cluster.runs.folder import RunFolder
 
 State = Literal["done", "stopped", "failed"]
+RunState = Literal["done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +60,20 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Nothing more comes; fits that have not ended were cut off."""
+
+
+class TrackerFailed(Exception):
+    """A tracker could not write what it was told. Its text has no secrets, and says why."""
+
+
+class RunTracker(Tracker, Protocol):
+    """A tracker elsewhere, which knows the run itself too. Each method may raise TrackerFailed, and takes its time."""
+
+    def trained(self, folder: RunFolder, architecture: str, errors: Mapping[str, Metrics | None]) -> None:
+        """The one fit of `train` is scored, and its bundle is in the run's folder. Errors by part of the data."""
+
+    def finished(self, state: RunState) -> None:
+        """The run has ended; it may go on later."""
+
+    def answers(self) -> bool:
+        """Whether it can be written to at all."""

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.record import AskedOfData, data_asked
 from reeltune.trainables.data.prepared import prepare
-from tests import inside
+from tests import inside, s3
+from tests.cluster.report.test_commands import parsed
 
 WORLD = "synthetic:users=40,items=30,ratings=600"
 COLUMNS = {"user": "customer_id", "item": "sku", "rating": "stars", "time": "when"}
@@ -101,6 +103,22 @@ def test_a_run_keeps_tables_in_memory_as_files_that_are_read_as_the_same_data(fr
     assert again.ratings.fingerprint() == record.data_hash == first.ratings.fingerprint()
     assert again.split.test.fingerprint == record.test_hash
     assert np.array_equal(again.ratings.rows.number, first.ratings.rows.number)
+
+
+@pytest.mark.slow
+def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_stays, s3_port, bucket):
+    place = s3.uri(s3_port, bucket)
+    run = rt.tune(rt.Ratings(frame, **COLUMNS), ["bias"], trials=1, ensemble=False, name="one", storage=place)
+    record = run.folder.read_record()
+    assert record.asked.data.partition("?")[0] == f"s3://{bucket}/runs/one/data/ratings.parquet"
+    shutil.rmtree("runs")
+    again = rt.open(run.place)
+    users = frame["customer_id"].iloc[:2].tolist()
+    assert again.best.recommend(users, n=2).equals(run.best.recommend(users, n=2))
+    words = parsed(record.command)
+    read = rt.Ratings(words["data"], **COLUMNS)
+    assert read.options.loaded.fingerprint() == record.asked.data_hash
+    assert again.replay().matches
 
 
 def test_the_examples_of_the_page_are_read(frame, tmp_path):

@@ -20,16 +20,21 @@ README = (Path(__file__).parents[3] / "README.md").read_text()
 EXAMPLE = re.search(r"## In Python\n.*?```python\n(.*?)```", README, re.S)[1]
 
 
+def write_ratings(path):
+    """The file that the example reads."""
+    draw, rows = np.random.default_rng(5), []
+    for user in range(40):
+        for item in draw.choice(30, size=15, replace=False):
+            rows.append((f"u{user}", f"film, the {item}", draw.integers(1, 6), 1_000_000_000 + int(item)))
+    pd.DataFrame(rows, columns=["customer_id", "sku", "stars", "when"]).to_csv(path, index=False)
+
+
 @pytest.fixture(scope="module")
 def example(one_ray, tmp_path_factory):
     """The names that the example leaves, with two trials in place of twenty, and the folder where it ran."""
     one_ray.start()
     folder = tmp_path_factory.mktemp("python")
-    draw, rows = np.random.default_rng(5), []
-    for user in range(40):
-        for item in draw.choice(30, size=15, replace=False):
-            rows.append((f"u{user}", f"film, the {item}", draw.integers(1, 6), 1_000_000_000 + int(item)))
-    pd.DataFrame(rows, columns=["customer_id", "sku", "stars", "when"]).to_csv(folder / "ratings.csv", index=False)
+    write_ratings(folder / "ratings.csv")
     names = {"folder": folder}
     with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
         patch.chdir(folder)

@@ -18,7 +18,8 @@ from reeltune.cluster.search.experiment import studies
 from reeltune.cluster.search.recorder import attributes
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.cluster.session.slots import Slots
-from reeltune.search_spaces import shipped
+from reeltune.search_spaces import SAMPLERS, shipped
+from reeltune.search_spaces.samplers import STARTUP
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import fold
 from tests.leftovers import pids
@@ -115,11 +116,24 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
     assert first == second
 
 
-def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path):
+@pytest.mark.parametrize(
+    ("sampler", "scheduler"),
+    [
+        ("qmc", "median"),
+        *[pytest.param(name, "asha", marks=pytest.mark.slow) for name in SAMPLERS if name != "qmc"],
+        pytest.param(optuna.samplers.GPSampler(seed=1, n_startup_trials=4), "median", marks=pytest.mark.slow),
+        pytest.param(optuna.samplers.RandomSampler(seed=1), "none", marks=pytest.mark.slow),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path, sampler, scheduler):
     space = "[pmf]\nonly = true\nepochs = 6\n[pmf.learning_rate]\nlow = 1e-6\nhigh = 1e-1\nlog = true"
-    ledger = searched(small, tmp_path, space=space, trials=8, sampler="qmc", scheduler="median")
-    assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(8))
-    assert {entry.state for entry in ledger.of("search", "pmf")} == {"done", "stopped"}
+    trials = STARTUP + 3
+    ledger = searched(small, tmp_path, space=space, trials=trials, sampler=sampler, scheduler=scheduler)
+    assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(trials))
+    ends = {entry.state for entry in ledger.of("search", "pmf")}
+    assert ends == {"done"} if scheduler == "none" else "done" in ends
+    assert len({entry.config["learning_rate"] for entry in ledger.of("search", "pmf")}) == trials
     assert choose(ledger, "pmf") is not None
 
 

@@ -1,0 +1,53 @@
+"""`trackers.json` in a run's folder: which run of each tracker shows what, for `--resume`. No secrets are in it."""
+
+from pydantic import Field
+
+from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.runs.stored import Stored
+
+SCHEMA = 1
+FILE = "trackers.json"
+RUN = ""  # the name of the run itself, among those of its architectures and fits
+
+
+class Place(Stored):
+    """What one tracker has of a run: where it is, and its ids by name (RUN, an architecture, a fit)."""
+
+    where: str
+    ids: dict[str, str] = Field(default_factory=dict)
+
+
+class Places(Stored):
+    """The content of the file, by the kind of tracker."""
+
+    schema_number: int = Field(SCHEMA, alias="schema")
+    trackers: dict[str, Place] = Field(default_factory=dict)
+
+
+class Kept:
+    """The ids of one tracker, written whenever one is added."""
+
+    def __init__(self, folder: RunFolder, kind: str) -> None:
+        self.path, self.kind = folder.path / FILE, kind
+        self.where, self.ids = "", dict[str, str]()
+
+    def begin(self, where: str) -> bool:
+        """Take what is kept of this place. False if there is nothing: then all ids are new ones."""
+        earlier = self._places().trackers.get(self.kind)
+        self.where = where
+        self.ids = dict(earlier.ids) if earlier is not None and earlier.where == where else {}
+        return bool(self.ids)
+
+    def forget(self) -> None:
+        self.ids = {}
+
+    def add(self, name: str, id_: str) -> str:
+        """Keep an id, and return it."""
+        self.ids[name] = id_
+        places = self._places()
+        trackers = {**places.trackers, self.kind: Place(where=self.where, ids=self.ids)}
+        write_json(self.path, Places(schema_number=SCHEMA, trackers=trackers).as_json())
+        return id_
+
+    def _places(self) -> Places:
+        return Places.read(self.path) if self.path.exists() else Places(schema_number=SCHEMA)
