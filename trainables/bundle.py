@@ -197,9 +197,13 @@ class Predictor:
 
         The second is a class head's mean, or a scalar head's value before it is clipped to the scale.
         """
-        output = self._output(users, items, times)
+        ratings, finer = self.ranked(self._output(users, items, times))
+        return ratings.numpy(), finer.numpy()
+
+    def ranked(self, output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `rank_indices`, of what the model gave for n pairs."""
         finer = output if self.model.grid is None else self._decoded(output, "mean")
-        return self._decoded(output, self.description.decoder).numpy(), finer.numpy()
+        return self._decoded(output, self.description.decoder), finer
 
     def _output(self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None) -> torch.Tensor:
         if len(users) != len(items):

@@ -55,6 +55,22 @@ class RatingModel(nn.Module):
         """Map indices of shape (batch,) to ratings of shape (batch,), or to logits of shape (batch, classes)."""
         raise NotImplementedError
 
+    @property
+    def factored(self) -> bool:
+        """Whether `crossed` is a matrix product, so that a million pairs cost what a thousand do by `forward`."""
+        return False
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        """What `forward` gives for each of the users with each of the items: shape (users, items) or (…, classes).
+
+        `times` are the users', shape (users,). In evaluation, for recommendations. A model that rates by a function of
+        user vector · item vector says so by `factored`, and multiplies matrices here; sums may then be rounded
+        otherwise than in `forward`.
+        """
+        pairs = users.repeat_interleave(len(items)), items.repeat(len(users))
+        of_pairs = None if times is None else times.repeat_interleave(len(items))
+        return self(*self.inputs(*pairs, of_pairs)).unflatten(0, (len(users), len(items)))
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The loss of what `forward` gave for rows of these ratings, shape (batch,): any, but the mean over rows.
 
@@ -201,6 +217,11 @@ def embedding(rows: int, width: int) -> nn.Embedding:
 def embedding_width(rows: int) -> int:
     """The rule of thumb for a table's width: min(600, round(1.6 · rows^0.56)) (fastai's `emb_sz_rule`)."""
     return min(600, round(1.6 * rows**0.56))
+
+
+def crossed_matches(users: Tensor, items: Tensor) -> Tensor:
+    """u·i + b_u + b_i of all users with all items, shape (users, items); the last column of both holds the biases."""
+    return torch.addmm(items[:, -1], users[:, :-1], items[:, :-1].T).add_(users[:, -1:])
 
 
 def into_range(values: Tensor, scale: Scale) -> Tensor:

@@ -1,5 +1,6 @@
 """`reeltune recommend`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,7 @@ def recommend(
     Items with the same rating, which the argmax of a classifier often gives, are ordered by their mean.
     """
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.output_file import check_output, write_table
+    from reeltune.cluster.commands.output_file import TableFile, check_output
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.commands.recommend import RecommendOptions
     from reeltune.cluster.commands.recommend import recommend as job
@@ -55,9 +56,8 @@ def recommend(
     reading = opt.reading(user=user_column, item=item_column, missing_ids=missing_ids, unknown_ids=unknown_ids)
     options = RecommendOptions(users=users, seen=seen, top=top, at=at, reading=reading)
     own = opt.own_source(architecture, changed_source)
-    with Watch() as watch:
-        done = job(model_folder(model), options, own=own, progress=watch.tick)
-    if output is not None:
-        write_table(done.frame, output)
+    with Watch() as watch, nullcontext() if output is None else TableFile(output) as file:
+        write = None if file is None else file.write
+        done = job(model_folder(model), options, own=own, progress=watch.tick, write=write)
     show.print_json(done.described(output)) if as_json else show.recommended(done.described(output))
     return 0

@@ -1,11 +1,17 @@
 """The tables that verbs write: CSV, TSV or Parquet."""
 
+import gzip
 from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reeltune.trainables.errors import InputError
 
+ROWS = 1 << 17  # written at once: the size of a Parquet file's row groups
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
 
 
@@ -19,9 +25,54 @@ def check_output(output: Path) -> None:
 
 def write_table(frame: pd.DataFrame, output: Path) -> None:
     """Write a frame whole or not at all, as Parquet, TSV or CSV; the file's extension decides which."""
-    temporary = output.with_name(f".tmp-{output.name}")  # keeps the extension, by which pandas compresses
-    if output.suffix in (".parquet", ".pq"):
-        frame.to_parquet(temporary, index=False)
-    else:
-        frame.to_csv(temporary, index=False, sep="\t" if ".tsv" in output.suffixes[-2:] else ",")
-    temporary.replace(output)
+    with TableFile(output) as file:
+        file.write(frame)
+
+
+class TableFile:
+    """A table written part by part, which is there whole at the end or not at all: a context manager.
+
+    The file's extension decides whether it is Parquet, TSV or CSV. All parts have the columns of the first.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self._temporary = output.with_name(f".tmp-{output.name}")
+        self._waiting: list[pd.DataFrame] = []
+        self._parquet: pq.ParquetWriter | None = None
+        self._text: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, part: pd.DataFrame) -> None:
+        self._waiting.append(part)
+        if sum(map(len, self._waiting)) >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        part, self._waiting = pd.concat(self._waiting), []
+        if self.output.suffix in (".parquet", ".pq"):
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, table.schema)
+            self._parquet.write_table(table.cast(self._parquet.schema))
+            return
+        first = self._text is None
+        self._text = self._text or self._opened()
+        part.to_csv(self._text, index=False, header=first, sep="\t" if ".tsv" in self.output.suffixes[-2:] else ",")
+
+    def _opened(self) -> IO[str]:
+        packed = self.output.suffix == ".gz"
+        opened = gzip.open if packed else open
+        return cast(IO[str], opened(self._temporary, "wt", encoding="utf-8", newline=""))
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and self._waiting:
+            self._flush()
+        for file in (self._parquet, self._text):
+            if file is not None:
+                file.close()
+        if kind is None:
+            self._temporary.replace(self.output)
+        else:
+            self._temporary.unlink(missing_ok=True)

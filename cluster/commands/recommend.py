@@ -16,9 +16,10 @@ from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, l
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.ranking import best_items
 
+COLUMNS = ("user", "rank", "item", "rating")
 NONE = "none"  # as `--seen`: leave no pair out
-PAIRS = 1 << 18  # pairs rated in one call: bounds memory
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
 
 
@@ -33,12 +34,13 @@ class RecommendOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Recommended:
-    """A frame with the columns user, rank, item and rating, and counts of users and seen pairs.
+    """A frame with the columns user, rank, item and rating (empty if they went elsewhere), and what was counted.
 
     `notes` say what was guessed in reading the tables.
     """
 
     frame: pd.DataFrame
+    rows: int
     users: int
     unknown_users: int
     seen_pairs: int
@@ -50,7 +52,7 @@ class Recommended:
             users=self.users,
             unknown_users=self.unknown_users,
             seen_pairs=self.seen_pairs,
-            rows=len(self.frame),
+            rows=self.rows,
             output=None if output is None else str(output),
             notes=list(self.notes),
             recommendations=rows,
@@ -82,51 +84,46 @@ def recommend(
     *,
     own: OwnSource = NO_SOURCE,
     progress: Callable[[str], None] = lambda line: None,
+    write: Callable[[pd.DataFrame], None] | None = None,
 ) -> Recommended:
-    """Rate all items for each user, a few users at a time. Raises InputError if the options do not fit the model."""
-    return recommended(load_own(model, own), options, progress=progress)
+    """Rate all items for each user, some users at a time; `write` takes their rows, which else make up the frame.
+
+    Raises InputError if the options do not fit the model.
+    """
+    return recommended(load_own(model, own), options, progress=progress, write=write)
 
 
 def recommended(
-    predictor: Predictor, options: RecommendOptions, *, progress: Callable[[str], None] = lambda line: None
+    predictor: Predictor,
+    options: RecommendOptions,
+    *,
+    progress: Callable[[str], None] = lambda line: None,
+    write: Callable[[pd.DataFrame], None] | None = None,
 ) -> Recommended:
     """As `recommend`, with a model that is loaded."""
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
     seen, of_seen = _seen(options, wanted, predictor)
-    step = max(1, PAIRS // len(items))
-    parts = []
-    for start in range(0, len(users), step):
-        progress(f"{start:,} of {len(users):,} users")
-        few = users[start : start + step]
-        first, last = np.searchsorted(seen, np.array([start, start + len(few)]) * len(items))
-        places, *best = _best(predictor, few, seen[first:last] - start * len(items), options.top, seconds)
-        parts.append((places + start, *best))
-    places, ranks, chosen, ratings = (np.concatenate(column) for column in zip(*parts, strict=True))
-    frame = pd.DataFrame({"user": wanted[places], "rank": ranks, "item": items[chosen], "rating": ratings})
+    progress(f"0 of {len(users):,} users")
+    parts: list[pd.DataFrame] = []
+    rows = 0
+    for best in best_items(predictor, users, seen=seen, top=options.top, seconds=seconds):
+        ratings = best.ratings.astype(float).round(predictor.scale.decimals)
+        columns = dict(zip(COLUMNS, (wanted[best.users], best.ranks, items[best.items], ratings), strict=True))
+        (parts.append if write is None else write)(pd.DataFrame(columns))
+        rows += len(ratings)
+        progress(f"{best.done:,} of {len(users):,} users")
     unknown, _ = predictor.unknown_indices(users, users[:0])
     notes = (*of_users, *of_seen)
-    return Recommended(frame=frame, users=len(users), unknown_users=unknown, seen_pairs=len(seen), notes=notes)
-
-
-def _best(
-    predictor: Predictor, users: np.ndarray, seen: np.ndarray, top: int, seconds: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The best items: user positions, ranks from 1, item positions and ratings, all of shape (rows,).
-
-    `users` holds user indices; `seen` holds flat positions in the table of these users by all items.
-    """
-    items = np.arange(1, predictor.items.rows)
-    pairs = np.repeat(users, len(items)), np.tile(items, len(users))
-    times = None if seconds is None else np.full(len(pairs[0]), seconds)
-    ratings, finer = predictor.rank_indices(*pairs, times)
-    ratings[seen] = -np.inf
-    shape = len(users), len(items)
-    order = np.lexsort((-finer.reshape(shape), -ratings.reshape(shape)))[:, :top]
-    best = np.take_along_axis(ratings.reshape(shape), order, axis=1)
-    rows, ranks = np.nonzero(best > -np.inf)
-    return rows, ranks + 1, order[rows, ranks], best[rows, ranks].astype(float).round(predictor.scale.decimals)
+    return Recommended(
+        frame=pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS),
+        rows=rows,
+        users=len(users),
+        unknown_users=unknown,
+        seen_pairs=len(seen),
+        notes=notes,
+    )
 
 
 def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, tuple[str, ...]]:

@@ -84,6 +84,13 @@ class Model(RatingModel):
         match = (code * self.decoder.index_select(0, users)).sum(1)
         return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
 
+    factored = True
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        codes = self.item_vectors().index_select(0, items)
+        match = torch.addmm(self.item_bias[items], self.decoder.index_select(0, users), codes.T)
+        return match.add_(self.user_bias[users, None]).mul_(self.unit).add_(self.mean)
+
     def item_vectors(self) -> Tensor:
         """The codes of all items, shape (items, hidden); of those without a rating, a mean."""
         if self.codes is not None:

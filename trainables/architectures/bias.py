@@ -45,6 +45,11 @@ class Model(RatingModel):
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         return self.mean + self.users[users] + self.items[items]
 
+    factored = True
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        return self.mean + self.users[users, None] + self.items[items]
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)

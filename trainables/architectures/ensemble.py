@@ -4,6 +4,7 @@ f_a is the rating by architecture a (a class head's mean or argmax), averaged ov
 are fitted on rows that no f_a was trained on.
 """
 
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 import numpy as np
@@ -126,19 +127,28 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        ratings = torch.zeros(len(users), dtype=torch.float64, device=users.device)
-        for name, member in self.config.members.items():
-            ratings += member.weight * self._rating(name, users, items, times)
-        return ratings.float()
+        return self._averaged(lambda model: model(*model.inputs(users, items, times)))
 
-    def _rating(self, name: str, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
-        """A member's rating, mean over its fits."""
-        member, ratings = self.config.members[name], []
-        for model in self._fits(name):
-            output = model(*model.inputs(users, items, times))
-            decoded = decode(output, model.grid, self.scale, decoder=member.decoder, temperature=member.temperature)
-            ratings.append(decoded.double())
-        return torch.stack(ratings).mean(0)
+    @property
+    def factored(self) -> bool:
+        return all(model.factored for name in self.config.members for model in self._fits(name))
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        def flat(model: RatingModel) -> Tensor:
+            return model.crossed(users, items, times if model.timed else None).flatten(0, 1)
+
+        return self._averaged(flat).unflatten(0, (len(users), len(items)))
+
+    def _averaged(self, output: Callable[[RatingModel], Tensor]) -> Tensor:
+        """The weighted mean of the members' ratings, shape (batch,), each the mean over its fits."""
+        total = torch.zeros((), dtype=torch.float64)
+        for name, member in self.config.members.items():
+            ratings = [self._decoded(output(model), model.grid, member) for model in self._fits(name)]
+            total = total + member.weight * torch.stack(ratings).mean(0)
+        return total.float()
+
+    def _decoded(self, output: Tensor, grid: Tensor | None, member: Member) -> Tensor:
+        return decode(output, grid, self.scale, decoder=member.decoder, temperature=member.temperature).double()
 
     def _fits(self, name: str) -> list[RatingModel]:
         return [cast(RatingModel, model) for model in cast(nn.ModuleList, self.members[name])]

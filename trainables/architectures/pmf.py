@@ -6,7 +6,7 @@ from torch import Tensor
 
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, into_range
+from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, crossed_matches, embedding, into_range
 
 
 class Config(TrainingConfig):
@@ -31,6 +31,12 @@ class Model(RatingModel):
         vectors = F.dropout(user[:, :-1], self.config.dropout, self.training)
         match = (vectors * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1]
         return into_range(match, self.scale)
+
+    factored = True
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        low, high = self.scale.sigmoid_range
+        return crossed_matches(self.users(users), self.items(items)).sigmoid_().mul_(high - low).add_(low)
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]

@@ -21,7 +21,7 @@ from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkCo
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.model import Again
+from reeltune.trainables.model import Again, crossed_matches
 from reeltune.trainables.scoring.metrics import predict
 
 FOLDS = 5  # to learn residuals, a fit on the other folds predicts each
@@ -76,6 +76,19 @@ class Model(TrunkModel):
         if self.residuals is None or times is None or self.training or not self.residuals.learnt:
             return ratings
         return ratings + self.residuals.correction(users, items, times, ratings, self._liking())
+
+    @property
+    def factored(self) -> bool:
+        return self.residuals is None or not self.residuals.learnt
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        if not self.factored:
+            return super().crossed(users, items, times)
+        tables = self.trunk.folded()
+        of_users = tables.users.index_select(0, users)
+        if self.days is not None and times is not None:
+            of_users = of_users + self.days(users, times)
+        return crossed_matches(of_users, tables.items.index_select(0, items)).mul_(self.unit).add_(self.mean)
 
     def read(self, match: Tensor) -> Tensor:
         """The ratings of what the vectors come to, shape (batch,): that itself."""

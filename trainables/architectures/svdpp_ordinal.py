@@ -36,6 +36,12 @@ class Model(svdpp.Model):
         """The expected rating of each m, shape (batch,); in training m itself, which the loss takes."""
         return match if self.training else self.head(match)
 
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        matches = super().crossed(users, items, times)
+        if not self.factored:  # of which `forward` has read the ratings
+            return matches
+        return torch.stack([self.head(of_user) for of_user in matches])  # all at once take the memory of many
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """-log P(rating), the mean over rows; `output` is what `forward` gives in training."""
         return self.head.loss(output, ratings)

@@ -5,7 +5,7 @@ import torch
 
 from reeltune.trainables.contract import worlds
 from reeltune.trainables.contract.subject import Subject, expect, output_of, rated
-from reeltune.trainables.fitting.breach import breaches
+from reeltune.trainables.fitting.breach import breaches, crossed_breach
 
 
 def shapes_are_right_on_every_scale(subject: Subject) -> None:
@@ -51,6 +51,8 @@ def a_pair_is_rated_alike_whatever_is_beside_it(subject: Subject) -> None:
     apart = torch.cat([rated(model, rows.users[n : n + 1], rows.items[n : n + 1]) for n in range(len(rows))])
     far = (together - apart).abs().max().item()
     expect(bool(torch.allclose(together, apart, atol=1e-5)), f"alone a pair is rated otherwise, by up to {far:g}")
+    wrong = next(crossed_breach(model, worlds.noise()[1], rows), None)
+    expect(wrong is None, str(wrong))
 
 
 def a_rating_draws_no_random_numbers(subject: Subject) -> None:

@@ -1,5 +1,6 @@
 """What a model of somebody's own gives, held against the contract before its first step: a breach is named as such."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -13,6 +14,8 @@ from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.model import Architecture, RatingModel
 
 ROWS = 64  # that are looked at
+CROSSED = 8  # of which all users are rated with all items
+ROUNDING = 1e-4  # quarters of the scale that `crossed` may be off
 
 
 def check_model(architecture: Architecture, model: RatingModel, shape: Shape, rows: Tensors, *, trained: bool) -> None:
@@ -28,7 +31,8 @@ def check_model(architecture: Architecture, model: RatingModel, shape: Shape, ro
     devices = [rows.users.device] if rows.users.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         model.eval()
-        wrong = next(breaches(model, shape, first, trained=trained), None)
+        found = itertools.chain(breaches(model, shape, first, trained=trained), crossed_breach(model, shape, first))
+        wrong = next(found, None)
     if wrong is not None:
         raise FitFailed(f"{file}: breaks the contract: {wrong}")
     model.train(training)
@@ -75,6 +79,21 @@ def output_breach(model: RatingModel, output: object, count: int) -> Iterator[st
         yield f"`forward` gave {tuple(output.shape)}, expected {wanted}{head}"
     elif not output.is_floating_point():
         yield f"`forward` gave {output.dtype}, expected numbers of a floating point"
+
+
+@torch.no_grad()
+def crossed_breach(model: RatingModel, shape: Shape, rows: Tensors) -> Iterator[str]:
+    """A model that derives from one of reeltune's may rate pairs its own way, and all items of a user the other's.
+
+    It must be in evaluation.
+    """
+    if not model.factored:
+        return
+    few = rows.take(slice(0, CROSSED))
+    crossed = model.crossed(few.users, few.items, few.times if model.timed else None).diagonal()
+    off = (crossed - model(*model.inputs(few.users, few.items, few.times))).abs().max().item()
+    if off > ROUNDING * shape.scale.quarter:
+        yield f"`crossed` rates pairs otherwise than `forward`, by {off:.3g}: write it anew, or `factored = False`"
 
 
 def loss_breach(loss: object, *, trained: bool) -> Iterator[str]:

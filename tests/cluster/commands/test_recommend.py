@@ -9,9 +9,8 @@ import pytest
 
 from reeltune import load
 from reeltune.cluster.cli.app import main
-from reeltune.cluster.commands import recommend as module
 from reeltune.cluster.commands.recommend import RecommendOptions, recommend
-from reeltune.trainables import bundle
+from reeltune.trainables import bundle, ranking
 from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns, Reading, load_data
@@ -79,11 +78,13 @@ def test_each_user_gets_the_unseen_items_of_highest_rating_in_order(models, name
     np.testing.assert_allclose(found["rating"], [row[3] for row in expected], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["svdpp", "classifier"])
 @pytest.mark.parametrize("pairs", [1, 95, 10_000])
-def test_how_many_pairs_are_rated_at_once_changes_nothing(models, monkeypatch, pairs):
-    whole = recommend(models / "svdpp", options()).frame
-    monkeypatch.setattr(module, "PAIRS", pairs)
-    pd.testing.assert_frame_equal(recommend(models / "svdpp", options()).frame, whole)
+def test_how_many_pairs_are_rated_at_once_changes_nothing(models, monkeypatch, name, pairs):
+    whole = recommend(models / name, options()).frame
+    monkeypatch.setattr(ranking, "PAIRS", pairs)
+    monkeypatch.setattr(ranking, "PRODUCTS", pairs)
+    pd.testing.assert_frame_equal(recommend(models / name, options()).frame, whole)
 
 
 def test_ratings_that_are_equal_by_argmax_are_ordered_by_the_mean(models):

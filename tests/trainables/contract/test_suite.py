@@ -94,6 +94,17 @@ def test_state_outside_of_parameters_and_buffers_is_found():
     assert "the whole state of a model must be in parameters and buffers" in wrong
 
 
+def test_a_matrix_product_of_other_ratings_than_those_of_pairs_is_found():
+    text = TEXT.replace(
+        "    def forward(self, users",
+        "    factored = True\n\n    def crossed(self, users, items, times):\n"
+        "        return super().crossed(users, items, times) + 0.1\n\n    def forward(self, users",
+        1,
+    )
+    wrong = found_wrong(clause_of("a pair is rated alike whatever is beside it"), subject_of(text))
+    assert wrong.startswith("`crossed` rates pairs otherwise than `forward`, by 0.1")
+
+
 def test_an_error_of_the_models_own_is_a_breach_with_its_line():
     wrong = found_wrong(
         clause_of("the loss is the mean over rows"), subject_of(TEXT.replace("F.huber_loss", "F.hubert"))

@@ -1,0 +1,83 @@
+"""The best items of each user: those that rating each pair would give, in the same order."""
+
+import numpy as np
+import pytest
+import torch
+
+from reeltune.trainables import ranking
+from reeltune.trainables.architectures import bias, pmf
+from reeltune.trainables.bundle import Predictor, describe
+from reeltune.trainables.data import Ids
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import RatingModel
+from tests.worlds import STARS
+
+USERS, ITEMS = 30, 200
+SHAPE = Shape(users=USERS + 1, items=ITEMS + 1, scale=STARS)
+
+
+def predictor_of(module, model, decoder="mean"):
+    described = describe(
+        module.__name__, module.Config(), STARS, decoder=decoder, temperature=1.0, seed=0, data="", metrics={}
+    )
+    users, items = (Ids(np.arange(count).astype(str)) for count in (USERS, ITEMS))
+    counts = (np.ones(count + 1, dtype=int) for count in (USERS, ITEMS))
+    of_users, of_items = counts
+    return Predictor(described, model.eval(), users=users, items=items, user_ratings=of_users, item_ratings=of_items)
+
+
+def one_by_one(predictor, users, seen, top):
+    """(user's place, item's place) in order, by rating each pair."""
+    found = []
+    for place, user in enumerate(users):
+        ratings, finer = predictor.rank_indices(np.full(ITEMS, user), np.arange(1, ITEMS + 1))
+        order = [at for at in np.lexsort((-finer, -ratings)) if place * ITEMS + at not in seen]
+        found += [(place, at) for at in order[:top]]
+    return found
+
+
+def all_at_once(predictor, users, seen, top):
+    parts = list(ranking.best_items(predictor, users, seen=np.array(sorted(seen), dtype=np.int64), top=top))
+    return [pair for best in parts for pair in zip(best.users.tolist(), best.items.tolist(), strict=True)]
+
+
+def made(spread):
+    torch.manual_seed(0)
+    model = pmf.Model(pmf.Config(factors=8), SHAPE)
+    for table in (model.users, model.items):
+        torch.nn.init.normal_(table.weight, std=spread)
+    return model
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 30.0], ids=["flat", "usual", "saturated"])
+@pytest.mark.parametrize("decoder", ["mean", "rounded"])
+def test_lists_are_those_of_pairs_rated_one_by_one_with_ties_too(spread, decoder):
+    predictor = predictor_of(pmf, made(spread), decoder)
+    users, seen = np.array([3, 0, 7, 30, 3]), {0, 1, 5, 2 * ITEMS + 9, 4 * ITEMS + 199}
+    for top in (1, 10, ITEMS):
+        assert all_at_once(predictor, users, seen, top) == one_by_one(predictor, users, seen, top)
+
+
+def test_items_of_the_same_vector_come_in_the_order_of_the_items():
+    model = made(1.0)
+    with torch.no_grad():
+        model.items.weight[50:] = model.items.weight[50]
+        model.items.weight[50:, -1] += 100
+    lists = all_at_once(predictor_of(pmf, model), np.array([1, 2]), {50}, 4)
+    assert lists == [(0, 49), (0, 51), (0, 52), (0, 53), (1, 49), (1, 50), (1, 51), (1, 52)]
+
+
+def test_a_model_that_is_no_product_is_rated_pair_by_pair(monkeypatch):
+    users = np.arange(USERS)
+    factored = all_at_once(predictor_of(pmf, made(1.0)), users, {7}, 5)
+    monkeypatch.setattr(pmf.Model, "factored", False)
+    monkeypatch.setattr(pmf.Model, "crossed", RatingModel.crossed)
+    assert all_at_once(predictor_of(pmf, made(1.0)), users, {7}, 5) == factored
+
+
+def test_users_are_counted_as_they_are_done(monkeypatch):
+    monkeypatch.setattr(ranking, "PRODUCTS", 7 * ITEMS)
+    parts = ranking.best_items(
+        predictor_of(bias, bias.Model(bias.Config(), SHAPE)), np.arange(20), seen=np.array([], dtype=int), top=1
+    )
+    assert [best.done for best in parts] == [7, 14, 20]
