@@ -45,6 +45,12 @@ class Model(RatingModel):
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         return self.mean + self.users[users] + self.items[items]
 
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users[:, None], self.items[:, None]
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.mean + users[:, 0] + items[:, 0]
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)
