@@ -26,6 +26,7 @@ FLOORS = [
     "trainables/architectures/parts",
     "trainables/architectures",
     "trainables/fitting",
+    "trainables/folding",
     "trainables/bundle.py",
     "trainables/contract",
     "trainables/__init__.py",

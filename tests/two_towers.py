@@ -64,6 +64,15 @@ class Model(RatingModel):
             match = match + self.hours(times.div(HOUR, rounding_mode="floor") % 24)[:, 0]
         return self.mean + self.unit * match
 
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self._every(self.user_tower), self._every(self.item_tower)
+
+    def _every(self, tower: nn.Sequential) -> Tensor:
+        return tower(torch.arange(len(tower[0].weight), device=self.mean.device))
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.mean + self.unit * (users * items).sum(1)
+
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.user_tower[0].weight], [self.item_tower[0].weight]
 

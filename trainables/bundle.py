@@ -5,6 +5,7 @@ architecture that is none of reeltune's it has a copy of the source, for reading
 to run, which must have the same hash.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,9 @@ from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.folding.folded import folded
+from reeltune.trainables.folding.newcomers import Known, KnownIds, NewRatings, new_ratings
+from reeltune.trainables.folding.prior import WIDEST
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder, decode
@@ -38,6 +42,9 @@ from reeltune.trainables.scoring.metrics import predict as predict_raw
 from reeltune.trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
+PRIORS = (
+    "priors.safetensors"  # for new users and items; not in bundles of versions before 0.2, nor of all architectures
+)
 
 
 class Kept(Protocol):
@@ -116,16 +123,21 @@ def save(
     *,
     fitted: Rows,
     sources: Mapping[str, Source] | None = None,
+    priors: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Write the bundle of a model that was fitted on the rows `fitted`, in place of any bundle at `path`.
 
-    `sources` are those that `describe` was given. If writing fails, what was at `path` stays as it was.
+    `sources` are those that `describe` was given, and `priors` those of `folding.prior.learnt`, by which new users and
+    items get rows. If writing fails, what was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
-        (unfinished / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read its files
+        if priors:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in priors.items()}, unfinished / PRIORS)
+        for file in unfinished.iterdir():
+            file.chmod(0o644)  # safetensors lets only the owner read its files
         # Earlier versions read the bundles of reeltune's own architectures, and know no sources.
         content = description.model_dump_json(indent=2, exclude=None if description.sources else {"sources"})
         (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
@@ -145,8 +157,11 @@ def save(
 class Predictor:
     """A loaded bundle.
 
-    `user_ratings` and `item_ratings` hold, by index, how many ratings of each user and item were fitted.
+    `user_ratings` and `item_ratings` hold, by index, how many ratings of each user and item were fitted. `newcomers`
+    are the ratings of new users and items that `folded` has added.
     """
+
+    newcomers: NewRatings | None = None
 
     def __init__(
         self,
@@ -157,12 +172,49 @@ class Predictor:
         items: Ids,
         user_ratings: np.ndarray,
         item_ratings: np.ndarray,
+        priors: dict[str, torch.Tensor] | None = None,
     ) -> None:
         self.description = description
         self.model = model
         self.users, self.user_ratings = users, user_ratings
         self.items, self.item_ratings = items, item_ratings
         self.scale = description.scale()
+        self.priors = priors or {}
+
+    def folded(self, ratings: pd.DataFrame, *, source: str, known_ids: KnownIds = "error") -> Self:
+        """This predictor with the new users and items of these ratings, without a fit; itself it stays as it is.
+
+        `ratings` has text ids `user` and `item` and a float `rating`, and `source` is what errors call it. Each new
+        user gets a row from the ratings of known items, and then each new item from those of known and new users.
+        Raises InputError where the model cannot do that, or as `new_ratings`.
+        """
+        self._check_priors()
+        known = Known(
+            users=self.users, items=self.items, user_ratings=self.user_ratings, item_ratings=self.item_ratings
+        )
+        found = new_ratings(ratings, known, self.scale, source, known_ids)
+        with_users = folded(self.model, self.priors, found.for_users())
+        grown = copy.copy(self)
+        grown.model = folded(with_users, self.priors, found.for_items())
+        grown.users, grown.items, grown.newcomers = found.users, found.items, found
+        grown.user_ratings, grown.item_ratings = found.counts()
+        return grown
+
+    def _check_priors(self) -> None:
+        """Raise InputError where new ids cannot get rows."""
+        fits = [self.model] if not isinstance(self.model, ensemble.Model) else self.model.fits()
+        lacking = sum(fit.id_rows() is None for fit in fits)
+        if lacking:
+            raise InputError(
+                f"{self.description.architecture}: takes no new users or items without a fit, since "
+                f"{'it' if len(fits) == 1 else f'{lacking} of its {len(fits)} fits'} has no rows of ids (`id_rows` and "
+                "`rate_rows`, docs/own-architectures.md): fit again with their ratings"
+            )
+        if not self.priors:
+            raise InputError(
+                f"{self.description.architecture}: takes no new users or items without a fit, since its bundle has no "
+                f"{PRIORS}, as those of reeltune 0.2.0 and before and of rows wider than {WIDEST:,}: fit again"
+            )
 
     @property
     def timed(self) -> bool:
@@ -274,7 +326,23 @@ def restore(path: Path, registry: Registry) -> Predictor:
         model = restored(architecture, config, shape, load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
-    return Predictor(description, model, users=users, items=items, user_ratings=user_ratings, item_ratings=item_ratings)
+    return Predictor(
+        description,
+        model,
+        users=users,
+        items=items,
+        user_ratings=user_ratings,
+        item_ratings=item_ratings,
+        priors=_priors(path / PRIORS),
+    )
+
+
+def _priors(file: Path) -> dict[str, torch.Tensor]:
+    """The priors of the rows of users and items; none of a bundle that has none."""
+    try:
+        return load_file(file) if file.exists() else {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file}: not this bundle's priors: {str(error).splitlines()[0]}") from None
 
 
 def _kept(name: str, registry: Registry) -> Kept | None:

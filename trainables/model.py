@@ -118,6 +118,21 @@ class RatingModel(nn.Module):
         """
         return None
 
+    def id_rows(self) -> tuple[Tensor, Tensor] | None:
+        """A row for each user and for each item, of shape (ids, width): all that a pair's rating takes of its ids.
+
+        Of a `served` model. With `rate_rows` new users and items get rows from their ratings, without a fit
+        (`folding`); None where that is not possible.
+        """
+        return None
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        """As `forward`, of the pairs' rows, shape (batch, width), in place of indices; differentiable in both.
+
+        Of a `served` model, in evaluation. Where a pair's time counts, this is the rating without it.
+        """
+        raise NotImplementedError
+
     def served(self) -> "RatingModel":
         """This model as a bundle keeps it, without what only a fit needs. It rates all pairs as this one does.
 

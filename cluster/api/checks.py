@@ -26,6 +26,7 @@ DECODERS = tuple(TABLE)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 MISSING_IDS = ("error", "drop")
+KNOWN_IDS = ("error", "drop", "again")
 UNKNOWN_IDS = ("error", "allow")
 CHANGED_SOURCE = ("error", "allow")
 

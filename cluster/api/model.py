@@ -1,7 +1,7 @@
 """`Model`: a fitted model that rates pairs and recommends items, by the ids of its own data."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import at_least
-from reeltune.cluster.api.options import reading
+from reeltune.cluster.api.options import known_ids_of, reading
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
+from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.predict import about_unknown, rated, unknown_in
 from reeltune.cluster.commands.recommend import RecommendOptions, about_recommended, recommended
 from reeltune.cluster.runs.find import model_folder
@@ -19,6 +20,7 @@ from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder
 
 Metrics = dict[str, float | None]
@@ -44,6 +46,7 @@ class Model(Predictor):
             items=found.items,
             user_ratings=found.user_ratings,
             item_ratings=found.item_ratings,
+            priors=found.priors,
         )
         model.place, model.fitted_on = str(place), fitted_on
         return model
@@ -105,6 +108,54 @@ class Model(Predictor):
         found[read.frame.index] = ratings
         return found
 
+    def fold_in(
+        self,
+        ratings: Source | None = None,
+        *,
+        user: Mapping[str | int, float] | str | None = None,
+        item: Mapping[str | int, float] | str | None = None,
+        rating: str | None = None,
+        known_ids: str | None = None,
+        missing_ids: str | None = None,
+    ) -> Self:
+        """This model with new users and items, without a fit: a model that predicts and recommends for them too.
+
+        `fold_in(user={"Heat (1995)": 5})` adds one user, "new user", of these ratings, and `item={"u1": 4}` one item,
+        "new item". `ratings` is a table of many: a pair with a new user, a new item or both is taken. One whose user
+        and item are both known is an error unless `known_ids` is "drop", which leaves it out, or "again", which finds
+        its user's row anew from the ratings given here. With a table `user`, `item` and `rating` name its columns.
+
+        `new_users` and `new_items` of the result are who was added; all other pairs are rated as before, to the last
+        digit. Raises InputError where an architecture cannot do that, the bundle is of an earlier version, or the
+        ratings are none on the model's scale.
+        """
+        given = {"user": user, "item": item}
+        one = {kind: each for kind, each in given.items() if isinstance(each, Mapping)}
+        if len(one) + (ratings is not None) != 1:
+            raise InputError("fold_in: expected a table of ratings, or user={item: rating}, or item={user: rating}")
+        source = _table_of_one(one) if ratings is None else ratings
+        columns = columns_of(self.fitted_on, source)
+        how = reading(
+            user=user if isinstance(user, str) else columns.get("user"),
+            item=item if isinstance(item, str) else columns.get("item"),
+            rating=rating or columns.get("rating"),
+            missing_ids=missing_ids,
+        )
+        with said_in_python():
+            grown, notes = folded_in(self, source, reading=how, known_ids=known_ids_of(known_ids))
+        _say(() if one else notes)
+        return grown
+
+    @property
+    def new_users(self) -> list[str]:
+        """The users that `fold_in` has added, or found again."""
+        return [] if self.newcomers is None else list(self.newcomers.text("user"))
+
+    @property
+    def new_items(self) -> list[str]:
+        """The items that `fold_in` has added."""
+        return [] if self.newcomers is None else list(self.newcomers.text("item"))
+
     def recommend(
         self,
         users: Source | Sequence[str | int] | None = None,
@@ -119,9 +170,10 @@ class Model(Predictor):
     ) -> pd.DataFrame:
         """The n items that are rated best for each user, among those not `seen`: columns user, rank, item and rating.
 
-        `users` are ids, or a table of them; None are all that the model knows. `seen` is a table of pairs or "none";
-        without it, the ratings that the model comes from, if it is a run's. `at` is the date of the ratings, for a
-        model fitted with time. Raises InputError where these do not fit the model.
+        `users` are ids, or a table of them; None are all that the model knows, or those that `fold_in` has added.
+        `seen` is a table of pairs or "none"; without it, the ratings that the model comes from, if it is a run's. What
+        `fold_in` was given is left out too. `at` is the date of the ratings, for a model fitted with time. Raises
+        InputError where these do not fit the model.
         """
         known = {} if users is None or isinstance(users, Sequence) else columns_of(self.fitted_on, users)
         how = reading(user=user or known.get("user"), item=item, missing_ids=missing_ids, unknown_ids=unknown_ids)
@@ -144,6 +196,15 @@ class Model(Predictor):
         settings = [f"{name} = {value}" for name, value in self.config.items()]
         title = f"{self.architecture} in {self.place}"
         return html.heading(title) + html.table(frame) + html.folded("hyperparameters", html.lines(settings))
+
+
+def _table_of_one(one: Mapping[str, Mapping[str | int, float]]) -> pd.DataFrame:
+    """The ratings of one new user, or item, as a table."""
+    ((kind, ratings),) = one.items()
+    if not ratings:
+        raise InputError(f"fold_in: {kind}={{}} has no rating; expected one at least")
+    other = "item" if kind == "user" else "user"
+    return pd.DataFrame({kind: f"new {kind}", other: list(ratings), "rating": list(ratings.values())})
 
 
 def _say(lines: Iterable[str]) -> None:

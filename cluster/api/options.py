@@ -11,6 +11,7 @@ from reeltune.cluster.api.checks import (
     CHANGED_SOURCE,
     DECODERS,
     DUPLICATES,
+    KNOWN_IDS,
     MISSING_IDS,
     SPLITS,
     UNKNOWN_IDS,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reeltune.trainables.architectures.kept_source import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
+    from reeltune.trainables.folding.newcomers import KnownIds
 
 SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
 
@@ -81,18 +83,24 @@ def reading(
     *,
     user: str | None = None,
     item: str | None = None,
+    rating: str | None = None,
     timestamp: str | None = None,
     missing_ids: str | None = None,
     unknown_ids: str | None = None,
 ) -> "Reading":
-    """How a table without ratings is read."""
+    """How a table beside a model is read."""
     from reeltune.trainables.data import Columns, Reading
 
     return Reading(
-        columns=Columns(user=user, item=item, timestamp=timestamp),
+        columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
         missing_ids=one_of("--missing-ids", missing_ids or "error", MISSING_IDS),
         unknown_ids=one_of("--unknown-ids", unknown_ids or "error", UNKNOWN_IDS),
     )
+
+
+def known_ids_of(value: str | None) -> "KnownIds":
+    """What becomes of pairs to fold in whose user and item are both known."""
+    return one_of("--known-ids", value or "error", KNOWN_IDS)
 
 
 def own_source(files: Sequence[str] | None, changed: str | None) -> "OwnSource":

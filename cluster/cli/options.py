@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.api.checks import DECODERS, SeenData, SentFile, SentSource, either
-from reeltune.cluster.api.options import data_options, own_source, reading, train_options, tune_options
+from reeltune.cluster.api.options import data_options, known_ids_of, own_source, reading, train_options, tune_options
 
-__all__ = ["data_options", "own_source", "reading", "train_options", "tune_options"]
+__all__ = ["data_options", "known_ids_of", "own_source", "reading", "train_options", "tune_options"]
 
 Data = Annotated[
     str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings."), SeenData()
@@ -49,6 +49,20 @@ UnknownIds = Annotated[
     str | None,
     typer.Option(
         help="A file none of whose users, or items, is known: error, or allow, if all are new. [default: error]"
+    ),
+]
+NewRatings = Annotated[
+    str | None,
+    typer.Option(
+        "--ratings", help="Ratings by new users, or of new items, which the model then knows; no fit is done."
+    ),
+    SeenData(),
+]
+KnownIds = Annotated[
+    str | None,
+    typer.Option(
+        help="A pair of --ratings whose user and item are known: error, drop (leave it out) or again (find the user "
+        "anew, from these ratings alone). [default: error]"
     ),
 ]
 Decoder = Annotated[str, typer.Option("--decoder", help=f"What turns a prediction into a rating: {either(DECODERS)}.")]

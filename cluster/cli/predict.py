@@ -13,11 +13,14 @@ def predict(
     model: Annotated[str, typer.Argument(help="A model bundle: its folder or its URI."), SeenData()],
     pairs: Annotated[str, typer.Argument(help="A table with user and item columns."), SeenData()],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV, TSV or Parquet to write.")],
+    ratings: opt.NewRatings = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
+    rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    known_ids: opt.KnownIds = None,
     architecture: opt.Source = None,
     changed_source: opt.ChangedSource = None,
     as_json: opt.Json = False,
@@ -30,11 +33,13 @@ def predict(
     reading = opt.reading(
         user=user_column,
         item=item_column,
+        rating=rating_column,
         timestamp=time_column,
         missing_ids=missing_ids,
         unknown_ids=unknown_ids,
     )
     own = opt.own_source(architecture, changed_source)
-    done = predict_file(model_folder(model), pairs, output, reading=reading, own=own)
+    known = opt.known_ids_of(known_ids)
+    done = predict_file(model_folder(model), pairs, output, reading=reading, ratings=ratings, known_ids=known, own=own)
     show.print_json(done) if as_json else show.predicted(done)
     return 0

@@ -16,15 +16,18 @@ def recommend(
         str | None,
         typer.Option(
             help="The pairs to leave out: a table of pairs, or a data set by name; 'none' leaves out nothing. "
-            "Required, since a model does not hold the pairs it was fitted on."
+            "Required, since a model does not hold the pairs it was fitted on; of new users what --ratings has."
         ),
         SeenData(),
     ] = None,
     users: Annotated[
         str | None,
-        typer.Option(help="Ids separated by commas, or a table of users. [default: all of the model]"),
+        typer.Option(
+            help="Ids separated by commas, or a table of users. [default: all of the model; the new ones of --ratings]"
+        ),
         SeenData(),
     ] = None,
+    ratings: opt.NewRatings = None,
     top: Annotated[int, typer.Option(min=1, help="Items for each user.")] = 10,
     at: Annotated[
         str | None, typer.Option(help="The date of the ratings, for a model fitted with time. [default: none]")
@@ -34,8 +37,10 @@ def recommend(
     ] = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
+    rating_column: opt.RatingColumn = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
+    known_ids: opt.KnownIds = None,
     architecture: opt.Source = None,
     changed_source: opt.ChangedSource = None,
     as_json: opt.Json = False,
@@ -53,8 +58,13 @@ def recommend(
 
     if output is not None:
         check_output(output)
-    reading = opt.reading(user=user_column, item=item_column, missing_ids=missing_ids, unknown_ids=unknown_ids)
-    options = RecommendOptions(users=users, seen=seen, top=top, at=at, reading=reading)
+    reading = opt.reading(
+        user=user_column, item=item_column, rating=rating_column, missing_ids=missing_ids, unknown_ids=unknown_ids
+    )
+    known = opt.known_ids_of(known_ids)
+    options = RecommendOptions(
+        users=users, seen=seen, top=top, at=at, reading=reading, ratings=ratings, known_ids=known
+    )
     own = opt.own_source(architecture, changed_source)
     with Watch() as watch, nullcontext() if output is None else TableFile(output) as file:
         write = None if file is None else file.write

@@ -19,6 +19,7 @@
 - `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
+- `fold_in.py`: new users and items for these two, without a fit
 - `output_file.py`: the tables that verbs write
 - `time_left.py`: how long a search still takes
 - `durations.py`: durations in words

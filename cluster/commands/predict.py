@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.output_file import check_output, write_table
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
@@ -11,6 +12,7 @@ from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Reading, ReadPairs, read_pairs
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.folding.newcomers import KnownIds
 from reeltune.trainables.scoring.decoders import Decoder
 
 PREDICTION = "prediction"  # the column that is written
@@ -36,17 +38,29 @@ def rated(
     return read, ratings.round(predictor.scale.decimals)
 
 
-def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading, own: OwnSource = NO_SOURCE) -> Predicted:
+def predict_file(
+    model: Path,
+    pairs: str,
+    output: Path,
+    *,
+    reading: Reading,
+    ratings: str | None = None,
+    known_ids: KnownIds = "error",
+    own: OwnSource = NO_SOURCE,
+) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
-    Raises InputError if the pairs cannot be read, have a column of that name, or the output cannot be written.
+    `ratings` is a file of ratings by new users, or of new items, which the model then knows. Raises InputError if the
+    pairs cannot be read, have a column of that name, or the output cannot be written.
     """
-    predictor = load_own(model, own)
-    read, ratings = rated(predictor, pairs, reading=reading)
+    predictor, said = load_own(model, own), tuple[str, ...]()
+    if ratings is not None:
+        predictor, said = folded_in(predictor, ratings, reading=reading, known_ids=known_ids)
+    read, found = rated(predictor, pairs, reading=reading)
     if PREDICTION in read.frame.columns:
         raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
     check_output(output)
-    write_table(read.frame.assign(**{PREDICTION: ratings}), output)
+    write_table(read.frame.assign(**{PREDICTION: found}), output)
     unknown_users, unknown_items, unknown_both = unknown_in(read, predictor)
     return Predicted(
         pairs=len(read.frame),
@@ -54,7 +68,7 @@ def predict_file(model: Path, pairs: str, output: Path, *, reading: Reading, own
         unknown_items=unknown_items,
         unknown_both=unknown_both,
         output=str(output),
-        notes=list(read.notes),
+        notes=[*said, *read.notes],
     )
 
 

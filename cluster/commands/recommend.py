@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
@@ -16,6 +17,7 @@ from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, l
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.folding.newcomers import KnownIds
 from reeltune.trainables.ranking import best_items
 
 COLUMNS = ("user", "rank", "item", "rating")
@@ -30,6 +32,8 @@ class RecommendOptions:
     top: int
     at: str | None  # the date of the ratings, for a model fitted with time
     reading: Reading  # how the tables of users and of seen pairs are read
+    ratings: Source | None = None  # by new users, or of new items, which the model then knows
+    known_ids: KnownIds = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,9 @@ def recommended(
     write: Callable[[pd.DataFrame], None] | None = None,
 ) -> Recommended:
     """As `recommend`, with a model that is loaded."""
+    said = tuple[str, ...]()
+    if options.ratings is not None:
+        predictor, said = folded_in(predictor, options.ratings, reading=options.reading, known_ids=options.known_ids)
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
@@ -115,7 +122,7 @@ def recommended(
         rows += len(ratings)
         progress(f"{best.done:,} of {len(users):,} users")
     unknown, _ = predictor.unknown_indices(users, users[:0])
-    notes = (*of_users, *of_seen)
+    notes = (*said, *of_users, *of_seen)
     return Recommended(
         frame=pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS),
         rows=rows,
@@ -133,7 +140,8 @@ def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, t
     """
     asked = options.users
     if asked is None:
-        return predictor.users.text, ()
+        newcomers = predictor.newcomers
+        return (predictor.users.text if newcomers is None else newcomers.text("user")), ()
     if isinstance(asked, str) and not _is_table(asked):
         ids = [each.strip() for each in asked.split(",")]
         if "" in ids:
@@ -157,20 +165,33 @@ def _place(source: Source) -> str:
 
 def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> tuple[np.ndarray, tuple[str, ...]]:
     """Flat positions, sorted, of the seen pairs in the table of wanted users by all items; and notes on their file."""
+    width, rated = len(predictor.items.text), _rated_by_new(wanted, predictor)
+    if isinstance(options.seen, str) and options.seen == NONE:
+        return np.array([], dtype=np.int64), ()
+    if options.seen is None and predictor.newcomers is not None and wanted.isin(predictor.newcomers.text("user")).all():
+        return rated, ()
     if options.seen is None:
         raise InputError(
             "--seen: expected ratings whose pairs are left out (the model was fitted on "
             f"{predictor.description.data}), or none, which leaves out nothing"
         )
-    if isinstance(options.seen, str) and options.seen == NONE:
-        return np.array([], dtype=np.int64), ()
     # Of a user that is neither in the model nor wanted, something is wrong with the ids.
     users = Ids(predictor.users.text.append(wanted.difference(predictor.users.text)))
     of_users, items, notes = _pairs(options.seen, users, predictor.items, options.reading)
     place = np.concatenate([[0], Ids(wanted).encode(users.text)])[of_users]
     known = (place > 0) & (items > 0)
+    return np.union1d(rated, (place[known].astype(np.int64) - 1) * width + items[known] - 1), notes
+
+
+def _rated_by_new(wanted: pd.Index, predictor: Predictor) -> np.ndarray:
+    """Flat positions, sorted, of the pairs that new users have rated."""
+    found = predictor.newcomers
+    if found is None:
+        return np.array([], dtype=np.int64)
+    place = np.concatenate([[0], Ids(wanted).encode(found.users.text)])[found.of_users]
     width = len(predictor.items.text)
-    return np.unique((place[known].astype(np.int64) - 1) * width + items[known] - 1), notes
+    asked = place > 0
+    return np.unique((place[asked].astype(np.int64) - 1) * width + found.of_items[asked] - 1)
 
 
 def _pairs(

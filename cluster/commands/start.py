@@ -29,9 +29,14 @@ class Model(RatingModel):
         self.mean.fill_(rows.ratings.mean())  # known before the first step, so that any scale is learnt as fast
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        user, item = self.users(users), self.items(items)
-        match: Tensor = (user[:, :-1] * item[:, :-1]).sum(1)  # a rating for each pair: shape (batch,), not (batch, 1)
-        return self.mean + user[:, -1] + item[:, -1] + match
+        return self.rate_rows(self.users(users), self.items(items))
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        match: Tensor = (users[:, :-1] * items[:, :-1]).sum(1)  # a rating for each pair: shape (batch,), not (batch, 1)
+        return self.mean + users[:, -1] + items[:, -1] + match
+
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users.weight, self.items.weight  # what `rate_rows` takes: so new users need no fit (`fold_in`)
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         # The rows of ids that nobody rated would keep their random start: those of tables named here get a mean.

@@ -224,7 +224,16 @@ def _scored(
         sources=registry.sources,
     )
     users, items = prepared.ratings.users, prepared.ratings.items
-    save(path, description, fitted.weights, users, items, fitted=prepared.split.train, sources=registry.sources)
+    save(
+        path,
+        description,
+        fitted.weights,
+        users,
+        items,
+        fitted=prepared.split.train,
+        sources=registry.sources,
+        priors=fitted.priors,
+    )
     return Trained(
         architecture=options.architecture,
         config=config.model_dump(mode="json"),

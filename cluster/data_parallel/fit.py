@@ -11,6 +11,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
+from reeltune.trainables.folding.prior import learnt
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
@@ -106,6 +107,9 @@ class Refit:
         return Fitted(
             key=self.order.key,
             weights={name: tensor.contiguous().cpu() for name, tensor in weights.items()},
+            priors={
+                name: tensor.cpu() for name, tensor in learnt(self.fit.model, self.fit.rows, seed=self.fit.seed).items()
+            },
             seconds=self.seconds,
             epochs=self.fit.epoch,
             train_loss=self.loss,

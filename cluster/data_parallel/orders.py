@@ -94,6 +94,8 @@ class Fitted(Stored):
     schema_number: int = Field(SCHEMA, alias="schema")  # version 1 has the same fields
     key: str
     weights: dict[str, torch.Tensor] = Field(default_factory=dict, exclude=True)  # kept in a file of their own
+    # Of the rows of users and items, for new ones; kept beside the weights. None of a version that did not learn them.
+    priors: dict[str, torch.Tensor] = Field(default_factory=dict, exclude=True)
     seconds: float  # in the loop: validation and states kept included
     epochs: int
     train_loss: float
@@ -113,6 +115,8 @@ class Lost:
 def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
     """Write what came of a fit: the weights, then the rest, without which they are not taken. Raises StorageFailed."""
     store.write(f"{order.name}.safetensors", save(fitted.weights))
+    if fitted.priors:
+        store.write(f"{order.name}.priors.safetensors", save(fitted.priors))
     store.write(f"{order.name}.json", json.dumps(fitted.as_json()).encode())
 
 
@@ -131,4 +135,5 @@ def kept(store: Store, order: FitOrder) -> Fitted | None:
     except InputError as error:
         log.warning("the fit is done again: %s", error)
         return None
-    return fitted.model_copy(update={"weights": load(weights)})
+    priors = store.read(f"{order.name}.priors.safetensors")
+    return fitted.model_copy(update={"weights": load(weights), "priors": {} if priors is None else load(priors)})

@@ -5,7 +5,7 @@ import shutil
 import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
-from reeltune.cluster.judging.ensemble import packed
+from reeltune.cluster.judging.ensemble import packed, packed_priors
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.folder import RunFolder
@@ -33,6 +33,7 @@ def write_bundles(
     for earlier in folder.path.glob("models/*"):
         if earlier.name not in kept:  # left by this search before its resume; now that refit is lost
             shutil.rmtree(earlier)
+    priors = {name: fits[0][1].priors for name, fits in refits.items()} | {ENSEMBLE: packed_priors(searched, refits)}
     for name, (config, weights) in kept.items():
         members = config.members if isinstance(config, ensemble.Config) else (name,)
         sources = {each: searched.registry.sources[each] for each in members if each in searched.registry.sources}
@@ -49,4 +50,6 @@ def write_bundles(
         )
         users, items = prepared.ratings.users, prepared.ratings.items
         fitting = prepared.split.fitting
-        save(folder.model(name), description, weights, users, items, fitted=fitting, sources=sources)
+        save(
+            folder.model(name), description, weights, users, items, fitted=fitting, sources=sources, priors=priors[name]
+        )

@@ -99,3 +99,12 @@ def packed(
     fits = {name: [fitted.weights for _, fitted in refits[name]] for name in members}
     config = ensemble.Config.model_validate({"members": members}, context={"registry": searched.registry})
     return config, ensemble.packed(fits)
+
+
+def packed_priors(searched: Searched, refits: dict[str, list[tuple[FitOrder, Fitted]]]) -> dict[str, torch.Tensor]:
+    """The priors of the members' rows by name; none without an ensemble, or if a fit of a member has none."""
+    if ENSEMBLE not in searched.choices:
+        return {}
+    weights = searched.choices[ENSEMBLE].config["weights"]
+    fits = {name: [fitted.priors for _, fitted in refits[name]] for name, weight in weights.items() if weight > 0}
+    return ensemble.packed(fits) if all(all(priors) for priors in fits.values()) else {}

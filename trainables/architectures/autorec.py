@@ -91,6 +91,15 @@ class Model(RatingModel):
         match = torch.addmm(self.item_bias[items], self.decoder.index_select(0, users), codes.T)
         return match.add_(self.user_bias[users, None]).mul_(self.unit).add_(self.mean)
 
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        """The users' decoders and the items' codes, each with the bias in the last column."""
+        users = torch.cat([self.decoder, self.user_bias[:, None]], 1)
+        return users, torch.cat([self.item_vectors(), self.item_bias[:, None]], 1)
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        match = (users[:, :-1] * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1]
+        return self.mean + self.unit * match
+
     def item_vectors(self) -> Tensor:
         """The codes of all items, shape (items, hidden); of those without a rating, a mean."""
         if self.codes is not None:

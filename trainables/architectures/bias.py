@@ -50,6 +50,12 @@ class Model(RatingModel):
     def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
         return self.mean + self.users[users, None] + self.items[items]
 
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users[:, None], self.items[:, None]
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.mean + users[:, 0] + items[:, 0]
+
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)

@@ -61,11 +61,16 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
-        user, item = self.users(users), self.items(items)
-        logits = self.layers(torch.cat([user, item], 1))
+        return self.rate_rows(self.users(users), self.items(items))
+
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users.weight, self.items.weight
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        logits = self.layers(torch.cat([users, items], 1))
         if self.product is None:
             return logits
-        return logits + self.product(user[:, : self.common] * item[:, : self.common])
+        return logits + self.product(users[:, : self.common] * items[:, : self.common])
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]

@@ -36,8 +36,13 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        vectors = torch.cat([self.users(users), self.items(items)], 1)
-        return into_range(self.layers(vectors)[:, 0], self.scale)
+        return self.rate_rows(self.users(users), self.items(items))
+
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users.weight, self.items.weight
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        return into_range(self.layers(torch.cat([users, items], 1))[:, 0], self.scale)
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]

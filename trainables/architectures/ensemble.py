@@ -116,7 +116,7 @@ class Model(RatingModel):
         for name, member in config.members.items():
             architecture = config.registry[name]
             settings = architecture.Config.model_validate(member.config)
-            of_fits = [_below(f"members.{name}.{place}.", weights) for place in range(member.fits)]
+            of_fits = [below(_prefix(name, place), weights) for place in range(member.fits)]
             members[name] = [architecture.Model.serving(settings, shape, own) for own in of_fits]
         return cls(config, members, shape.scale)
 
@@ -150,19 +150,36 @@ class Model(RatingModel):
     def _decoded(self, output: Tensor, grid: Tensor | None, member: Member) -> Tensor:
         return decode(output, grid, self.scale, decoder=member.decoder, temperature=member.temperature).double()
 
+    def fits(self) -> list[RatingModel]:
+        """All of them."""
+        return [fit for name in self.config.members for fit in self._fits(name)]
+
+    def changed(self, change: Callable[[str, RatingModel], RatingModel]) -> "Model":
+        """This ensemble with another model in place of each fit; `change` also takes the prefix of its tensors."""
+        members = {
+            name: [change(_prefix(name, place), fit) for place, fit in enumerate(self._fits(name))]
+            for name in self.config.members
+        }
+        return Model(self.config, members, self.scale)
+
     def _fits(self, name: str) -> list[RatingModel]:
         return [cast(RatingModel, model) for model in cast(nn.ModuleList, self.members[name])]
 
 
 def packed(members: dict[str, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
-    """The state of the ensemble's model, put together from its members' served states: a list of fits for each."""
+    """The state of the ensemble's model, put together from its members' served ones, a list of fits each; or priors."""
     return {
-        f"members.{name}.{place}.{key}": tensor
+        f"{_prefix(name, place)}{key}": tensor
         for name, fits in members.items()
         for place, own in enumerate(fits)
         for key, tensor in own.items()
     }
 
 
-def _below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def _prefix(name: str, place: int) -> str:
+    return f"members.{name}.{place}."
+
+
+def below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one fit, of those that `packed` has put together: with this prefix, which is left out."""
     return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}

@@ -27,9 +27,14 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        user, item = self.users(users), self.items(items)
-        vectors = F.dropout(user[:, :-1], self.config.dropout, self.training)
-        match = (vectors * item[:, :-1]).sum(1) + user[:, -1] + item[:, -1]
+        return self.rate_rows(self.users(users), self.items(items))
+
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        return self.users.weight, self.items.weight
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        vectors = F.dropout(users[:, :-1], self.config.dropout, self.training)
+        match = (vectors * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1]
         return into_range(match, self.scale)
 
     factored = True

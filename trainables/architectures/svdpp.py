@@ -90,6 +90,9 @@ class Model(TrunkModel):
             of_users = of_users + self.days(users, times)
         return crossed_matches(of_users, tables.items.index_select(0, items)).mul_(self.unit).add_(self.mean)
 
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.read(self.mean + self.unit * match(users, items))
+
     def read(self, match: Tensor) -> Tensor:
         """The ratings of what the vectors come to, shape (batch,): that itself."""
         return match

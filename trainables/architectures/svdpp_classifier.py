@@ -52,10 +52,12 @@ class Model(TrunkModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
-        user, item = self.vectors(users, items)
-        product = user * item
-        match = product[:, :-1].sum(1) + user[:, -1] + item[:, -1] + (self.mean - self.middle) / self.unit
-        hidden = self.layers(torch.cat([user, item, product], 1))
+        return self.rate_rows(*self.vectors(users, items))
+
+    def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        product = users * items
+        match = product[:, :-1].sum(1) + users[:, -1] + items[:, -1] + (self.mean - self.middle) / self.unit
+        hidden = self.layers(torch.cat([users, items, product], 1))
         return self.classes(torch.cat([match[:, None], hidden], 1))
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:

@@ -134,3 +134,25 @@ def a_served_model_rates_as_the_fitted_one_and_needs_nothing_else(subject: Subje
         expect(same, f"a model restored from its weights{sides} rates otherwise than the fitted one")
         other = model.served().state_dict().keys() ^ served.keys()
         expect(not other, f"serving a served model changes {', '.join(sorted(other))}")
+
+
+def rows_of_ids_rate_as_their_indices_do(subject: Subject) -> None:
+    """Where a model names its rows: new users and items get theirs without a fit (`folding`)."""
+    rows, shape = worlds.two_tastes(side=16)
+    fit = subject.fitted(rows, shape, {"batch_size": 64, "epochs": 2})
+    model = fit.model.eval().served()
+    found = model.id_rows()
+    if found is None:
+        return
+    lengths = tuple(len(table) for table in found)
+    expect(lengths == (17, 17), f"`id_rows` gave {lengths[0]} and {lengths[1]} rows, expected 17 and 17")
+    users, items = torch.arange(17).repeat_interleave(17), torch.arange(17).repeat(17)
+    own = found[0].detach()[users].requires_grad_()
+    output = model.rate_rows(own, found[1][items])
+    expected = model(*model.inputs(users, items, None)) if not model.timed else rated(model, users, items)
+    expect(output.shape == expected.shape, f"`rate_rows` gave {tuple(output.shape)}, expected {tuple(expected.shape)}")
+    far = (output - expected).abs().max().item()
+    if not model.timed:  # where time counts, `rate_rows` leaves it out
+        expect(far <= 1e-3, f"`rate_rows` rates rows of ids otherwise than `forward` rates the ids, by up to {far:g}")
+    output.sum().backward()
+    expect(own.grad is not None, "`rate_rows` has no gradient in the users' rows")

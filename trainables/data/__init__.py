@@ -34,7 +34,16 @@ from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
-from reeltune.trainables.data.readers import Reading, ReadPairs, match, read_more, read_pairs, read_ratings, read_users
+from reeltune.trainables.data.readers import (
+    Reading,
+    ReadPairs,
+    match,
+    read_more,
+    read_pairs,
+    read_rated,
+    read_ratings,
+    read_users,
+)
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
@@ -63,6 +72,7 @@ __all__ = [
     "match",
     "read_more",
     "read_pairs",
+    "read_rated",
     "read_ratings",
     "read_users",
     "split",

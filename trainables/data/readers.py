@@ -127,12 +127,23 @@ def read_more(source: Source, known: Ratings, reading: Reading | None = None) ->
     return ReadRows(rows=rows, notes=(*_of_file(table.source, read), *note))
 
 
+def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rated pairs of ids that need not be known: text `user` and `item`, float `rating`, and what was guessed."""
+    table = table_of(source)
+    try:
+        read = _rated(table, replace(reading, columns=replace(reading.columns, timestamp=None)))
+    except InputError as error:
+        raise InputError(str(error).partition("; --not-rated")[0]) from None  # no option of who folds in
+    read = replace(read, found=read.found.only("user", "item", "rating"))
+    return read.frame[["user", "item", "rating"]], _of_file(table.source, read)
+
+
 def read_pairs(
     source: Source, *, users: Ids, items: Ids, reading: Reading | None = None, timed: bool = False
 ) -> ReadPairs:
     """Read pairs to be rated, with their times where the model is a `timed` one."""
     table, reading = table_of(source), reading or Reading()
-    read = _pairs(table, reading, needed=("user", "item"))
+    read = _pairs(table, replace(reading, columns=replace(reading.columns, rating=None)), needed=("user", "item"))
     times = None
     if timed:
         times = _times(read, table, reading.columns)

@@ -11,6 +11,7 @@ from tests import inside
 
 # What has another name in Python, or is said in another place.
 OF_LOAD = {"architecture", "changed_source"}  # of `predict` and `recommend`: a model is loaded before it is used
+OF_FOLD_IN = {"ratings": "ratings", "known_ids": "known_ids", "rating_column": "rating"}  # of the same two
 OF_RATINGS = {
     "user_column": "user",
     "item_column": "item",
@@ -50,6 +51,8 @@ def in_python(verb, name):
         return rt.Ratings, OF_RATINGS[name]
     if verb in ("predict", "recommend") and name in OF_LOAD:
         return rt.load, name
+    if verb in ("predict", "recommend") and name in OF_FOLD_IN:
+        return rt.Model.fold_in, OF_FOLD_IN[name]
     if verb in ("data", "predict", "recommend") and name.endswith("_column"):
         return VERBS[verb], OF_RATINGS[name]
     return VERBS[verb], RENAMED.get(name, name)

@@ -27,7 +27,7 @@ BREACHES = {
     "the reference is valid for data of any size": (
         "min(512, max(8, ",
         "max(8, min(9999, ",
-        "two_towers.py:79: ValidationError",
+        "two_towers.py:88: ValidationError",
     ),
     "shapes are right on every scale": (
         "return self.mean + self.unit * match",
@@ -63,6 +63,11 @@ BREACHES = {
         "return [self.user_tower[0].weight], [self.item_tower[0].weight]",
         "return [], []",
         "users without a rating are not rated alike",
+    ),
+    "rows of ids rate as their indices do": (
+        "return self.mean + self.unit * (users * items).sum(1)",
+        "return self.mean + 2 * self.unit * (users * items).sum(1)",
+        "`rate_rows` rates rows of ids otherwise than `forward` rates the ids",
     ),
 }
 

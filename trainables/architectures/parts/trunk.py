@@ -236,6 +236,10 @@ class TrunkModel(RatingModel):
         """The vectors of all items, with their biases in the last column."""
         return self.trunk.folded().items
 
+    def id_rows(self) -> tuple[Tensor, Tensor]:
+        tables = self.trunk.folded()
+        return tables.users, tables.items
+
     def vectors(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """User and item vectors, shape (batch, factors + 1), with dropout on the users' in training."""
         user, item = self.trunk(users, items)
