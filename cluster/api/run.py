@@ -14,7 +14,7 @@ from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.checks import at_least
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.plots import Chart, plot
-from reeltune.cluster.api.tables import trials_frame, verdict_frame
+from reeltune.cluster.api.tables import ranking_frame, trials_frame, verdict_frame
 from reeltune.cluster.commands.replay import Replayed, replay, replay_options
 from reeltune.cluster.commands.verdict import Rejudged, rejudge
 from reeltune.cluster.report.search_plots import studies
@@ -60,6 +60,13 @@ class Run:
     def verdict(self) -> pd.DataFrame:
         """A row for the baseline and for each architecture: architecture, test_error, gain, low, high, p, verdict."""
         return verdict_frame(self.answer, self._read.decoder)
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """A row for each predictor's top lists: NDCG and recall. Raises InputError if the run has judged none."""
+        if self.answer.ranking is None:
+            raise InputError(f"{self.place}: no top lists were judged: the run is older, or has too many items")
+        return ranking_frame(self.answer.ranking)
 
     @property
     def trials(self) -> pd.DataFrame:

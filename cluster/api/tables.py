@@ -1,12 +1,13 @@
 """A run's verdict and trials as DataFrames."""
 
 from collections.abc import Iterable
+from math import nan
 from typing import Any
 
 import pandas as pd
 
 from reeltune.cluster.report.words import baseline_error, error_of, over_simple
-from reeltune.cluster.runs.answer import ArchitectureResult, Result
+from reeltune.cluster.runs.answer import ArchitectureResult, ListScore, Ranking, Result
 from reeltune.cluster.runs.folder import Entry
 
 BASELINE = "baseline"  # the name of its row
@@ -39,6 +40,34 @@ def _row(name: str, found: ArchitectureResult, decoder: str) -> dict[str, Any]:
         "p": found.p_holm,
         "over_simple": over_simple(found),
         "verdict": found.verdict,
+    }
+
+
+def ranking_frame(ranking: Ranking) -> pd.DataFrame:
+    """A row for the baseline, each architecture, the ensemble and the list of the most rated items.
+
+    Columns: `architecture`; `ndcg` with its 95% interval from `ndcg_low` to `ndcg_high`; `ndcg_gain`, over the
+    baseline's lists, from `ndcg_gain_low` to `ndcg_gain_high`; and the same of `recall`.
+    """
+    return pd.DataFrame(
+        [
+            {"architecture": name, **_scored("ndcg", found.ndcg), **_scored("recall", found.recall)}
+            for name, found in ranking.by_name.items()
+        ]
+    )
+
+
+def _scored(name: str, score: ListScore | None) -> dict[str, float]:
+    value, gain = (nan, nan) if score is None else (score.value, nan if score.gain is None else score.gain)
+    low, high = (score and score.ci95) or (nan, nan)
+    gain_low, gain_high = (score and score.gain_ci95) or (nan, nan)
+    return {
+        name: value,
+        f"{name}_low": low,
+        f"{name}_high": high,
+        f"{name}_gain": gain,
+        f"{name}_gain_low": gain_low,
+        f"{name}_gain_high": gain_high,
     }
 
 

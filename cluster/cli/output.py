@@ -10,6 +10,7 @@ from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
 from reeltune.cluster.commands.durations import spell
+from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
@@ -49,6 +50,8 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
     if result.winner is not None:
         print_table(terminal_table(result, decoder, width=_console().width))
     print("\n".join(headline(result, decoder)))
+    if listed := top_lists(result):
+        print(listed)
     if (short := cut_short(result)) is not None:
         print(f"{short}; the rest of them: {more}")
     judged = "predictions.parquet, models/, " if result.winner is not None else ""

@@ -7,6 +7,7 @@ from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
+from reeltune.cluster.judging.ranking import against, described, rankings, write_rankings
 from reeltune.cluster.judging.result import judged_result, score_with_simple
 from reeltune.cluster.judging.simple import simple_predictors
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
@@ -39,7 +40,11 @@ def finish(
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
     scores = score_with_simple(searched, simple, rows, prepared)
-    result = judged_result(searched, scores, prepared, folder)
+    listed = rankings(searched, rows, prepared, say=say)
+    ranking = listed and described(listed, against=against(searched, simple.best))
+    result = judged_result(searched, scores, prepared, folder).model_copy(update={"ranking": ranking})
+    if listed is not None:
+        write_rankings(folder, listed)
     write_predictions(folder, scores.all, rows, prepared)
     write_bundles(searched.complete(), result, searched, prepared, folder)
     took = seconds()

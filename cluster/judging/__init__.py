@@ -8,6 +8,7 @@
 - `baseline.py`: the baseline, and the verdicts against it
 - `result.py`: verdicts, and the winner
 - `details.py`: what `verdict.json` holds beside the answer
+- `ranking.py`: top lists, and `ranking.parquet`
 - `predictions.py`: `predictions.parquet`
 - `bundles.py`: the bundles of a run
 """

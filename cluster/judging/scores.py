@@ -13,7 +13,7 @@ from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
 from reeltune.trainables.scoring.decoders import Decoder, decode
-from reeltune.trainables.scoring.metrics import DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
+from reeltune.trainables.scoring.metrics import CHUNK, DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
 from reeltune.trainables.scoring.probabilities import Probabilities, judge_probabilities
 
 
@@ -40,11 +40,24 @@ def score(
     registry: Registry = SHIPPED,
 ) -> Scored:
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
+    pairs = on_device(rows, torch.device("cpu"))
+    output, grid = output_of(order, fitted, (pairs.users, pairs.items, pairs.times), shape, registry)
+    return _scored(output, grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
+
+
+def output_of(
+    order: FitOrder,
+    fitted: Fitted,
+    pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None],
+    shape: Shape,
+    registry: Registry,
+    *,
+    chunk: int = CHUNK,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What a fit gives for these users, items and times, and the grid of its class head; None for a scalar head."""
     architecture = registry[order.architecture]
     model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
-    pairs = on_device(rows, torch.device("cpu"))
-    output = predict(model, pairs.users, pairs.items, pairs.times)
-    return _scored(output, model.grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
+    return predict(model, *pairs, chunk=chunk), model.grid
 
 
 def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from reeltune.cluster.report.commands import Command, reproducing
 from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.standing import standing
+from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
@@ -22,7 +23,7 @@ def markdown(run: Run) -> str:
     shown = [HEADINGS.index(heading) for heading in SHOWN]
     table = [[row[place] for place in shown] for row in rows(run.answer, run.decoder)]
     lines += [*_table(SHOWN, table), ""] if run.winner else []
-    lines += [f"- {line}" for line in also(run.answer, run.decoder)]
+    lines += [f"- {line}" for line in (*also(run.answer, run.decoder), top_lists(run.answer)) if line]
     commands = going_on(run) or reproducing(run)[:1]
     return "\n".join([*lines, *_notes(run), "", *_fenced(commands)]) + "\n"
 

@@ -11,6 +11,8 @@ from reeltune.cluster.report.results import HEADINGS, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
 from reeltune.cluster.report.standing import Best, best_so_far, standing_parts
+from reeltune.cluster.report.top_lists import about, headings
+from reeltune.cluster.report.top_lists import table as list_table
 from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import (
     ABOUT_ENSEMBLE,
@@ -53,6 +55,15 @@ class Forest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lists:
+    """The table of top lists."""
+
+    about: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     name: str
     opening: str
@@ -62,6 +73,7 @@ class View:
     headings: list[str]
     table: list[list[str]]
     forest: Forest | None
+    lists: Lists | None
     decoder: str
     decoders: dict[str, dict[str, dict[str, float]]]
     probabilities: dict[str, ProbabilityScores]
@@ -85,6 +97,7 @@ class View:
             ("use", "Use it"): self.use,
             ("gain", "Gain"): self.forest,
             ("results", "Results"): self.table,
+            ("lists", "Top lists"): self.lists,
             ("decoders", "Decoders"): self.decoders,
             ("probabilities", "Probabilities"): self.probabilities,
             ("slices", "Error by slice"): self.slices,
@@ -108,6 +121,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         headings=_verdict_second(HEADINGS),
         table=[_verdict_second(row) for row in rows(run.answer, run.decoder)] if run.answer and run.winner else [],
         forest=_forest(run.answer, run.decoder) if run.answer else None,
+        lists=_lists(run),
         decoder=run.decoder,
         decoders=_decoders(run),
         probabilities=probabilities,
@@ -183,6 +197,13 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
         simple_name=_named(answer),
         baseline=baseline_label(answer.baseline) + ("" if error is None else f": {error:.4f}"),
     )
+
+
+def _lists(run: Run) -> Lists | None:
+    ranking = run.answer.ranking if run.answer else None
+    if ranking is None:
+        return None
+    return Lists(about=about(ranking), headings=headings(ranking), rows=list_table(ranking))
 
 
 def _named(answer: Answer) -> str:

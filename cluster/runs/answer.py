@@ -6,7 +6,8 @@ from pydantic import Field, JsonValue
 
 from reeltune.cluster.runs.stored import Stored
 
-SCHEMA = 2  # files without `schema` are version 1
+SCHEMA = 3  # files without `schema` are version 1; version 2 has no `ranking`
+MOST_RATED = "most rated items"  # among top lists: what others are measured by
 Metrics = dict[str, float | None]  # by name, such as "argmax_mse"; None: the head has no such value
 
 
@@ -56,6 +57,34 @@ class SimplePredictors(Stored):
     compared: dict[str, SimplePredictor]
 
 
+class ListScore(Stored):
+    """A mean over users of what their top lists are worth, from 0 to 1; the gain is over the baseline's lists."""
+
+    value: float
+    ci95: tuple[float, float] | None = None  # None: a single user
+    gain: float | None = None  # None: the baseline has no lists
+    gain_ci95: tuple[float, float] | None = None
+
+
+class Listed(Stored):
+    """A predictor's lists. `recall` is None if no user likes any item of the test rows."""
+
+    ndcg: ListScore
+    recall: ListScore | None = None
+
+
+class Ranking(Stored):
+    """How good top lists are, of all items that a user has no fitted rating of; see `scoring/ranking.py`."""
+
+    top: int
+    users: int
+    of_users: int  # from whom these were drawn
+    liking_users: int  # those with an item to recall
+    items: int
+    liked: float  # the least rating of an item that is to be recalled
+    by_name: dict[str, Listed]  # the baseline, the architectures, the ensemble, and MOST_RATED
+
+
 class Result(Stored):
     """The answer without details: what `tune --json` prints."""
 
@@ -67,6 +96,7 @@ class Result(Stored):
     simple: SimplePredictors | None = None  # None: an older run, or one without an answer
     architectures: dict[str, ArchitectureResult]
     winner: str | None = None
+    ranking: Ranking | None = None  # None: an older run, one without an answer, or one of too many items
 
 
 class SplitKind(Stored):

@@ -178,6 +178,10 @@ class RunFolder:
     def predictions(self) -> Path:
         return self.path / "predictions.parquet"
 
+    @property
+    def ranking(self) -> Path:
+        return self.path / "ranking.parquet"
+
     def source(self, architecture: str) -> Path:
         """The copy of an own architecture's source. Nothing runs it unless it is named."""
         return self.path / "sources" / f"{architecture}.py"

@@ -45,6 +45,15 @@ class Scale:
         return (self.high - self.low) / 4
 
     @property
+    def liked(self) -> float:
+        """From which rating on somebody likes what they rated: the top quarter of the span, 4 of 1 to 5 stars."""
+        return self.high - self.quarter * (1 + NOISE)
+
+    def gain(self, ratings: np.ndarray) -> np.ndarray:
+        """What an item of these ratings, of any shape, is worth in a list: above 0, and 1 to 5 of 1 to 5 stars."""
+        return np.maximum(ratings - self.low, 0.0) + self.step
+
+    @property
     def decimals(self) -> int:
         """How many decimals a rating is written with: five digits of the span, and never fewer than five."""
         return max(5, 5 - math.floor(math.log10(self.high - self.low)))

@@ -5,6 +5,7 @@
 - `decoders.py`: ratings by any of them; the temperature
 - `probabilities.py`: log-loss, ranked probability score, calibration
 - `slices.py`: the error by group of rows
+- `ranking.py`: how good top lists are: NDCG and recall
 - `gains.py`: a predictor's gains, added up by user
 - `satterthwaite.py`: Student's t for users with uneven rows or gains
 - `skewness.py`: Hall's correction of it for skewness

@@ -22,6 +22,7 @@ __all__ = [
     "median",
     "nearest",
     "observed_log_probabilities",
+    "order",
     "round_to_scale",
 ]
 
@@ -44,6 +45,21 @@ def decode(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decode
     values = output if grid is None else rule.read(torch.softmax(output / temperature, 1), grid)
     values = values.clamp(scale.low, scale.high)
     return values if rule.onto is None else _to_nearest(values, torch.tensor(rule.onto(scale), dtype=torch.float64))
+
+
+def order(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decoder, temperature: float) -> Tensor:
+    """Numbers of shape (rows,), in double precision, that order items for a list: the higher, the better.
+
+    Items are ordered by the decoder's rating; equal ratings, which the argmax often gives, by the mean, and those of a
+    scalar head by the value before it is clipped to the scale or rounded.
+    """
+    if grid is None:
+        return output.double()
+    ratings, finer = (
+        decode(output, grid, scale, decoder=by, temperature=temperature).double() for by in (decoder, "mean")
+    )
+    # A step of the ratings counts more than any difference of the means, and both fit into a double's 53 bits.
+    return ratings * (2 * (scale.high - scale.low) / float(grid.diff().min())) + finer
 
 
 def round_to_scale(ratings: Tensor, scale: Scale) -> Tensor:

@@ -52,17 +52,19 @@ class DecoderErrors:
     mae: float
 
 
-def predict(model: RatingModel, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
+def predict(
+    model: RatingModel, users: Tensor, items: Tensor, times: Tensor | None = None, *, chunk: int = CHUNK
+) -> Tensor:
     """The model's output for indices and, if it is timed, times in seconds, all of shape (rows,).
 
-    It is computed in evaluation mode, in chunks and without gradients. Raises InputError if times are missing.
+    It is computed in evaluation mode, in chunks of rows and without gradients. Raises InputError if times are missing.
     """
     was_training = model.training
     model.eval()
     with torch.no_grad():
         served = model.served()
-        columns = [column.split(CHUNK) for column in served.inputs(users, items, times)]
-        parts = [served(*chunk) for chunk in zip(*columns, strict=True)]
+        columns = [column.split(chunk) for column in served.inputs(users, items, times)]
+        parts = [served(*rows) for rows in zip(*columns, strict=True)]
     model.train(was_training)
     return torch.cat(parts)
 

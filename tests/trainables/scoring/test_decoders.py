@@ -17,6 +17,7 @@ from reeltune.trainables.scoring.decoders import (
     fit_temperature,
     median,
     observed_log_probabilities,
+    order,
     round_to_scale,
 )
 from tests.worlds import STARS
@@ -161,3 +162,23 @@ def test_a_decoder_more_in_the_table_is_an_option_a_metric_and_a_column_of_the_r
     assert found["rmse"] == pytest.approx(math.sqrt(2))
     assert option == "lowest"
     assert "lowest" in headings
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("subdivisions", [1, 8])
+def test_a_list_is_in_the_order_of_the_ratings_and_ties_in_that_of_the_means(decoder, subdivisions):
+    grid = torch.tensor(STARS.grid(subdivisions)).float()
+    logits = torch.randn(400, len(grid), generator=torch.Generator().manual_seed(1))
+    ratings, finer = (decode(logits, grid, STARS, decoder=by, temperature=1.5) for by in (decoder, "mean"))
+    best = order(logits, grid, STARS, decoder=decoder, temperature=1.5).argsort(descending=True, stable=True)
+    assert best.tolist() == np.lexsort((-finer.numpy(), -ratings.numpy())).tolist()
+
+
+def test_a_scalar_heads_list_is_in_the_order_of_its_values_before_they_are_clipped():
+    values = torch.tensor([5.5, 7.0, 4.4, 4.3])
+    assert order(values, None, STARS, decoder="rounded", temperature=1.0).argsort(descending=True).tolist() == [
+        1,
+        0,
+        2,
+        3,
+    ]
