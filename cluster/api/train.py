@@ -24,8 +24,11 @@ def train(
     *,
     test: Source | None = None,
     score_test: bool = False,
+    refit: bool = False,
     split: str = "random",
     split_seed: int | None = None,
+    validation: float | None = None,
+    test_share: float | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     decoder: str = "argmax",
     workers: int = 1,
@@ -44,6 +47,8 @@ def train(
     The options are those of `reeltune train`, which `reeltune train --help` explains. Any other keyword is a
     hyperparameter (`--set`): `train(ratings, "svdpp", epochs=12)`. `config` is a file, a bundle's folder or a mapping
     of them. `score_test` scores the test rows too, which is one more look; rows of your own (`test`) always are.
+    `validation` and `test_share` are how much is held out; 0 and 0 is a fit on every row. `refit` fits once more, on
+    training and validation rows together: that is the model then, and `model.validation` is of the fit before.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
@@ -56,6 +61,8 @@ def train(
             test=test,
             split=split,
             split_seed=seed if split_seed is None else split_seed,
+            validation=validation,
+            test_share=test_share,
             unknown_ids=unknown_ids,
             name=name,
             storage=storage,
@@ -66,6 +73,7 @@ def train(
         decoder=decoder,
         workers=workers,
         score_test=score_test,
+        refit=refit,
         checkpoint_every=checkpoint_every,
         bfloat16=bf16,
         address=address_of(address),

@@ -37,7 +37,16 @@ from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
 from reeltune.trainables.data.readers import Reading, ReadPairs, match, read_more, read_pairs, read_ratings, read_users
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
-from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
+from reeltune.trainables.data.split import (
+    SealedRows,
+    Shares,
+    Split,
+    SplitKind,
+    fold,
+    split,
+    split_given_test,
+    write_down_look,
+)
 from reeltune.trainables.data.strangers import UnknownIds
 from reeltune.trainables.data.unrated import NotRated, values_of
 from reeltune.trainables.errors import InputError
@@ -53,6 +62,7 @@ __all__ = [
     "Reading",
     "Rows",
     "SealedRows",
+    "Shares",
     "SideColumn",
     "Split",
     "SplitKind",
