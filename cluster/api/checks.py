@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
+
+if TYPE_CHECKING:
+    from reeltune.trainables.data import Shares
 
 Number = TypeVar("Number", int, float)
 
@@ -58,6 +61,22 @@ def at_least(option: str, value: Number, least: float) -> Number:
     if not value >= least:
         raise InputError(f"{option} {value}: expected {least:g} or more")
     return value
+
+
+def shares_of(validation: float | None, test_share: float | None, *, test: str | None) -> "Shares":
+    """How much is held out; None is the default. Raises InputError at no share, and at a test share beside a file."""
+    from reeltune.trainables.data.split import DEFAULT_SHARES, Shares
+
+    if test is not None and test_share is not None:
+        raise InputError(f"--test-share {test_share:g}: the test rows are all of --test {test}; leave one of them out")
+    given = {"--validation": validation, "--test-share": test_share}
+    for option, share in given.items():
+        if share is not None and not 0 <= share < 1:
+            raise InputError(f"{option} {share:g}: expected a share of the rows from 0 to below 1, such as 0.1")
+    return Shares(
+        validation=DEFAULT_SHARES.validation if validation is None else validation,
+        test=DEFAULT_SHARES.test if test_share is None else test_share,
+    )
 
 
 def settings_of(given: Sequence[str] | Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -44,6 +44,7 @@ def train_command(options: TrainOptions) -> str:
     given: dict[str, Value] = {
         **_of_data(options.data),
         "--score-test": options.score_test,
+        "--refit": options.refit,
         "--config": None if options.config is None or isinstance(options.config, Mapping) else str(options.config),
         "--set": [f"{name}={value}" for name, value in settings.items()],
         "--decoder": options.decoder,
@@ -62,6 +63,7 @@ def _of_data(data: DataOptions) -> dict[str, Value]:
         "--test": data.test,
         "--split": data.split,
         "--split-seed": data.split_seed,
+        **data.shares.options(),
         "--users": data.users,
         "--items": data.items,
         "--duplicates": data.duplicates,

@@ -62,7 +62,7 @@ class Model(Predictor):
 
     @property
     def validation(self) -> Metrics | None:
-        """Metrics on the validation rows; None if it was fitted on them too."""
+        """Metrics on validation rows, of the fit before if it was fitted again on these too; None if there are none."""
         return self.description.metrics.get("validation")
 
     @property

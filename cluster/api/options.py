@@ -20,6 +20,7 @@ from reeltune.cluster.api.checks import (
     scheduler_of,
     seconds,
     settings_of,
+    shares_of,
 )
 from reeltune.cluster.trackers.asked import asked_trackers
 
@@ -41,6 +42,8 @@ def data_options(
     test: str | None = None,
     split: str = "random",
     split_seed: int = 0,
+    validation: float | None = None,
+    test_share: float | None = None,
     duplicates: str | None = None,
     user: str | None = None,
     item: str | None = None,
@@ -68,6 +71,7 @@ def data_options(
         test=test,
         split=one_of("--split", split, SPLITS),
         split_seed=at_least("--split-seed", split_seed, 0),
+        shares=shares_of(validation, test_share, test=test),
         columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
         duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
         users=users,
@@ -120,6 +124,7 @@ def train_options(
     decoder: str = "argmax",
     workers: int = 1,
     score_test: bool = False,
+    refit: bool = False,
     checkpoint_every: float = 10.0,
     bfloat16: bool = False,
     address: str | None = None,
@@ -135,6 +140,7 @@ def train_options(
     from reeltune.trainables.architectures.registry import resolve
 
     resolve([architecture])  # an unknown one is refused before anything else
+    _check_held_out(data, score_test=score_test, refit=refit)
     return TrainOptions(
         architecture=architecture,
         data=data,
@@ -144,6 +150,7 @@ def train_options(
         workers=at_least("--workers", workers, 1),
         seed=at_least("--seed", seed, 0),
         score_test=score_test,
+        refit=refit,
         checkpoint_every=at_least("--checkpoint-every", checkpoint_every, 0.1),
         bfloat16=bfloat16,
         address=address,
@@ -191,6 +198,7 @@ def tune_options(
     from reeltune.trainables.architectures.registry import resolve
 
     asked = searchable(list(architectures or []))
+    _check_search(data, asked[0])
     fewest = SMOKE_TRIALS if smoke_test else TRIALS
     return TuneOptions(
         architectures=asked,
@@ -217,3 +225,30 @@ def tune_options(
         earlier=earlier,
         command=command,
     )
+
+
+def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool) -> None:
+    """Raise InputError where one fit would use rows that its shares do not hold out."""
+    from reeltune.trainables.errors import InputError
+
+    if score_test and data.test is None and data.shares.test == 0:
+        raise InputError("--score-test: --test-share 0 holds no test rows out; leave one of them out, or give --test")
+    if refit and data.shares.validation == 0:
+        raise InputError("--refit: --validation 0 holds nothing out, so the fit has all these rows; leave one out")
+
+
+def _check_search(data: "DataOptions", architecture: str) -> None:
+    """Raise InputError at a share of 0, with which a search could compare or judge nothing."""
+    from reeltune.trainables.errors import InputError
+
+    alone = f"fit one configuration without: reeltune train {architecture}"
+    if data.shares.validation == 0:
+        raise InputError(
+            "--validation 0: a search compares its trials on validation rows; give a share above 0, or "
+            f"{alone} --validation 0"
+        )
+    if data.test is None and data.shares.test == 0:
+        raise InputError(
+            "--test-share 0: a verdict needs test rows, which no trial has seen; give a share above 0, or --test FILE, "
+            f"or {alone} --test-share 0"
+        )

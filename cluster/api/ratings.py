@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from reeltune.cluster.api import html
-from reeltune.cluster.api.checks import SPLITS, UNKNOWN_IDS, at_least, one_of
+from reeltune.cluster.api.checks import SPLITS, UNKNOWN_IDS, at_least, one_of, shares_of
 from reeltune.cluster.api.options import data_options
 from reeltune.cluster.commands.data import DataDescription, describe_data, described_lines
 from reeltune.cluster.runs.find import folder_of
@@ -98,6 +98,8 @@ def asked_of(
     test: Source | None = None,
     split: str = "random",
     split_seed: int = 0,
+    validation: float | None = None,
+    test_share: float | None = None,
     unknown_ids: str | None = None,
     name: str | None = None,
     storage: str | None = None,
@@ -111,6 +113,7 @@ def asked_of(
         test=None if test is None else _name(test),
         split=one_of("--split", split, SPLITS),
         split_seed=at_least("--split-seed", split_seed, 0),
+        shares=shares_of(validation, test_share, test=None if test is None else _name(test)),
         unknown_ids=None if unknown_ids is None else one_of("--unknown-ids", unknown_ids, UNKNOWN_IDS),
     )
     tables = {**ratings.tables, **({"test": arrow_of(_table(test))} if in_memory(test) else {})}

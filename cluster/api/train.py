@@ -24,8 +24,11 @@ def train(
     *,
     test: Source | None = None,
     score_test: bool = False,
+    refit: bool = False,
     split: str = "random",
     split_seed: int | None = None,
+    validation: float | None = None,
+    test_share: float | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     decoder: str = "argmax",
     workers: int = 1,
@@ -46,6 +49,8 @@ def train(
     hyperparameter (`--set`): `train(ratings, "svdpp", epochs=12)`. `config` is a file, a bundle's folder or a mapping
     of them. `score_test` scores the test rows too, which is one more look; rows of your own (`test`) always are.
     `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the fit there too.
+    `validation` and `test_share` are how much is held out; 0 and 0 is a fit on every row. `refit` fits once more, on
+    training and validation rows together: that is the model then, and `model.validation` is of the fit before.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
@@ -58,6 +63,8 @@ def train(
             test=test,
             split=split,
             split_seed=seed if split_seed is None else split_seed,
+            validation=validation,
+            test_share=test_share,
             unknown_ids=unknown_ids,
             name=name,
             storage=storage,
@@ -68,6 +75,7 @@ def train(
         decoder=decoder,
         workers=workers,
         score_test=score_test,
+        refit=refit,
         checkpoint_every=checkpoint_every,
         bfloat16=bf16,
         address=address_of(address),

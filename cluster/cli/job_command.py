@@ -18,6 +18,7 @@ from reeltune.cluster.api.checks import (
     one_of,
     scheduler_of,
     seconds,
+    shares_of,
 )
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import FILES
@@ -130,6 +131,8 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         "architectures": resolve,
         "time": lambda value: seconds("--time", value),
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
+        "validation": lambda value: shares_of(value, None, test=None),
+        "test_share": lambda value: shares_of(None, value, test=values.get("test")),
         "split": lambda value: one_of("--split", value, SPLITS),
         "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
         "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),

@@ -20,6 +20,12 @@ Split = Annotated[
     str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")
 ]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
+Validation = Annotated[
+    float | None, typer.Option(help="Share of the rows beside the test's that fits are compared on. [default: 0.1]")
+]
+TestShare = Annotated[
+    float | None, typer.Option(help="Share of all rows that is sealed for the test. [default: 0.2; with --test none]")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Duplicates = Annotated[
     str | None, typer.Option(help="A pair that is rated twice: keep, last or error. [default: last; keep for ml-100k]")

@@ -90,7 +90,10 @@ def _how_alike(result: "Replayed") -> str:
 
 def trained(result: "Trained") -> None:
     print(f"{result.architecture}: {result.epochs} epochs in {result.fit_seconds:.2f} s")
-    print_table(metrics_table(result.validation, result.test))
+    if result.validation is None and result.test is None:
+        print(f"training loss {result.train_loss:.4f} in the last epoch")
+    else:
+        print_table(metrics_table(result.validation, result.test))
     if result.timed:
         print(ABOUT_TIME)
     if result.by_value is not None:

@@ -17,8 +17,13 @@ def train(
     score_test: Annotated[
         bool, typer.Option("--score-test", help="Score the test rows too: one more look. With --test always done.")
     ] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Validate first, then fit again on training and validation rows together.")
+    ] = False,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
+    validation: opt.Validation = None,
+    test_share: opt.TestShare = None,
     config: opt.Config = None,
     settings: opt.Settings = None,
     decoder: opt.Decoder = "argmax",
@@ -57,6 +62,8 @@ def train(
             test=test,
             split=split,
             split_seed=seed if split_seed is None else split_seed,
+            validation=validation,
+            test_share=test_share,
             users=users,
             items=items,
             duplicates=duplicates,
@@ -75,6 +82,7 @@ def train(
         decoder=decoder,
         workers=workers,
         score_test=score_test,
+        refit=refit,
         checkpoint_every=checkpoint_every,
         bfloat16=bf16,
         address=address,

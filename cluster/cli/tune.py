@@ -43,6 +43,8 @@ def tune(
     test: opt.Test = None,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
+    validation: opt.Validation = None,
+    test_share: opt.TestShare = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials for each architecture.", show_default=f"{TRIALS}; smoke test: 2")
     ] = None,
@@ -118,6 +120,8 @@ def tune(
         test=test,
         split=split,
         split_seed=seed if split_seed is None else split_seed,
+        validation=validation,
+        test_share=test_share,
         users=users,
         items=items,
         duplicates=duplicates,

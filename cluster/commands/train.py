@@ -1,6 +1,10 @@
-"""`reeltune train`: one fit, on Ray's data-parallel workers or in this process; its metrics, and a bundle."""
+"""`reeltune train`: one fit, on Ray's data-parallel workers or in this process; its metrics, and a bundle.
+
+With `--refit` there are two: the first is validated, and the second, on all rows but the test's, is the model.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from pydantic import Field, JsonValue
@@ -10,6 +14,7 @@ from reeltune.cluster.commands.train_options import TrainOptions, configured, re
 from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.data_parallel.updates import notes
+from reeltune.cluster.judging.refits import has_classes
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim, ran_on
@@ -41,6 +46,8 @@ class Trained(Stored):
     timed: bool  # predictions use when a pair was rated
     fit_seconds: float
     epochs: int
+    train_loss: float  # of the model, mean over its last epoch
+    refitted: bool  # the model is a second fit, on validation rows too; `validation` is of the first
     validation: Metrics | None
     test: Metrics | None
     model: str
@@ -68,6 +75,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         config=config.model_dump(mode="json"),
         seed=options.seed,
         decoder=options.decoder,
+        refit=options.refit,
     )
     with (
         claim(folder, asked, resume=options.resume, command=options.command, say=watch.say),
@@ -76,11 +84,28 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         keep_tables(options.data, folder)
         keep_sources(registry, folder)
         trackers: list[Tracker] = [TensorBoard(folder.tensorboard), *elsewhere]
-        fitted = _fit(options, prepared, config, registry, folder, trackers, watch)
-        trained = _scored(options, prepared, config, registry, fitted, folder, watch)
+        fits = _fit(options, prepared, config, registry, folder, trackers, watch)
+        for line in _notes(options, prepared, config, registry):
+            watch.say(line)
+        trained = _scored(options, prepared, config, registry, fits, folder, watch)
         for tracker in elsewhere:
             tracker.trained(folder, trained.architecture, {"validation": trained.validation, "test": trained.test})
         return trained
+
+
+def _notes(options: TrainOptions, prepared: Prepared, config: FitConfig, registry: Registry) -> list[str]:
+    """What the figures are of, where that is not plain."""
+    if options.refit:
+        rows = len(prepared.split.fitting)
+        return [
+            f"--refit: the model is a second fit, on training and validation rows together ({rows:,}); validation "
+            "figures are of the first, on training rows alone"
+        ]
+    if len(prepared.split.validation):
+        return []
+    classes = has_classes(registry[options.architecture], config.model_dump(), prepared.shape)
+    uncalibrated = "; its probabilities are not calibrated, for want of rows to do it on" if classes else ""
+    return [f"--validation 0: there are no validation figures{uncalibrated}"]
 
 
 def _fit(
@@ -91,14 +116,16 @@ def _fit(
     folder: RunFolder,
     trackers: Sequence[Tracker],
     watch: Watch,
-) -> Fitted:
-    order = _order(options, config)
+) -> list[Fitted]:
+    """The fit; with `--refit`, and after it the refit."""
+    orders = _orders(options, config)
     fit = _fit_here if needs_no_ray(options) else _fit_with_ray
-    result = fit(order, options, prepared, registry, folder, trackers, watch)
+    came = fit(orders, options, prepared, registry, folder, trackers, watch)
     watch.tick("")
-    if isinstance(result, Lost):
-        raise FitFailed(result.reason)
-    return result
+    for result in came.values():
+        if isinstance(result, Lost):
+            raise FitFailed(result.reason)
+    return [result for order in orders if isinstance(result := came[order.key], Fitted)]
 
 
 def needs_no_ray(options: TrainOptions) -> bool:
@@ -107,38 +134,38 @@ def needs_no_ray(options: TrainOptions) -> bool:
 
 
 def _fit_here(
-    order: FitOrder,
+    orders: list[FitOrder],
     options: TrainOptions,
     prepared: Prepared,
     registry: Registry,
     folder: RunFolder,
     trackers: Sequence[Tracker],
     watch: Watch,
-) -> Fitted | Lost:
+) -> dict[str, Fitted | Lost]:
     check(options.workers, here(), bfloat16=options.bfloat16)
     with guarded(how_to_go_on(folder.name, options.command), may_exit=not options.keep_ray):
         came = fit_here(
-            order,
+            orders,
             GroupData.of(prepared, options.decoder, registry),
             store=folder.fits,
             save_every=options.checkpoint_every,
             progress=watch.status,
             trackers=trackers,
         )
-    for line in notes([order], {order.key: came}):
+    for line in notes([order for order in orders if order.key in came], came):
         watch.say(line)
     return came
 
 
 def _fit_with_ray(
-    order: FitOrder,
+    orders: list[FitOrder],
     options: TrainOptions,
     prepared: Prepared,
     registry: Registry,
     folder: RunFolder,
     trackers: Sequence[Tracker],
     watch: Watch,
-) -> Fitted | Lost:
+) -> dict[str, Fitted | Lost]:
     # Imported late: Ray takes seconds to load.
     from reeltune.cluster.commands.refit import refit
     from reeltune.cluster.runs.node_check import check_storage, machines
@@ -161,8 +188,8 @@ def _fit_with_ray(
         if resources.joined:
             check_storage(folder.store)
             ran_on(folder, machines())
-        came = refit(
-            [order],
+        return refit(
+            orders,
             prepared,
             decoder=options.decoder,
             workers=options.workers,
@@ -175,16 +202,12 @@ def _fit_with_ray(
             trackers=trackers,
             registry=registry,
         )
-    return came[order.key]
 
 
-def _order(options: TrainOptions, config: FitConfig) -> FitOrder:
-    return FitOrder(
-        key=options.architecture,
-        architecture=options.architecture,
-        config=config.model_dump(),
-        seed=options.seed,
-    )
+def _orders(options: TrainOptions, config: FitConfig) -> list[FitOrder]:
+    name = options.architecture
+    first = FitOrder(key=name, architecture=name, config=config.model_dump(), seed=options.seed)
+    return [first, replace(first, key=f"{name}, refitted", rows="fitting")] if options.refit else [first]
 
 
 def _scored(
@@ -192,45 +215,48 @@ def _scored(
     prepared: Prepared,
     config: FitConfig,
     registry: Registry,
-    fitted: Fitted,
+    fits: list[Fitted],
     folder: RunFolder,
     watch: Watch,
 ) -> Trained:
+    """Score the last fit, which is the model, on the test rows, if it is to be; keep it."""
+    validated, fitted = fits[0], fits[-1]
     test, table = None, None
     if options.score_test or options.data.test is not None:
-        rows, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
+        opened, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
         asked = "--score-test" if options.score_test else "--test"
-        watch.say(f"{asked}: {len(rows):,} test rows are scored; this is look number {look} at them")
+        watch.say(f"{asked}: {len(opened):,} test rows are scored; this is look number {look} at them")
         scored = score(
-            _order(options, config),
+            _orders(options, config)[-1],
             fitted,
-            rows,
+            opened,
             prepared.shape,
             decoder=options.decoder,
-            temperature=fitted.temperature,
+            temperature=validated.temperature,
             registry=registry,
         )
-        test, table = scored.metrics.by_name(), by_value(scored, rows, prepared.shape)
+        test, table = scored.metrics.by_name(), by_value(scored, opened, prepared.shape)
     path = folder.model(options.architecture)
     description = describe(
         options.architecture,
         config,
         prepared.shape.scale,
         decoder=options.decoder,
-        temperature=fitted.temperature,
+        temperature=validated.temperature,
         seed=options.seed,
         data=options.data.data,
-        metrics={"validation": fitted.metrics, "test": test},
+        metrics={"validation": validated.metrics, "test": test},
         sources=registry.sources,
     )
     users, items = prepared.ratings.users, prepared.ratings.items
+    rows = prepared.split.fitting if options.refit else prepared.split.train
     save(
         path,
         description,
         fitted.weights,
         users,
         items,
-        fitted=prepared.split.train,
+        fitted=rows,
         sources=registry.sources,
         priors=fitted.priors,
     )
@@ -238,9 +264,11 @@ def _scored(
         architecture=options.architecture,
         config=config.model_dump(mode="json"),
         timed=config.timed,
-        fit_seconds=round(fitted.seconds, 3),
+        fit_seconds=round(sum(fit.seconds for fit in fits), 3),
         epochs=fitted.epochs,
-        validation=fitted.metrics,
+        train_loss=fitted.train_loss,
+        refitted=options.refit,
+        validation=validated.metrics,
         test=test,
         model=folder.place_of(f"models/{options.architecture}"),
         by_value=table,

@@ -28,6 +28,7 @@ class TrainOptions:
     workers: int
     seed: int
     score_test: bool
+    refit: bool
     checkpoint_every: float
     bfloat16: bool
     address: str | None

@@ -1,4 +1,4 @@
-"""A fit in this process: what a lane of one worker does, without Ray."""
+"""Fits in this process: what a lane of one worker does, without Ray."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -20,31 +20,47 @@ log = logging.getLogger(__name__)
 
 
 def fit_here(
-    order: FitOrder,
+    orders: Sequence[FitOrder],
     data: GroupData,
     *,
     store: Store,
     save_every: float = 10.0,
     progress: Callable[[str], None] = lambda line: None,
     trackers: Sequence[Tracker] = (),
-) -> Fitted | Lost:
-    """Do one fit on one thread of this process. It is that of `fit_all` with one worker on a CPU, bit for bit.
+) -> dict[str, Fitted | Lost]:
+    """Do the fits on one thread of this process, up to the first that is lost. Returns them by their orders' keys.
 
-    It goes on from a checkpoint in the store that it or `fit_all` has left there, and leaves them itself. At the end
-    the store is emptied. An error of an own architecture loses the fit, and the reason has its file and line. Raises
-    InputError if the batches are too small or the model refuses the data, and StorageFailed.
+    They are those of `fit_all` with one worker on a CPU, bit for bit. They go on from checkpoints in the store that
+    this or `fit_all` has left there, and leave them themselves. At the end the store is emptied. An error of an own
+    architecture loses the fit, and the reason has its file and line. Raises InputError if the batches are too small or
+    the model refuses the data, and StorageFailed.
     """
-    check_batches([order.config.get("batch_size", len(data.train))], data.train, workers=1)
-    came: Fitted | Lost | None = kept(store, order)
-    if came is None:
-        tell_begin(order, trackers)
-        try:
-            came = _fit(order, data, store, save_every, progress, trackers)
-        except InputError as error:
-            tell_end(Lost(key=order.key, reason=str(error)), order, trackers)
-            raise
-        tell_end(came, order, trackers)
+    check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=1)
+    came: dict[str, Fitted | Lost] = {}
+    for order in orders:
+        came[order.key] = kept(store, order) or _told(order, data, store, save_every, progress, trackers)
+        if isinstance(came[order.key], Lost):
+            break
     store.clear()
+    return came
+
+
+def _told(
+    order: FitOrder,
+    data: GroupData,
+    store: Store,
+    save_every: float,
+    progress: Callable[[str], None],
+    trackers: Sequence[Tracker],
+) -> Fitted | Lost:
+    """Do a fit, and tell the trackers of its beginning and its end."""
+    tell_begin(order, trackers)
+    try:
+        came = _fit(order, data, store, save_every, progress, trackers)
+    except InputError as error:
+        tell_end(Lost(key=order.key, reason=str(error)), order, trackers)
+        raise
+    tell_end(came, order, trackers)
     return came
 
 

@@ -73,8 +73,8 @@ class GroupData:
         return self.train if order.rows == "training" else self.train.joined(self.validation)
 
     def held_out(self, order: FitOrder) -> Rows | None:
-        """Those to validate on."""
-        return self.validation if order.rows == "training" else None
+        """Those to validate on; None for a fit on all rows, or if none are held out."""
+        return self.validation if order.rows == "training" and len(self.validation) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class FitUpdate:
 
 
 class Fitted(Stored):
-    """What came of a fit. `metrics` is None where it was on validation rows too."""
+    """What came of a fit. `metrics` is None where it was on validation rows too, or there are none."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)  # a tensor is none of pydantic's
 

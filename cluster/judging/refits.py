@@ -50,12 +50,13 @@ def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> di
 def calibrations(orders: dict[tuple[str, int], FitOrder], shape: Shape, registry: Registry = SHIPPED) -> list[FitOrder]:
     """If the baseline has a class head: its fit on training rows only, to fit a temperature on validation rows."""
     refit = orders.get((KEY, 0))
-    if refit is None or not _has_classes(registry[refit.architecture], refit.config, shape):
+    if refit is None or not has_classes(registry[refit.architecture], refit.config, shape):
         return []
     return [replace(refit, key=CALIBRATION, rows="training")]
 
 
-def _has_classes(architecture: Architecture, config: dict[str, Any], shape: Shape) -> bool:
+def has_classes(architecture: Architecture, config: dict[str, Any], shape: Shape) -> bool:
+    """Whether the model has a class head, and not a scalar one."""
     if issubclass(architecture.Config, ClassHeadConfig):
         return True
     if file_of(architecture) is None:

@@ -93,6 +93,8 @@ def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     words = ["reeltune", "train", str(run.folder.source(name)) if name in asked.sources else name, "--data", asked.data]
     for option, value in {"--test": asked.test, "--users": asked.users, "--items": asked.items}.items():
         words += [option, value] if value is not None else []
+    for option, share in asked.options().shares.options().items():
+        words += [option, str(share)]
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
     words += ["--matrix"] if asked.matrix else []

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, JsonValue, model_validator
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.data import Columns, Duplicates, MissingIds, SplitKind, UnknownIds
+from reeltune.trainables.data import Columns, Duplicates, MissingIds, Shares, SplitKind, UnknownIds
 from reeltune.trainables.data.prepared import DataOptions, Prepared
+from reeltune.trainables.data.split import DEFAULT_SHARES
 
 SCHEMA = 2  # files without `schema` are version 1
 
@@ -30,6 +31,8 @@ class AskedOfData(Stored):
     test_hash: str = ""
     split: SplitKind = "random"
     split_seed: int = 0
+    validation: float = DEFAULT_SHARES.validation
+    test_share: float = DEFAULT_SHARES.test  # of no use with test rows of one's own
 
     def options(self) -> DataOptions:
         """The options that ask for the same data again."""
@@ -46,6 +49,7 @@ class AskedOfData(Stored):
             test=self.test,
             split=self.split,
             split_seed=self.split_seed,
+            shares=Shares(validation=self.validation, test=self.test_share),
         )
 
 
@@ -67,6 +71,8 @@ def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
         "test_hash": prepared.split.test.fingerprint,
         "split": options.split,
         "split_seed": options.split_seed,
+        "validation": options.shares.validation,
+        "test_share": options.shares.test,
     }
 
 
@@ -79,6 +85,7 @@ class AskedToTrain(AskedOfData):
     config: dict[str, JsonValue]
     seed: int = 0
     decoder: str = "argmax"
+    refit: bool = False
 
 
 class AskedToTune(AskedOfData):

@@ -26,6 +26,7 @@ COMPARED = {
     "data_hash": "other data",
     "split": "another split",
     "split_seed": "another split",
+    "validation": "another split",
     "test_hash": "other test rows",
     "decoder": "another decoder",
 }

@@ -46,7 +46,16 @@ from reeltune.trainables.data.readers import (
 )
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
-from reeltune.trainables.data.split import SealedRows, Split, SplitKind, fold, split, split_given_test, write_down_look
+from reeltune.trainables.data.split import (
+    SealedRows,
+    Shares,
+    Split,
+    SplitKind,
+    fold,
+    split,
+    split_given_test,
+    write_down_look,
+)
 from reeltune.trainables.data.strangers import UnknownIds
 from reeltune.trainables.data.unrated import NotRated, values_of
 from reeltune.trainables.errors import InputError
@@ -62,6 +71,7 @@ __all__ = [
     "Reading",
     "Rows",
     "SealedRows",
+    "Shares",
     "SideColumn",
     "Split",
     "SplitKind",

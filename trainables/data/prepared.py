@@ -13,6 +13,7 @@ from reeltune.trainables.data import (
     MissingIds,
     Ratings,
     Reading,
+    Shares,
     Split,
     SplitKind,
     UnknownIds,
@@ -25,6 +26,7 @@ from reeltune.trainables.data import (
 from reeltune.trainables.data.movielens import cache_folder
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.split import DEFAULT_SHARES
 from reeltune.trainables.errors import InputError
 
 WARNING = "WARNING: "
@@ -39,6 +41,7 @@ class DataOptions:
     test: str | None = None
     split: SplitKind = "random"
     split_seed: int = 42
+    shares: Shares = DEFAULT_SHARES
     columns: Columns | None = None
     duplicates: Duplicates | None = None
     users: str | None = None  # a side table, or "none" for not even the data set's own
@@ -110,14 +113,15 @@ class Prepared:
         """What the data is and how it was read: one line, and one for each warning."""
         parts = self.split
         dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
-        test = f", {len(parts.test):,} sealed for the test"
+        test = f", {len(parts.test):,} sealed for the test" if len(parts.test) else ", none held out for a test"
+        validation = f"{len(parts.validation):,}" if len(parts.validation) else "none"
         if self.overlap:
             test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
         read = (self.ratings.columns_line, *self.ratings.notes, *self.test_notes)
         said = [line for line in read if line and not line.startswith(WARNING)]
         first = (
             f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
-            f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {len(parts.validation):,} to "
+            f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {validation} to "
             f"validate on{test}{self._features()}{''.join(f'; {note}' for note in said)}"
         )
         return "\n".join([first, *(line for line in read if line.startswith(WARNING))])
@@ -136,10 +140,12 @@ def prepare(options: DataOptions) -> Prepared:
     overlap = 0
     notes: tuple[str, ...] = ()
     if options.test is None:
-        parts = split(ratings.rows, kind=options.split, seed=options.split_seed)
+        parts = split(ratings.rows, kind=options.split, seed=options.split_seed, shares=options.shares)
     else:
         more = read_more(options.tables.get(options.test, options.test), ratings, options.reading())
-        parts = split_given_test(ratings.rows, more.rows, kind=options.split, seed=options.split_seed)
+        parts = split_given_test(
+            ratings.rows, more.rows, kind=options.split, seed=options.split_seed, shares=options.shares
+        )
         overlap = parts.test.shared_pairs(ratings.rows)
         if overlap == len(more.rows):
             raise InputError(

@@ -1,8 +1,9 @@
-"""Training, validation and sealed test rows: 20% for the test, 10% of the rest for validation."""
+"""Training, validation and sealed test rows: by default 20% for the test, 10% of the rest for validation."""
 
 import json
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,26 @@ from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.errors import InputError
 
 SplitKind = Literal["random", "user", "time"]
-TEST_SHARE = 0.2
+VALIDATION, TEST = 0.1, 0.2  # the default shares
+ROUNDING = 1e-9  # a share of rows that is a whole number may come out a little below it
 GOLDEN = (5**0.5 - 1) / 2  # its multiples are spread evenly over 0 to 1
-VALIDATION_SHARE = 0.1  # of the rows that are not for the test
+LEAST_FOLDS = 3  # confirmations hold out three times, each time other rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How much is held out, each 0 or more and below 1; 0 holds nothing out."""
+
+    validation: float = VALIDATION  # of the rows that are not for the test
+    test: float = TEST  # of all rows; of no use where the test rows are somebody's own
+
+    def options(self) -> dict[str, float]:
+        """The options of the command line that ask for these; none for a default."""
+        given = {"--validation": (self.validation, VALIDATION), "--test-share": (self.test, TEST)}
+        return {option: share for option, (share, usual) in given.items() if share != usual}
+
+
+DEFAULT_SHARES = Shares()
 
 
 class SealedRows:
@@ -73,7 +91,7 @@ def write_down_look(ledger: Path, fingerprint: str, count: int, *, reason: str) 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """The three parts."""
+    """The three parts. The last two have no rows where their share is 0."""
 
     train: Rows
     validation: Rows
@@ -85,21 +103,23 @@ class Split:
         return self.train.joined(self.validation)
 
 
-def split(rows: Rows, *, kind: SplitKind = "random", seed: int) -> Split:
-    """Split rows by `kind`; raises InputError where a part would be empty or `time` has no timestamps."""
-    order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind]
-    return _cut(rows, order(rows, seed), by_user=kind == "user")
+def split(rows: Rows, *, kind: SplitKind = "random", seed: int, shares: Shares = DEFAULT_SHARES) -> Split:
+    """Split rows by `kind`.
 
-
-def split_given_test(rows: Rows, test: Rows, *, kind: SplitKind = "random", seed: int) -> Split:
-    """Split rows in training and validation alone: the test rows are somebody's own."""
+    Raises InputError where a part of a share above 0 would be empty, or `time` has no timestamps.
+    """
     order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
-    validation, train = _first(rows, order, VALIDATION_SHARE, by_user=kind == "user")
-    return Split(
-        train=_part(rows, train, "training"),
-        validation=_part(rows, validation, "validation"),
-        test=SealedRows(test),
-    )
+    test, rest = _first(rows, order, shares.test, by_user=kind == "user")
+    sealed = SealedRows(_part(rows, test, "test", shares.test, shares))
+    return _split(rows, rest, sealed, shares, by_user=kind == "user")
+
+
+def split_given_test(
+    rows: Rows, test: Rows, *, kind: SplitKind = "random", seed: int, shares: Shares = DEFAULT_SHARES
+) -> Split:
+    """Split rows in training and validation alone: the test rows are somebody's own. Raises InputError as `split`."""
+    order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
+    return _split(rows, order, SealedRows(test), replace(shares, test=0), by_user=kind == "user")
 
 
 def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tuple[Rows, Rows]:
@@ -113,7 +133,7 @@ def fold(train: Rows, validation: Rows, number: int, *, kind: SplitKind) -> tupl
         return train, validation
     if kind == "time":
         return _cut_in_time(train, validation, number)
-    parts = max(2, round(len(train) / len(validation)))
+    parts = max(LEAST_FOLDS, round(len(train) / len(validation)))
     # Training rows are in the split's own order, which is a random one.
     rank, sizes = _ranks(train.users, by_user=kind == "user")
     place = (number - 1) % parts
@@ -136,11 +156,14 @@ def _cut_in_time(train: Rows, validation: Rows, number: int) -> tuple[Rows, Rows
     return train.take(np.arange(end, len(train))), train.take(np.arange(end - size, end))
 
 
-def _cut(rows: Rows, order: np.ndarray, *, by_user: bool) -> Split:
-    test, rest = _first(rows, order, TEST_SHARE, by_user=by_user)
-    validation, train = _first(rows, rest, VALIDATION_SHARE, by_user=by_user)
-    sealed = SealedRows(_part(rows, test, "test"))
-    return Split(train=_part(rows, train, "training"), validation=_part(rows, validation, "validation"), test=sealed)
+def _split(rows: Rows, order: np.ndarray, sealed: SealedRows, shares: Shares, *, by_user: bool) -> Split:
+    """The rows of this order in training and validation, beside the sealed ones."""
+    validation, train = _first(rows, order, shares.validation, by_user=by_user)
+    return Split(
+        train=_part(rows, train, "training", 1, shares),
+        validation=_part(rows, validation, "validation", shares.validation, shares),
+        test=sealed,
+    )
 
 
 def _random_order(rows: Rows, seed: int) -> np.ndarray:
@@ -160,7 +183,7 @@ def _time_order(rows: Rows, seed: int) -> np.ndarray:
 def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
     """The first `share` of the order (of each user's rows in it, where `by_user`), and the rest."""
     if not by_user:
-        count = int(share * len(order))
+        count = math.floor(share * len(order) + ROUNDING)
         return order[:count], order[count:]
     users = rows.users[order]
     rank, _ = _ranks(users, by_user=True)
@@ -176,8 +199,7 @@ def _counts(users: np.ndarray, share: float) -> np.ndarray:
     """
     known, first, sizes = np.unique(users, return_index=True, return_counts=True)
     turn = np.argsort(first)
-    # 1e-9: a share of rows that is a whole number may come out a little below it.
-    taken = np.floor(share * np.cumsum(sizes[turn]) + 1e-9)
+    taken = np.floor(share * np.cumsum(sizes[turn]) + ROUNDING)
     counts = np.zeros(int(known.max(initial=0)) + 1)
     counts[known[turn]] = np.diff(taken, prepend=0)
     return counts
@@ -195,10 +217,13 @@ def _ranks(users: np.ndarray, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]
     return rank, sizes[users]
 
 
-def _part(rows: Rows, chosen: np.ndarray, name: str) -> Rows:
-    if len(chosen) == 0:
+def _part(rows: Rows, chosen: np.ndarray, name: str, share: float, shares: Shares) -> Rows:
+    """The chosen rows. Raises InputError if there are none although their share is above 0."""
+    if len(chosen) == 0 and share > 0:
+        to_test = f"{100 * shares.test:.4g}% go to the test, " if shares.test else ""
         raise InputError(
-            f"{len(rows)} ratings are too few to split: the {name} part would be empty "
-            f"({TEST_SHARE:.0%} go to the test, {VALIDATION_SHARE:.0%} of the rest to validation)"
+            f"{len(rows):,} ratings are too few to split: the {name} part would be empty ({to_test}"
+            f"{100 * shares.validation:.4g}% of {'the rest' if to_test else 'them'} to validation); give more ratings, "
+            "or other shares: --validation, --test-share"
         )
     return rows.take(chosen)

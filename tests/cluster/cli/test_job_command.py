@@ -25,6 +25,7 @@ WRONG = [
     (["train", "nope"], "architecture 'nope': expected bias, pmf, "),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--validation", "1.5"], "--validation 1.5: expected a share of the rows from 0 to below 1"),
     (["tune", "--sampler", "best"], "--sampler 'best': expected tpe, gp, random, qmc or grid"),
     (["tune", "--scheduler", "best"], "--scheduler 'best': expected asha, median or none"),
     (["tune", "--no-asha", "--scheduler", "median"], "--no-asha means --scheduler none, and --scheduler is median"),

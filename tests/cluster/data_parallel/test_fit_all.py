@@ -32,7 +32,7 @@ def order(key, name="pmf", seed=1, rows="training", **changes):
 
 def alone(orders, data, folder):
     """The same fits in this process: on one worker nothing of them may be another bit."""
-    return {one.key: fit_here(one, data, store=Store(str(folder))) for one in orders}
+    return fit_here(orders, data, store=Store(str(folder)))
 
 
 def same(one, other):
@@ -126,7 +126,7 @@ def test_a_fit_on_validation_rows_too_is_that_of_one_process_and_is_not_validate
 def test_a_fit_in_this_process_is_that_of_a_lane_bit_for_bit(several, data, told, tmp_path, key):
     one = {"a": order("a", epochs=2), "classes": order("classes", "svdpp_classifier", epochs=2, dropout=0.2)}[key]
     tracker, store = Told(), Store(str(tmp_path / "fits"))
-    ours, lanes = fit_here(one, data, store=store, trackers=[tracker]), several[0][key]
+    ours, lanes = fit_here([one], data, store=store, trackers=[tracker])[key], several[0][key]
     assert same(ours, lanes)
     assert ours.model_copy(update={"seconds": lanes.seconds, "weights": lanes.weights}) == lanes
     name = one.tracked.name

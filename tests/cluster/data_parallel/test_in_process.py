@@ -26,9 +26,14 @@ def order(name="pmf", **changes):
     return FitOrder(key=name, architecture=name, config=config, seed=1)
 
 
+def fit_one(one, data, **options):
+    """What comes of a single fit."""
+    return fit_here([one], data, **options)[one.key]
+
+
 def test_a_fit_without_memory_is_lost_and_says_so_in_one_line(data, tmp_path):
     vast = replace(data, shape=replace(data.shape, users=10**13))
-    lost = fit_here(order(), vast, store=Store(str(tmp_path / "fits")))
+    lost = fit_one(order(), vast, store=Store(str(tmp_path / "fits")))
     assert isinstance(lost, Lost)
     assert "allocate" in lost.reason
     assert "\n" not in lost.reason
@@ -36,7 +41,7 @@ def test_a_fit_without_memory_is_lost_and_says_so_in_one_line(data, tmp_path):
 
 def test_a_fit_whose_loss_is_no_number_is_lost(data, tmp_path):
     wild = order("classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
-    lost = fit_here(wild, data, store=Store(str(tmp_path / "fits")))
+    lost = fit_one(wild, data, store=Store(str(tmp_path / "fits")))
     assert isinstance(lost, Lost)
     assert "loss is" in lost.reason
 
@@ -44,7 +49,7 @@ def test_a_fit_whose_loss_is_no_number_is_lost(data, tmp_path):
 def test_a_batch_of_one_row_is_refused(data, tmp_path):
     few = replace(data, train=data.train.take(slice(0, 1)))
     with pytest.raises(InputError, match="need batches of 2 rows at least, and one has 1"):
-        fit_here(order(), few, store=Store(str(tmp_path / "fits")))
+        fit_one(order(), few, store=Store(str(tmp_path / "fits")))
 
 
 class Cut(BaseException):
@@ -59,17 +64,17 @@ def test_a_fit_cut_off_goes_on_from_its_last_checkpoint_and_ends_as_one_that_was
             raise Cut
 
     with pytest.raises(Cut):
-        fit_here(one, data, store=store, save_every=0.02, progress=cut)
-    resumed = fit_here(one, data, store=store, progress=lines.append)
+        fit_one(one, data, store=store, save_every=0.02, progress=cut)
+    resumed = fit_one(one, data, store=store, progress=lines.append)
     assert 0 < len(lines) < 12
-    whole = fit_here(one, data, store=store)
+    whole = fit_one(one, data, store=store)
     assert all(torch.equal(resumed.weights[name], whole.weights[name]) for name in whole.weights)
     assert resumed.metrics == whole.metrics
 
 
 def test_the_threads_of_this_process_are_as_many_as_before(data, tmp_path):
     torch.set_num_threads(2)
-    fit_here(order(epochs=1), data, store=Store(str(tmp_path / "fits")))
+    fit_one(order(epochs=1), data, store=Store(str(tmp_path / "fits")))
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
 
@@ -102,7 +107,7 @@ def test_an_error_of_ones_own_loses_the_fit_and_names_file_and_line(data, tmp_pa
     _, registry = resolve([str(tmp_path / "two_tower.py")])
     one, ends = FitOrder(key="own", architecture="two_tower", config={}, seed=1), Ends()
     own = replace(data, registry=registry)
-    lost = fit_here(one, own, store=Store(str(tmp_path / "fits")), trackers=[ends])
+    lost = fit_one(one, own, store=Store(str(tmp_path / "fits")), trackers=[ends])
     assert isinstance(lost, Lost)
     assert f"two_tower.py:{line}: {said}" in lost.reason
     assert ends.states == ["failed"]

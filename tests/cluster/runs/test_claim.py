@@ -48,6 +48,12 @@ def test_a_run_says_the_size_of_its_data_and_is_resumed_whatever_that_is():
     resume(ASKED)
 
 
+def test_a_run_goes_on_with_the_shares_that_it_was_started_with():
+    interrupt()
+    with pytest.raises(InputError, match=r"--resume: validation was 0\.1 in run run and is 0\.3 now"):
+        resume(ASKED.model_copy(update={"validation": 0.3}))
+
+
 def test_a_finished_name_is_taken():
     finish()
     with pytest.raises(InputError, match="there is a run of this name; choose another"):

@@ -7,7 +7,7 @@ import pytest
 
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.record import AskedOfData, AskedToTrain, AskedToTune, RunRecord, data_asked
-from reeltune.trainables.data import Columns
+from reeltune.trainables.data import Columns, Shares
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.errors import InputError
 from tests import reported
@@ -41,7 +41,8 @@ def test_options_come_back_of_what_was_asked():
         split="user",
         split_seed=7,
     )
-    for options in (plain, every):
+    held_out = DataOptions(data=WORLD, columns=Columns(), shares=Shares(validation=0.3, test=0))
+    for options in (plain, every, held_out):
         asked = AskedOfData(**data_asked(options, prepare(options)))
         assert AskedOfData.parsed(json.dumps(asked.as_json()), "run.json").options() == options
 
@@ -58,6 +59,7 @@ def test_a_record_of_an_earlier_version_has_the_defaults_of_then():
     assert (record.asked.decoder, record.asked.baseline, record.asked.source) == ("argmax", "pmf", None)
     options = record.asked.options()
     assert (options.not_rated, options.missing_ids, options.unknown_ids) == ((), None, None)
+    assert options.shares == Shares(validation=0.1, test=0.2)
 
 
 def test_fields_of_a_later_version_are_left_out():

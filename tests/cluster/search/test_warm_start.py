@@ -148,6 +148,7 @@ def test_on_other_data_the_best_three_are_tried_first_with_the_same_steps_per_ep
         ({"test_hash": "u"}, "other test rows"),
         ({"split": "time"}, "another split"),
         ({"split_seed": 2}, "another split"),
+        ({"validation": 0.3}, "another split"),
         ({"decoder": "mean"}, "another decoder"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import SealedRows, fold, split, split_given_test
+from reeltune.trainables.data import SealedRows, Shares, fold, split, split_given_test
 from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
 
@@ -41,6 +41,38 @@ def test_the_random_split_is_the_first_fifth_of_numpys_permutation(tmp_path):
 def test_the_parts_are_disjoint_and_cover_all_rows(tmp_path, count, kind, seed):
     found = parts(world(count), tmp_path / "looks", kind=kind, seed=seed)
     assert sorted(np.concatenate(found).tolist()) == list(range(count))
+
+
+@pytest.mark.parametrize("kind", ["random", "user", "time"])
+@pytest.mark.parametrize(
+    ("shares", "sizes"),
+    [
+        (Shares(validation=0.25, test=0.4), (45, 15, 40)),
+        (Shares(validation=0.29, test=0), (71, 29, 0)),  # 0.29 · 100 is 28.999999999999996 in binary
+        (Shares(validation=0, test=0.29), (71, 0, 29)),
+        (Shares(validation=0, test=0), (100, 0, 0)),
+    ],
+)
+def test_a_part_is_the_share_that_is_asked_for(tmp_path, kind, shares, sizes):
+    found = parts(world(100), tmp_path / "looks", kind=kind, seed=3, shares=shares)
+    assert tuple(map(len, found)) == sizes
+    assert sorted(np.concatenate(found).tolist()) == list(range(100))
+
+
+def test_the_parts_of_a_larger_test_share_are_of_the_same_order(tmp_path):
+    """The test rows of a fifth are among those of two fifths."""
+    small, large = (
+        parts(world(100), tmp_path / "looks", seed=3, shares=Shares(test=share))[2].tolist() for share in (0.2, 0.4)
+    )
+    assert large[:20] == small
+
+
+@pytest.mark.parametrize("kind", ["random", "user"])
+def test_each_confirmation_holds_out_other_rows_however_large_the_validation_part_is(kind):
+    found = split(world(700), kind=kind, seed=0, shares=Shares(validation=0.6))
+    held_out = [fold(found.train, found.validation, number, kind=kind)[1].number for number in (1, 2, 3)]
+    together = np.concatenate(held_out)
+    assert len(np.unique(together)) == len(together)
 
 
 @given(count=st.integers(30, 300), seed=st.integers(0, 100))
@@ -166,6 +198,17 @@ def test_with_a_test_file_only_validation_is_cut_off(tmp_path, kind):
 def test_an_empty_part_is_an_error_that_names_it(count, part, kind):
     with pytest.raises(InputError, match=f"{count} ratings are too few to split: the {part} part would be empty"):
         split(world(count, users=count), kind=kind, seed=0)
+
+
+def test_shares_that_leave_a_part_empty_are_named(tmp_path):
+    with pytest.raises(InputError) as caught:
+        split(world(100), seed=0, shares=Shares(validation=0.001, test=0.5))
+    assert str(caught.value) == (
+        "100 ratings are too few to split: the validation part would be empty (50% go to the test, 0.1% of the rest to "
+        "validation); give more ratings, or other shares: --validation, --test-share"
+    )
+    with pytest.raises(InputError, match=r"would be empty \(0.1% of them to validation\)"):
+        split_given_test(world(100), world(5), seed=0, shares=Shares(validation=0.001))
 
 
 def test_twelve_rows_are_enough():

@@ -1,0 +1,118 @@
+"""`train`: how much is held out, and the refit."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import Shares
+from reeltune.trainables.data.prepared import DataOptions, prepare
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from tests import inside
+
+WORLD = "synthetic:users=30,items=20,ratings=600"
+HELD_OUT = ("--data", WORLD, "--split-seed", "3", "--validation", "0.25", "--test-share", "0.1")
+
+
+def train(*words, name="one"):
+    done = inside.reeltune("train", *words, "--json", "--name", name)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def weights(name="one", architecture="pmf"):
+    return load_file(Path(f"runs/{name}/models/{architecture}/model.safetensors"))
+
+
+def fitted(rows, shape, **settings):
+    """The weights of the same fit on these rows, by the loop alone."""
+    pmf = ARCHITECTURES["pmf"]
+    config = pmf.Config.model_validate({**pmf.reference(shape).model_dump(), **settings})
+    fit = Fit(pmf, config, shape, rows, seed=42)
+    list(run(fit))
+    return fit.model.state_dict()
+
+
+def same(one, other):
+    return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return prepare(DataOptions(data=WORLD, split_seed=3, shares=Shares(validation=0.25, test=0.1)))
+
+
+def test_a_refit_is_a_second_fit_on_validation_rows_too_and_the_figures_are_of_the_first(world):
+    first, _ = train("pmf", *HELD_OUT, "--set", "epochs=2", name="first")
+    both, said = train("pmf", *HELD_OUT, "--set", "epochs=2", "--refit", name="both")
+    assert same(weights("first"), fitted(world.split.train, world.shape, epochs=2))
+    assert same(weights("both"), fitted(world.split.fitting, world.shape, epochs=2))
+    assert both["validation"] == first["validation"]
+    assert (first["refitted"], both["refitted"]) == (False, True)
+    assert (
+        "--refit: the model is a second fit, on training and validation rows together (540); validation figures are of "
+        "the first, on training rows alone" in said
+    )
+
+
+def test_a_refit_scores_the_test_rows_by_the_model_that_is_kept(world):
+    result, _ = train("pmf", *HELD_OUT, "--set", "epochs=2", "--refit", "--score-test")
+    alone, _ = train("pmf", *HELD_OUT, "--set", "epochs=2", "--score-test", name="alone")
+    assert result["test"] != alone["test"]
+    done = inside.reeltune("predict", "runs/one/models/pmf", "pairs.csv", "-o", "rated.csv")
+    assert done.returncode == 2, "the pairs are not there yet"
+    rows, _ = world.split.test.open(Path("looks"), reason="test")
+    users, items = world.ratings.users.text, world.ratings.items.text
+    pairs = [f"{users[u - 1]},{items[i - 1]}" for u, i in zip(rows.users, rows.items, strict=True)]
+    Path("pairs.csv").write_text("\n".join(["user,item", *pairs]))
+    assert inside.reeltune("predict", "runs/one/models/pmf", "pairs.csv", "-o", "rated.csv").returncode == 0
+    rated = [float(line.rpartition(",")[2]) for line in Path("rated.csv").read_text().splitlines()[1:]]
+    mse = sum((a - b) ** 2 for a, b in zip(rated, rows.ratings, strict=True)) / len(rated)
+    assert result["test"]["mean_mse"] == pytest.approx(mse, abs=1e-4)
+
+
+def test_nothing_held_out_is_a_fit_on_every_row():
+    world = prepare(DataOptions(data=WORLD, split_seed=42, shares=Shares(validation=0, test=0)))
+    result, said = train("pmf", "--data", WORLD, "--validation", "0", "--test-share", "0", "--set", "epochs=2")
+    assert len(world.split.train) == 600
+    assert same(weights(), fitted(world.split.train, world.shape, epochs=2))
+    assert (result["validation"], result["test"]) == (None, None)
+    assert "600 to train on, none to validate on, none held out for a test" in said
+    assert "--validation 0: there are no validation figures\n" in said
+
+
+def test_classes_that_nothing_is_held_out_for_are_said_to_be_uncalibrated():
+    words = ("svdpp_classifier", "--data", WORLD, "--validation", "0", "--set", "epochs=1")
+    result, said = train(*words)
+    assert "its probabilities are not calibrated, for want of rows to do it on" in said
+    assert result["validation"] is None
+    plain = inside.reeltune("train", *words, "--name", "other")
+    assert f"training loss {result['train_loss']:.4f} in the last epoch" in plain.stdout
+
+
+def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypatch):
+    words = ("train", "pmf", *HELD_OUT, "--set", "epochs=2", "--refit", "--json")
+    from reeltune.cluster.data_parallel import in_process
+
+    fits = []
+
+    def cut(order, *rest):
+        fits.append(order.rows)
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        return done(order, *rest)
+
+    done = in_process._fit
+    with monkeypatch.context() as patch:
+        patch.setattr(in_process, "_fit", cut)
+        assert inside.reeltune(*words, "--name", "one").returncode == 130
+    resumed = inside.reeltune(*words, "--name", "one", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "pmf: epoch" not in resumed.stderr
+    whole, _ = train(*words[1:-1], name="whole")
+    assert json.loads(resumed.stdout)["validation"] == whole["validation"]
+    assert same(weights(), weights("whole"))
