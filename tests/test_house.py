@@ -28,6 +28,7 @@ FLOORS = [
     "trainables/fitting",
     "trainables/folding",
     "trainables/bundle.py",
+    "trainables/best_items.py",
     "trainables/contract",
     "trainables/__init__.py",
     "search_spaces",

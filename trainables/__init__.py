@@ -6,7 +6,7 @@ architectures of one's own (docs/own-architectures.md).
 From the top down; each folder imports only those below it.
 
 - `contract/`: the contract of every architecture, as checks
-- `ranking.py`: the items that a model rates best for each user
+- `best_items.py`: the items that a model rates best for each user
 - `bundle.py`: the model bundle: a folder that rates pairs by their own ids
 - `folding/`: new users and items without a fit
 - `fitting/`: one fit, its loop and its schedule

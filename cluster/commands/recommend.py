@@ -12,13 +12,13 @@ import pandas as pd
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+from reeltune.trainables.best_items import best_items
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, load_data, match, read_pairs, read_users
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import KnownIds
-from reeltune.trainables.ranking import best_items
 
 COLUMNS = ("user", "rank", "item", "rating")
 NONE = "none"  # as `--seen`: leave no pair out

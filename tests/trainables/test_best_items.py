@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reeltune.trainables import ranking
+from reeltune.trainables import best_items
 from reeltune.trainables.architectures import bias, pmf
 from reeltune.trainables.bundle import Predictor, describe
 from reeltune.trainables.data import Ids
@@ -37,7 +37,7 @@ def one_by_one(predictor, users, seen, top):
 
 
 def all_at_once(predictor, users, seen, top):
-    parts = list(ranking.best_items(predictor, users, seen=np.array(sorted(seen), dtype=np.int64), top=top))
+    parts = list(best_items.best_items(predictor, users, seen=np.array(sorted(seen), dtype=np.int64), top=top))
     return [pair for best in parts for pair in zip(best.users.tolist(), best.items.tolist(), strict=True)]
 
 
@@ -76,8 +76,8 @@ def test_a_model_that_is_no_product_is_rated_pair_by_pair(monkeypatch):
 
 
 def test_users_are_counted_as_they_are_done(monkeypatch):
-    monkeypatch.setattr(ranking, "PRODUCTS", 7 * ITEMS)
-    parts = ranking.best_items(
+    monkeypatch.setattr(best_items, "PRODUCTS", 7 * ITEMS)
+    parts = best_items.best_items(
         predictor_of(bias, bias.Model(bias.Config(), SHAPE)), np.arange(20), seen=np.array([], dtype=int), top=1
     )
     assert [best.done for best in parts] == [7, 14, 20]
