@@ -22,7 +22,7 @@ def place_of_table(folder: RunFolder, table: str) -> str:
 def keep_tables(options: DataOptions, folder: RunFolder) -> None:
     """Write the tables in memory to the run's folder and its home. One that is there is the same: a claim checks it."""
     for place, table in options.tables.items():
-        path = folder.path / DATA / place.rpartition("/")[2].partition("?")[0]
+        path = folder.path / DATA / place.partition("?")[0].rpartition("/")[2]
         if path.exists():
             continue
         path.parent.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@
 - `kept.py`: the file in a run's folder from which a resumed run goes on in the same places
 - `results.py`: what a finished search shows: a table, numbers, files
 - `mlflow_runs.py`: MLflow's runs, nested by architecture
+- `mlflow_requests.py`: what MLflow is asked for
 - `mlflow_model.py`: the winner as a model of MLflow
 - `wandb_runs.py`: Weights & Biases' runs, grouped by run
 """

@@ -58,12 +58,18 @@ def _asked(word: str) -> AskedTracker:
             f"--tracker {kind}={masked(where)}: a URI with credentials would be written down with the run; leave them "
             f"out, and set {TRACKERS[kind].credentials}"
         )
-    if find_spec(kind) is None:
+    if not _installed(kind):
         raise InputError(
             f"--tracker {kind}: {TRACKERS[kind].title} is not installed; pip install 'reeltune[{kind}]', or from a "
             f"checkout: pip install '.[{kind}]'"
         )
     return AskedTracker(kind=kind, where=where if sign else None)
+
+
+def _installed(kind: str) -> bool:
+    """Whether there is a package of this name, and not just a folder, such as the `wandb/` of offline runs."""
+    found = find_spec(kind)
+    return found is not None and found.origin is not None
 
 
 def masked(uri: str) -> str:

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 5.0  # seconds between two tries to write the same thing
 GIVEN_UP = 20.0  # seconds that the end of a run waits for a tracker that does not answer
-SLOW = 600.0  # seconds that it waits for one that does
+SHAKY = 120.0  # seconds that it waits for one that does, and has failed before
+SLOW = 600.0  # seconds that it waits for one that has never failed
 HURRIED = 3.0  # seconds that it waits after an interrupt
 SHOWN = 5  # names that a line lists
 
@@ -39,7 +40,7 @@ class Behind:
     """A tracker that returns at once: what it is told waits in memory, and is written in order.
 
     If that fails, it says so once. While the tracker does not answer, it is tried again every PAUSE seconds; what a
-    tracker refuses twice is left out. `end` waits, within bounds, and says what was not written.
+    tracker refuses is left out, the first time after a second try. `end` waits, within bounds, and says what it lacks.
     """
 
     def __init__(self, tracker: RunTracker, title: str, *, say: Callable[[str], None]) -> None:
@@ -85,14 +86,20 @@ class Behind:
         self._tell("", self._given_up.set)
         start = time.monotonic()
         while self._thread.is_alive() and not self._given_up.wait(0.1):
-            patience = HURRIED if state == "interrupted" else GIVEN_UP if self._failing else SLOW
-            if time.monotonic() - start > patience:
+            if time.monotonic() - start > self._patience(state):
                 break
             status(f"writing to {self.title}")
         self._given_up.set()
         missed = [*self._missed, *(told.what for told in self._waiting if told.what)]
         if missed:
             self.say(f"{self.title}: not written: {_listed(missed)}; the run's folder has all of it")
+
+    def _patience(self, state: RunState) -> float:
+        if state == "interrupted":
+            return HURRIED
+        if self._failing:
+            return GIVEN_UP
+        return SHAKY if self._said else SLOW
 
     # In the thread
 
@@ -115,7 +122,7 @@ class Behind:
 
     def _write(self, told: _Told) -> bool:
         """Write it, however often that takes. False if the tracker answers and refuses it, or the run is at its end."""
-        refused = False
+        refused = len(self._missed) > 0
         while True:
             try:
                 told.act()

@@ -46,8 +46,7 @@ def _open(asked: AskedTracker, folder: RunFolder, about: Asked) -> tuple[RunTrac
     if asked.kind == "mlflow":
         from reeltune.cluster.trackers.mlflow_runs import MlflowRuns
 
-        runs = MlflowRuns(asked.where, folder, about)
-        return runs, runs.open()
+        return MlflowRuns.opened(asked, folder, about)
     from reeltune.cluster.trackers.wandb_runs import WandbRuns
 
     group = WandbRuns(asked.where, folder, about)

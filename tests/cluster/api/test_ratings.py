@@ -111,10 +111,11 @@ def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_stays, s3_port
     run = rt.tune(rt.Ratings(frame, **COLUMNS), ["bias"], trials=1, ensemble=False, name="one", storage=place)
     record = run.folder.read_record()
     assert record.asked.data.partition("?")[0] == f"s3://{bucket}/runs/one/data/ratings.parquet"
+    users = frame["customer_id"].iloc[:2].tolist()
+    expected = run.best.recommend(users, n=2)
     shutil.rmtree("runs")
     again = rt.open(run.place)
-    users = frame["customer_id"].iloc[:2].tolist()
-    assert again.best.recommend(users, n=2).equals(run.best.recommend(users, n=2))
+    assert again.best.recommend(users, n=2).equals(expected)
     words = parsed(record.command)
     read = rt.Ratings(words["data"], **COLUMNS)
     assert read.options.loaded.fingerprint() == record.asked.data_hash
@@ -123,7 +124,7 @@ def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_stays, s3_port
 
 def test_the_examples_of_the_page_are_read(frame, tmp_path):
     page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
-    [example] = re.findall(r"```python\n(.*?)```", page, re.S)
+    example = re.search(r"## Data\n+```python\n(.*?)```", page, re.S)[1]
     frame.rename(columns={"customer_id": "user", "sku": "item", "stars": "rating"}).to_csv("ratings.csv", index=False)
     found = [
         eval(line.replace("ml-100k", WORLD), {"rt": rt, "frame": frame, "films": FILMS})

@@ -1,5 +1,7 @@
 """`--tracker`: what is taken, and what is refused before anything runs."""
 
+from importlib.machinery import ModuleSpec
+
 import pytest
 
 from reeltune.cluster.trackers import asked
@@ -39,8 +41,9 @@ def test_another_word_is_refused_and_no_secret_repeated(words, sentence):
     assert "secret" not in str(caught.value)
 
 
-def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch):
-    monkeypatch.setattr(asked, "find_spec", lambda name: None)
+@pytest.mark.parametrize("found", [None, ModuleSpec("mlflow", None)], ids=["nothing", "a folder of this name"])
+def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch, found):
+    monkeypatch.setattr(asked, "find_spec", lambda name: found)
     with pytest.raises(InputError) as caught:
         asked_trackers("mlflow")
     assert "pip install 'reeltune[mlflow]', or from a checkout: pip install '.[mlflow]'" in str(caught.value)

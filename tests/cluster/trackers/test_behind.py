@@ -132,6 +132,18 @@ def test_what_it_refuses_is_left_out_and_the_rest_is_written(told, server, said)
     assert said[1:] == ["MLflow: not written: b; the run's folder has all of it"]
 
 
+def test_a_tracker_that_refuses_everything_holds_up_no_end(told, server, said, monkeypatch):
+    monkeypatch.setattr(behind, "PAUSE", 0.5)
+    names = [str(number) for number in range(40)]
+    server.refused.update(names)
+    start = time.monotonic()
+    for name in names:
+        told.began(fit(name))
+    told.end("done")
+    assert time.monotonic() - start < 10
+    assert said[1:] == ["MLflow: not written: 0, 1, 2, 3, 4 and 35 more; the run's folder has all of it"]
+
+
 def test_an_interrupt_waits_only_a_moment(told, server, said, monkeypatch):
     monkeypatch.setattr(behind, "HURRIED", 0.2)
     server.gate.clear()

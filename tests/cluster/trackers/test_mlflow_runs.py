@@ -116,7 +116,10 @@ def test_the_result_alone_is_on_standard_output(search):
         assert done.stderr.count("MLflow: http://127.0.0.1:") == 1
 
 
-def test_a_server_that_is_down_is_one_error_before_anything_runs(tmp_path):
+def test_what_mlflow_cannot_write_to_is_one_error_before_anything_runs(tmp_path):
+    done = inside.reeltune("train", "pmf", "--data", WORLD, "--name", "one", "--tracker", "mlflow=foo://bar")
+    assert done.returncode == 2
+    assert "unsupported URI 'foo://bar'" in done.stderr
     done = inside.reeltune("train", "pmf", "--data", WORLD, "--name", "one", "--tracker", "mlflow=http://127.0.0.1:9")
     assert done.returncode == 2
     assert "error: --tracker mlflow: http://127.0.0.1:9 cannot be written: Connection refused; start" in done.stderr
