@@ -22,6 +22,7 @@ DOCS = (
     "python",
     "security",
     "tensorboard",
+    "using-the-model",
     "verdict",
 )
 PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)]
