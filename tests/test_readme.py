@@ -23,6 +23,7 @@ DOCS = (
     "security",
     "tensorboard",
     "trackers",
+    "using-the-model",
     "verdict",
 )
 PAGES = [README, *((ROOT / "docs" / f"{name}.md").read_text() for name in DOCS)]

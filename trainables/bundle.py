@@ -47,6 +47,9 @@ PRIORS = (
 )
 
 
+ROWS = 1 << 20  # rated at once
+
+
 class Kept(Protocol):
     """What a bundle can hold the model of: an architecture, or the ensemble."""
 
@@ -240,7 +243,14 @@ class Predictor:
         decoder: Decoder | None = None,
     ) -> np.ndarray:
         """As `predict`, by index: 0 is unknown."""
-        return self._decoded(self._output(users, items, times), decoder or self.description.decoder).numpy()
+        chosen, parts = decoder or self.description.decoder, []
+        for start in range(
+            0, max(1, len(users), len(items)), ROWS
+        ):  # of many pairs the outputs would not fit in memory
+            few = slice(start, start + ROWS)
+            seconds = None if times is None else times[few]
+            parts.append(self._decoded(self._output(users[few], items[few], seconds), chosen).numpy())
+        return np.concatenate(parts)
 
     def rank_indices(
         self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None

@@ -8,6 +8,7 @@
 - `ratings.py`: `Ratings`: data, and how it is read
 - `run.py`: `Run`: what a search found
 - `model.py`: `Model`: a fitted model
+- `pairs.py`: ids and ratings as a person types them
 - `tables.py`: a run's verdict and trials as DataFrames
 - `plots.py`: a run's figures
 - `open.py`: `open`, `load` and `compare`: what is on disk

@@ -11,6 +11,7 @@ import pandas as pd
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import at_least
 from reeltune.cluster.api.options import known_ids_of, reading
+from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.predict import about_unknown, rated, unknown_in
@@ -21,6 +22,7 @@ from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.folding.newcomers import shown
 from reeltune.trainables.scoring.decoders import Decoder
 
 Metrics = dict[str, float | None]
@@ -82,17 +84,18 @@ class Model(Predictor):
         time: str | None = None,
         missing_ids: str | None = None,
         unknown_ids: str | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """Rate n pairs: `predict(pairs)`, a table with user and item columns, or `predict(users, items)`, n ids each.
 
-        Returns n ratings in the order of the pairs, NaN where `missing_ids="drop"` leaves one out. Columns of a table
-        have the names of those that the model was fitted on, or usual ones, or `user`, `item` and `time` name them. An
-        id that the training data lacks is rated as 'unknown'; a table none of whose users, or items, is known is an
-        error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times. Raises InputError where a
-        table cannot be read.
+        Returns n ratings in the order of the pairs, NaN where an id is None or `missing_ids="drop"` leaves one out. One
+        user goes with every item, and one item with every user; of two single ids the rating is a number. Columns of a
+        table have the names of those that the model was fitted on, or usual ones, or `user`, `item` and `time` name
+        them. An id that the training data lacks is rated as 'unknown', and counted; a table none of whose users, or
+        items, is known is an error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times.
+        Raises InputError where a table cannot be read.
         """
         if items is not None:
-            return super().predict(users, items, times, decoder=decoder)
+            return self._of_ids(users, items, times, decoder)
         known = columns_of(self.fitted_on, users)
         how = reading(
             user=user or known.get("user"),
@@ -108,6 +111,20 @@ class Model(Predictor):
         found[read.frame.index] = ratings
         return found
 
+    def _of_ids(self, users: Any, items: Any, times: Any, decoder: Decoder | None) -> np.ndarray | float:
+        """Ratings of ids; a number where both are single ones."""
+        pairs = pairs_of(users, items)
+        whole = pairs.notna().all(axis=1).to_numpy()
+        of_users, of_items = self.users.encode(pairs["user"][whole]), self.items.encode(pairs["item"][whole])
+        seconds = None if times is None else np.broadcast_to(times, len(pairs))[whole]
+        found = np.full(len(pairs), np.nan, dtype=np.float32)
+        found[whole] = self.predict_indices(of_users, of_items, seconds, decoder=decoder)
+        unknown = self.unknown_rows(of_users, of_items)
+        _say(about_unknown(*(int(each.sum()) for each in (*unknown, unknown[0] & unknown[1]))))
+        if not whole.all():
+            _say([f"pairs without a user or an item, whose rating is NaN: {int((~whole).sum()):,}"])
+        return float(found[0]) if is_one(users) and is_one(items) else found
+
     def fold_in(
         self,
         ratings: Source | None = None,
@@ -121,9 +138,10 @@ class Model(Predictor):
         """This model with new users and items, without a fit: a model that predicts and recommends for them too.
 
         `fold_in(user={"Heat (1995)": 5})` adds one user, "new user", of these ratings, and `item={"u1": 4}` one item,
-        "new item". `ratings` is a table of many: a pair with a new user, a new item or both is taken. One whose user
-        and item are both known is an error unless `known_ids` is "drop", which leaves it out, or "again", which finds
-        its user's row anew from the ratings given here. With a table `user`, `item` and `rating` name its columns.
+        "new item" (then "new user 2", and so on). `ratings` is a table of many: a pair with a new user, a new item or
+        both is taken. One whose user and item are both known is an error unless `known_ids` is "drop", which leaves it
+        out, or "again", which finds its user's row anew from the ratings given here. With a table `user`, `item` and
+        `rating` name its columns.
 
         `new_users` and `new_items` of the result are who was added; all other pairs are rated as before, to the last
         digit. Raises InputError where an architecture cannot do that, the bundle is of an earlier version, or the
@@ -133,7 +151,7 @@ class Model(Predictor):
         one = {kind: each for kind, each in given.items() if isinstance(each, Mapping)}
         if len(one) + (ratings is not None) != 1:
             raise InputError("fold_in: expected a table of ratings, or user={item: rating}, or item={user: rating}")
-        source = _table_of_one(one) if ratings is None else ratings
+        source, said = (ratings, ()) if ratings is not None else table_of_one(one, self.users, self.items)
         columns = columns_of(self.fitted_on, source)
         how = reading(
             user=user if isinstance(user, str) else columns.get("user"),
@@ -143,7 +161,7 @@ class Model(Predictor):
         )
         with said_in_python():
             grown, notes = folded_in(self, source, reading=how, known_ids=known_ids_of(known_ids))
-        _say(() if one else notes)
+        _say(said if one else notes)
         return grown
 
     @property
@@ -155,6 +173,32 @@ class Model(Predictor):
     def new_items(self) -> list[str]:
         """The items that `fold_in` has added."""
         return [] if self.newcomers is None else list(self.newcomers.text("item"))
+
+    def item_vectors(self) -> pd.DataFrame:
+        """A row for each item that the model has ratings of, by its id: near each other for items that are alike.
+
+        What the numbers mean is the architecture's: often the last is a bias. Raises InputError where it has none.
+        """
+        vectors = self.model.item_vectors()
+        if vectors is None:
+            raise InputError(f"{self.architecture}: has no item vectors; ask a member, or another architecture")
+        rated = np.flatnonzero(self.item_ratings)
+        return pd.DataFrame(vectors.detach().numpy()[rated], index=self.items.text[rated - 1].rename("item"))
+
+    def similar_items(self, item: str | int, n: int = 10) -> pd.DataFrame:
+        """The n items nearest to this one: columns rank, item and similarity, the cosine of vectors less their mean.
+
+        Raises InputError where the architecture has no item vectors, or the model knows no rating of the item.
+        """
+        vectors = self.item_vectors()
+        name = self.items.plain(pd.Index([str(item)]))[0]
+        if name not in vectors.index:
+            raise InputError(f"item {shown(str(item))}: the model knows no rating of it")
+        apart = vectors - vectors.mean()
+        unit = apart.div(np.sqrt((apart**2).sum(axis=1)).clip(lower=1e-12), axis=0)
+        near = (unit @ unit.loc[name]).drop(name).nlargest(at_least("n", n, 1))
+        ranks = range(1, len(near) + 1)
+        return pd.DataFrame({"rank": ranks, "item": near.index, "similarity": near.to_numpy()})
 
     def recommend(
         self,
@@ -196,15 +240,6 @@ class Model(Predictor):
         settings = [f"{name} = {value}" for name, value in self.config.items()]
         title = f"{self.architecture} in {self.place}"
         return html.heading(title) + html.table(frame) + html.folded("hyperparameters", html.lines(settings))
-
-
-def _table_of_one(one: Mapping[str, Mapping[str | int, float]]) -> pd.DataFrame:
-    """The ratings of one new user, or item, as a table."""
-    ((kind, ratings),) = one.items()
-    if not ratings:
-        raise InputError(f"fold_in: {kind}={{}} has no rating; expected one at least")
-    other = "item" if kind == "user" else "user"
-    return pd.DataFrame({kind: f"new {kind}", other: list(ratings), "rating": list(ratings.values())})
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """New users and items for `predict` and `recommend`, on the command line and in Python."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,9 @@ def test_bad_ratings_are_one_line(written, content, said):
     ("call", "said"),
     [
         ({}, "fold_in: expected a table of ratings, or user={item: rating}, or item={user: rating}"),
-        ({"user": {}}, "fold_in: user={} has no rating"),
+        ({"user": {}}, "fold_in: user={...} has no item that the model knows, and so says nothing"),
+        ({"user": {"no such film": 5}}, "fold_in: user={...} has no item that the model knows"),
+        ({"item": {"nobody": 5}}, "fold_in: item={...} has no user that the model knows"),
         (
             {"user": {"i3": float("nan")}},
             "DataFrame: row 1: the rating in column 'rating' must be a finite number; found nothing",
@@ -153,6 +156,15 @@ def test_in_python_too(written, call, said):
     assert said in str(caught.value)
 
 
+def test_one_after_the_other_is_added_and_what_says_nothing_is_named(written, capsys):
+    first = rt.load(written / "pmf").fold_in(user={**LIKES, "no such film": 3})
+    assert "items that the model does not know, whose ratings say nothing: 'no such film'" in capsys.readouterr().err
+    both = first.fold_in(user={item: 6 - rating for item, rating in LIKES.items()})
+    assert both.new_users == ["new user 2"]
+    likes, hates = both.predict(["new user", "new user 2"], "i25")
+    assert likes > 3.5 > 2.5 > hates
+
+
 def test_an_earlier_versions_bundle_still_rates_and_says_what_it_lacks(written):
     model = rt.load(written / "old")
     assert model.predict(["u1"], ["i1"]).shape == (1,)
@@ -161,8 +173,6 @@ def test_an_earlier_versions_bundle_still_rates_and_says_what_it_lacks(written):
 
 
 def test_broken_priors_are_an_input_error_that_names_the_file(written, tmp_path):
-    import shutil
-
     shutil.copytree(written / "pmf", tmp_path / "broken")
     (tmp_path / "broken" / "priors.safetensors").write_bytes(b"{")
     with pytest.raises(rt.InputError, match=r"priors\.safetensors: not this bundle's priors"):

@@ -1,0 +1,52 @@
+"""Ids and ratings as a person types them: single ids, columns of ids, the ratings of one new user."""
+
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+import numpy as np
+import pandas as pd
+
+from reeltune.trainables.data.ids import Ids
+from reeltune.trainables.errors import InputError
+from reeltune.trainables.folding.newcomers import shown
+
+
+def is_one(ids: object) -> TypeGuard[str | int | None]:
+    """Whether this is one id, or a missing one, and no column of them."""
+    return ids is None or isinstance(ids, str | int | np.integer)
+
+
+def pairs_of(users: Any, items: Any) -> pd.DataFrame:
+    """Columns `user` and `item`: a single id goes with each of the other column.
+
+    Raises ValueError if two columns differ in length.
+    """
+    lengths = [len(ids) for ids in (users, items) if not is_one(ids)]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"{lengths[0]} users and {lengths[1]} items do not make pairs")
+    rows = lengths[0] if lengths else 1
+    return pd.DataFrame({"user": _column(users, rows), "item": _column(items, rows)})
+
+
+def _column(ids: Any, rows: int) -> pd.Series:
+    values = [ids] * rows if is_one(ids) else ids
+    return pd.Series(values, dtype=None if rows else "str").reset_index(drop=True)
+
+
+def table_of_one(
+    one: Mapping[str, Mapping[str | int, float]], users: Ids, items: Ids
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The ratings of one new user (`{"user": {item: rating}}`), or item, as a table, and what is left out of them.
+
+    Raises InputError where they say nothing: none is of an id that the model knows.
+    """
+    ((kind, ratings),) = one.items()
+    own, others, other = (users, items, "item") if kind == "user" else (items, users, "user")
+    known = others.encode(list(ratings)) > 0 if ratings else np.zeros(0, dtype=bool)
+    if not known.any():
+        raise InputError(f"fold_in: {kind}={{...}} has no {other} that the model knows, and so says nothing")
+    lost = [shown(str(each)) for each, found in zip(ratings, known, strict=True) if not found]
+    said = (f"{other}s that the model does not know, whose ratings say nothing: {', '.join(lost)}",) if lost else ()
+    names = [f"new {kind}", *(f"new {kind} {number}" for number in range(2, own.rows + 2))]
+    free = next(name for name, taken in zip(names, own.encode(names) > 0, strict=True) if not taken)
+    return pd.DataFrame({kind: free, other: list(ratings), "rating": list(ratings.values())})[known], said

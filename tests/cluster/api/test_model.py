@@ -1,0 +1,80 @@
+"""A model at work: single ids, columns of them, and what its vectors say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import reeltune as rt
+from reeltune.trainables import bundle
+from reeltune.trainables.fitting.fit import Fit
+from tests.models import MODELS
+from tests.worlds import shape_of, small_config, two_tastes
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The bundles of a pmf and of damped means of two tastes."""
+    folder, data = tmp_path_factory.mktemp("models"), two_tastes()
+    for name in ("pmf", "bias"):
+        fit = Fit(MODELS[name], small_config(name, epochs=15, batch_size=32), shape_of(data), data.rows, seed=1)
+        while fit.step < fit.steps:
+            fit.advance()
+        settings = {"decoder": "argmax", "temperature": 1.0, "seed": 1, "data": data.name, "metrics": {}}
+        description = bundle.describe(name, fit.config, shape_of(data).scale, **settings)
+        weights = fit.model.served().state_dict()
+        bundle.save(folder / name, description, weights, data.users, data.items, fitted=data.rows)
+    return folder
+
+
+@pytest.fixture
+def model(written):
+    return rt.load(written / "pmf")
+
+
+def test_two_single_ids_have_one_rating_and_one_goes_with_many(model):
+    every = model.predict(["u1", "u1", "u30"], ["i1", "i30", "i30"])
+    assert model.predict("u1", "i1") == pytest.approx(float(every[0]))
+    assert isinstance(model.predict("u1", "i1"), float)
+    assert np.array_equal(model.predict("u1", ["i1", "i30"]), every[:2])
+    assert np.array_equal(model.predict(pd.Series(["u1", "u30"], index=[7, 3]), "i30"), every[1:])
+
+
+def test_pairs_without_an_id_are_not_rated_and_unknown_ones_are_counted(model, capsys):
+    found = model.predict(["u1", None, "nobody"], ["i1", "i1", "i1"])
+    assert np.isnan(found).tolist() == [False, True, False]
+    assert capsys.readouterr().err.splitlines() == [
+        "1 rows have a user and 0 an item that the model knows no rating of, 0 both",
+        "pairs without a user or an item, whose rating is NaN: 1",
+    ]
+    assert np.isnan(model.predict("u1", [None, "i1"])).tolist() == [True, False]
+
+
+def test_many_pairs_are_rated_as_few_are(model, monkeypatch):
+    users, items = ["u1", "u2", "u3", "u30", "u31"], ["i1", "i2", "i30", "i3", "i39"]
+    whole = model.predict(users, items)
+    monkeypatch.setattr(bundle, "ROWS", 2)
+    np.testing.assert_allclose(model.predict(users, items), whole, atol=1e-6)
+    assert model.predict([], []).shape == (0,)
+
+
+def test_similar_items_are_those_that_the_same_users_like(model):
+    found = model.similar_items("i30", n=12)
+    assert found["rank"].tolist() == list(range(1, 13))
+    assert all(int(item[1:]) >= 20 for item in found["item"])
+    assert found["similarity"].is_monotonic_decreasing
+    assert "i30" not in set(found["item"])
+
+
+def test_item_vectors_have_a_row_for_each_item(model):
+    vectors = model.item_vectors()
+    assert sorted(vectors.index) == sorted(f"i{number}" for number in range(40))
+    assert vectors.loc["i3"].to_numpy() == pytest.approx(model.model.items.weight.detach()[4].numpy())
+
+
+def test_what_cannot_be_asked_is_one_line(model, written):
+    with pytest.raises(rt.InputError, match=r"^item 'no such film': the model knows no rating of it$"):
+        model.similar_items("no such film")
+    with pytest.raises(rt.InputError, match=r"^bias: has no item vectors"):
+        rt.load(written / "bias").similar_items("i3")
+    with pytest.raises(rt.InputError, match=r"^n 0: expected 1 or more$"):
+        model.similar_items("i3", n=0)
