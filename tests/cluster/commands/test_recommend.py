@@ -10,7 +10,7 @@ import pytest
 from reeltune import load
 from reeltune.cluster.cli.app import main
 from reeltune.cluster.commands.recommend import RecommendOptions, recommend
-from reeltune.trainables import bundle, ranking
+from reeltune.trainables import best_items, bundle
 from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns, Reading, load_data
@@ -82,8 +82,8 @@ def test_each_user_gets_the_unseen_items_of_highest_rating_in_order(models, name
 @pytest.mark.parametrize("pairs", [1, 95, 10_000])
 def test_how_many_pairs_are_rated_at_once_changes_nothing(models, monkeypatch, name, pairs):
     whole = recommend(models / name, options()).frame
-    monkeypatch.setattr(ranking, "PAIRS", pairs)
-    monkeypatch.setattr(ranking, "PRODUCTS", pairs)
+    monkeypatch.setattr(best_items, "PAIRS", pairs)
+    monkeypatch.setattr(best_items, "PRODUCTS", pairs)
     pd.testing.assert_frame_equal(recommend(models / name, options()).frame, whole)
 
 

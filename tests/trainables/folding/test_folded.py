@@ -153,3 +153,18 @@ def test_a_row_that_a_side_table_has_shaped_stands_for_the_mean(fits, side):
     around = folded(served, priors, expected).id_rows()[side == "items"][LAST]
     plain = folded(served, priors, replace(expected, expected=None)).id_rows()[side == "items"][LAST]
     assert (around - before).norm() < (plain - before).norm()
+
+
+@pytest.mark.parametrize("time", ["day", "residual"])
+def test_a_model_with_time_rates_new_ids_without_it_and_all_others_with_it(time):
+    data = two_tastes(side=12)
+    rows = replace(data.rows, timestamps=np.arange(len(data.rows)) * 1000)
+    config = config_of("svdpp", factors=4, batch_size=32, epochs=3, time=time)
+    fit = Fit(MODELS["svdpp"], config, shape_of(data), rows, seed=1)
+    while fit.step < fit.steps:
+        fit.advance()
+    model = folded(fit.model.eval().served(), learnt(fit.model, fit.rows, seed=1), given("users", [3], [5.0], owner=13))
+    users, items, early = torch.tensor([13, 2]), torch.tensor([5, 5]), torch.tensor([0, 16_000])
+    then, later = predict(model, users, items, early), predict(model, users, items, early + 10**7)
+    assert then[0] == later[0]
+    assert then[1] == predict(fit.model, users[1:], items[1:], early[1:])[0]
