@@ -52,7 +52,7 @@ def test_pairs_without_an_id_are_not_rated_and_unknown_ones_are_counted(model, c
 def test_many_pairs_are_rated_as_few_are(model, monkeypatch):
     users, items = ["u1", "u2", "u3", "u30", "u31"], ["i1", "i2", "i30", "i3", "i39"]
     whole = model.predict(users, items)
-    monkeypatch.setattr(bundle, "ROWS", 2)
+    monkeypatch.setattr(metrics, "CHUNK", 2)
     np.testing.assert_allclose(model.predict(users, items), whole, atol=1e-6)
     assert model.predict([], []).shape == (0,)
 
