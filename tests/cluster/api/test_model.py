@@ -7,6 +7,7 @@ import pytest
 import reeltune as rt
 from reeltune.trainables import bundle
 from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.scoring import metrics
 from tests.models import MODELS
 from tests.worlds import shape_of, small_config, two_tastes
 
