@@ -51,6 +51,7 @@ def a_pair_is_rated_alike_whatever_is_beside_it(subject: Subject) -> None:
     apart = torch.cat([rated(model, rows.users[n : n + 1], rows.items[n : n + 1]) for n in range(len(rows))])
     far = (together - apart).abs().max().item()
     expect(bool(torch.allclose(together, apart, atol=1e-5)), f"alone a pair is rated otherwise, by up to {far:g}")
+    model.eval()
     wrong = next(crossed_breach(model, worlds.noise()[1], rows), None)
     expect(wrong is None, str(wrong))
 
