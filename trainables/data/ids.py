@@ -35,7 +35,10 @@ class Ids:
 
         Text is looked up as it stands, and then as `plain_ids` has it.
         """
-        wanted = pd.Index(as_text(pd.Series(ids)), dtype="str")
+        ids = pd.Series(ids)
+        if isinstance(ids.dtype, pd.CategoricalDtype) and ids.notna().all():
+            return self.encode(ids.cat.categories)[ids.cat.codes]
+        wanted = pd.Index(as_text(ids), dtype="str")
         found = self.text.get_indexer(wanted)
         lost = found < 0
         if lost.any():
@@ -75,8 +78,9 @@ def plain_ids(text: pd.Series) -> pd.Series:
 
 
 def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
-    """The ids of a column as text, with NaN for missing ones, and what was changed in reading them.
+    """The ids of a column, and what was changed in reading them.
 
+    They are categories of text, so that each id is there once however many rows it has, with NaN for missing ones.
     Raises InputError, with the line, at a number that is not whole.
     """
     table.refuse_line_breaks(column)
@@ -96,8 +100,12 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
     plain = plain_ids(written)
     notes = _changes(written, plain, column)
     plain = plain.where(~plain.str.lower().isin(MISSING))
-    ids = plain.to_numpy()[codes] if len(plain) else np.full(len(codes), np.nan)
-    return pd.Series(np.where(codes < 0, np.nan, ids), index=values.index, dtype="str"), notes
+    # Two may be one without their spaces; -1 is a missing one, also of the rows (the last place).
+    places, known = pd.factorize(plain)
+    ids = pd.Categorical.from_codes(
+        np.append(places, -1).astype(np.int32)[codes], categories=pd.Index(known, dtype="str"), validate=False
+    )
+    return pd.Series(ids, index=values.index), notes
 
 
 def refuse_missing(table: Table, columns: dict[str, pd.Series]) -> None:

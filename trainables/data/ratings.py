@@ -119,15 +119,31 @@ def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates
     """Keep the latest rating of each pair (by timestamp, else by file order), in file order."""
     if duplicates == "keep":
         return frame, 0
-    repeated = frame.duplicated(["user", "item"], keep="last")
-    if not repeated.any():
+    among, distinct = _repeated(frame)
+    if not len(among):
         return frame, 0
     if duplicates == "error":
-        user, item = frame[["user", "item"]].iloc[int(repeated.to_numpy().argmax())]
+        user, item = frame[["user", "item"]].iloc[among[0]]
         raise InputError(
-            f"{name}: {int(repeated.sum())} pairs are rated more than once, user {user!r} with item {item!r} "
+            f"{name}: {len(among) - distinct} pairs are rated more than once, user {user!r} with item {item!r} "
             "for one; --duplicates last keeps the latest of each, --duplicates keep keeps all"
         )
-    ordered = frame.sort_values("timestamp", kind="stable") if "timestamp" in frame else frame
-    kept = ordered.drop_duplicates(["user", "item"], keep="last").sort_index()
-    return kept, len(frame) - len(kept)
+    some = frame.iloc[among].reset_index(drop=True)
+    in_time = some.sort_values("timestamp", kind="stable") if "timestamp" in some else some
+    kept = np.ones(len(frame), dtype=bool)
+    kept[among[in_time.index[in_time.duplicated(["user", "item"], keep="last")]]] = False
+    return frame[kept], len(among) - distinct
+
+
+def _repeated(frame: pd.DataFrame) -> tuple[np.ndarray, int]:
+    """The places of all rows whose pair is there several times, ascending, and how many pairs these are."""
+    users, items = (_codes(frame[kind]) for kind in ("user", "item"))
+    pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
+    ordered = np.sort(pairs)
+    several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return np.flatnonzero(pd.Series(pairs).isin(several)) if len(several) else several, len(several)
+
+
+def _codes(ids: pd.Series) -> np.ndarray:
+    """A number for each row, the same for the same id."""
+    return ids.cat.codes.to_numpy() if isinstance(ids.dtype, pd.CategoricalDtype) else pd.factorize(ids)[0]

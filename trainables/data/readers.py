@@ -1,6 +1,7 @@
 """From a table to ratings: reads its columns, and says what was guessed or left out."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from reeltune.trainables.data.columns import Columns, Found, find_columns
 from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
-from reeltune.trainables.data.reading.frames import FRAME, Source, in_code, table_of
+from reeltune.trainables.data.reading.frames import Source, in_code, table_of
 from reeltune.trainables.data.reading.matrix import looks_like_matrix, melted
 from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
@@ -74,14 +75,18 @@ def read_ratings(
     matrix: bool = False,
 ) -> Ratings:
     """Read ratings of any known format, or a table in memory. Raises InputError that names the file and the line."""
-    table = table_of(source)
-    unrated = values_of(not_rated)
-    reading = Reading(columns=columns or Columns(), not_rated=unrated, missing_ids=missing_ids, matrix=matrix)
-    if matrix:
-        table = _melted(table, reading)
-    if table.source == FRAME:
-        return _in_code(table, reading, duplicates)
-    return _ratings(table, reading, duplicates)
+    reading = Reading(
+        columns=columns or Columns(), not_rated=values_of(not_rated), missing_ids=missing_ids, matrix=matrix
+    )
+    if isinstance(source, (str, Path)):
+        return _ratings(source, reading, duplicates)
+    # For somebody who has no command line.
+    try:
+        ratings = _ratings(source, reading, duplicates)
+    except InputError as error:
+        raise InputError(in_code(str(error))) from None
+    notes, line = tuple(in_code(note) for note in ratings.notes), in_code(ratings.columns_line)
+    return replace(ratings, notes=notes, columns_line=line, untimed=in_code(ratings.untimed))
 
 
 def _melted(table: Table, reading: Reading) -> Table:
@@ -89,21 +94,19 @@ def _melted(table: Table, reading: Reading) -> Table:
     return melted(table, user=columns.user, item=columns.item, rating=columns.rating, not_rated=reading.not_rated)
 
 
-def _in_code(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
-    """As `_ratings`, for somebody who has no command line."""
-    try:
-        ratings = _ratings(table, reading, duplicates)
-    except InputError as error:
-        raise InputError(in_code(str(error))) from None
-    notes, line = tuple(in_code(note) for note in ratings.notes), in_code(ratings.columns_line)
-    return replace(ratings, notes=notes, columns_line=line, untimed=in_code(ratings.untimed))
-
-
-def _ratings(table: Table, reading: Reading, duplicates: Duplicates) -> Ratings:
-    read = _rated(table, reading)
-    ratings = from_frame(read.frame, name=table.source, duplicates=duplicates)
+def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Ratings:
+    name, read = _read_rated(source, reading)
+    ratings = from_frame(read.frame, name=name, duplicates=duplicates)
     notes = (*read.notes, *_repeated(ratings, read), *questions(ratings.rows.ratings))
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
+
+
+def _read_rated(source: Source, reading: Reading) -> tuple[str, _Read]:
+    """The table's name and what was read. The table itself, which may take gigabytes, is let go."""
+    table = table_of(source)
+    if reading.matrix:
+        table = _melted(table, reading)
+    return table.source, _rated(table, reading)
 
 
 def read_more(source: Source, known: Ratings, reading: Reading | None = None) -> ReadRows:
@@ -163,7 +166,7 @@ def read_users(source: Source, reading: Reading) -> tuple[pd.Series, tuple[str, 
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
     read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
-    return read.frame["user"], _of_file(table.source, replace(read, found=read.found.only("user")))
+    return read.frame["user"].astype("str"), _of_file(table.source, replace(read, found=read.found.only("user")))
 
 
 def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
@@ -191,7 +194,7 @@ def _rated(table: Table, reading: Reading) -> _Read:
     read = _pairs(table, reading, needed=("user", "item", "rating"))
     frame, notes = read.frame, read.notes
     column = read.found.names["rating"]
-    values = table.frame[column].loc[frame.index]
+    values = _of_rows(table.frame[column], frame)
     if reading.not_rated:
         unrated, said = is_not_rated(values, reading.not_rated)
         if unrated.all():
@@ -200,6 +203,11 @@ def _rated(table: Table, reading: Reading) -> _Read:
     ratings, said = read_values(table, column, values)
     frame, notes = frame.assign(rating=ratings), (*notes, *said)
     return _timed(replace(read, frame=frame, notes=notes), table, reading.columns)
+
+
+def _of_rows(column: pd.Series, rows: pd.DataFrame) -> pd.Series:
+    """A table's column for these of its rows; without a copy if they are all."""
+    return column if len(column) == len(rows) else column.loc[rows.index]
 
 
 def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
@@ -213,7 +221,7 @@ def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
         way_out = f"--time-column {dates[0] if dates else 'NAME'} reads it"
         return replace(read, untimed=f"no column is read as time because {called} ({way_out})")
     try:
-        times, said = read_times(table.frame[name].loc[read.frame.index], table.place, name)
+        times, said = read_times(_of_rows(table.frame[name], read.frame), table.place, name)
     except InputError as error:
         if columns.timestamp is not None:
             raise
@@ -232,7 +240,7 @@ def _times(read: _Read, table: Table, columns: Columns) -> np.ndarray:
         raise InputError(
             f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column)"
         )
-    times, _ = read_times(table.frame[name].loc[read.frame.index], table.place, name)
+    times, _ = read_times(_of_rows(table.frame[name], read.frame), table.place, name)
     return times.to_numpy(dtype=np.int64)
 
 

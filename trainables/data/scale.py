@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from reeltune.trainables.errors import InputError
 
@@ -91,9 +92,16 @@ class Scale:
         return np.searchsorted((values[1:] + values[:-1]) / 2, ratings, side="right")
 
 
+def distinct(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values of shape (n,), ascending, and how often each is there; without sorting all of them."""
+    codes, values = pd.factorize(ratings)
+    order = np.argsort(values)
+    return values[order], np.bincount(codes, minlength=len(values))[order]
+
+
 def _values(ratings: np.ndarray) -> np.ndarray:
     """The distinct values, ascending: of those that are one but for rounding, the most frequent."""
-    values, counts = np.unique(ratings, return_counts=True)
+    values, counts = distinct(ratings)
     if len(values) < 2:
         return values
     noise = NOISE * (values[-1] - values[0])

@@ -80,7 +80,7 @@ def _read(source: Source, kind: Kind, known: Ids, *, columns: Columns, place: st
     frame = grouplens.plain(table).rename(columns=str)
     table = replace(table, frame=frame.loc[:, ~frame.columns.duplicated()])
     column = _id_column(table.frame, kind, known, asked=getattr(columns, kind), place=place)
-    ids, _ = read_ids(table, column)
+    ids = read_ids(table, column)[0].astype("str")
     if missing_ids == "error":
         refuse_missing(table, {column: ids})
     frame, ids = table.frame[ids.notna()], ids.dropna()

@@ -1,7 +1,9 @@
 """Rows on a device."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from reeltune.trainables.data.ratings import Rows
 
 @dataclass(frozen=True, kw_only=True)
 class Tensors:
-    """Rated pairs, each of shape (rows,)."""
+    """Rated pairs, each of shape (rows,). Whole data sets have 32-bit indices, what a model is given 64-bit ones."""
 
     users: Tensor
     items: Tensor
@@ -28,11 +30,23 @@ class Tensors:
             times=None if self.times is None else self.times[rows],
         )
 
+    def wide(self) -> "Tensors":
+        """With 64-bit indices, which every operation of torch's takes."""
+        return replace(self, users=self.users.long(), items=self.items.long())
 
-def on_device(rows: Rows, device: torch.device) -> Tensors:
+
+def on_device(rows: Rows, device: torch.device, *, timed: bool = True) -> Tensors:
+    """The rows, with times if these are used. On a CPU users, items and times stay where they are."""
     return Tensors(
-        users=torch.tensor(rows.users, dtype=torch.int64, device=device),
-        items=torch.tensor(rows.items, dtype=torch.int64, device=device),
+        users=_shared(rows.users.astype(np.int32, copy=False), device),
+        items=_shared(rows.items.astype(np.int32, copy=False), device),
         ratings=torch.tensor(rows.ratings, dtype=torch.float32, device=device),
-        times=None if rows.timestamps is None else torch.tensor(rows.timestamps, dtype=torch.int64, device=device),
+        times=None if rows.timestamps is None or not timed else _shared(rows.timestamps, device),
     )
+
+
+def _shared(column: np.ndarray, device: torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        # Arrays of Ray's object store are not to be written to, and no column is.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(column).to(device)

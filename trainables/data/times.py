@@ -8,6 +8,7 @@ import pandas as pd
 
 from reeltune.trainables.data.date_text import dates_of_text
 from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.reading.numbers import to_numbers
 from reeltune.trainables.errors import InputError
 
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
@@ -59,7 +60,9 @@ def _seconds(values: pd.Series, place: Place, column: str) -> tuple[pd.Series, t
         return seconds_of_dates(values), ()
     if pd.api.types.is_timedelta64_dtype(values):
         raise InputError(f"the time in column {column!r} {EXPECTED}; found lengths of time")
-    numbers = pd.to_numeric(values, errors="coerce")
+    numbers = to_numbers(values)
+    if numbers.dtype == np.int64:
+        return _seconds_of_numbers(numbers, values, place, column)
     usable = np.abs(numbers.to_numpy(dtype=float, na_value=np.nan)) < LARGEST  # false for what is no number
     if usable.mean() > 0.5:
         _refuse_missing(numbers.where(usable), values, place, column)
@@ -100,6 +103,8 @@ def _are_years(numbers: pd.Series) -> bool:
 def _in_seconds(numbers: pd.Series, column: str) -> tuple[pd.Series, tuple[str, ...]]:
     """Seconds of the unit that most rows are in. Rows that make sense in their own unit alone are read in that."""
     # 1e11 seconds are in the year 5138, 1e11 milliseconds in 1973.
+    if numbers.min() >= -1e11 and numbers.max() <= 1e11:
+        return (numbers if numbers.dtype == np.int64 else (numbers // 1).astype("int64")), ()
     own = np.select([numbers.abs() > bound for bound in (1e17, 1e14, 1e11)], [10**9, 10**6, 10**3], 1)
     units, counts = np.unique(own[numbers.to_numpy() != 0], return_counts=True)
     unit = int(units[counts.argmax()]) if len(units) else 1
@@ -114,6 +119,8 @@ def _in_seconds(numbers: pd.Series, column: str) -> tuple[pd.Series, tuple[str, 
 
 def _odd_times(seconds: pd.Series, values: pd.Series, place: Place, column: str) -> tuple[str, ...]:
     """Warnings of times that nobody can have rated at."""
+    if seconds.min() >= EARLY and seconds.max() <= _next_year_ends():
+        return ()
     outside = ~seconds.between(0, _next_year_ends())
     early = seconds.between(0, EARLY - 1) if seconds.median() >= EARLY else pd.Series(False, index=seconds.index)
     notes = []

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.reading.frames import dense
+from reeltune.trainables.data.scale import distinct
 from reeltune.trainables.data.values import as_numbers
 
 NotRated: TypeAlias = str | float | Iterable[str | float]  # one value, or several
@@ -45,7 +46,7 @@ def is_not_rated(values: pd.Series, not_rated: tuple[str, ...]) -> tuple[np.ndar
 
 def questions(ratings: np.ndarray) -> tuple[str, ...]:
     """A question for each value at an end of the scale that looks like 'not rated'."""
-    values, counts = np.unique(ratings, return_counts=True)
+    values, counts = distinct(ratings)
     asked = []
     while (odd := _odd_end(values, counts, len(ratings))) is not None:
         place, why = odd

@@ -8,6 +8,7 @@ import pandas as pd
 
 from reeltune.trainables.data.reading.frames import dense
 from reeltune.trainables.data.reading.missing import is_missing
+from reeltune.trainables.data.reading.numbers import to_numbers
 from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 
@@ -47,7 +48,7 @@ def read_values(table: Table, column: str, values: pd.Series) -> tuple[pd.Series
 
 def as_numbers(values: pd.Series) -> pd.Series:
     """Plain numbers as float64; NaN for what is none."""
-    return pd.to_numeric(values, errors="coerce").astype("float64")
+    return to_numbers(values).astype("float64")
 
 
 def _form_of(values: pd.Series) -> re.Pattern[str] | None:

@@ -27,7 +27,7 @@ def check_model(architecture: Architecture, model: RatingModel, shape: Shape, ro
     file = file_of(architecture)
     if file is None:
         return
-    first, training = rows.take(slice(0, ROWS)), model.training
+    first, training = rows.take(slice(0, ROWS)).wide(), model.training
     devices = [rows.users.device] if rows.users.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         model.eval()

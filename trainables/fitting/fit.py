@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from reeltune.trainables.adamw import AdamW
+from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.config import FitConfig, TrainingConfig
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.shape import Shape
@@ -45,7 +46,7 @@ class Fit:
             raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
         self.architecture, self.given = architecture, rows
-        self.rows = on_device(rows, self.device)
+        self.rows = on_device(rows, self.device, timed=config.timed)
         trained = config if isinstance(config, TrainingConfig) else None
         self.batch_size = len(rows) if trained is None else min(trained.batch_size, len(rows))
         if self.batch_size < 2:
@@ -57,7 +58,7 @@ class Fit:
         self.loss_sum = torch.zeros((), device=self.device)  # over the steps of this epoch
         torch.manual_seed(seed)
         self.model: RatingModel = architecture.Model(config, shape).to(self.device)
-        self.model.see(self.rows)
+        self.model.see(self.rows if file_of(architecture) is None else self.rows.wide())
         check_model(architecture, self.model, shape, self.rows, trained=trained is not None)
         self.optimizer = None if trained is None else self._optimizer(trained)
         # Workers compute the same buffers, so that nothing needs to be sent.
@@ -65,7 +66,7 @@ class Fit:
         self.trained: nn.Module = (
             DistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
         )
-        self._epoch_rows: tuple[int, Tensors] | None = None
+        self._order: tuple[int, Tensor] | None = None  # an epoch's, and which epoch it is
 
     def _optimizer(self, config: TrainingConfig) -> AdamW:
         recipe = self.model.recipe
@@ -118,7 +119,8 @@ class Fit:
         self.step += 1
         if self.step == self.steps:
             self.settle()
-            self.model.finish(self.rows, self._again, seed=_mix(self.seed, self.steps))
+            rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
+            self.model.finish(rows, self._again, seed=_mix(self.seed, self.steps))
         return loss.detach()
 
     @torch.no_grad()
@@ -159,10 +161,10 @@ class Fit:
 
     def _batch(self, epoch: int, number: int) -> Tensors:
         """This worker's share of a batch: every `world`-th row."""
-        if self._epoch_rows is None or self._epoch_rows[0] != epoch:
-            self._epoch_rows = epoch, self.rows.take(self._shuffled(epoch))
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, self._shuffled(epoch)
         start = number * self.batch_size
-        return self._epoch_rows[1].take(slice(start + self.rank, start + self.batch_size, self.world))
+        return self.rows.take(self._order[1][start + self.rank : start + self.batch_size : self.world]).wide()
 
     def _shuffled(self, epoch: int) -> Tensor:
         """The order of the rows in an epoch: the same on every worker, and again when the fit is resumed."""
@@ -189,7 +191,7 @@ class Fit:
         self.model.load_state_dict(state["model"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
-        self._epoch_rows = None
+        self._order = None
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
         if self.rank > 0:  # the state is the first worker's: the others must draw other dropout masks

@@ -38,4 +38,4 @@ class Days(nn.Module):
 
 def _keys(users: Tensor, times: Tensor) -> Tensor:
     """One number for a user and a day. The middle of a user's range is 1970, so that earlier days fit too."""
-    return users * MOST_DAYS + (times.div(DAY, rounding_mode="floor") + MOST_DAYS // 2)
+    return users.long() * MOST_DAYS + (times.div(DAY, rounding_mode="floor") + MOST_DAYS // 2)

@@ -15,5 +15,6 @@ What its columns mean is decided above: see `readers.py` of `data`.
 - `matrix.py`: a user-by-item matrix as ratings
 - `usual_names.py`: the names by which columns usually go
 - `hints.py`: what to say where a table's columns cannot be told
+- `numbers.py`: a column of text as numbers
 - `frames.py`: tables in memory the way that files go
 """

@@ -51,7 +51,7 @@ def read_delimited(source: str, content: bytes, dialect: Dialect) -> Read:
 
 def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFrame | None:
     """Read rows that have as many fields as there are columns; None where one has not."""
-    body, separator = _with_one_character(content[_offset(content, dialect.start) :], dialect.separator)
+    body, separator = _with_one_character(content, _offset(content, dialect.start), dialect.separator)
     columns = [str(at) for at in range(dialect.fields)]
     irregular = False
 
@@ -64,7 +64,7 @@ def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFram
 
     try:
         table = pa.csv.read_csv(
-            pa.py_buffer(body),
+            body,
             read_options=pa.csv.ReadOptions(column_names=columns, block_size=BLOCK),
             parse_options=pa.csv.ParseOptions(
                 delimiter=separator,
@@ -106,12 +106,14 @@ def _offset(content: bytes, lines: int) -> int:
     return at
 
 
-def _with_one_character(body: bytes, separator: str) -> tuple[bytes, str]:
+def _with_one_character(content: bytes, start: int, separator: str) -> tuple[pa.Buffer, str]:
+    """The rows, which start there, with a separator of one character; without a copy if it is one."""
     if separator == COLONS:
-        return body.replace(b"::", UNUSED.encode()), UNUSED
+        return pa.py_buffer(content[start:].replace(b"::", UNUSED.encode())), UNUSED
     if separator == SPACES:
-        return re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", re.sub(rb"[ \t]+", b" ", body)), " "
-    return body, separator
+        body = re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", re.sub(rb"[ \t]+", b" ", content[start:]))
+        return pa.py_buffer(body), " "
+    return pa.py_buffer(content).slice(start), separator
 
 
 def _by_record(source: str, content: bytes, dialect: Dialect) -> Read:

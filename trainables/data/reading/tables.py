@@ -82,7 +82,10 @@ def read_table(source: str) -> Table:
 def table_in_memory(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     """A frame or an Arrow table in memory as a table; an index with a name is a column. Raises InputError."""
     # Whole numbers with gaps stay whole: as floats, long ids would change.
-    frame = data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data
+    return _table(data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data, name=name)
+
+
+def _table(frame: pd.DataFrame, *, name: str) -> Table:
     if frame.empty:
         raise InputError(f"{name}: has no rows")
     named = [level for level in frame.index.names if level is not None]
@@ -109,7 +112,7 @@ def _read_parquet(source: str, content: bytes | None = None) -> Table:
         table = pq.read_table(path, filesystem=filesystem) if content is None else pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    return table_in_memory(table, name=source)
+    return _table(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), name=source)
 
 
 def _read_text(source: str, file: str, content: bytes) -> Table:
