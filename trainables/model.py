@@ -217,6 +217,9 @@ class Architecture(Protocol):
 NOTEBOOK_STEPS = 1125
 
 
+WIDEST = 128  # a reference's table; MovieLens-100k's are 74 and 102 wide
+
+
 def batch_for(shape: Shape, *, steps: int) -> int:
     """The batch that makes about so many steps an epoch; without a count of ratings, of MovieLens-100k's 72,000."""
     return batch_of(72_000 if shape.ratings is None else shape.ratings, steps=steps)
@@ -237,6 +240,11 @@ def embedding_width(rows: int) -> int:
 def crossed_matches(users: Tensor, items: Tensor) -> Tensor:
     """u·i + b_u + b_i of all users with all items, shape (users, items); the last column of both holds the biases."""
     return torch.addmm(items[:, -1], users[:, :-1], items[:, :-1].T).add_(users[:, -1:])
+
+
+def reference_width(rows: int) -> int:
+    """That rule, up to WIDEST: beyond, tables take memory and time and err no less (docs/defaults.md)."""
+    return min(WIDEST, embedding_width(rows))
 
 
 def into_range(values: Tensor, scale: Scale) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, decay_groups, embedding, embedding_width
+from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, decay_groups, embedding, reference_width
 
 
 class Config(ClassHeadConfig):
@@ -93,10 +93,13 @@ class Model(RatingModel):
 
 
 def reference(shape: Shape) -> Config:
-    """Table widths by fastai's rule, one layer of 100, a class for each step, weight decay 0.01, batches as `pmf`'s."""
+    """Table widths by fastai's rule up to 128, one layer of 100, a class for each step, weight decay 0.01.
+
+    Batches are as `pmf`'s.
+    """
     return Config(
-        user_width=embedding_width(shape.users),
-        item_width=embedding_width(shape.items),
+        user_width=reference_width(shape.users),
+        item_width=reference_width(shape.items),
         weight_decay=0.01,
         head_decay=0.01,
         batch_size=batch_for(shape, steps=NOTEBOOK_STEPS),

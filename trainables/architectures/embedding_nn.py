@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, embedding_width, into_range
+from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, into_range, reference_width
 
 
 class Config(TrainingConfig):
@@ -57,9 +57,12 @@ class Model(RatingModel):
 
 
 def reference(shape: Shape) -> Config:
-    """Table widths by fastai's rule (74 and 102 for MovieLens-100k by title), one layer of 100, batches as `pmf`'s."""
+    """Table widths by fastai's rule up to 128 (74 and 102 for MovieLens-100k by title), one layer of 100.
+
+    Batches are as `pmf`'s.
+    """
     return Config(
-        user_width=embedding_width(shape.users),
-        item_width=embedding_width(shape.items),
+        user_width=reference_width(shape.users),
+        item_width=reference_width(shape.items),
         batch_size=batch_for(shape, steps=NOTEBOOK_STEPS),
     )
