@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
@@ -38,16 +38,13 @@ from reeltune.trainables.folding.prior import WIDEST
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder, decode
-from reeltune.trainables.scoring.metrics import predict as predict_raw
+from reeltune.trainables.scoring.metrics import predict_as
 from reeltune.trainables.version import __version__
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
 PRIORS = (
     "priors.safetensors"  # for new users and items; not in bundles of versions before 0.2, nor of all architectures
 )
-
-
-ROWS = 1 << 20  # rated at once
 
 
 class Kept(Protocol):
@@ -243,14 +240,8 @@ class Predictor:
         decoder: Decoder | None = None,
     ) -> np.ndarray:
         """As `predict`, by index: 0 is unknown."""
-        chosen, parts = decoder or self.description.decoder, []
-        for start in range(
-            0, max(1, len(users), len(items)), ROWS
-        ):  # of many pairs the outputs would not fit in memory
-            few = slice(start, start + ROWS)
-            seconds = None if times is None else times[few]
-            parts.append(self._decoded(self._output(users[few], items[few], seconds), chosen).numpy())
-        return np.concatenate(parts)
+        by = decoder or self.description.decoder
+        return self._read(users, items, times, lambda output, _: self._decoded(output, by)).numpy()
 
     def rank_indices(
         self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None
@@ -259,19 +250,25 @@ class Predictor:
 
         The second is a class head's mean, or a scalar head's value before it is clipped to the scale.
         """
-        ratings, finer = self.ranked(self._output(users, items, times))
-        return ratings.numpy(), finer.numpy()
+        both = self._read(users, items, times, lambda output, _: torch.stack(self.ranked(output), 1))
+        return both[:, 0].numpy(), both[:, 1].numpy()
 
     def ranked(self, output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `rank_indices`, of what the model gave for n pairs."""
         finer = output if self.model.grid is None else self._decoded(output, "mean")
         return self._decoded(output, self.description.decoder), finer
 
-    def _output(self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None) -> torch.Tensor:
+    def _read(
+        self,
+        users: np.ndarray,
+        items: np.ndarray,
+        times: np.ndarray | None,
+        read: Callable[[torch.Tensor, slice], torch.Tensor],
+    ) -> torch.Tensor:
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
         seconds = None if times is None else torch.tensor(times).long()
-        return predict_raw(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds)
+        return predict_as(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds, read)
 
     def _decoded(self, output: torch.Tensor, decoder: Decoder) -> torch.Tensor:
         return decode(output, self.model.grid, self.scale, decoder=decoder, temperature=self.description.temperature)

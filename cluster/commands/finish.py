@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
@@ -9,12 +10,14 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.ranking import against, described, rankings, write_rankings
 from reeltune.cluster.judging.result import judged_result, score_with_simple
-from reeltune.cluster.judging.simple import simple_predictors
+from reeltune.cluster.judging.simple import seconds_to_compare, simple_predictors
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.search.choice import unlike_folds
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.data.prepared import Prepared, looks
+
+SAID = 5.0  # seconds of silence, beyond which a line says what is done
 
 
 def finish(
@@ -35,6 +38,8 @@ def finish(
             say(f"{came.key}: the refit failed: {came.reason}")
     if note := unlike_folds(searched.choices):
         say(note)
+    if (seconds_of_means := seconds_to_compare(searched, prepared)) > SAID:
+        say(f"comparing damped means, which were not searched: about {spell(seconds_of_means)}")
     simple = simple_predictors(searched, prepared)  # chosen while the test rows are sealed
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
     if look > 1:

@@ -1,12 +1,19 @@
 """`predictions.parquet`: the test rows with every predictor's ratings."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reeltune.cluster.judging.scores import Scored
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
+
+LOOKED_AT, FEW = 100_000, 1000  # first rows, and distinct numbers in them up to which a dictionary is smaller
+LARGEST_DICTIONARY = 1 << 26  # bytes: beyond a megabyte Arrow writes each id in full
 
 
 def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
@@ -24,8 +31,26 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
         for place, scored in enumerate(each):
             frame[column_of(name, place)] = scored.ratings
     temporary = folder.predictions.with_suffix(".tmp")
-    frame.to_parquet(temporary, index=False)
+    write_small(frame, temporary)
     temporary.replace(folder.predictions)
+
+
+def write_small(frame: pd.DataFrame, path: Path) -> None:
+    """Write Parquet that takes little disk: ids and ratings of few values by dictionaries, numbers byte by byte."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    numbers = [
+        name
+        for name, column in frame.items()
+        if pd.api.types.is_numeric_dtype(column) and column.iloc[:LOOKED_AT].nunique() > FEW
+    ]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        use_dictionary=[name for name in frame if name not in numbers],
+        use_byte_stream_split=numbers,
+        dictionary_pagesize_limit=LARGEST_DICTIONARY,
+    )
 
 
 def column_of(name: str, place: int) -> str:

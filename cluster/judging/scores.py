@@ -12,9 +12,20 @@ from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
+from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.decoders import Decoder, decode
-from reeltune.trainables.scoring.metrics import CHUNK, DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
-from reeltune.trainables.scoring.probabilities import Probabilities, judge_probabilities
+from reeltune.trainables.scoring.metrics import (
+    CHUNK,
+    DecoderErrors,
+    Metrics,
+    decoder_errors,
+    from_sums,
+    joined_errors,
+    predict,
+    predict_as,
+    sums,
+)
+from reeltune.trainables.scoring.probabilities import Probabilities, joined, judge_probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +51,18 @@ def score(
     registry: Registry = SHIPPED,
 ) -> Scored:
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
-    pairs = on_device(rows, torch.device("cpu"))
-    output, grid = output_of(order, fitted, (pairs.users, pairs.items, pairs.times), shape, registry)
-    return _scored(output, grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
+    model = _model(order, fitted, shape, registry)
+    pairs, truth, parts = on_device(rows, torch.device("cpu")), torch.tensor(rows.ratings), []
+
+    def read(output: torch.Tensor, chunk: slice) -> torch.Tensor:
+        parts.append(_part(output, model.grid, truth[chunk], shape, decoder=decoder, temperature=temperature))
+        by = (
+            decode(output, model.grid, shape.scale, decoder=by, temperature=temperature) for by in (decoder, averaged)
+        )
+        return torch.stack([*by], 1)
+
+    both = predict_as(model, pairs.users, pairs.items, pairs.times, read).numpy()
+    return _joined(parts, both[:, 0].copy(), both[:, 1].copy(), scalar=model.grid is None)
 
 
 def output_of(
@@ -55,41 +75,61 @@ def output_of(
     chunk: int = CHUNK,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What a fit gives for these users, items and times, and the grid of its class head; None for a scalar head."""
-    architecture = registry[order.architecture]
-    model = restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
+    model = _model(order, fitted, shape, registry)
     return predict(model, *pairs, chunk=chunk), model.grid
+
+
+def _model(order: FitOrder, fitted: Fitted, shape: Shape, registry: Registry) -> RatingModel:
+    architecture = registry[order.architecture]
+    return restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
 
 
 def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
     """Score ratings, shape (rows,), like those of a scalar head."""
     output = torch.tensor(values).float()
-    return _scored(output, None, rows, shape, decoder=decoder, temperature=1.0, averaged="mean")
+    part = _part(output, None, torch.tensor(rows.ratings), shape, decoder=decoder, temperature=1.0)
+    rated, mean = (decode(output, None, shape.scale, decoder=by, temperature=1.0).numpy() for by in (decoder, "mean"))
+    return _joined([part], rated, mean, scalar=True)
 
 
-def _scored(
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The scores of some of the rows; sums and means, which those of other rows can join."""
+
+    sums: torch.Tensor
+    decoders: dict[Decoder, DecoderErrors]
+    probabilities: Probabilities | None
+    rows: int
+
+
+def _part(
     output: torch.Tensor,
     grid: torch.Tensor | None,
-    rows: Rows,
+    truth: torch.Tensor,
     shape: Shape,
     *,
     decoder: Decoder,
     temperature: float,
-    averaged: Decoder,
-) -> Scored:
-    def decoded(by: Decoder) -> np.ndarray:
-        return decode(output, grid, shape.scale, decoder=by, temperature=temperature).numpy()
-
-    truth = torch.tensor(rows.ratings)
-    total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
-    metrics = from_sums(total, scalar=grid is None)
-    return Scored(
-        ratings=decoded(decoder),
-        averaged=decoded(averaged),
-        metrics=metrics,
-        decoders=decoder_errors(output, truth, grid, shape.scale, temperature=temperature),
+) -> _Part:
+    scale = shape.scale
+    return _Part(
+        sums=sums(output, truth, grid, scale, decoder=decoder, temperature=temperature),
+        decoders=decoder_errors(output, truth, grid, scale, temperature=temperature),
         probabilities=None
         if grid is None
-        else judge_probabilities(output, truth, grid, shape.scale, temperature=temperature),
+        else judge_probabilities(output, truth, grid, scale, temperature=temperature),
+        rows=len(truth),
+    )
+
+
+def _joined(parts: list[_Part], ratings: np.ndarray, averaged: np.ndarray, *, scalar: bool) -> Scored:
+    rows, probabilities = [part.rows for part in parts], [part.probabilities for part in parts if part.probabilities]
+    return Scored(
+        ratings=ratings,
+        averaged=averaged,
+        metrics=from_sums(torch.stack([part.sums for part in parts]).sum(0), scalar=scalar),
+        decoders={name: joined_errors([part.decoders[name] for part in parts], rows) for name in parts[0].decoders},
+        probabilities=joined(probabilities, rows) if probabilities else None,
     )
 
 

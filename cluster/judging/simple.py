@@ -26,6 +26,7 @@ from reeltune.trainables.scoring.metrics import predict
 
 MEAN, BIAS = "mean", "bias"
 DAMPINGS = (1.0, 5.0, 25.0)  # tried for users and items, if the search did not tune `bias`
+SECONDS_PER_MILLION = 5.0  # ratings, to compare them all on the folds of the confirmations
 Config = Mapping[str, Any] | None
 
 
@@ -53,7 +54,7 @@ def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:
     """Compare the simple predictors on the rows that the confirmations held out.
 
     `bias` and `pmf` are as the search chose them. Without a searched `bias` damped means are fitted here, with the
-    best of a few dampings: about 5 s per million ratings. Without a searched `pmf` there is none to compare.
+    best of a few dampings (`seconds_to_compare`). Without a searched `pmf` there is none to compare.
     """
     complete = searched.complete()
     tuned = {name: searched.choices[name] for name in (BIAS, PMF) if name in searched.choices and name in complete}
@@ -65,6 +66,12 @@ def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:
     found |= {name: Candidate(config=choice.config, by_fold=choice.by_fold) for name, choice in tuned.items()}
     values = comparable({name: candidate.by_fold for name, candidate in found.items()})
     return Simple(candidates={name: found[name] for name in values}, validation=values)
+
+
+def seconds_to_compare(searched: Searched, prepared: Prepared) -> float:
+    """About how long that takes; 0 if the search has tuned `bias`."""
+    ratings = len(prepared.split.train) + len(prepared.split.validation)
+    return 0.0 if BIAS in searched.choices else SECONDS_PER_MILLION * ratings / 1e6
 
 
 def _dampings() -> Iterator[dict[str, float]]:

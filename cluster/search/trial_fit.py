@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.fit_states import Snapshots
@@ -19,7 +20,7 @@ from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 from reeltune.trainables.scoring.decoders import Decoder, decode
-from reeltune.trainables.scoring.metrics import predict
+from reeltune.trainables.scoring.metrics import predict_as
 
 RUNG = (
     2 / 3
@@ -151,12 +152,13 @@ class TrialFit:
     def _keep(self, rows: Tensors, temperature: float) -> None:
         """Write the ratings of the held-out rows, float32 of shape (decoders of KEPT, rows)."""
         assert self.fit is not None
-        output = predict(self.fit.model, rows.users, rows.items, rows.times)
-        ratings = [
-            decode(output, self.fit.model.grid, self.data.shape.scale, decoder=by, temperature=temperature)
-            for by in KEPT
-        ]
-        held_out.write(self.data.store, self.order.trial, torch.stack(ratings).float().cpu().numpy())
+        grid, scale = self.fit.model.grid, self.data.shape.scale
+
+        def read(output: Tensor, _: slice) -> Tensor:
+            return torch.stack([decode(output, grid, scale, decoder=by, temperature=temperature) for by in KEPT], 1)
+
+        ratings = predict_as(self.fit.model, rows.users, rows.items, rows.times, read)
+        held_out.write(self.data.store, self.order.trial, ratings.T.float().cpu().contiguous().numpy())
 
 
 def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
 from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
-from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, sums
+from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, predict_as, sums
 
 LOOK_EVERY = 64  # steps between readings of the clock
+ENOUGH = 1 << 18  # rows to find a temperature on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +101,25 @@ def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: floa
     """Metrics over all of these rows, of which each worker predicts its share. The same on every worker."""
     share = held_out.take(slice(fit.rank, None, fit.world))
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
+
+    def read(output: Tensor, chunk: slice) -> Tensor:
+        known, grid, scale = share.ratings[chunk], fit.model.grid, fit.shape.scale
+        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature)[None]
+
     if len(share):
-        output = predict(fit.model, share.users, share.items, share.times)
-        grid = fit.model.grid
-        total = sums(output, share.ratings, grid, fit.shape.scale, decoder=decoder, temperature=temperature)
+        total = predict_as(fit.model, share.users, share.items, share.times, read).sum(0)
     return from_sums(add_up(total), scalar=fit.model.grid is None)
 
 
 def calibrate(fit: Fit, held_out: Tensors) -> float:
-    """The temperature of least log-loss on these rows; 1 for a scalar head. The same on every worker."""
+    """The temperature of least log-loss on these rows; 1 for a scalar head. The same on every worker.
+
+    It is one number: of very many rows, about ENOUGH spread evenly over them tell it as well.
+    """
     if fit.model.grid is None:
         return 1.0
+    every = len(held_out) // ENOUGH
+    if every > 1:
+        held_out = held_out.take(torch.arange(0, len(held_out), every, device=fit.device))
     output = predict(fit.model, held_out.users, held_out.items, held_out.times)
     return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale)

@@ -1,8 +1,10 @@
 """How good predictions are, from sums over rows and one division: exact however rows are spread over workers."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -59,12 +61,32 @@ def predict(
 
     It is computed in evaluation mode, in chunks of rows and without gradients. Raises InputError if times are missing.
     """
+    return predict_as(model, users, items, times, lambda output, _: output, chunk=chunk)
+
+
+def predict_as(
+    model: RatingModel,
+    users: Tensor,
+    items: Tensor,
+    times: Tensor | None,
+    read: Callable[[Tensor, slice], Tensor],
+    *,
+    chunk: int | None = None,
+) -> Tensor:
+    """What `read` makes of the output of each chunk of rows, which it is told, one after the other along dimension 0.
+
+    So the logits of a class head for all rows are never there at once.
+    """
     was_training = model.training
     model.eval()
     with torch.no_grad():
         served = model.served()
-        columns = [column.split(chunk) for column in served.inputs(users, items, times)]
-        parts = [served(*rows) for rows in zip(*columns, strict=True)]
+        size = CHUNK if chunk is None else chunk
+        columns = [column.split(size) for column in served.inputs(users, items, times)]
+        parts = [
+            read(served(*(column.long() for column in rows)), slice(place * size, (place + 1) * size))
+            for place, rows in enumerate(zip(*columns, strict=True))
+        ]
     model.train(was_training)
     return torch.cat(parts)
 
@@ -124,6 +146,14 @@ def decoder_errors(
         return DecoderErrors(mse=float(off.square().mean()), mae=float(off.abs().mean()))
 
     return {decoder: errors(decoder) for decoder, rule in DECODERS.items() if grid is not None or rule.scalar}
+
+
+def joined_errors(parts: Sequence[DecoderErrors], rows: Sequence[int]) -> DecoderErrors:
+    """The errors on all rows, from those on parts of them with so many rows each."""
+    if len(parts) == 1:
+        return parts[0]
+    mse, mae = (np.average([getattr(part, name) for part in parts], weights=rows) for name in ("mse", "mae"))
+    return DecoderErrors(mse=float(mse), mae=float(mae))
 
 
 def add_up(total: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ its most probable value, its confidence that value's probability, and the event 
 Bins have equal width in confidence.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,6 +63,34 @@ def judge_probabilities(
         temperature=temperature,
         reliability=bins,
     )
+
+
+def joined(parts: Sequence[Probabilities], rows: Sequence[int]) -> Probabilities:
+    """The scores of all rows, from those of parts of them with so many rows each."""
+    if len(parts) == 1:
+        return parts[0]
+    bins = _joined_bins([bin for part in parts for bin in part.reliability])
+    return Probabilities(
+        log_loss=float(np.average([part.log_loss for part in parts], weights=rows)),
+        rps=float(np.average([part.rps for part in parts], weights=rows)),
+        ece=sum(bin.count * abs(bin.frequency - bin.confidence) for bin in bins) / sum(rows),
+        temperature=parts[0].temperature,
+        reliability=bins,
+    )
+
+
+def _joined_bins(bins: Sequence[Bin]) -> list[Bin]:
+    """Those of the same confidence as one, in order."""
+    found = []
+    for low in sorted({bin.low for bin in bins}):
+        same = [bin for bin in bins if bin.low == low]
+        counts = [bin.count for bin in same]
+        confidence, frequency = (
+            float(np.average([getattr(bin, name) for bin in same], weights=counts))
+            for name in ("confidence", "frequency")
+        )
+        found.append(replace(same[0], count=sum(counts), confidence=confidence, frequency=frequency))
+    return found
 
 
 def ranked_probability_score(probabilities: Tensor, truth: Tensor) -> float:

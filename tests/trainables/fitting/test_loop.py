@@ -2,6 +2,7 @@ import io
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from reeltune.trainables.data import split
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.scoring import metrics
 from tests.models import MODELS, SOLVED, TRAINED, dropping
 from tests.worlds import config_of, rows_of
 
@@ -169,3 +171,32 @@ def test_a_temperature_is_fitted_for_class_heads_alone(new_fit, parts, name):
         for t in (temperature, temperature * 1.1, temperature / 1.1, 1.0)
     ]
     assert min(losses) == losses[0]
+
+
+def test_of_very_many_rows_some_tell_the_temperature(new_fit, parts, monkeypatch):
+    fit = new_fit("classifier")
+    list(loop.run(fit))
+    held_out = on_device(parts.validation, fit.device)
+    monkeypatch.setattr(loop, "ENOUGH", len(held_out) // 3)
+    assert loop.calibrate(fit, held_out) == loop.calibrate(fit, held_out.take(torch.arange(0, len(held_out), 3)))
+
+
+@pytest.mark.parametrize("name", ["pmf", "classifier"])
+def test_metrics_are_the_same_however_many_rows_are_predicted_at_once(new_fit, parts, monkeypatch, name):
+    fit = new_fit(name)
+    list(loop.run(fit))
+    held_out = on_device(parts.validation, fit.device)
+    whole = loop.evaluate(fit, held_out, decoder="argmax").by_name()
+    monkeypatch.setattr(metrics, "CHUNK", 7)
+    pieces = loop.evaluate(fit, held_out, decoder="argmax").by_name()
+    assert [number is None for number in pieces.values()] == [number is None for number in whole.values()]
+    known = [name for name, number in whole.items() if number is not None]
+    assert [pieces[name] for name in known] == pytest.approx([whole[name] for name in known], rel=1e-6)
+
+
+def test_a_fit_takes_no_copy_of_users_and_items_and_no_times_that_it_does_not_use(new_fit, parts):
+    fit = new_fit()
+    assert np.shares_memory(fit.rows.users.numpy(), parts.train.users)
+    assert np.shares_memory(fit.rows.items.numpy(), parts.train.items)
+    assert parts.train.timestamps is not None
+    assert fit.rows.times is None
