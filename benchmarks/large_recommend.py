@@ -1,7 +1,7 @@
 """What it costs to recommend for all users of a large model: 200,000 users of 80,000 items. About 5 minutes on 2 cores.
 
-    python benchmarks/large_recommend.py                                    # the table of docs/how-it-works.md
-    python benchmarks/large_recommend.py --architectures svdpp --users 10000
+    python benchmarks/large_recommend.py
+    python benchmarks/large_recommend.py --users 10000 --some 50    # the figures of docs/how-it-works.md
 
 Models have made-up weights of the size that fits have, and are bundles on disk. "Whole" is the list of 10 for every
 user, written to a Parquet file. "By pairs" rates some users' pairs one by one, as a model does that is not `factored`,
