@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
+from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
 if TYPE_CHECKING:
     from reeltune.trainables.data import Shares
@@ -26,6 +27,7 @@ class SeenData:
 
 
 DECODERS = tuple(TABLE)
+METRICS = tuple(MEASURES)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 MISSING_IDS = ("error", "drop")

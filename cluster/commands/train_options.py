@@ -16,6 +16,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class TrainOptions:
     config: Path | Mapping[str, Any] | None
     settings: Mapping[str, Any]  # as text or as Python's own values
     decoder: Decoder
+    metric: Metric
     workers: int
     seed: int
     score_test: bool
@@ -38,6 +40,10 @@ class TrainOptions:
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
 
 def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:

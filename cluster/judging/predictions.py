@@ -7,10 +7,16 @@ from reeltune.cluster.judging.scores import Scored
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 
-def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
-    """Write a column of ratings per architecture (the first seed's, as in its bundle), and one per further seed."""
+def write_predictions(
+    folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, metric: Metric = "mse"
+) -> None:
+    """Write a column of ratings per architecture (the first seed's, as in its bundle), and one per further seed.
+
+    Where probabilities are judged, which ratings do not tell, each has a column of the rows' scores too.
+    """
     frame = pd.DataFrame(
         {
             "row": rows.number,
@@ -23,6 +29,8 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
     for name, each in scores.items():
         for place, scored in enumerate(each):
             frame[column_of(name, place)] = scored.ratings
+            if METRICS[metric].probabilities:
+                frame[score_column(column_of(name, place), metric)] = scored.errors
     temporary = folder.predictions.with_suffix(".tmp")
     frame.to_parquet(temporary, index=False)
     temporary.replace(folder.predictions)
@@ -31,6 +39,11 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
 def column_of(name: str, place: int) -> str:
     """The name of the column with the ratings of a refit; `place` is the number of its seed, from 0."""
     return name if place == 0 else f"{name}.seed{place + 1}"
+
+
+def score_column(column: str, metric: Metric) -> str:
+    """The name of the column with each row's score of these predictions' probabilities."""
+    return f"{metric}:{column}"
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

@@ -12,20 +12,34 @@ from reeltune.trainables.bundle import restored
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
-from reeltune.trainables.scoring.decoders import Decoder, decode
-from reeltune.trainables.scoring.metrics import CHUNK, DecoderErrors, Metrics, decoder_errors, from_sums, predict, sums
+from reeltune.trainables.scoring.decoders import Decoder, decode, fit_temperature
+from reeltune.trainables.scoring.metric_table import Objective
+from reeltune.trainables.scoring.metrics import (
+    CHUNK,
+    DecoderErrors,
+    Metrics,
+    decoder_errors,
+    errors_of_rows,
+    from_sums,
+    predict,
+    sums,
+)
 from reeltune.trainables.scoring.probabilities import Probabilities, judge_probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit's scores: its decoded ratings and those for the ensemble (`averaged`), shape (rows,), and metrics."""
+    """One fit's scores: its decoded ratings and those for the ensemble (`averaged`), shape (rows,), and metrics.
+
+    `errors`, shape (rows,), are what is judged: each row's part in the metric.
+    """
 
     ratings: np.ndarray
     averaged: np.ndarray
+    errors: np.ndarray
     metrics: Metrics
     decoders: dict[Decoder, DecoderErrors]
-    probabilities: Probabilities | None  # None for a scalar head
+    probabilities: Probabilities | None  # None for a scalar head, unless the metric is one of probabilities
 
 
 def score(
@@ -34,7 +48,7 @@ def score(
     rows: Rows,
     shape: Shape,
     *,
-    decoder: Decoder,
+    objective: Objective,
     temperature: float,
     averaged: Decoder = "mean",
     registry: Registry = SHIPPED,
@@ -42,7 +56,7 @@ def score(
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
     pairs = on_device(rows, torch.device("cpu"))
     output, grid = output_of(order, fitted, (pairs.users, pairs.items, pairs.times), shape, registry)
-    return _scored(output, grid, rows, shape, decoder=decoder, temperature=temperature, averaged=averaged)
+    return scored(output, grid, rows, shape, objective=objective, temperature=temperature, averaged=averaged)
 
 
 def output_of(
@@ -60,35 +74,55 @@ def output_of(
     return predict(model, *pairs, chunk=chunk), model.grid
 
 
-def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
-    """Score ratings, shape (rows,), like those of a scalar head."""
-    output = torch.tensor(values).float()
-    return _scored(output, None, rows, shape, decoder=decoder, temperature=1.0, averaged="mean")
+def of_values(
+    values: np.ndarray, rows: Rows, shape: Shape, *, objective: Objective, temperature: float = 1.0
+) -> Scored:
+    """Score ratings, shape (rows,), like those of a scalar head; `temperature` as `fitting.loop.calibrate` has it."""
+    return scored(torch.tensor(values).float(), None, rows, shape, objective=objective, temperature=temperature)
 
 
-def _scored(
+def noise_of(values: np.ndarray, rows: Rows, shape: Shape, *, objective: Objective) -> float:
+    """The temperature of ratings, shape (rows,), that fits these rows best; 1 where no probabilities are scored."""
+    if not objective.measure.probabilities:
+        return 1.0
+    return fit_temperature(torch.tensor(values).float(), torch.tensor(rows.ratings), None, shape.scale)
+
+
+def scored(
     output: torch.Tensor,
     grid: torch.Tensor | None,
     rows: Rows,
     shape: Shape,
     *,
-    decoder: Decoder,
+    objective: Objective,
     temperature: float,
-    averaged: Decoder,
+    averaged: Decoder = "mean",
 ) -> Scored:
+    """Score what a model gives for these rows: ratings, or logits of the grid's classes."""
+    decoder, noisy = objective.decoder, objective.measure.probabilities
+
     def decoded(by: Decoder) -> np.ndarray:
         return decode(output, grid, shape.scale, decoder=by, temperature=temperature).numpy()
 
     truth = torch.tensor(rows.ratings)
-    total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature)
-    metrics = from_sums(total, scalar=grid is None)
+    total = sums(output, truth, grid, shape.scale, decoder=decoder, temperature=temperature, noisy=noisy)
+    errors = errors_of_rows(
+        output,
+        truth,
+        grid,
+        shape.scale,
+        decoder=decoder,
+        metric=objective.metric,
+        temperature=temperature,
+    )
     return Scored(
         ratings=decoded(decoder),
         averaged=decoded(averaged),
-        metrics=metrics,
+        errors=errors.numpy(),
+        metrics=from_sums(total, scalar=grid is None, noisy=noisy),
         decoders=decoder_errors(output, truth, grid, shape.scale, temperature=temperature),
         probabilities=None
-        if grid is None
+        if grid is None and not noisy
         else judge_probabilities(output, truth, grid, shape.scale, temperature=temperature),
     )
 
@@ -118,6 +152,11 @@ def _mean(values: list[float | None]) -> float | None:
 def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
     """The squared errors of each seed's fit, shape (seeds, rows)."""
     return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
+
+
+def judged_errors(scores: list[Scored]) -> np.ndarray:
+    """What is judged: each row's part in the metric, by each seed's fit, shape (seeds, rows)."""
+    return np.stack([score.errors for score in scores])
 
 
 def by_value(scored: Scored, rows: Rows, shape: Shape) -> ByValue:

@@ -89,6 +89,11 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.tune("synthetic", time="soon"), "--time 'soon': expected a number of seconds, or 90s, 15m, 2h"),
         (lambda: rt.tune("synthetic", ["nothing"]), "architecture 'nothing': expected bias, pmf, "),
         (lambda: rt.tune("synthetic", split="by hand"), "--split 'by hand': expected random, user or time"),
+        (lambda: rt.tune("synthetic", metric="ndcg"), "--metric 'ndcg': expected mse, mae, log_loss or rps"),
+        (
+            lambda: rt.tune("synthetic", metric="rps", baseline=0),
+            "published mean ranked probability score is a number",
+        ),
         (lambda: rt.tune("synthetic", validation=0), "trials on validation rows; give a share above 0, or fit one"),
         (lambda: rt.tune("synthetic", ["svdpp"], test_share=0), "reeltune train svdpp --test-share 0"),
         (lambda: rt.train("synthetic", "pmf", test_share=1), "--test-share 1: expected a share of the rows from 0 to"),
