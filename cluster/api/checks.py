@@ -70,7 +70,10 @@ def shares_of(validation: float | None, test_share: float | None, *, test: str |
     from reeltune.trainables.data.split import DEFAULT_SHARES, Shares
 
     if test is not None and test_share is not None:
-        raise InputError(f"--test-share {test_share:g}: the test rows are all of --test {test}; leave one of them out")
+        raise InputError(
+            f"--test-share {test_share:g}: --test {test} brings the test rows, and no others are held out; "
+            "leave one of the two out"
+        )
     given = {"--validation": validation, "--test-share": test_share}
     for option, share in given.items():
         if share is not None and not 0 <= share < 1:

@@ -142,7 +142,7 @@ def train_options(
     from reeltune.trainables.architectures.registry import resolve
 
     resolve([architecture])  # an unknown one is refused before anything else
-    _check_held_out(data, score_test=score_test, refit=refit)
+    _check_held_out(data, score_test=score_test, refit=refit, metric=metric)
     return TrainOptions(
         architecture=architecture,
         data=data,
@@ -232,14 +232,19 @@ def tune_options(
     )
 
 
-def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool) -> None:
+def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool, metric: str) -> None:
     """Raise InputError where one fit would use rows that its shares do not hold out."""
     from reeltune.trainables.errors import InputError
+    from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
     if score_test and data.test is None and data.shares.test == 0:
         raise InputError("--score-test: --test-share 0 holds no test rows out; leave one of them out, or give --test")
     if refit and data.shares.validation == 0:
         raise InputError("--refit: --validation 0 holds nothing out, so the fit has all these rows; leave one out")
+    if data.shares.validation == 0 and MEASURES[one_of("--metric", metric, METRICS)].probabilities:
+        raise InputError(
+            f"--metric {metric}: --validation 0 leaves no rows to calibrate probabilities on; leave one of them out"
+        )
 
 
 def _check_search(data: "DataOptions", architecture: str) -> None:

@@ -47,7 +47,6 @@ class TuneOptions:
     workers: int  # for each refit
     concurrent: int | None
     decoder: Decoder
-    metric: Metric
     ensemble: bool
     space: Path | None
     seed: int
@@ -55,6 +54,7 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
+    metric: Metric = "mse"
     sampler: Sampling = "tpe"
     scheduler: str = "asha"
     baseline: Baseline = REFERENCE

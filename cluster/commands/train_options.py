@@ -26,17 +26,17 @@ class TrainOptions:
     config: Path | Mapping[str, Any] | None
     settings: Mapping[str, Any]  # as text or as Python's own values
     decoder: Decoder
-    metric: Metric
     workers: int
     seed: int
     score_test: bool
-    refit: bool
     checkpoint_every: float
     bfloat16: bool
     address: str | None
     name: str
     resume: bool
     storage: str | None = None
+    metric: Metric = "mse"
+    refit: bool = False
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with

@@ -97,8 +97,15 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.tune("synthetic", validation=0), "trials on validation rows; give a share above 0, or fit one"),
         (lambda: rt.tune("synthetic", ["svdpp"], test_share=0), "reeltune train svdpp --test-share 0"),
         (lambda: rt.train("synthetic", "pmf", test_share=1), "--test-share 1: expected a share of the rows from 0 to"),
-        (lambda: rt.train("synthetic", "pmf", test="a.csv", test_share=0.1), "the test rows are all of --test a.csv"),
+        (
+            lambda: rt.train("synthetic", "pmf", test="a.csv", test_share=0.1),
+            "--test a.csv brings the test rows, and no others",
+        ),
         (lambda: rt.train("synthetic", "pmf", score_test=True, test_share=0), "--test-share 0 holds no test rows out"),
+        (
+            lambda: rt.train("synthetic", "pmf", metric="rps", validation=0),
+            "--metric rps: --validation 0 leaves no",
+        ),
         (lambda: rt.train("synthetic", "pmf", refit=True, validation=0), "--refit: --validation 0 holds nothing out"),
         (lambda: rt.tune("synthetic", address="ray://head:10001"), "through Ray's client only a whole command runs"),
         (lambda: rt.train("synthetic", "nothing"), "architecture 'nothing': expected bias, pmf, "),
