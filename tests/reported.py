@@ -25,6 +25,7 @@ METRICS = {
     "mae": 0.7,
     "accuracy": 0.4,
     "log_loss": None,
+    "rps": None,
 }
 
 
@@ -77,6 +78,7 @@ def result(**changes):
     worse = {"gain": -0.01, "gain_over_simple": -0.019, "ci95": [-0.03, 0.01], "verdict": "undecided"}
     worse |= {"needed_users": 900, "needed_ratings": 4321, "missing": "about 900 users would be needed to see it"}
     return {
+        "metric": "mse",
         "trials": {"done": 8, "stopped": 2, "failed": 0},
         "seconds": 12.0,
         "baseline": baseline(),
@@ -97,7 +99,10 @@ def details(names):
     bins = [{"low": 0.2, "high": 0.4, "count": 8, "confidence": 0.3, "frequency": 0.25}]
     bins += [{"low": 0.4, "high": 0.6, "count": 9, "confidence": 0.5, "frequency": 0.55}]
     slices = {
-        kind: [{"label": f"{kind} one", "count": 11, "mse": 0.9}, {"label": "none", "count": 0, "mse": None}]
+        kind: [
+            {"label": f"{kind} one", "count": 11, "mse": 0.9, "error": None},
+            {"label": "none", "count": 0, "mse": None, "error": None},
+        ]
         for kind in ("rating", "user_activity", "item_popularity", "cold")
     }
     return {

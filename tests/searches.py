@@ -98,7 +98,7 @@ def new_searcher(made, ledger, *, seed, **options):
 
 
 def metrics(value):
-    return Metrics(mse=dict.fromkeys(DECODERS, value), rmse=value, mae=value, accuracy=value, log_loss=value)
+    return Metrics(mse=dict.fromkeys(DECODERS, value), rmse=value, mae=value, accuracy=value, log_loss=value, rps=value)
 
 
 def point(progress, value):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
+from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
 if TYPE_CHECKING:
     from reeltune.trainables.data import Shares
@@ -26,6 +27,7 @@ class SeenData:
 
 
 DECODERS = tuple(TABLE)
+METRICS = tuple(MEASURES)
 SPLITS = ("random", "user", "time")
 DUPLICATES = ("keep", "last", "error")
 MISSING_IDS = ("error", "drop")
@@ -68,7 +70,10 @@ def shares_of(validation: float | None, test_share: float | None, *, test: str |
     from reeltune.trainables.data.split import DEFAULT_SHARES, Shares
 
     if test is not None and test_share is not None:
-        raise InputError(f"--test-share {test_share:g}: the test rows are all of --test {test}; leave one of them out")
+        raise InputError(
+            f"--test-share {test_share:g}: --test {test} brings the test rows, and no others are held out; "
+            "leave one of the two out"
+        )
     given = {"--validation": validation, "--test-share": test_share}
     for option, share in given.items():
         if share is not None and not 0 <= share < 1:

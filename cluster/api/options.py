@@ -12,6 +12,7 @@ from reeltune.cluster.api.checks import (
     DECODERS,
     DUPLICATES,
     KNOWN_IDS,
+    METRICS,
     MISSING_IDS,
     SPLITS,
     UNKNOWN_IDS,
@@ -122,6 +123,7 @@ def train_options(
     settings: Sequence[str] | Mapping[str, Any] | None = None,
     seed: int = 42,
     decoder: str = "argmax",
+    metric: str = "mse",
     workers: int = 1,
     score_test: bool = False,
     refit: bool = False,
@@ -140,13 +142,14 @@ def train_options(
     from reeltune.trainables.architectures.registry import resolve
 
     resolve([architecture])  # an unknown one is refused before anything else
-    _check_held_out(data, score_test=score_test, refit=refit)
+    _check_held_out(data, score_test=score_test, refit=refit, metric=metric)
     return TrainOptions(
         architecture=architecture,
         data=data,
         config=config,
         settings=settings_of(settings),
         decoder=one_of("--decoder", decoder, DECODERS),
+        metric=one_of("--metric", metric, METRICS),
         workers=at_least("--workers", workers, 1),
         seed=at_least("--seed", seed, 0),
         score_test=score_test,
@@ -174,6 +177,7 @@ def tune_options(
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     decoder: str = "argmax",
+    metric: str = "mse",
     sampler: "Sampling" = "tpe",
     scheduler: str | None = None,
     asha: bool | None = None,
@@ -211,6 +215,7 @@ def tune_options(
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
+        metric=one_of("--metric", metric, METRICS),
         sampler=sampling_of(sampler),
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
@@ -221,20 +226,25 @@ def tune_options(
         storage=storage,
         resume=resume,
         trackers=asked_trackers(tracker),
-        baseline=baseline_of(baseline, resolve(asked)[0]),
+        baseline=baseline_of(baseline, resolve(asked)[0], metric=one_of("--metric", metric, METRICS)),
         earlier=earlier,
         command=command,
     )
 
 
-def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool) -> None:
+def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool, metric: str) -> None:
     """Raise InputError where one fit would use rows that its shares do not hold out."""
     from reeltune.trainables.errors import InputError
+    from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
     if score_test and data.test is None and data.shares.test == 0:
         raise InputError("--score-test: --test-share 0 holds no test rows out; leave one of them out, or give --test")
     if refit and data.shares.validation == 0:
         raise InputError("--refit: --validation 0 holds nothing out, so the fit has all these rows; leave one out")
+    if data.shares.validation == 0 and MEASURES[one_of("--metric", metric, METRICS)].probabilities:
+        raise InputError(
+            f"--metric {metric}: --validation 0 leaves no rows to calibrate probabilities on; leave one of them out"
+        )
 
 
 def _check_search(data: "DataOptions", architecture: str) -> None:

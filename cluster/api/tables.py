@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from reeltune.cluster.report.words import baseline_error, error_of, over_simple
+from reeltune.cluster.report.words import baseline_error, objective_of, over_simple
 from reeltune.cluster.runs.answer import ArchitectureResult, ListScore, Ranking, Result
 from reeltune.cluster.runs.folder import Entry
+from reeltune.trainables.scoring.metric_table import Objective
 
 BASELINE = "baseline"  # the name of its row
 PARAMETER = "params_"  # what the name of a hyperparameter's column begins with, as in Optuna's own table
@@ -17,23 +18,23 @@ PARAMETER = "params_"  # what the name of a hyperparameter's column begins with,
 def verdict_frame(result: Result, decoder: str) -> pd.DataFrame:
     """A row for the baseline and for each architecture.
 
-    Columns: `architecture`; `test_error`, the mean squared error of the decoder; `gain` over the baseline with its 95%
+    Columns: `architecture`; `test_error`, the mean of what is judged (`metric`); `gain` over the baseline with its 95%
     interval from `low` to `high`; `p` (Holm's, over all architectures); `over_simple`, the gain over the best simple
     predictor; `verdict`, the word.
     """
-    first = {"architecture": BASELINE, "test_error": baseline_error(result.baseline, decoder)}
-    rows = [_row(name, found, decoder) for name, found in result.architectures.items()]
+    first = {"architecture": BASELINE, "test_error": baseline_error(result, decoder)}
+    rows = [_row(name, found, objective_of(result, decoder)) for name, found in result.architectures.items()]
     columns = ["architecture", "test_error", "gain", "low", "high", "p", "over_simple", "verdict"]
     frame = pd.DataFrame([first, *rows], columns=columns)
     numbers = dict.fromkeys(columns[1:-1], float)
     return frame.astype(numbers)
 
 
-def _row(name: str, found: ArchitectureResult, decoder: str) -> dict[str, Any]:
+def _row(name: str, found: ArchitectureResult, by: Objective) -> dict[str, Any]:
     low, high = found.ci95 or (None, None)
     return {
         "architecture": name,
-        "test_error": None if found.test is None else error_of(found.test, decoder),
+        "test_error": None if found.test is None else by.of(found.test),
         "gain": found.gain,
         "low": low,
         "high": high,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from reeltune.cluster.api.checks import (
     DECODERS,
     DUPLICATES,
+    METRICS,
     SPLITS,
     SeenData,
     SentFile,
@@ -137,6 +138,7 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
         "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),
         "decoder": lambda value: one_of("--decoder", value, DECODERS),
+        "metric": lambda value: one_of("--metric", value, METRICS),
         "duplicates": lambda value: one_of("--duplicates", value, DUPLICATES),
         "storage": _check_storage,
         **dict.fromkeys(sent, _check_sent),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import DECODERS, SeenData, SentFile, SentSource, either
+from reeltune.cluster.api.checks import DECODERS, METRICS, SeenData, SentFile, SentSource, either
 from reeltune.cluster.api.options import data_options, known_ids_of, own_source, reading, train_options, tune_options
 
 __all__ = ["data_options", "known_ids_of", "own_source", "reading", "train_options", "tune_options"]
@@ -72,6 +72,10 @@ KnownIds = Annotated[
     ),
 ]
 Decoder = Annotated[str, typer.Option("--decoder", help=f"What turns a prediction into a rating: {either(DECODERS)}.")]
+Metric = Annotated[
+    str,
+    typer.Option("--metric", help=f"What is minimised and judged: {either(METRICS)}; the last two of probabilities."),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit, each with a GPU if there are any.")]
 Address = Annotated[
     str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: start Ray here]")

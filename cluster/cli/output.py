@@ -14,6 +14,7 @@ from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.stored import Stored
+from reeltune.trainables.scoring.metric_table import Objective
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.architectures import ArchitectureDescription
@@ -73,7 +74,8 @@ def rejudged(result: Result, decoder: str, look: int) -> None:
 
 
 def replayed(result: "Replayed") -> None:
-    errors = f"{result.decoder}-MSE {result.reported:.6f} reported, {result.replayed:.6f} replayed"
+    label = Objective(decoder=result.decoder, metric=result.metric).label
+    errors = f"{label} {result.reported:.6f} reported, {result.replayed:.6f} replayed"
     effort = f"{result.fits} fits in {result.seconds:.0f} s"
     print(f"{result.architecture} of {result.run}: {errors}, by {effort}")
     print(f"it {'matches' if result.matches else 'does NOT match'}: {_how_alike(result)}")

@@ -3,7 +3,8 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from reeltune.cluster.report.results import HEADINGS, NARROW, figure, rows
+from reeltune.cluster.report.results import HEADINGS, NARROW, figure, heading, rows
+from reeltune.cluster.report.words import objective_of
 from reeltune.cluster.runs.answer import ByValue, Metrics, Result
 
 WIDE = 145  # characters that the whole result table needs
@@ -14,15 +15,16 @@ def terminal_table(result: Result, decoder: str, *, width: int) -> Table:
     wide = width >= WIDE
     shown = HEADINGS if wide else NARROW
     body = rows(result, decoder) if wide else [_narrowed(row) for row in rows(result, decoder)]
-    title = f"test rows, MSE of the {decoder} decoder"
+    title = f"test rows, {objective_of(result, decoder).title}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     longest = max((len(word) for label, *_ in body for word in label.split()), default=0)
     table.add_column("", no_wrap=wide, min_width=longest)
-    for heading in shown[1:]:
-        two_lines = heading if wide else heading.replace("over ", "over\n")
-        table.add_column(two_lines, justify="left" if heading == "verdict" else "right", no_wrap=True)
+    for name in shown[1:]:
+        whole = heading(name, result.metric)
+        two_lines = whole if wide else whole.replace("over ", "over\n")
+        table.add_column(two_lines, justify="left" if name == "verdict" else "right", no_wrap=True)
     for row in body:
-        table.add_row(*[cell for heading, cell in zip(HEADINGS, row, strict=True) if heading in shown])
+        table.add_row(*[cell for name, cell in zip(HEADINGS, row, strict=True) if name in shown])
     return table
 
 

@@ -64,6 +64,7 @@ def tune(
         float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")
     ] = None,
     decoder: opt.Decoder = "argmax",
+    metric: opt.Metric = "mse",
     sampler: Annotated[
         str, typer.Option(help="What proposes configurations: tpe, gp (Gaussian process), random, qmc (Sobol), grid.")
     ] = "tpe",
@@ -78,7 +79,7 @@ def tune(
     baseline: Annotated[
         str,
         typer.Option(
-            help="What to beat: an architecture at its reference configuration, best-simple, a published MSE."
+            help="What to beat: an architecture at its reference configuration, best-simple, a published error."
         ),
         SentSource(),
     ] = "pmf",
@@ -148,6 +149,7 @@ def tune(
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         decoder=decoder,
+        metric=metric,
         sampler=sampler,
         scheduler=scheduler,
         asha=asha,

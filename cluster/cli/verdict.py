@@ -12,7 +12,7 @@ def verdict(
     baseline: Annotated[
         str | None,
         typer.Option(
-            help="One of the run's predictors, best-simple, or a published MSE. [default: the run's baseline]"
+            help="One of the run's predictors, best-simple, or a published error. [default: the run's baseline]"
         ),
     ] = None,
     as_json: opt.Json = False,

@@ -24,6 +24,7 @@ from reeltune.search_spaces import (
     seeded,
     text_of,
 )
+from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, TrainingConfig
@@ -32,6 +33,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.timestamps import check_times
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class TuneOptions:
     name: str
     resume: bool
     storage: str | None = None
+    metric: Metric = "mse"
     sampler: Sampling = "tpe"
     scheduler: str = "asha"
     baseline: Baseline = REFERENCE
@@ -62,6 +65,10 @@ class TuneOptions:
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
 
 def searchable(words: list[str]) -> list[str]:
@@ -113,6 +120,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         sources=registry.hashes,
         seed=options.seed,
         decoder=options.decoder,
+        metric=options.metric,
         baseline=options.baseline.name,
         ensemble=options.ensemble,
         trials=options.trials,
@@ -171,7 +179,11 @@ def ask(options: TuneOptions) -> TunePlan:
         asked=asked_for(options, prepared, spaces, registry),
         size=SizeRecord(ratings=size.ratings, span=size.span),
         wider=wider,
-        notes=[*lines(named(options.earlier), own, wider), *_about_sampler(options)],
+        notes=[
+            *lines(named(options.earlier), own, wider),
+            *_about_sampler(options),
+            *about_metric(options, prepared.shape, registry),
+        ],
     )
 
 
@@ -184,6 +196,23 @@ def _about_sampler(options: TuneOptions) -> Iterator[str]:
         yield f"--sampler {name}: it keeps its place in no file, and goes on with other random numbers than before"
     elif not seeded(options.sampler):
         yield f"--sampler {name}: it has no seed, so the search cannot be repeated; --seed is not for it"
+
+
+def about_metric(options: TuneOptions, shape: Shape, registry: Registry) -> list[str]:
+    """What does not follow the metric, or only by an assumption; nothing of the mean squared error."""
+    measure = options.objective.measure
+    said = []
+    if measure.probabilities:
+        judged = {name: None for name in (*options.architectures, options.baseline.name) if name in registry}
+        scalar = [n for n in judged if not has_classes(registry[n], registry[n].reference(shape).model_dump(), shape)]
+        if scalar:
+            said += [
+                f"--metric {options.metric}: ratings without probabilities (by {', '.join(scalar)}) get Gaussian "
+                "noise, whose width is fitted on validation rows"
+            ]
+    if options.ensemble and options.metric != "mse" and len(options.architectures) > 1:
+        said += [f"--metric {options.metric}: the ensemble's weights minimise the squared error all the same"]
+    return said
 
 
 def _possible(spaces: dict[str, Space], shape: Shape, registry: Registry) -> Iterator[FitConfig]:

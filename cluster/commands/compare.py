@@ -1,23 +1,26 @@
 """`reeltune compare`: the architectures of several runs in one table, if all were judged on the same test rows."""
 
+from typing import Literal
+
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from reeltune.cluster.report.results import figure, interval, signed
-from reeltune.cluster.report.words import baseline_error, error_of
+from reeltune.cluster.report.results import ERROR, figure, heading, interval, signed
+from reeltune.cluster.report.words import baseline_error
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, JudgedRows
 from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.errors import InputError
 
-NARROW = {"test MSE": 8, "gain": 7, "95% CI": 18, "over\nsimple": 7, "verdict": 9}  # columns, and their least widths
+NARROW = {ERROR: 8, "gain": 7, "95% CI": 18, "over\nsimple": 7, "verdict": 9}  # columns, and their least widths
 
 
 class ComparedArchitecture(Stored):
     architecture: str
-    test_mse: float | None
+    test_error: float | None  # by the metric of the runs
+    test_mse: float | None  # the same, if that is the mean squared error
     gain: float | None
     ci95: tuple[float, float] | None
     p_holm: float | None
@@ -30,12 +33,14 @@ class ComparedArchitecture(Stored):
 
 class ComparedBaseline(Stored):
     name: str | None
+    test_error: float | None
     test_mse: float | None
 
 
 class ComparedRun(Stored):
     run: str
     decoder: str
+    metric: str
     look: int | None
     winner: str | None
     seconds: float
@@ -61,6 +66,12 @@ def compare(folders: list[RunFolder]) -> Compared:
                 f"{path} was judged on other test rows ({rows[:12]}…) than {first} ({hashes[first][:12]}…): figures "
                 "differ more between test rows than between models; use the same --data, --split and --split-seed"
             )
+    for run in runs:
+        if run.asked.metric != runs[0].asked.metric:
+            raise InputError(
+                f"{run.folder.place} was judged by {run.objective.label}, and {first} by {runs[0].objective.label}: "
+                "compare runs of one --metric"
+            )
     return Compared(test_rows=hashes[first], runs=[_described(run) for run in runs])
 
 
@@ -73,15 +84,16 @@ def _answer(run: Run) -> tuple[Answer, JudgedRows]:
 
 def _described(run: Run) -> ComparedRun:
     answer, _ = _answer(run)
-    baseline = answer.baseline
+    baseline, error = answer.baseline, baseline_error(answer, run.decoder)
     return ComparedRun(
         run=run.folder.place,
         decoder=run.decoder,
+        metric=run.asked.metric,
         look=answer.look,
         winner=answer.winner,
         seconds=answer.seconds,
         baseline=ComparedBaseline(
-            name=baseline.name or baseline.architecture, test_mse=baseline_error(baseline, run.decoder)
+            name=baseline.name or baseline.architecture, test_error=error, test_mse=_if_mse(run, error)
         ),
         architectures=[_architecture(run, name, found) for name, found in answer.architectures.items()],
     )
@@ -89,9 +101,11 @@ def _described(run: Run) -> ComparedRun:
 
 def _architecture(run: Run, name: str, found: ArchitectureResult) -> ComparedArchitecture:
     mine = [entry for entry in run.ledger if entry.architecture == name]
+    error = run.objective.of(found.test) if found.test else None
     return ComparedArchitecture(
         architecture=name,
-        test_mse=error_of(found.test, run.decoder) if found.test else None,
+        test_error=error,
+        test_mse=_if_mse(run, error),
         gain=found.gain,
         ci95=found.ci95,
         p_holm=found.p_holm,
@@ -103,17 +117,22 @@ def _architecture(run: Run, name: str, found: ArchitectureResult) -> ComparedArc
     )
 
 
+def _if_mse(run: Run, error: float | None) -> float | None:
+    return error if run.asked.metric == "mse" else None
+
+
 def comparison_table(compared: Compared) -> Table:
     """For a terminal: each run's baseline, then its architectures."""
     title = f"the same test rows ({compared.test_rows[:12]}…); * the winner by validation error; core-seconds of trials"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("run", "architecture", "test MSE", "gain", "95% CI", "over simple", "verdict", "trials", "seconds"):
-        words = heading in ("run", "architecture", "verdict")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=True)
+    for name in ("run", "architecture", ERROR, "gain", "95% CI", "over simple", "verdict", "trials", "seconds"):
+        words = name in ("run", "architecture", "verdict")
+        shown = heading(name, compared.runs[0].metric)
+        table.add_column(shown, justify="left" if words else "right", no_wrap=True)
     for run in compared.runs:
         decoder = "" if run.decoder == "argmax" else f" ({run.decoder})"
         baseline = run.baseline
-        table.add_row(escape(f"{run.run}{decoder}"), f"baseline ({baseline.name})", figure(baseline.test_mse))
+        table.add_row(escape(f"{run.run}{decoder}"), f"baseline ({baseline.name})", figure(baseline.test_error))
         for found in run.architectures:
             star = " *" if found.architecture == run.winner else ""
             table.add_row("", f"{found.architecture}{star}", *_cells(found))
@@ -132,9 +151,10 @@ def _narrow_table(run: ComparedRun, *, longest: int) -> Table:
     title = escape(f"{run.run}{about}{winner}")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("", min_width=longest)
-    for heading, width in NARROW.items():
-        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True, min_width=width)
-    table.add_row(f"baseline ({run.baseline.name})", figure(run.baseline.test_mse))
+    for name, width in NARROW.items():
+        justify: Literal["left", "right"] = "left" if name == "verdict" else "right"
+        table.add_column(heading(name, run.metric), justify=justify, no_wrap=True, min_width=width)
+    table.add_row(f"baseline ({run.baseline.name})", figure(run.baseline.test_error))
     for found in run.architectures:
         table.add_row(found.architecture, *(cell.replace("is the ", "is the\n") for cell in _cells(found)[:5]))
     return table
@@ -142,7 +162,7 @@ def _narrow_table(run: ComparedRun, *, longest: int) -> Table:
 
 def _cells(found: ComparedArchitecture) -> list[str]:
     return [
-        figure(found.test_mse),
+        figure(found.test_error),
         signed(found.gain),
         interval(found.verdict, found.ci95),
         signed(found.gain_over_simple),

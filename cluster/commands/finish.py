@@ -50,10 +50,10 @@ def finish(
     result = judged_result(searched, scores, prepared, folder).model_copy(update={"ranking": ranking})
     if listed is not None:
         write_rankings(folder, listed)
-    write_predictions(folder, scores.all, rows, prepared)
+    write_predictions(folder, scores.all, rows, prepared, metric=searched.metric)
     write_bundles(searched.complete(), result, searched, prepared, folder)
     took = seconds()
-    beside = details(scores.judged, rows, prepared, decoder=searched.decoder, look=look)
+    beside = details(scores.judged, rows, prepared, objective=searched.objective, look=look)
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
     answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
     return _written(folder, answer, took, trackers)

@@ -55,9 +55,9 @@ class Watch:
         self._status = line
 
     def search(
-        self, architectures: list[str], *, trials: int, decoder: str, slots: int, left: TimeLeft | None = None
+        self, architectures: list[str], *, trials: int, label: str, slots: int, left: TimeLeft | None = None
     ) -> None:
-        self._table = SearchTable(architectures, trials=trials, decoder=decoder, slots=slots, left=left)
+        self._table = SearchTable(architectures, trials=trials, label=label, slots=slots, left=left)
 
     def resumed(self, entries: list[Entry]) -> None:
         assert self._table is not None
@@ -98,9 +98,9 @@ class SearchTable:
     """A row per architecture (trials done, stopped and failed, the best value so far), and the time left."""
 
     def __init__(
-        self, architectures: list[str], *, trials: int, decoder: str, slots: int, left: TimeLeft | None = None
+        self, architectures: list[str], *, trials: int, label: str, slots: int, left: TimeLeft | None = None
     ) -> None:
-        self.trials, self.decoder, self.slots, self.left = trials, decoder, slots, left
+        self.trials, self.label, self.slots, self.left = trials, label, slots, left
         self.entries: dict[str, list[Entry]] = {name: [] for name in architectures}
         self.start = time.monotonic()
 
@@ -120,7 +120,7 @@ class SearchTable:
         """The line for a trial that ended."""
         count = sum(e.stage == "search" for entries in self.entries.values() for e in entries)
         total = self.trials * len(self.entries)
-        value = "" if entry.value is None else f" {self.decoder}-MSE {entry.value:.4f}"
+        value = "" if entry.value is None else f" {self.label} {entry.value:.4f}"
         best = self.best(entry.architecture)
         tail = entry.error if entry.state == "failed" else f"{entry.seconds:.1f} s"
         place = f"{count}/{total}" if entry.stage == "search" else "again"
@@ -132,7 +132,7 @@ class SearchTable:
         table = Table(title=f"search, {self.slots} at a time", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         table.collapse_padding = True
         table.add_column("architecture", no_wrap=True)
-        for heading in ("done", "stopped", "failed", "of", f"best\n{self.decoder}-MSE", "tried\nagain"):
+        for heading in ("done", "stopped", "failed", "of", f"best\n{self.label}", "tried\nagain"):
             table.add_column(heading, justify="right", no_wrap=True)
         for name, entries in self.entries.items():
             search = [e for e in entries if e.stage == "search"]

@@ -12,7 +12,7 @@ from reeltune.cluster.session.slots import at_once
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Objective
 
 
 def refit(
@@ -20,7 +20,7 @@ def refit(
     prepared: Prepared,
     *,
     doing: str | None = None,
-    decoder: Decoder,
+    objective: Objective,
     workers: int,
     resources: Resources,
     store: Store,
@@ -44,7 +44,7 @@ def refit(
         watch.status(_about(doing, len(distinct), lanes, workers, resources))
     came = fit_all(
         distinct,
-        GroupData.of(prepared, decoder, registry),
+        GroupData.of(prepared, objective, registry),
         workers=workers,
         resources=resources,
         store=store,

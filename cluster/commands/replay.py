@@ -19,7 +19,7 @@ from reeltune.cluster.judging.predictions import column_of
 from reeltune.cluster.judging.refits import refits_of
 from reeltune.cluster.judging.result import score_all
 from reeltune.cluster.judging.scores import Scored, mean_metrics
-from reeltune.cluster.report.words import error_of, member_weights
+from reeltune.cluster.report.words import member_weights
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult
 from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import Ledger, RunFolder
@@ -71,7 +71,7 @@ class Reported:
 
     @property
     def error(self) -> float:
-        return error_of(self._result(self.name).test or {}, self.run.decoder)
+        return self.run.objective.of(self._result(self.name).test or {})
 
     def tolerance(self) -> float:
         """How far an error may be from the reported one if workers, machine or versions differ.
@@ -104,7 +104,7 @@ class Reported:
         probabilities = self.answer.probabilities.get(name)  # a scalar head has none
         return Choice(
             config=dict(config),
-            value=error_of(metrics, self.run.decoder),
+            value=self.run.objective.of(metrics),
             metrics=metrics,
             temperature=probabilities.temperature if probabilities else 1.0,
         )
@@ -127,6 +127,7 @@ class Replayed(Compared):
     run: str
     architecture: str
     decoder: str
+    metric: str
     fits: int
     seconds: float
     changed: list[str]
@@ -170,6 +171,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
         run=folder.place,
         architecture=reported.name,
         decoder=reported.run.decoder,
+        metric=reported.run.asked.metric,
         fits=len(searched.fitted),
         seconds=round(time.monotonic() - start, 1),
         changed=changed,
@@ -255,7 +257,7 @@ def _refitted(
         list(orders.values()),
         prepared,
         doing=f"fitting {reported.name} again",
-        decoder=run.decoder,
+        objective=run.objective,
         workers=workers,
         resources=resources,
         store=store,
@@ -272,6 +274,7 @@ def _refitted(
         orders=orders,
         fitted=fitted,
         decoder=run.decoder,
+        metric=run.asked.metric,
         seed=run.asked.seed,
         registry=registry,
     )
@@ -289,7 +292,7 @@ def compared(reported: Reported, scores: list[Scored], numbers: np.ndarray, *, e
     if missing or not np.array_equal(frame["row"], numbers):
         raise InputError(f"{path}: no predictions of this run's test rows by {', '.join(missing or columns)}")
     difference = max(float(np.abs(frame[column] - ratings).max()) for column, ratings in columns.items())
-    error = error_of(mean_metrics(scores), reported.run.decoder)
+    error = reported.run.objective.of(mean_metrics(scores))
     tolerance = 1e-9 if exact else reported.tolerance()  # not 0: the mean of equal ratings rounds too
     return Compared(
         reported=reported.error,

@@ -14,7 +14,6 @@ from reeltune.cluster.commands.train_options import TrainOptions, configured, re
 from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.data_parallel.updates import notes
-from reeltune.cluster.judging.refits import has_classes
 from reeltune.cluster.judging.scores import by_value, score
 from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim, ran_on
@@ -30,6 +29,7 @@ from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.trackers.opened import tracked
 from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
@@ -75,6 +75,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         config=config.model_dump(mode="json"),
         seed=options.seed,
         decoder=options.decoder,
+        metric=options.metric,
         refit=options.refit,
     )
     with (
@@ -83,7 +84,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     ):
         keep_tables(options.data, folder)
         keep_sources(registry, folder)
-        trackers: list[Tracker] = [TensorBoard(folder.tensorboard), *elsewhere]
+        trackers: list[Tracker] = [TensorBoard(folder.tensorboard, metric=options.metric), *elsewhere]
         fits = _fit(options, prepared, config, registry, folder, trackers, watch)
         for line in _notes(options, prepared, config, registry):
             watch.say(line)
@@ -146,7 +147,7 @@ def _fit_here(
     with guarded(how_to_go_on(folder.name, options.command), may_exit=not options.keep_ray):
         came = fit_here(
             orders,
-            GroupData.of(prepared, options.decoder, registry),
+            GroupData.of(prepared, options.objective, registry),
             store=folder.fits,
             save_every=options.checkpoint_every,
             progress=watch.status,
@@ -191,7 +192,7 @@ def _fit_with_ray(
         return refit(
             orders,
             prepared,
-            decoder=options.decoder,
+            objective=options.objective,
             workers=options.workers,
             resources=resources,
             store=folder.fits,
@@ -231,7 +232,7 @@ def _scored(
             fitted,
             opened,
             prepared.shape,
-            decoder=options.decoder,
+            objective=options.objective,
             temperature=validated.temperature,
             registry=registry,
         )

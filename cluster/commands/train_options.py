@@ -16,6 +16,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +29,21 @@ class TrainOptions:
     workers: int
     seed: int
     score_test: bool
-    refit: bool
     checkpoint_every: float
     bfloat16: bool
     address: str | None
     name: str
     resume: bool
     storage: str | None = None
+    metric: Metric = "mse"
+    refit: bool = False
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
 
 def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:

@@ -87,7 +87,9 @@ def _trackers(plan: TunePlan) -> list[Tracker]:
         for name, space in plan.spaces.items()
     }
     ended = read_entries(plan.folder.ledger)
-    return [TensorBoard(plan.folder.tensorboard, searched, ended=ended, registry=plan.registry)]
+    return [
+        TensorBoard(plan.folder.tensorboard, searched, metric=plan.options.metric, ended=ended, registry=plan.registry)
+    ]
 
 
 def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
@@ -119,7 +121,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
             if choices
             else {}
         )
-        wanted = [*orders.values(), *calibrations(orders, shape, registry)]
+        wanted = [*orders.values(), *calibrations(orders, shape, registry, metric=options.metric)]
         fitted = _refit(plan, wanted, left, resources, trackers, watch) if orders else {}
     watch.refits_ended()
     watch.status("judging, and writing the reports")
@@ -130,6 +132,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         orders=orders,
         fitted=fitted,
         decoder=options.decoder,
+        metric=options.metric,
         seed=options.seed,
         baseline=options.baseline,
         workers=options.workers,
@@ -177,7 +180,7 @@ def _search(
     with _lanes(data, taken, resources, watch) as lanes:
         deadline = None if options.seconds is None else time.monotonic() + options.seconds
         left = TimeLeft(_work(plan, resources, slots=taken.count, deadline=deadline), ledger, began=began)
-        watch.search(list(spaces), trials=options.trials, decoder=options.decoder, slots=taken.count, left=left)
+        watch.search(list(spaces), trials=options.trials, label=options.objective.label, slots=taken.count, left=left)
         watch.resumed(ledger.entries)
         grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
         watch.status(
@@ -222,6 +225,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         split=options.data.split,
         shape=prepared.shape,
         decoder=options.decoder,
+        metric=options.metric,
         store=plan.folder.store,
         registry=plan.registry,
     )
@@ -255,7 +259,7 @@ def _refit(
         orders,
         plan.prepared,
         doing="refitting the best",
-        decoder=options.decoder,
+        objective=options.objective,
         workers=options.workers,
         resources=resources,
         store=plan.folder.fits,

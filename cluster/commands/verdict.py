@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
+from reeltune.cluster.judging.predictions import score_column
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         raise InputError(f"{folder.verdict}: says nothing of the test rows; `reeltune verdict` needs a finished search")
     frame = pd.read_parquet(folder.predictions)
     simple = kept.simple
-    errors = _errors(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())])
+    errors = _errors(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())], kept.metric)
     asked = _asked(_named(baseline, kept, folder), kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
@@ -48,6 +50,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     )
     result = Result(
         run=kept.run,
+        metric=kept.metric,
         trials=kept.trials,
         seconds=kept.seconds,
         baseline=about,
@@ -64,14 +67,21 @@ def _kept(folder: RunFolder) -> Answer:
     return Answer.read(folder.verdict)
 
 
-def _errors(frame: pd.DataFrame, names: list[str]) -> dict[str, np.ndarray]:
-    """Squared errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
+def _errors(frame: pd.DataFrame, names: list[str], metric: Metric) -> dict[str, np.ndarray]:
+    """Errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
     truth = frame["rating"].to_numpy(dtype=np.float64)
+
+    def errors(column: str) -> np.ndarray:
+        if METRICS[metric].probabilities:
+            return frame[score_column(column, metric)].to_numpy(np.float64)
+        off = frame[column].to_numpy(np.float64) - truth
+        return np.abs(off) if metric == "mae" else off**2
+
     found = {}
     for name in names:
         columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
         if columns:
-            found[name] = np.mean([(frame[column].to_numpy(np.float64) - truth) ** 2 for column in columns], axis=0)
+            found[name] = np.mean([errors(column) for column in columns], axis=0)
     return found
 
 
@@ -94,7 +104,7 @@ def _asked(baseline: str | None, own: BaselineResult, columns: Container[str]) -
 
 
 def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[BaselineResult, np.ndarray | float]:
-    """The baseline as `verdict.json` describes it, and its squared errors, shape (rows,), or its published number."""
+    """The baseline as `verdict.json` describes it, and its errors, shape (rows,), or its published number."""
     if asked == KEY in errors:
         own = kept.baseline
         return own.model_copy(update={"name": own.name or own.architecture}), errors[KEY]
@@ -104,11 +114,11 @@ def _baseline(asked: str, kept: Answer, errors: dict[str, np.ndarray]) -> tuple[
     if asked in errors:
         about = BaselineResult(name=asked, kind="tuned", architecture=asked, config=tuned.config, test=tuned.test)
         return about, errors[asked]
-    number = number_of(asked)
+    number = number_of(asked, kept.metric)
     if number is None:
         raise InputError(
             f"--baseline {asked!r}: the run's predictions are of {', '.join(errors)}; expected one of them or a "
-            "published mean squared error"
+            f"published mean {METRICS[kept.metric].words}"
         )
     return BaselineResult(name=asked, kind="published", published=number), number
 

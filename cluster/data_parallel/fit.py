@@ -12,6 +12,7 @@ from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 from reeltune.trainables.folding.prior import learnt
+from reeltune.trainables.scoring.metric_table import Objective
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
@@ -53,6 +54,7 @@ class Refit:
             self.fit,
             validation=self.data.held_out(order),
             decoder=self.data.decoder,
+            metric=self.data.metric,
             save_every=min(save_every, LONGEST_UPDATE),
         )
 
@@ -62,7 +64,7 @@ class Refit:
             self.loss = report.train_loss
             if report.whole:
                 lines.append(self._line(report))
-                self.points.append(_point(report))
+                self.points.append(_point(report, self.data.objective))
             if report.save:
                 break
         done = self.fit.step == self.fit.steps
@@ -89,7 +91,8 @@ class Refit:
     def _line(self, report: Report) -> str:
         error = ""
         if report.validation is not None:
-            error = f", validation MSE {report.validation.of(self.data.decoder):.4f}"
+            objective = self.data.objective
+            error = f", validation {objective.measure.name} {objective.of(report.validation.by_name()):.4f}"
         return f"{self.order.key}: epoch {report.epoch} of {self.fit.epochs}, training loss {self.loss:.4f}{error}"
 
     def _end(self) -> tuple[float, dict[str, float | None] | None]:
@@ -98,8 +101,8 @@ class Refit:
         if held_out is None:
             return 1.0, None
         rows = on_device(held_out, self.fit.device)
-        temperature = calibrate(self.fit, rows)
-        metrics = evaluate(self.fit, rows, decoder=self.data.decoder, temperature=temperature)
+        temperature = calibrate(self.fit, rows, metric=self.data.metric)
+        metrics = evaluate(self.fit, rows, decoder=self.data.decoder, metric=self.data.metric, temperature=temperature)
         return temperature, metrics.by_name()
 
     def _fitted(self, temperature: float, metrics: dict[str, float | None] | None) -> Fitted:
@@ -119,7 +122,7 @@ class Refit:
         )
 
 
-def _point(report: Report) -> EpochPoint:
+def _point(report: Report, objective: Objective) -> EpochPoint:
     found = report.validation
     return EpochPoint(
         epoch=report.epoch,
@@ -127,4 +130,5 @@ def _point(report: Report) -> EpochPoint:
         learning_rate=report.learning_rate,
         mse=None if found is None else found.of("mean"),
         argmax_mse=None if found is None else found.of("argmax"),
+        value=None if found is None else objective.of(found.by_name()),
     )

@@ -20,6 +20,7 @@ from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 log = logging.getLogger(__name__)
 SCHEMA = 2  # of a result in storage; files without `schema` are version 1
@@ -61,12 +62,23 @@ class GroupData:
     validation: Rows
     shape: Shape
     decoder: Decoder
+    metric: Metric = "mse"
     registry: Registry = SHIPPED
 
     @classmethod
-    def of(cls, prepared: Prepared, decoder: Decoder, registry: Registry = SHIPPED) -> "GroupData":
-        split, shape = prepared.split, prepared.shape
-        return cls(train=split.train, validation=split.validation, shape=shape, decoder=decoder, registry=registry)
+    def of(cls, prepared: Prepared, objective: Objective, registry: Registry = SHIPPED) -> "GroupData":
+        return cls(
+            train=prepared.split.train,
+            validation=prepared.split.validation,
+            shape=prepared.shape,
+            decoder=objective.decoder,
+            metric=objective.metric,
+            registry=registry,
+        )
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
     def rows(self, order: FitOrder) -> Rows:
         """Those to fit on."""

@@ -12,6 +12,7 @@ from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
 from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 if TYPE_CHECKING:
     from reeltune.trainables.scoring.verdict import Verdict
@@ -20,7 +21,7 @@ BEST_SIMPLE = "best-simple"  # the value of `--baseline`
 UNJUDGED = dict.fromkeys(("gain", "ci95", "p", "p_holm", "needed_users", "needed_ratings", "missing", "verdict"))
 KEY = "baseline"  # the baseline's name among the refits and the columns of predictions
 PMF = "pmf"
-PUBLISHED = {("pmf", "ml-100k"): 0.829}  # by architecture and data set: shown beside the refit, not judged against
+PUBLISHED = {("pmf", "ml-100k"): 0.829}  # MSE by architecture and data set: shown beside the refit, not judged against
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +35,16 @@ class Baseline:
     kind: Literal["reference", "published", "simple"] = "reference"
     number: float | None = None
 
-    def published(self, data: str) -> float | None:
-        """The published mean squared error to show for this data set; None if there is none."""
-        return self.number if self.kind == "published" else PUBLISHED.get((self.name, data))
+    def published(self, data: str, metric: Metric = "mse") -> float | None:
+        """The published error to show for this data set; None if there is none of this metric."""
+        known = PUBLISHED.get((self.name, data)) if metric == "mse" else None
+        return self.number if self.kind == "published" else known
 
 
 REFERENCE = Baseline(name=PMF)
 
 
-def baseline_of(text: str, own: Container[str] = ()) -> Baseline:
+def baseline_of(text: str, own: Container[str] = (), *, metric: Metric = "mse") -> Baseline:
     """Read `--baseline`: an architecture's name or file, best-simple or a number. Raises InputError if it is no such.
 
     `own` are the names of own architectures that are known without their file.
@@ -51,13 +53,13 @@ def baseline_of(text: str, own: Container[str] = ()) -> Baseline:
         return Baseline(name=BEST_SIMPLE, kind="simple")
     if text in ARCHITECTURES or text in own:
         return Baseline(name=text)
-    number = number_of(text)
+    number = number_of(text, metric)
     if number is None and is_own(text):
         return Baseline(name=text)
     if number is None:
         raise InputError(
-            f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, {BEST_SIMPLE}, or a published mean "
-            "squared error"
+            f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, {BEST_SIMPLE}, or a published "
+            f"mean {METRICS[metric].words}"
         )
     return published(number)
 
@@ -66,14 +68,14 @@ def published(number: float) -> Baseline:
     return Baseline(name=str(number), kind="published", number=number)
 
 
-def number_of(text: str) -> float | None:
-    """A published mean squared error; None if the text is not a number. Raises InputError at an impossible one."""
+def number_of(text: str, metric: Metric = "mse") -> float | None:
+    """A published error; None if the text is not a number. Raises InputError at an impossible one."""
     try:
         number = float(text)
     except ValueError:
         return None
     if not (math.isfinite(number) and number > 0):
-        raise InputError(f"--baseline {text}: a published mean squared error is a number above 0")
+        raise InputError(f"--baseline {text}: a published mean {METRICS[metric].words} is a number above 0")
     return number
 
 
@@ -84,7 +86,7 @@ def groups(users: pd.Series) -> np.ndarray:
 
 
 def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, "Verdict"]:
-    """Verdicts on squared errors, shape (rows,), against the baseline's on the same rows, or against a number."""
+    """Verdicts on errors, shape (rows,), against the baseline's on the same rows, or against a number."""
     # Imported late: SciPy's statistics take time to load, and a search plans without them.
     from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
     from reeltune.trainables.scoring.verdict import judge
@@ -97,7 +99,7 @@ def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users:
 
 
 def gains_over(errors: Mapping[str, np.ndarray], other: np.ndarray | None) -> dict[str, float]:
-    """Each predictor's gain over another one, in mean squared error; empty without another one's errors."""
+    """Each predictor's gain over another one, in mean error; empty without another one's errors."""
     return {} if other is None else {name: float((other - each).mean()) for name, each in errors.items()}
 
 
@@ -152,7 +154,7 @@ def judge_architectures(
     baseline: BaselineResult,
     simple: str | None,
 ) -> Judged:
-    """Judge the squared errors, shape (rows,), of each tested architecture in `found` against the baseline's.
+    """Judge the errors, shape (rows,), of each tested architecture in `found` against the baseline's.
 
     `errors` has those of other predictors too. `simple` is the name of the best simple predictor.
     """

@@ -4,24 +4,26 @@ from dataclasses import asdict
 
 import numpy as np
 
-from reeltune.cluster.judging.scores import Scored, by_value, mean_decoders, squared_errors
+from reeltune.cluster.judging.scores import Scored, by_value, judged_errors, mean_decoders, squared_errors
 from reeltune.cluster.runs.answer import Details, JudgedRows, ProbabilityScores, Seeds, SliceGroup, SplitKind
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.scoring.decoders import Decoder
-from reeltune.trainables.scoring.slices import slices
+from reeltune.trainables.scoring.metric_table import Objective
+from reeltune.trainables.scoring.slices import Groups, slices
 from reeltune.trainables.scoring.verdict import spread
 
 
-def details(scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, decoder: Decoder, look: int) -> Details:
+def details(
+    scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, objective: Objective, look: int
+) -> Details:
     """The details for the scores of each architecture's refits on these rows."""
     shape, asked = prepared.shape, prepared.asked
-    errors = {name: squared_errors(each, rows) for name, each in scores.items()}
+    errors = {name: judged_errors(each) for name, each in scores.items()}
     groups = slices(rows, prepared.split.fitting, shape.scale)
     probabilities = {name: each[0].probabilities for name, each in scores.items()}
     return Details(
-        decoder=decoder,
+        decoder=objective.decoder,
         look=look,
         data=prepared.summary(),
         split=SplitKind(kind=asked.split, seed=asked.split_seed),
@@ -34,14 +36,22 @@ def details(scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, 
         decoders={name: mean_decoders(each) for name, each in scores.items()},
         probabilities={n: ProbabilityScores.model_validate(asdict(p)) for n, p in probabilities.items() if p},
         slices={
-            name: {
-                by: [SliceGroup.model_validate(found) for found in group.errors(each.mean(0))]
-                for by, group in groups.items()
-            }
-            for name, each in errors.items()
+            name: {by: _slice(group, each, rows, objective) for by, group in groups.items()}
+            for name, each in scores.items()
         },
         refit_seeds=SEEDS,
     )
+
+
+def _slice(group: Groups, scores: list[Scored], rows: Rows, objective: Objective) -> list[SliceGroup]:
+    """Each group's squared error and, where another metric is judged, that."""
+    squared = group.errors(squared_errors(scores, rows).mean(0))
+    if objective.metric == "mse":
+        return [SliceGroup.model_validate(each) for each in squared]
+    judged = group.errors(judged_errors(scores).mean(0))
+    return [
+        SliceGroup.model_validate({**each, "error": other["mse"]}) for each, other in zip(squared, judged, strict=True)
+    ]
 
 
 def _test_rows(rows: Rows, prepared: Prepared) -> JudgedRows:

@@ -8,7 +8,7 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.outcome import Searched
-from reeltune.cluster.judging.scores import Scored, of_values
+from reeltune.cluster.judging.scores import Scored, noise_of, of_values
 from reeltune.cluster.runs import out_of_fold
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice
@@ -57,18 +57,23 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
     """Weights fitted on all held-out rows; metrics by cross-fitting, so that no row is rated by weights it shaped."""
     predictions = np.stack(list(members.values()))
     honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
-    decoder = searched.decoder
-    metrics = of_values(honest, rows, prepared.shape, decoder=decoder).metrics
+    objective = searched.objective
+    noise = noise_of(honest, rows, prepared.shape, objective=objective)
+
+    def measured(ratings: np.ndarray, held_out: Rows) -> dict[str, float | None]:
+        found = of_values(ratings, held_out, prepared.shape, objective=objective, temperature=noise)
+        return found.metrics.by_name()
+
+    metrics = measured(honest, rows)
     weights = ensemble.weights(predictions, rows.ratings)
     folds = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in _folds(prepared)])[:-1])
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},
-        value=metrics.of(decoder),
-        metrics=metrics.by_name(),
-        temperature=1.0,
+        value=objective.of(metrics),
+        metrics=metrics,
+        temperature=noise,
         by_fold={
-            number: of_values(honest[each], rows.take(each), prepared.shape, decoder=decoder).metrics.of(decoder)
-            for number, each in enumerate(folds, start=1)
+            number: objective.of(measured(honest[each], rows.take(each))) for number, each in enumerate(folds, start=1)
         },
     )
 
@@ -78,7 +83,8 @@ def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prep
     weights = searched.choices[ENSEMBLE].config["weights"]
     each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
     values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
-    return of_values(values, rows, prepared.shape, decoder=searched.decoder)
+    noise = searched.temperature(ENSEMBLE)
+    return of_values(values, rows, prepared.shape, objective=searched.objective, temperature=noise)
 
 
 def packed(

@@ -10,6 +10,7 @@ from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
 
@@ -23,12 +24,17 @@ class Searched:
     fitted: dict[str, Fitted | Lost]  # by the orders' keys
     decoder: Decoder
     seed: int
+    metric: Metric = "mse"
     baseline: Baseline = REFERENCE
     workers: int = 1  # per refit
     device: str = "cpu"  # of each worker
     spaces: Mapping[str, Space] = field(default_factory=dict)  # those that were searched, for this data
     trials: int | None = None  # asked for, of all architectures
     registry: Registry = SHIPPED
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
         """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""
@@ -56,8 +62,18 @@ class Searched:
         return min(candidates, key=lambda decoder: metrics[f"{decoder}_mse"] or 0.0)
 
     def temperature(self, name: str) -> float:
-        """What an architecture's logits, or the baseline's, are divided by; fitted on rows it was not trained on."""
+        """What an architecture's logits, or the baseline's, are divided by; fitted on rows it was not trained on.
+
+        Of a scalar head the standard deviation of its noise, if the metric is one of probabilities.
+        """
         if name in self.choices:
             return self.choices[name].temperature
+        if self.objective.measure.probabilities and (same := self._same_fits(name)) is not None:
+            return self.choices[same].temperature  # else the same fits would be judged by two temperatures
         came = self.fitted.get(CALIBRATION)
         return came.temperature if isinstance(came, Fitted) else 1.0
+
+    def _same_fits(self, name: str) -> str | None:
+        """The architecture whose chosen configuration has the very refits of this name."""
+        mine = self.orders.get((name, 0))
+        return next((other for other in self.choices if mine is not None and self.orders.get((other, 0)) == mine), None)

@@ -11,13 +11,19 @@ from reeltune.cluster.judging.scores import Scored
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 LOOKED_AT, FEW = 100_000, 1000  # first rows, and distinct numbers in them up to which a dictionary is smaller
 LARGEST_DICTIONARY = 1 << 26  # bytes: beyond a megabyte Arrow writes each id in full
 
 
-def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> None:
-    """Write a column of ratings per architecture (the first seed's, as in its bundle), and one per further seed."""
+def write_predictions(
+    folder: RunFolder, scores: dict[str, list[Scored]], rows: Rows, prepared: Prepared, *, metric: Metric = "mse"
+) -> None:
+    """Write a column of ratings per architecture (the first seed's, as in its bundle), and one per further seed.
+
+    Where probabilities are judged, which ratings do not tell, each has a column of the rows' scores too.
+    """
     frame = pd.DataFrame(
         {
             "row": rows.number,
@@ -30,6 +36,8 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
     for name, each in scores.items():
         for place, scored in enumerate(each):
             frame[column_of(name, place)] = scored.ratings
+            if METRICS[metric].probabilities:
+                frame[score_column(column_of(name, place), metric)] = scored.errors
     temporary = folder.predictions.with_suffix(".tmp")
     write_small(frame, temporary)
     temporary.replace(folder.predictions)
@@ -56,6 +64,11 @@ def write_small(frame: pd.DataFrame, path: Path) -> None:
 def column_of(name: str, place: int) -> str:
     """The name of the column with the ratings of a refit; `place` is the number of its seed, from 0."""
     return name if place == 0 else f"{name}.seed{place + 1}"
+
+
+def score_column(column: str, metric: Metric) -> str:
+    """The name of the column with each row's score of these predictions' probabilities."""
+    return f"{metric}:{column}"
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

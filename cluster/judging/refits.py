@@ -3,18 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from reeltune.cluster.data_parallel.orders import FitOrder
 from reeltune.cluster.judging.baseline import KEY, Baseline
 from reeltune.cluster.judging.outcome import CALIBRATION
 from reeltune.cluster.search.choice import SEEDS, Choice
-from reeltune.trainables.architectures.parts.losses import ClassHeadConfig
+from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
-from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.model import Architecture
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 
 def refits(
@@ -47,19 +44,17 @@ def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> di
     return orders
 
 
-def calibrations(orders: dict[tuple[str, int], FitOrder], shape: Shape, registry: Registry = SHIPPED) -> list[FitOrder]:
-    """If the baseline has a class head: its fit on training rows only, to fit a temperature on validation rows."""
+def calibrations(
+    orders: dict[tuple[str, int], FitOrder], shape: Shape, registry: Registry = SHIPPED, *, metric: Metric = "mse"
+) -> list[FitOrder]:
+    """The baseline's fit on training rows only, to fit a temperature on validation rows.
+
+    None if there is none to fit: the baseline has a scalar head, and the metric is none of probabilities.
+    """
     refit = orders.get((KEY, 0))
-    if refit is None or not has_classes(registry[refit.architecture], refit.config, shape):
+    if refit is None:
+        return []
+    probabilities = METRICS[metric].probabilities or has_classes(registry[refit.architecture], refit.config, shape)
+    if not probabilities:
         return []
     return [replace(refit, key=CALIBRATION, rows="training")]
-
-
-def has_classes(architecture: Architecture, config: dict[str, Any], shape: Shape) -> bool:
-    """Whether the model has a class head, and not a scalar one."""
-    if issubclass(architecture.Config, ClassHeadConfig):
-        return True
-    if file_of(architecture) is None:
-        return False
-    with torch.random.fork_rng(devices=[]):  # an own model says so when it is made
-        return architecture.Model(architecture.Config.model_validate(config), shape).grid is not None

@@ -11,7 +11,7 @@ from reeltune.cluster.judging import ensemble
 from reeltune.cluster.judging.baseline import KEY, Judged, gains_over, groups, judge_architectures
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
-from reeltune.cluster.judging.scores import Scored, mean_metrics, score, squared_errors
+from reeltune.cluster.judging.scores import Scored, judged_errors, mean_metrics, score
 from reeltune.cluster.judging.simple import Simple, described, simple_scores
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
@@ -40,7 +40,7 @@ def _scores(
             came,
             rows,
             prepared.shape,
-            decoder=searched.decoder,
+            objective=searched.objective,
             temperature=temperature,
             averaged=searched.averaged(name),
             registry=searched.registry,
@@ -81,6 +81,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
     judged = _judge(scores, found, baseline, searched, prepared) if scores else Judged()
     return Result(
         run=folder.place,
+        metric=searched.metric,
         trials=_counts(searched.ledger),
         trials_asked=searched.trials,
         baseline=baseline,
@@ -97,7 +98,7 @@ def _judge(
     searched: Searched,
     prepared: Prepared,
 ) -> Judged:
-    errors = {name: squared_errors(each, scores.rows).mean(0) for name, each in scores.all.items()}
+    errors = {name: judged_errors(each).mean(0) for name, each in scores.all.items()}
     best, against = scores.compared.best, errors.get(KEY, searched.baseline.number)
     if against is None:
         tested = {name: errors[name] for name in found if name in scores.judged}
@@ -127,7 +128,7 @@ def _baseline(
         architecture=None if config is None else name,
         config=None if config is None else dict(config),
         test=mean_metrics(scores[KEY]) if KEY in scores else None,
-        published=baseline.published(prepared.ratings.name),
+        published=baseline.published(prepared.ratings.name, searched.metric),
     )
 
 

@@ -13,12 +13,14 @@ from reeltune.trainables.data import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
 from reeltune.trainables.model import RatingModel
-from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.decoders import Decoder, decode, fit_temperature
+from reeltune.trainables.scoring.metric_table import Objective
 from reeltune.trainables.scoring.metrics import (
     CHUNK,
     DecoderErrors,
     Metrics,
     decoder_errors,
+    errors_of_rows,
     from_sums,
     joined_errors,
     predict,
@@ -30,13 +32,17 @@ from reeltune.trainables.scoring.probabilities import Probabilities, joined, jud
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One fit's scores: its decoded ratings and those for the ensemble (`averaged`), shape (rows,), and metrics."""
+    """One fit's scores: its decoded ratings and those for the ensemble (`averaged`), shape (rows,), and metrics.
+
+    `errors`, shape (rows,), are what is judged: each row's part in the metric.
+    """
 
     ratings: np.ndarray
     averaged: np.ndarray
+    errors: np.ndarray
     metrics: Metrics
     decoders: dict[Decoder, DecoderErrors]
-    probabilities: Probabilities | None  # None for a scalar head
+    probabilities: Probabilities | None  # None for a scalar head, unless the metric is one of probabilities
 
 
 def score(
@@ -45,7 +51,7 @@ def score(
     rows: Rows,
     shape: Shape,
     *,
-    decoder: Decoder,
+    objective: Objective,
     temperature: float,
     averaged: Decoder = "mean",
     registry: Registry = SHIPPED,
@@ -53,16 +59,13 @@ def score(
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
     model = _model(order, fitted, shape, registry)
     pairs, truth, parts = on_device(rows, torch.device("cpu")), torch.tensor(rows.ratings), []
+    reading = _Reading(grid=model.grid, shape=shape, objective=objective, temperature=temperature, averaged=averaged)
 
     def read(output: torch.Tensor, chunk: slice) -> torch.Tensor:
-        parts.append(_part(output, model.grid, truth[chunk], shape, decoder=decoder, temperature=temperature))
-        by = (
-            decode(output, model.grid, shape.scale, decoder=by, temperature=temperature) for by in (decoder, averaged)
-        )
-        return torch.stack([*by], 1)
+        parts.append(reading.part(output, truth[chunk]))
+        return reading.columns(output, truth[chunk])
 
-    both = predict_as(model, pairs.users, pairs.items, pairs.times, read).numpy()
-    return _joined(parts, both[:, 0].copy(), both[:, 1].copy(), scalar=model.grid is None)
+    return reading.joined(parts, predict_as(model, pairs.users, pairs.items, pairs.times, read))
 
 
 def output_of(
@@ -84,12 +87,33 @@ def _model(order: FitOrder, fitted: Fitted, shape: Shape, registry: Registry) ->
     return restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
 
 
-def of_values(values: np.ndarray, rows: Rows, shape: Shape, *, decoder: Decoder) -> Scored:
-    """Score ratings, shape (rows,), like those of a scalar head."""
-    output = torch.tensor(values).float()
-    part = _part(output, None, torch.tensor(rows.ratings), shape, decoder=decoder, temperature=1.0)
-    rated, mean = (decode(output, None, shape.scale, decoder=by, temperature=1.0).numpy() for by in (decoder, "mean"))
-    return _joined([part], rated, mean, scalar=True)
+def of_values(
+    values: np.ndarray, rows: Rows, shape: Shape, *, objective: Objective, temperature: float = 1.0
+) -> Scored:
+    """Score ratings, shape (rows,), like those of a scalar head; `temperature` as `fitting.loop.calibrate` has it."""
+    return scored(torch.tensor(values).float(), None, rows, shape, objective=objective, temperature=temperature)
+
+
+def noise_of(values: np.ndarray, rows: Rows, shape: Shape, *, objective: Objective) -> float:
+    """The temperature of ratings, shape (rows,), that fits these rows best; 1 where no probabilities are scored."""
+    if not objective.measure.probabilities:
+        return 1.0
+    return fit_temperature(torch.tensor(values).float(), torch.tensor(rows.ratings), None, shape.scale)
+
+
+def scored(
+    output: torch.Tensor,
+    grid: torch.Tensor | None,
+    rows: Rows,
+    shape: Shape,
+    *,
+    objective: Objective,
+    temperature: float,
+) -> Scored:
+    """Score what a model gives for these rows: ratings, or logits of the grid's classes."""
+    reading = _Reading(grid=grid, shape=shape, objective=objective, temperature=temperature, averaged="mean")
+    truth = torch.tensor(rows.ratings)
+    return reading.joined([reading.part(output, truth)], reading.columns(output, truth))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,35 +126,69 @@ class _Part:
     rows: int
 
 
-def _part(
-    output: torch.Tensor,
-    grid: torch.Tensor | None,
-    truth: torch.Tensor,
-    shape: Shape,
-    *,
-    decoder: Decoder,
-    temperature: float,
-) -> _Part:
-    scale = shape.scale
-    return _Part(
-        sums=sums(output, truth, grid, scale, decoder=decoder, temperature=temperature),
-        decoders=decoder_errors(output, truth, grid, scale, temperature=temperature),
-        probabilities=None
-        if grid is None
-        else judge_probabilities(output, truth, grid, scale, temperature=temperature),
-        rows=len(truth),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """How the outputs of a model are scored, some rows at a time: logits of all of them would not fit in memory."""
 
+    grid: torch.Tensor | None
+    shape: Shape
+    objective: Objective
+    temperature: float
+    averaged: Decoder
 
-def _joined(parts: list[_Part], ratings: np.ndarray, averaged: np.ndarray, *, scalar: bool) -> Scored:
-    rows, probabilities = [part.rows for part in parts], [part.probabilities for part in parts if part.probabilities]
-    return Scored(
-        ratings=ratings,
-        averaged=averaged,
-        metrics=from_sums(torch.stack([part.sums for part in parts]).sum(0), scalar=scalar),
-        decoders={name: joined_errors([part.decoders[name] for part in parts], rows) for name in parts[0].decoders},
-        probabilities=joined(probabilities, rows) if probabilities else None,
-    )
+    @property
+    def noisy(self) -> bool:
+        return self.objective.measure.probabilities
+
+    def part(self, output: torch.Tensor, truth: torch.Tensor) -> _Part:
+        grid, scale, temperature = self.grid, self.shape.scale, self.temperature
+        return _Part(
+            sums=sums(
+                output,
+                truth,
+                grid,
+                scale,
+                decoder=self.objective.decoder,
+                temperature=temperature,
+                noisy=self.noisy,
+            ),
+            decoders=decoder_errors(output, truth, grid, scale, temperature=temperature),
+            probabilities=None
+            if grid is None and not self.noisy
+            else judge_probabilities(output, truth, grid, scale, temperature=temperature),
+            rows=len(truth),
+        )
+
+    def columns(self, output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Ratings, ratings for the ensemble, and errors, shape (rows, 3)."""
+        grid, scale, temperature = self.grid, self.shape.scale, self.temperature
+        decoders = self.objective.decoder, self.averaged
+        errors = errors_of_rows(
+            output,
+            truth,
+            grid,
+            scale,
+            decoder=self.objective.decoder,
+            metric=self.objective.metric,
+            temperature=temperature,
+        )
+        rated = [decode(output, grid, scale, decoder=by, temperature=temperature) for by in decoders]
+        return torch.stack([*(column.to(errors.dtype) for column in rated), errors], 1)
+
+    def joined(self, parts: list[_Part], columns: torch.Tensor) -> Scored:
+        rows, probabilities = [part.rows for part in parts], [each.probabilities for each in parts]
+        judged = [each for each in probabilities if each is not None]
+        ratings, averaged, errors = (column.numpy().copy() for column in columns.unbind(1))
+        return Scored(
+            ratings=ratings.astype(np.float32),
+            averaged=averaged.astype(np.float32),
+            errors=errors,
+            metrics=from_sums(
+                torch.stack([part.sums for part in parts]).sum(0), scalar=self.grid is None, noisy=self.noisy
+            ),
+            decoders={name: joined_errors([part.decoders[name] for part in parts], rows) for name in parts[0].decoders},
+            probabilities=joined(judged, rows) if judged else None,
+        )
 
 
 def mean_metrics(scores: list[Scored]) -> dict[str, float | None]:
@@ -158,6 +216,11 @@ def _mean(values: list[float | None]) -> float | None:
 def squared_errors(scores: list[Scored], rows: Rows) -> np.ndarray:
     """The squared errors of each seed's fit, shape (seeds, rows)."""
     return np.stack([(score.ratings.astype(np.float64) - rows.ratings) ** 2 for score in scores])
+
+
+def judged_errors(scores: list[Scored]) -> np.ndarray:
+    """What is judged: each row's part in the metric, by each seed's fit, shape (seeds, rows)."""
+    return np.stack([score.errors for score in scores])
 
 
 def by_value(scored: Scored, rows: Rows, shape: Shape) -> ByValue:

@@ -97,6 +97,7 @@ def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
         words += [option, str(share)]
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
+    words += ["--metric", asked.metric] if asked.metric != "mse" else []
     words += ["--matrix"] if asked.matrix else []
     for value in asked.not_rated:
         words += ["--not-rated", value]

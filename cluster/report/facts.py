@@ -33,7 +33,8 @@ def _sides(run: Run) -> str:
 def _split(run: Run) -> str:
     asked = run.asked
     own = f"; test rows of {asked.test}" if asked.test else ""
-    return f"{asked.split}, seed {asked.split_seed}{own}"
+    shares = "".join(f", {option} {share:g}" for option, share in asked.options().shares.options().items())
+    return f"{asked.split}, seed {asked.split_seed}{shares}{own}"
 
 
 def _test_rows(run: Run) -> str | None:

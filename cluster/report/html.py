@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from reeltune.cluster.report.facts import facts
-from reeltune.cluster.report.search_plots import plots, studies
+from reeltune.cluster.report.search_plots import plots, studies, target_of
 from reeltune.cluster.report.view import view
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.decoder_table import DECODERS
@@ -26,7 +26,7 @@ def html(run: Run) -> str:
 
 def plots_html(run: Run) -> str | None:
     """`plots.html`: Optuna's own plots, with plotly's script, most of the bytes. None if nothing can be drawn."""
-    drawn = {name: found for name, study in studies(run).items() if (found := plots(name, study))}
+    drawn = {name: found for name, study in studies(run).items() if (found := plots(name, study, target_of(run)))}
     if not drawn:
         return None
     return _page("plots.html", "plots.js").render(

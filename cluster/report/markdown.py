@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 
 from reeltune.cluster.report.commands import Command, reproducing
-from reeltune.cluster.report.results import HEADINGS, rows
+from reeltune.cluster.report.results import HEADINGS, NARROW, heading, rows
 from reeltune.cluster.report.standing import standing
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.levels import NOTHING
-
-SHOWN = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
 
 
 def markdown(run: Run) -> str:
@@ -20,9 +18,9 @@ def markdown(run: Run) -> str:
     if run.answer is None:
         return "\n".join([*lines, f"**{standing(run)}.**", "", *_notes(run), "", *_fenced(going_on(run))]) + "\n"
     lines += [f"**{answer(run.answer, run.decoder)}**", ""]
-    shown = [HEADINGS.index(heading) for heading in SHOWN]
+    shown = [HEADINGS.index(name) for name in NARROW]
     table = [[row[place] for place in shown] for row in rows(run.answer, run.decoder)]
-    lines += [*_table(SHOWN, table), ""] if run.winner else []
+    lines += [*_table(tuple(heading(name, run.asked.metric) for name in NARROW), table), ""] if run.winner else []
     lines += [f"- {line}" for line in (*also(run.answer, run.decoder), top_lists(run.answer)) if line]
     commands = going_on(run) or reproducing(run)[:1]
     return "\n".join([*lines, *_notes(run), "", *_fenced(commands)]) + "\n"
@@ -35,8 +33,8 @@ def about_gain(run: Run) -> str:
         "A gain is a published figure minus the architecture's error; the interval is a one-sample one and knows "
         "nothing of how uncertain the published figure is. "
         if answer is not None and answer.baseline.kind == "published"
-        else "A gain is the baseline's squared error minus the architecture's on the same test rows, each averaged "
-        f"over {(answer and answer.refit_seeds) or 'all'} refits on training and validation rows. "
+        else f"A gain is the baseline's {run.objective.measure.words} minus the architecture's on the same test rows, "
+        f"each averaged over {(answer and answer.refit_seeds) or 'all'} refits on training and validation rows. "
     )
     judged = answer.architectures.values() if answer else ()
     # Runs older than this rule lack the field that came with it.
@@ -76,7 +74,7 @@ def _notes(run: Run) -> Iterable[str]:
     look = about_look(run)
     if look is not None:
         yield f"- {look}"
-        yield f"- MSE of the {run.decoder} decoder. {about_gain(run)} {about_second_gain(run)}"
+        yield f"- {run.objective.title}. {about_gain(run)} {about_second_gain(run)}"
     if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""

@@ -1,13 +1,15 @@
 """The rows of the result table: the published figure, the baseline, each architecture."""
 
-from reeltune.cluster.report.words import baseline_label, error_of, is_published, over_simple, with_time
+from reeltune.cluster.report.words import baseline_label, is_published, objective_of, over_simple, with_time
 from reeltune.cluster.runs.answer import ArchitectureResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.decoder_table import DECODERS
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
+ERROR = "test MSE"  # the column of what is judged; see `heading`
 HEADINGS = (
     "",
-    "test MSE",
+    ERROR,
     "gain",
     "95% CI",
     "p (Holm)",
@@ -16,37 +18,38 @@ HEADINGS = (
     *(decoder for decoder in DECODERS if decoder != "argmax"),
     "MAE",
 )
-NARROW = ("", "test MSE", "gain", "95% CI", "over simple", "verdict")
+NARROW = ("", ERROR, "gain", "95% CI", "over simple", "verdict")
 OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "mae")  # the last columns
+
+
+def heading(name: str, metric: Metric) -> str:
+    """A column's heading: that of what is judged has the metric's name."""
+    return f"test {METRICS[metric].name}" if name == ERROR else name
 
 
 def rows(result: Result, decoder: str) -> list[list[str]]:
     """The result table: the published figure, the baseline, each architecture."""
-    baseline, timed = result.baseline, with_time(result)
+    baseline, timed, by = result.baseline, with_time(result), objective_of(result, decoder)
     table = []
     if is_published(baseline):
         table.append(_padded(baseline_label(baseline), f"{baseline.published:.4f}"))
     elif baseline.published is not None:
         table.append(_padded(f"published {baseline.architecture}", f"{baseline.published:.3f}"))
     if baseline.test is not None:
-        table.append([baseline_label(baseline), *_first(baseline.test, decoder), *[""] * 5, *_others(baseline.test)])
+        table.append([baseline_label(baseline), f"{by.of(baseline.test):.4f}", *[""] * 5, *_others(baseline.test)])
     for name, found in result.architectures.items():
         if found.test is None:
             table.append(_padded(name))
             continue
         label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
         label += " WITH TIME" if name in timed else ""
-        table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
+        table.append([label, f"{by.of(found.test):.4f}", *_judged(found), *_others(found.test)])
     return table
 
 
 def _padded(*cells: str) -> list[str]:
     """A row of which only the first cells are filled."""
     return [*cells, *[""] * (len(HEADINGS) - len(cells))]
-
-
-def _first(metrics: Metrics, decoder: str) -> list[str]:
-    return [f"{error_of(metrics, decoder):.4f}"]
 
 
 def _judged(found: ArchitectureResult) -> list[str]:

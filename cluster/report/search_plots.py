@@ -17,7 +17,6 @@ from reeltune.cluster.report.settings import FEWEST
 from reeltune.cluster.runs.finished import Run
 from reeltune.search_spaces.study import journal
 
-TARGET = "validation MSE"
 BEST = 5  # trials whose curves are drawn
 LOOK = {
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"},
@@ -42,6 +41,11 @@ class Plot:
     height: int
 
 
+def target_of(run: Run) -> str:
+    """What the search minimised: `validation MSE`."""
+    return f"validation {run.objective.measure.name}"
+
+
 def studies(run: Run) -> dict[str, optuna.Study]:
     """Each architecture's Optuna study, without trials taken from an earlier run; empty if the journal is gone."""
     if not run.folder.journal.exists():
@@ -62,19 +66,19 @@ def _own(study: optuna.Study) -> optuna.Study:
     return alone
 
 
-def plots(name: str, study: optuna.Study) -> list[tuple[Plot, dict[str, Any]]]:
-    """Each plot with its figure, except plots that need more finished trials than there are."""
+def plots(name: str, study: optuna.Study, target: str) -> list[tuple[Plot, dict[str, Any]]]:
+    """Each plot with its figure, but none that needs more finished trials than there are; `target` names the error."""
     done, parameters = _done(study), _parameters(study)
     if not is_drawn(study):
         return []
     found = [
-        (_history(name), _figure(lambda: visualization.plot_optimization_history(study, target_name=TARGET))),
+        (_history(name, target), _figure(lambda: visualization.plot_optimization_history(study, target_name=target))),
         (_importance(name, parameters), _figure(lambda: _importances(study))) if len(done) >= FEWEST else None,
         (
             _coordinates(name, parameters),
-            _figure(lambda: visualization.plot_parallel_coordinate(study, target_name=TARGET)),
+            _figure(lambda: visualization.plot_parallel_coordinate(study, target_name=target)),
         ),
-        (_slices(name, parameters), _figure(lambda: visualization.plot_slice(study, target_name=TARGET))),
+        (_slices(name, parameters, target), _figure(lambda: visualization.plot_slice(study, target_name=target))),
     ]
     return [each for each in found if each is not None]
 
@@ -92,8 +96,8 @@ def _parameters(study: optuna.Study) -> int:
     return len({parameter for trial in _done(study) for parameter in trial.params})
 
 
-def _history(name: str) -> Plot:
-    about = f"Each finished trial's {TARGET} (points), and the lowest so far (line)."
+def _history(name: str, target: str) -> Plot:
+    about = f"Each finished trial's {target} (points), and the lowest so far (line)."
     return Plot(id=f"{name}-history", title="Optimisation history", about=about, width=0, height=320)
 
 
@@ -113,8 +117,8 @@ def _coordinates(name: str, parameters: int) -> Plot:
     )
 
 
-def _slices(name: str, parameters: int) -> Plot:
-    about = f"{TARGET} against each hyperparameter; later trials are darker."
+def _slices(name: str, parameters: int, target: str) -> Plot:
+    about = f"{target} against each hyperparameter; later trials are darker."
     return Plot(id=f"{name}-slices", title="Slices", about=about, width=60 + 230 * parameters, height=300)
 
 
@@ -150,7 +154,7 @@ def history(run: Run, name: str) -> Chart | None:
             "a trial": list(zip(numbers, values, strict=True)),
         },
         across="finished trials",
-        up=TARGET,
+        up=target_of(run),
         x_axis=axis(numbers, fewest=min(4, len(numbers))),
         apart=("a trial",),
     )
@@ -168,7 +172,7 @@ def curves(run: Run, name: str) -> Chart | None:
         f"Learning curves of the {len(series)} best trials of {name}",
         series,
         across="percent of the trial's schedule",
-        up=TARGET,
+        up=target_of(run),
         x_axis=Axis(low=0, high=102, ticks=(0, 25, 50, 75, 100)),
     )
 

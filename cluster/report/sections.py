@@ -8,9 +8,10 @@ from reeltune.cluster.report.charts import Chart
 from reeltune.cluster.report.search_plots import curves, failures, history, is_drawn, studies
 from reeltune.cluster.report.settings import Setting, formula, settings
 from reeltune.cluster.report.standing import best_so_far
-from reeltune.cluster.report.words import error_of, member_weights
+from reeltune.cluster.report.words import member_weights
 from reeltune.cluster.runs.answer import ArchitectureResult, ByValue, Seeds
 from reeltune.cluster.runs.finished import Run
+from reeltune.trainables.scoring.metric_table import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,10 @@ def _section(run: Run, name: str, found: ArchitectureResult, study: optuna.Study
         name=name,
         open=name in _first(run),
         word=found.verdict,
-        error=error_of(found.test, run.decoder) if found.test else None,
+        error=run.objective.of(found.test) if found.test else None,
         formula=formula(run, name),
         settings=settings(found, study),
-        spread=_spread(run.answer.seeds.get(name) if run.answer else None),
+        spread=_spread(run.answer.seeds.get(name) if run.answer else None, run.objective),
         confusion=_confusion(run.answer.by_value.get(name) if run.answer else None),
         curves=curves(run, name),
         history=history(run, name),
@@ -91,12 +92,13 @@ def _first(run: Run) -> list[str | None]:
     return [run.winner, max(weights, key=lambda name: weights[name], default=None)]
 
 
-def _spread(seeds: Seeds | None) -> str:
+def _spread(seeds: Seeds | None, by: Objective) -> str:
     if seeds is None:
         return ""
     if len(seeds.metrics) == 1:
         return "All refits are averaged in it: there is no spread over seeds."
-    return f"Spread of the test MSE over {len(seeds.metrics)} refit seeds: {seeds.spread:.4f} (standard deviation)."
+    name, count = by.measure.name, len(seeds.metrics)
+    return f"Spread of the test {name} over {count} refit seeds: {seeds.spread:.4f} (standard deviation)."
 
 
 def _confusion(table: ByValue | None) -> Confusion | None:

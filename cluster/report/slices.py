@@ -49,7 +49,7 @@ def _slice(kind: str, found: dict[str, dict[str, list[SliceGroup]]], winner: str
     names = tuple(sorted((name for name in found if found[name].get(kind)), key=lambda name: _order(name, winner)))
     labels = [(each.label, each.count) for each in found[names[0]][kind]]
     errors = [
-        {name: found[name][kind][place].mse for name in names} for place, (_, count) in enumerate(labels) if count
+        {name: found[name][kind][place].judged for name in names} for place, (_, count) in enumerate(labels) if count
     ]
     shown = [each[name] for each in errors for name in ("baseline", winner) if name in each]
     scale = axis([error for error in shown if error is not None], fewest=2)

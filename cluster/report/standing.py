@@ -56,5 +56,5 @@ def standing_parts(run: Run) -> tuple[str, str]:
     first = best[0]
     return (
         f"No verdict yet; best so far is {first.name}",
-        f"{run.decoder}-MSE {first.error:.4f} on validation rows ({first.trial}); {ended}",
+        f"{run.objective.label} {first.error:.4f} on validation rows ({first.trial}); {ended}",
     )

@@ -7,7 +7,7 @@ from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
 from reeltune.cluster.report.items import Items, items
 from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain
-from reeltune.cluster.report.results import HEADINGS, rows
+from reeltune.cluster.report.results import HEADINGS, heading, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
 from reeltune.cluster.report.standing import Best, best_so_far, standing_parts
@@ -15,9 +15,9 @@ from reeltune.cluster.report.top_lists import about, headings
 from reeltune.cluster.report.top_lists import table as list_table
 from reeltune.cluster.report.use import going_on, using
 from reeltune.cluster.report.words import (
-    ABOUT_ENSEMBLE,
     ABOUT_TIME,
     SIMPLE,
+    about_ensemble,
     also,
     answer_parts,
     baseline_error,
@@ -74,7 +74,9 @@ class View:
     table: list[list[str]]
     forest: Forest | None
     lists: Lists | None
-    decoder: str
+    metric: str
+    scored: str  # what is judged: `the argmax decoder`, or `the probabilities`
+    decoder: str  # whose ratings are judged; "" where probabilities are
     decoders: dict[str, dict[str, dict[str, float]]]
     probabilities: dict[str, ProbabilityScores]
     calibration: list[Chart]
@@ -118,11 +120,13 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         numbers=numbers,
         also=also(run.answer, run.decoder) if run.answer else [],
         notes=_notes(run),
-        headings=_verdict_second(HEADINGS),
+        headings=[heading(name, run.asked.metric) for name in _verdict_second(HEADINGS)],
         table=[_verdict_second(row) for row in rows(run.answer, run.decoder)] if run.answer and run.winner else [],
         forest=_forest(run.answer, run.decoder) if run.answer else None,
         lists=_lists(run),
-        decoder=run.decoder,
+        metric=run.objective.measure.name,
+        scored=run.objective.scored,
+        decoder="" if run.objective.measure.probabilities else run.decoder,
         decoders=_decoders(run),
         probabilities=probabilities,
         calibration=[_reliability(name, found.reliability) for name, found in probabilities.items()],
@@ -150,7 +154,10 @@ def _notes(run: Run) -> list[str]:
         return []
     found = run.answer.architectures
     notes = [about_look(run), about_gain(run), about_second_gain(run), _unusual(run.answer.test_rows)]
-    notes += [ABOUT_TIME if with_time(run.answer) else "", ABOUT_ENSEMBLE if ENSEMBLE in found else ""]
+    notes += [
+        ABOUT_TIME if with_time(run.answer) else "",
+        about_ensemble(run.asked.metric) if ENSEMBLE in found else "",
+    ]
     return [note if note.endswith(".") else f"{note}." for note in notes if note]
 
 
@@ -178,7 +185,7 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
         return None
     simple = _gain_of_simple(answer)
     scale = axis([0.0, simple or 0.0, *(end for _, gain, ci95 in judged.values() for end in (*ci95, gain))], fewest=4)
-    error = baseline_error(answer.baseline, decoder)
+    error = baseline_error(answer, decoder)
     return Forest(
         intervals=tuple(
             Interval(

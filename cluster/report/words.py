@@ -2,9 +2,10 @@
 
 from pydantic import JsonValue
 
-from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Metrics, Result
+from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.levels import NOTHING
+from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 
 SIGN = {
     "beats": "beats the baseline",
@@ -12,7 +13,12 @@ SIGN = {
     "undecided": "against the baseline: undecided",
     "is the baseline": "is the baseline",
 }
-SIMPLE = {"mean": "the mean of all ratings", "bias": "damped means", "pmf": "the tuned pmf"}
+SIMPLE = {
+    "mean": "the mean of all ratings",
+    "frequencies": "the frequencies of all ratings",
+    "bias": "damped means",
+    "pmf": "the tuned pmf",
+}
 ABOUT_TIME = (
     "WITH TIME: predictions use when the pair was rated, which no other row of the table does. Unless the split is by "
     "time, they know ratings that the same user gave later."
@@ -47,17 +53,23 @@ def member_weights(config: dict[str, JsonValue]) -> dict[str, float]:
     return {name: float(str(weight)) for name, weight in weights.items()} if isinstance(weights, dict) else {}
 
 
-def error_of(metrics: Metrics, decoder: str) -> float:
-    """The error that is judged; a scalar head without this decoder has a single value, which counts."""
-    value = metrics[f"{decoder}_mse"]
-    value = metrics["mean_mse"] if value is None else value
-    assert value is not None
-    return value
+def about_ensemble(metric: Metric) -> str:
+    """What the ensemble is, and what its weights do not follow."""
+    unlike = (
+        "" if metric == "mse" else f" They minimise the squared error, whatever the metric ({METRICS[metric].name})."
+    )
+    return f"{ABOUT_ENSEMBLE}{unlike}"
 
 
-def baseline_error(baseline: BaselineResult, decoder: str) -> float | None:
+def objective_of(result: Result, decoder: str) -> Objective:
+    """What the result is judged by."""
+    return Objective(decoder=decoder, metric=result.metric)
+
+
+def baseline_error(result: Result, decoder: str) -> float | None:
     """The error to compare with: the refitted baseline's, or a published figure."""
-    return baseline.published if baseline.test is None else error_of(baseline.test, decoder)
+    baseline = result.baseline
+    return baseline.published if baseline.test is None else objective_of(result, decoder).of(baseline.test)
 
 
 def is_published(baseline: BaselineResult) -> bool:
@@ -78,20 +90,22 @@ def verdict_line(name: str, found: ArchitectureResult, result: Result, decoder: 
     if found.test is None:
         return f"{label}: no verdict: no fit of it came to its end"
     if found.verdict is None:
-        return f"{label}: no verdict, for want of a baseline; {decoder}-MSE {error_of(found.test, decoder):.4f}"
+        by = objective_of(result, decoder)
+        return f"{label}: no verdict, for want of a baseline; {by.label} {by.of(found.test):.4f}"
     return f"{label} {SIGN[found.verdict]}: {numbers(name, found, result, decoder)}"
 
 
 def numbers(name: str, found: ArchitectureResult, result: Result, decoder: str) -> str:
     """The two errors, the gain with its interval, and the gain over the best simple predictor beside it."""
     assert found.test is not None
-    errors = f"{decoder}-MSE {error_of(found.test, decoder):.4f}"
+    by = objective_of(result, decoder)
+    errors = f"{by.label} {by.of(found.test):.4f}"
     second = _over_simple(name, found, result)
     if found.verdict == "is the baseline":
         return f"{errors}, of the same configuration and seeds{second}"
     assert found.gain is not None
     kind = "loss" if found.gain < 0 else "gain"
-    against = baseline_error(result.baseline, decoder)
+    against = baseline_error(result, decoder)
     errors += "" if against is None else f" against {against:.4f}"
     return f"{errors}, {kind} {abs(found.gain):.4f} ({_interval(found, result.baseline)}){_missing(found)}{second}"
 
@@ -129,16 +143,17 @@ def about_simple(result: Result, decoder: str) -> str:
     found = result.simple.compared
     errors = ", ".join(f"{SIMPLE.get(name, name)} {each.validation:.4f}" for name, each in found.items())
     best = SIMPLE.get(result.simple.best, result.simple.best)
-    return f"over simple: the gain over {best}, the best simple predictor on validation rows ({decoder}-MSE: {errors})"
+    label = objective_of(result, decoder).label
+    return f"over simple: the gain over {best}, the best simple predictor on validation rows ({label}: {errors})"
 
 
 def weak_baseline(result: Result, decoder: str) -> tuple[float, float] | None:
     """The errors of the baseline and of damped means on the test rows, if the baseline is the worse of the two."""
     means = result.simple.compared.get("bias") if result.simple else None
-    against = baseline_error(result.baseline, decoder)
+    against = baseline_error(result, decoder)
     if means is None or against is None:
         return None
-    error = error_of(means.test, decoder)
+    error = objective_of(result, decoder).of(means.test)
     return (against, error) if error < (1 - NOTHING) * against else None
 
 
@@ -146,7 +161,8 @@ def _about_weak_baseline(result: Result, decoder: str) -> list[str]:
     weak = weak_baseline(result, decoder)
     if weak is None:
         return []
-    note = f"NOTE: the baseline is itself worse than damped means: {decoder}-MSE {weak[0]:.4f} against {weak[1]:.4f}"
+    label = objective_of(result, decoder).label
+    note = f"NOTE: the baseline is itself worse than damped means: {label} {weak[0]:.4f} against {weak[1]:.4f}"
     if result.simple is None or _is_baseline(result.simple.best, result.baseline):
         return [note]
     return [f"{note}; to beat it says little: --baseline best-simple judges against the best simple predictor"]

@@ -18,7 +18,7 @@ class ArchitectureResult(Stored):
     timed: bool | None = None  # predictions use when a pair was rated; None: an older run does not say
     validation: Metrics | None = None  # mean over the confirmations
     test: Metrics | None = None  # mean over the refits
-    gain: float | None = None  # the baseline's squared error minus its own
+    gain: float | None = None  # the baseline's error minus its own
     ci95: tuple[float, float] | None = None  # of the gain; None beside a gain: nearly all rows are one user's
     p: float | None = None
     p_holm: float | None = None
@@ -89,6 +89,7 @@ class Result(Stored):
     """The answer without details: what `tune --json` prints."""
 
     run: str = ""
+    metric: str = "mse"  # what is minimised and judged
     trials: dict[str, int] = Field(default_factory=dict)  # by state
     trials_asked: int | None = None  # of all architectures together; None: an older run does not say
     seconds: float = 0.0
@@ -153,6 +154,11 @@ class SliceGroup(Stored):
     label: str
     count: int
     mse: float | None
+    error: float | None = None  # the judged metric, where that is another
+
+    @property
+    def judged(self) -> float | None:
+        return self.mse if self.error is None else self.error
 
 
 class Details(Stored):

@@ -7,6 +7,7 @@ from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.folder import Entry, RunFolder, Stage, read_entries
 from reeltune.cluster.runs.record import AskedToTune, RunRecord
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.scoring.metric_table import Objective
 
 if TYPE_CHECKING:
     from reeltune.trainables.scoring.decoders import Decoder
@@ -25,6 +26,11 @@ class Run:
     @property
     def decoder(self) -> "Decoder":
         return self.asked.decoder
+
+    @property
+    def objective(self) -> Objective:
+        """What the search minimised, and is judged by."""
+        return Objective(decoder=self.asked.decoder, metric=self.asked.metric)
 
     @property
     def architectures(self) -> list[str]:

@@ -85,6 +85,7 @@ class AskedToTrain(AskedOfData):
     config: dict[str, JsonValue]
     seed: int = 0
     decoder: str = "argmax"
+    metric: str = "mse"
     refit: bool = False
 
 
@@ -96,6 +97,7 @@ class AskedToTune(AskedOfData):
     sources: dict[str, str] = Field(default_factory=dict)  # as of `train`
     seed: int = 0
     decoder: str = "argmax"
+    metric: str = "mse"
     baseline: str = "pmf"
     ensemble: bool = True
     trials: int

@@ -96,7 +96,7 @@ def _mean(entries: list[Entry]) -> Choice:
     return Choice(
         config=entries[0].config,
         value=float(np.mean(list(by_fold.values()))),
-        metrics={name: average([m[name] for m in metrics]) for name in metrics[0]},
+        metrics={name: average([m.get(name) for m in metrics]) for name in metrics[0]},
         temperature=float(np.exp(np.mean(np.log([entry.temperature for entry in entries])))),
         trials=tuple(entry.trial for entry in entries),
         by_fold=by_fold,

@@ -34,7 +34,7 @@ class Order:
 class Point:
     """One validation of a fit: a point of its curve."""
 
-    value: float  # the error by the decoder that is searched for
+    value: float  # the metric that is searched for
     epoch: int
     whole: bool  # at the end of an epoch, not within it
     progress: float  # the share of the fit's schedule

@@ -38,6 +38,7 @@ class Tracking(Callback):
                 learning_rate=point.learning_rate,
                 mse=point.mse,
                 argmax_mse=point.argmax_mse,
+                value=point.value,
             )
             for point in update_of(result).points
             if point.whole

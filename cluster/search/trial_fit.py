@@ -20,6 +20,7 @@ from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
 from reeltune.trainables.scoring.decoders import Decoder, decode
+from reeltune.trainables.scoring.metric_table import Metric, Objective
 from reeltune.trainables.scoring.metrics import predict_as
 
 RUNG = (
@@ -40,7 +41,12 @@ class TrialData:
     shape: Shape
     decoder: Decoder
     store: Store  # the run's, for states of running fits and, for the ensemble's weights, ratings of held-out rows
+    metric: Metric = "mse"
     registry: Registry = SHIPPED
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(decoder=self.decoder, metric=self.metric)
 
     @property
     def states(self) -> Snapshots:
@@ -87,7 +93,7 @@ class TrialFit:
         if self.fit is None:
             self.fit = self._begin()
         reports = list(_until_a_stop(self.reports))
-        self.points += [_point(report, self.data.decoder) for report in reports if report.validation is not None]
+        self.points += [_point(report, self.data.objective) for report in reports if report.validation is not None]
         points, self.reported = tuple(self.points[self.reported :]), len(self.points)
         update = Update(
             done=self.fit.step == self.fit.steps,
@@ -111,6 +117,7 @@ class TrialFit:
             fit,
             validation=self.validation,
             decoder=self.data.decoder,
+            metric=self.data.metric,
             marks=(RUNG,),
             save_every=LONGEST_STEP,  # so that an update comes from the middle of a long epoch too
         )
@@ -140,9 +147,10 @@ class TrialFit:
         """The last update, with the final metrics, which are decoded from calibrated probabilities."""
         assert self.fit is not None
         rows = on_device(self.validation, self.fit.device)
-        temperature = calibrate(self.fit, rows)
-        metrics = evaluate(self.fit, rows, decoder=self.data.decoder, temperature=temperature)
-        value = metrics.of(self.data.decoder)
+        decoder, metric = self.data.decoder, self.data.metric
+        temperature = calibrate(self.fit, rows, metric=metric)
+        metrics = evaluate(self.fit, rows, decoder=decoder, metric=metric, temperature=temperature)
+        value = self.data.objective.of(metrics.by_name())
         if not math.isfinite(value):
             raise FitFailed(f"the validation error is {value}")
         if self.order.stage == "confirm" and self.fit.rank == 0:
@@ -169,10 +177,10 @@ def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:
             return
 
 
-def _point(report: Report, decoder: Decoder) -> Point:
+def _point(report: Report, objective: Objective) -> Point:
     assert report.validation is not None
     return Point(
-        value=report.validation.of(decoder),
+        value=objective.of(report.validation.by_name()),
         epoch=report.epoch,
         whole=report.whole,
         progress=report.progress,

@@ -29,6 +29,7 @@ COMPARED = {
     "validation": "another split",
     "test_hash": "other test rows",
     "decoder": "another decoder",
+    "metric": "another metric",
 }
 
 

@@ -11,9 +11,21 @@ from torch.utils.tensorboard.writer import FileWriter
 
 from reeltune.cluster.runs.folder import Entry, RunFolder
 from reeltune.cluster.tensorboard.best import BEST, EXPERIMENT, Best
-from reeltune.cluster.tensorboard.hparams import GAIN, STAGES, STATE, STATES, VALUE, Drawn, end, experiment, start
+from reeltune.cluster.tensorboard.hparams import (
+    GAIN,
+    STAGES,
+    STATE,
+    STATES,
+    VALUE,
+    Drawn,
+    end,
+    experiment,
+    start,
+    tag_of,
+)
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.scoring.metric_table import Metric
 
 TAGS = {
     "loss/train": "train_loss",
@@ -26,8 +38,8 @@ TAGS = {
 class TensorBoard:
     """Writes below a folder of the driver's disk, since object stores cannot append.
 
-    `searched` is what a search varies, by architecture: its trials get sessions in the HParams tab. `ended` are trials
-    of an earlier session of it.
+    `metric` is what is minimised. `searched` is what a search varies, by architecture: its trials get sessions in the
+    HParams tab. `ended` are trials of an earlier session of it.
     """
 
     def __init__(
@@ -35,10 +47,14 @@ class TensorBoard:
         folder: Path,
         searched: Mapping[str, Drawn] | None = None,
         *,
+        metric: Metric = "mse",
         ended: Iterable[Entry] = (),
         registry: Registry = SHIPPED,
     ) -> None:
         self.folder, self.searched, self.registry = folder, searched or {}, registry
+        # The mean squared errors have their curves whatever is minimised.
+        self.tags = TAGS if metric == "mse" else {**TAGS, tag_of(metric): "value"}
+        self.metric = metric
         self._writers: dict[str, FileWriter] = {}
         self._epochs: dict[str, int] = {}  # written so far
         self._in_search: dict[str, TrackedFit] = {}  # fits that have a session in the HParams tab
@@ -52,7 +68,7 @@ class TensorBoard:
             file.unlink()
         shutil.rmtree(self.folder / BEST, ignore_errors=True)  # of an earlier session of this search
         writer = FileWriter(self.folder / BEST, filename_suffix=EXPERIMENT)
-        writer.add_summary(experiment(self.searched))
+        writer.add_summary(experiment(self.searched, metric=self.metric))
         writer.close()
         return Best(self.folder / BEST, ended)
 
@@ -71,7 +87,7 @@ class TensorBoard:
         new = {point.epoch: point for point in points if point.epoch > self._epochs.get(name, 0)}
         writer = self._writers[name]
         for epoch, point in new.items():
-            for tag, field in TAGS.items():
+            for tag, field in self.tags.items():
                 if (value := getattr(point, field)) is not None:
                     writer.add_summary(scalar(tag, value), epoch)
         if new:

@@ -12,11 +12,14 @@ from tensorboard.plugins.hparams.api_pb2 import (
     STATUS_UNKNOWN,
     Experiment,
     HParamInfo,
+    MetricInfo,
 )
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from tensorboard.plugins.hparams.summary_v2 import Discrete, Domain, Metric, RealInterval, hparams_pb
 
 from reeltune.cluster.tracking.tracker import TrackedFit
+from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
+from reeltune.trainables.scoring.metric_table import Metric as Minimised
 
 if TYPE_CHECKING:
     from reeltune.search_spaces import Space, Study
@@ -65,7 +68,18 @@ class Drawn:
         }
 
 
-def experiment(searched: Mapping[str, Drawn]) -> Summary:
+def tag_of(metric: Minimised) -> str:
+    """The tag of the curves of what is minimised."""
+    return f"{metric}/validation"
+
+
+def columns(metric: Minimised) -> dict[str, str]:
+    """The tab's metrics: their tags and names."""
+    name = MEASURES[metric].name
+    return METRICS if metric == "mse" else {**METRICS, VALUE: f"validation {name}", tag_of(metric): name}
+
+
+def experiment(searched: Mapping[str, Drawn], *, metric: Minimised = "mse") -> Summary:
     """The columns of the tab: the union of all architectures' hyperparameters, and the metrics."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
     by_number = sorted(names, key=lambda name: -sum(name in each.names() for each in searched.values()))
@@ -80,7 +94,7 @@ def experiment(searched: Mapping[str, Drawn]) -> Summary:
             _info(name, domain, first=name in shown_first(["architecture", *by_number]))
             for name, domain in domains.items()
         ],
-        metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
+        metric_infos=_columns(columns(metric)),
     )
     return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
 
@@ -98,13 +112,21 @@ def merged(experiments: Sequence[Experiment], *, runs: Sequence[str]) -> Summary
             infos.setdefault(info.name, []).append(info)
     domains = {RUN: Discrete(list(dict.fromkeys(runs))), **{name: _union(found) for name, found in infos.items()}}
     by_number = sorted(infos, key=lambda name: -len(infos[name]))
+    # Of runs by several metrics the values are compared by none, and each has its own column too.
+    others = {each.name.tag: each.display_name for one in experiments for each in one.metric_infos}
+    names = {one.display_name for each in experiments for one in each.metric_infos if one.name.tag == VALUE}
+    shown = {**METRICS, **others, VALUE: names.pop() if len(names) == 1 else METRICS[VALUE]}
     content = Experiment(
         hparam_infos=[
             _info(name, domain, first=name in shown_first([RUN, *by_number])) for name, domain in domains.items()
         ],
-        metric_infos=[Metric(tag, display_name=shown).as_proto() for tag, shown in METRICS.items()],
+        metric_infos=_columns(shown),
     )
     return _summary(metadata.EXPERIMENT_TAG, HParamsPluginData(experiment=content))
+
+
+def _columns(shown: Mapping[str, str]) -> list[MetricInfo]:
+    return [Metric(tag, display_name=name).as_proto() for tag, name in shown.items()]
 
 
 def _union(infos: Sequence[HParamInfo]) -> Domain:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from reeltune.cluster.report.words import baseline_error, error_of, headline
+from reeltune.cluster.report.words import baseline_error, headline, objective_of
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, Metrics
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import Asked
+from reeltune.trainables.scoring.metric_table import Objective
 
 COLUMNS = ("architecture", "test_error", "gain", "low", "high", "p", "verdict")
 LEFT_OUT = {"space", "sources", "trials", "config"}  # of what was asked for: no parameters, or shown otherwise
@@ -36,13 +37,13 @@ def answer_of(folder: RunFolder) -> Answer:
 def rows(answer: Answer) -> list[Row]:
     """The verdict's table: the baseline, then each architecture; `low` to `high` is the gain's 95% interval."""
     decoder = answer.decoder or "argmax"
-    first: Row = (BASELINE, baseline_error(answer.baseline, decoder), None, None, None, None, None)
-    return [first, *(_row(name, found, decoder) for name, found in answer.architectures.items())]
+    first: Row = (BASELINE, baseline_error(answer, decoder), None, None, None, None, None)
+    return [first, *(_row(name, found, objective_of(answer, decoder)) for name, found in answer.architectures.items())]
 
 
-def _row(name: str, found: ArchitectureResult, decoder: str) -> Row:
+def _row(name: str, found: ArchitectureResult, by: Objective) -> Row:
     low, high = found.ci95 or (None, None)
-    error = None if found.test is None else error_of(found.test, decoder)
+    error = None if found.test is None else by.of(found.test)
     return name, error, found.gain, low, high, found.p_holm, found.verdict
 
 

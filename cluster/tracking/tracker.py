@@ -32,6 +32,7 @@ class EpochPoint:
     learning_rate: float
     mse: float | None  # on validation rows
     argmax_mse: float | None
+    value: float | None = None  # the metric that is minimised
 
 
 @dataclass(frozen=True, kw_only=True)

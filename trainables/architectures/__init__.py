@@ -4,6 +4,7 @@
 - `registry.py`: those of one command: the table's, and somebody's own
 - `kept_source.py`: the copies of sources in bundles, and the files that are named to run
 - `source.py`: the source of an own architecture, which travels with the work
+- `heads.py`: which of them have a class head
 - `bias.py`: damped means
 - `pmf.py`: matrix factorisation, the baseline
 - `embedding_nn.py`: the concatenation network

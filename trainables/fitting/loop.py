@@ -12,6 +12,7 @@ from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
 from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
+from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, predict_as, sums
 
 LOOK_EVERY = 64  # steps between readings of the clock
@@ -38,16 +39,19 @@ def run(
     *,
     validation: Rows | None = None,
     decoder: Decoder = "argmax",
+    metric: Metric = "mse",
     marks: tuple[float, ...] = (),
     save_every: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Report]:
     """Train to the end, and report at each epoch's end and at `marks` (shares of all steps, 0 to 1).
 
+    Where the metric is one of probabilities, these are calibrated for each report.
     A report with `save` comes every `save_every` seconds, and at the end; reports are the same on all workers.
     Raises FitFailed if the training loss or the validation error is no finite number.
     """
     held_out = None if validation is None else on_device(validation, fit.device)
+    objective = Objective(decoder=decoder, metric=metric)
     marked = {math.ceil(mark * fit.steps) for mark in marks}
     saved = clock()
     while fit.step < fit.steps:
@@ -59,7 +63,7 @@ def run(
         due = _agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
         if not (measure or due):
             continue
-        yield _report(fit, held_out if measure else None, decoder, marked=fit.step in marked, save=due)
+        yield _report(fit, held_out if measure else None, objective, marked=fit.step in marked, save=due)
         if due:
             saved = clock()
 
@@ -72,16 +76,13 @@ def _agreed(fit: Fit, due: bool) -> bool:
     return bool(add_up(vote))
 
 
-def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: bool, save: bool) -> Report:
+def _report(fit: Fit, held_out: Tensors | None, objective: Objective, *, marked: bool, save: bool) -> Report:
     steps = (fit.step - 1) % fit.steps_per_epoch + 1
     loss = float(add_up(fit.loss_sum.clone())) / steps
     epoch = (fit.step - 1) // fit.steps_per_epoch + 1
     if not math.isfinite(loss):
         raise FitFailed(f"the training loss is {loss} in epoch {epoch}")
-    validation = None
-    if held_out is not None:
-        fit.settle()
-        validation = evaluate(fit, held_out, decoder=decoder)
+    validation = None if held_out is None else _validated(fit, held_out, objective)
     if validation is not None and not math.isfinite(validation.of("mean") + validation.of("argmax")):
         raise FitFailed(f"the validation error is {validation.of('mean')} in epoch {epoch}")
     return Report(
@@ -97,26 +98,41 @@ def _report(fit: Fit, held_out: Tensors | None, decoder: Decoder, *, marked: boo
     )
 
 
-def evaluate(fit: Fit, held_out: Tensors, *, decoder: Decoder, temperature: float = 1.0) -> Metrics:
-    """Metrics over all of these rows, of which each worker predicts its share. The same on every worker."""
+def _validated(fit: Fit, held_out: Tensors, objective: Objective) -> Metrics:
+    fit.settle()
+    metric = objective.metric
+    temperature = calibrate(fit, held_out, metric=metric) if objective.measure.probabilities else 1.0
+    return evaluate(fit, held_out, decoder=objective.decoder, metric=metric, temperature=temperature)
+
+
+def evaluate(
+    fit: Fit, held_out: Tensors, *, decoder: Decoder, metric: Metric = "mse", temperature: float = 1.0
+) -> Metrics:
+    """Metrics over all of these rows, of which each worker predicts its share. The same on every worker.
+
+    A scalar head has metrics of probabilities if `metric` is one: see `calibrate`.
+    """
+    noisy = METRICS[metric].probabilities
     share = held_out.take(slice(fit.rank, None, fit.world))
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
 
     def read(output: Tensor, chunk: slice) -> Tensor:
         known, grid, scale = share.ratings[chunk], fit.model.grid, fit.shape.scale
-        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature)[None]
+        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature, noisy=noisy)[None]
 
     if len(share):
         total = predict_as(fit.model, share.users, share.items, share.times, read).sum(0)
-    return from_sums(add_up(total), scalar=fit.model.grid is None)
+    return from_sums(add_up(total), scalar=fit.model.grid is None, noisy=noisy)
 
 
-def calibrate(fit: Fit, held_out: Tensors) -> float:
-    """The temperature of least log-loss on these rows; 1 for a scalar head. The same on every worker.
+def calibrate(fit: Fit, held_out: Tensors, *, metric: Metric = "mse") -> float:
+    """The temperature of least log-loss on these rows. The same on every worker.
 
-    It is one number: of very many rows, about ENOUGH spread evenly over them tell it as well.
+    For a scalar head it is the standard deviation of the noise that makes probabilities of its ratings, if `metric` is
+    one of probabilities; else 1. It is one number: of very many rows, about ENOUGH spread evenly over them tell it as
+    well.
     """
-    if fit.model.grid is None:
+    if fit.model.grid is None and not METRICS[metric].probabilities:
         return 1.0
     every = len(held_out) // ENOUGH
     if every > 1:

@@ -1,6 +1,7 @@
 """How good predictions are, and whether one predictor beats another.
 
 - `metrics.py`: errors as sums that add up over workers
+- `metric_table.py`: the metrics that a search can minimise, by name
 - `decoder_table.py`: the decoders, by name
 - `decoders.py`: ratings by any of them; the temperature
 - `probabilities.py`: log-loss, ranked probability score, calibration

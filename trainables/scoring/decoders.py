@@ -78,18 +78,37 @@ def nearest(ratings: Tensor, scale: Scale) -> Tensor:
     return torch.bucketize(ratings, (values[1:] + values[:-1]) / 2, right=True)
 
 
-def observed_log_probabilities(logits: Tensor, grid: Tensor, scale: Scale, *, temperature: float) -> Tensor:
-    """Log-probabilities of the observed values, shape (rows, values): each class counts for the value nearest to it."""
-    probabilities = torch.softmax(logits / temperature, 1)
-    folded = probabilities.new_zeros(len(logits), len(scale.values))
+def observed_log_probabilities(output: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float) -> Tensor:
+    """Log-probabilities of the observed values, shape (rows, values).
+
+    Of logits, shape (rows, classes), each class counts for the value nearest to it. A scalar head's ratings, shape
+    (rows,), get Gaussian noise whose standard deviation is the temperature: each value has the probability that rating
+    and noise are nearest to it, so that the lowest and the highest have the tails.
+    """
+    if grid is None:
+        return _with_noise(output.clamp(scale.low, scale.high), scale, temperature).clamp(min=1e-12).log()
+    probabilities = torch.softmax(output / temperature, 1)
+    folded = probabilities.new_zeros(len(output), len(scale.values))
     folded.index_add_(1, nearest(grid, scale), probabilities)
     return folded.clamp(min=1e-12).log()
 
 
-def fit_temperature(logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale) -> float:
+def _with_noise(ratings: Tensor, scale: Scale, deviation: float) -> Tensor:
+    """Probabilities of the observed values: P(k) = Φ((b_k − r) / σ) − Φ((b_{k−1} − r) / σ), b halfway between values.
+
+    That is an ordered probit (McKelvey & Zavoina 1975) whose thresholds are those of rounding.
+    """
+    values = torch.tensor(scale.values, dtype=torch.float64, device=ratings.device)
+    thresholds = (values[1:] + values[:-1]) / 2
+    below = torch.special.ndtr((thresholds - ratings.double()[:, None]) / deviation)
+    return torch.nn.functional.pad(torch.nn.functional.pad(below, (1, 0)), (0, 1), value=1.0).diff(dim=1)
+
+
+def fit_temperature(output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale) -> float:
     """The temperature of least log-loss on these rows (Guo et al. 2017), between 0.05 and 20.
 
-    The softmax of logits that were trained by another loss than cross-entropy is no probability without it.
+    The softmax of logits that were trained by another loss than cross-entropy is no probability without it. Of a scalar
+    head it is the standard deviation of its noise, between 0.005 and 5 spans of the scale.
     """
     from scipy.optimize import minimize_scalar  # half a second to load
 
@@ -97,8 +116,10 @@ def fit_temperature(logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale)
 
     def log_loss(log_temperature: float) -> float:
         temperature = math.exp(log_temperature)
-        logs = observed_log_probabilities(logits, grid, scale, temperature=temperature)
+        logs = observed_log_probabilities(output, grid, scale, temperature=temperature)
         return -float(logs.gather(1, truth).mean())
 
-    bounds = (math.log(0.05), math.log(20))
+    unit = 1.0 if grid is not None else (scale.high - scale.low)
+    low, high = (0.05, 20) if grid is not None else (0.005, 5)
+    bounds = (math.log(low * unit), math.log(high * unit))
     return math.exp(float(minimize_scalar(log_loss, bounds=bounds, method="bounded").x))

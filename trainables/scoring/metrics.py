@@ -19,10 +19,13 @@ from reeltune.trainables.scoring.decoders import (
     observed_log_probabilities,
     round_to_scale,
 )
+from reeltune.trainables.scoring.metric_table import METRICS, Metric
+from reeltune.trainables.scoring.probabilities import ranked_probability_scores
 
 CHUNK = 65_536  # rows predicted at once: bounds the memory of the logits
-# What `sums` gives, in this order: of each decoder the squared error, and of the chosen one three sums more.
-SUMS = ("rows", *(f"{decoder}_squared" for decoder in DECODERS), "squared", "absolute", "hits", "log_loss")
+# What `sums` gives, in this order: of each decoder the squared error, of the chosen one three sums more, and two of
+# probabilities.
+SUMS = ("rows", *(f"{decoder}_squared" for decoder in DECODERS), "squared", "absolute", "hits", "log_loss", "rps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Metrics:
     rmse: float  # of the chosen decoder, as `mae` and `accuracy`
     mae: float
     accuracy: float  # share of rows whose rating is nearer to the true observed value than to any other
-    log_loss: float | None  # None for a scalar head
+    log_loss: float | None  # None for a scalar head, unless noise makes probabilities of its ratings
+    rps: float | None  # the ranked probability score (Epstein 1969), likewise
 
     def of(self, decoder: Decoder) -> float:
         """The mean squared error of a decoder; that of a scalar head's value where the head has no such decoder."""
@@ -43,9 +47,10 @@ class Metrics:
         return found
 
     def by_name(self) -> dict[str, float | None]:
-        """The metrics by their keys in files: `argmax_mse`, `mean_mse` …, `rmse`, `mae`, `accuracy`, `log_loss`."""
+        """The metrics by their keys in files: `argmax_mse`, `mean_mse` …, `rmse`, `mae`, `accuracy`, `log_loss`, …"""
         errors = {f"{decoder}_mse": error for decoder, error in self.mse.items()}
-        return {**errors, "rmse": self.rmse, "mae": self.mae, "accuracy": self.accuracy, "log_loss": self.log_loss}
+        chosen = {"rmse": self.rmse, "mae": self.mae, "accuracy": self.accuracy}
+        return {**errors, **chosen, "log_loss": self.log_loss, "rps": self.rps}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +104,12 @@ def sums(
     *,
     decoder: Decoder,
     temperature: float,
+    noisy: bool = False,
 ) -> Tensor:
-    """The sums over rows that SUMS names, shape (len(SUMS),). Those of several parts of the rows add up."""
+    """The sums over rows that SUMS names, shape (len(SUMS),). Those of several parts of the rows add up.
+
+    `noisy` gives a scalar head's ratings noise of standard deviation `temperature`, which makes probabilities of them.
+    """
     ratings = ratings.double()
 
     def errors(kind: Decoder) -> Tensor:
@@ -115,15 +124,44 @@ def sums(
         "absolute": chosen.abs().sum(),
         "hits": (round_to_scale(rated, scale) == round_to_scale(ratings, scale)).sum(),
         "log_loss": torch.zeros((), dtype=torch.float64, device=output.device),
+        "rps": torch.zeros((), dtype=torch.float64, device=output.device),
     }
-    if grid is not None:
-        logs = observed_log_probabilities(output, grid, scale, temperature=temperature)
-        found["log_loss"] = -logs.gather(1, nearest(ratings, scale)[:, None]).double().sum()
+    if grid is not None or noisy:
+        logs, truth = observed_log_probabilities(output, grid, scale, temperature=temperature), nearest(ratings, scale)
+        found["log_loss"] = -logs.gather(1, truth[:, None]).double().sum()
+        found["rps"] = ranked_probability_scores(logs.double().exp(), truth).sum()
     return torch.stack([found[name] for name in SUMS])
 
 
-def from_sums(total: Tensor, *, scalar: bool) -> Metrics:
-    """Divide the sums of all workers by their rows. `scalar` says that the model has a scalar head."""
+def errors_of_rows(
+    output: Tensor,
+    ratings: Tensor,
+    grid: Tensor | None,
+    scale: Scale,
+    *,
+    decoder: Decoder,
+    metric: Metric,
+    temperature: float,
+) -> Tensor:
+    """Each row's part in the metric, float64 of shape (rows,): their mean is the metric.
+
+    Its squared or absolute error by the decoder, or the score of its probabilities.
+    """
+    if METRICS[metric].probabilities:
+        logs = observed_log_probabilities(output, grid, scale, temperature=temperature).double()
+        truth = nearest(ratings.double(), scale)
+        return (
+            ranked_probability_scores(logs.exp(), truth) if metric == "rps" else -logs.gather(1, truth[:, None])[:, 0]
+        )
+    off = decode(output, grid, scale, decoder=decoder, temperature=temperature).double() - ratings.double()
+    return off.abs() if metric == "mae" else off.square()
+
+
+def from_sums(total: Tensor, *, scalar: bool, noisy: bool = False) -> Metrics:
+    """Divide the sums of all workers by their rows.
+
+    `scalar` says that the model has a scalar head, `noisy` that its ratings had noise.
+    """
     means = dict(zip(SUMS, (total / total[0]).tolist(), strict=True))
     lacking = {decoder for decoder, rule in DECODERS.items() if scalar and not rule.scalar}
     return Metrics(
@@ -131,7 +169,8 @@ def from_sums(total: Tensor, *, scalar: bool) -> Metrics:
         rmse=math.sqrt(means["squared"]),
         mae=means["absolute"],
         accuracy=means["hits"],
-        log_loss=None if scalar else means["log_loss"],
+        log_loss=None if scalar and not noisy else means["log_loss"],
+        rps=None if scalar and not noisy else means["rps"],
     )
 
 

@@ -1,7 +1,8 @@
-"""How good a class head's probabilities are: log-loss, ranked probability score and calibration.
+"""How good probabilities of the observed ratings are: log-loss, ranked probability score and calibration.
 
 A row has probabilities p_1 … p_K of the K observed values: those of the grid's classes at the temperature, each counted
-for the value nearest to it (`decoders.observed_log_probabilities`). Its true rating is nearest to value y.
+for the value nearest to it, or those of a scalar head's rating with noise (`decoders.observed_log_probabilities`). Its
+true rating is nearest to value y.
 
     log-loss = mean of -log p_y
     RPS = mean of 1/(K-1) Σ_{k<K} (p_1 + … + p_k - [y <= k])²      (Epstein 1969; Gneiting & Raftery 2007)
@@ -49,10 +50,10 @@ class Probabilities:
 
 
 def judge_probabilities(
-    logits: Tensor, ratings: Tensor, grid: Tensor, scale: Scale, *, temperature: float
+    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float
 ) -> Probabilities:
-    """Scores of logits of shape (rows, classes), given the true ratings of shape (rows,)."""
-    logs = observed_log_probabilities(logits, grid, scale, temperature=temperature).double()
+    """Scores of logits of shape (rows, classes), or of ratings with noise, given the true ratings of shape (rows,)."""
+    logs = observed_log_probabilities(output, grid, scale, temperature=temperature).double()
     truth = nearest(ratings, scale)
     confidence, guess = logs.exp().max(1)
     bins = reliability(confidence.numpy(), (guess == truth).numpy())
@@ -95,10 +96,15 @@ def _joined_bins(bins: Sequence[Bin]) -> list[Bin]:
 
 def ranked_probability_score(probabilities: Tensor, truth: Tensor) -> float:
     """The mean RPS of probabilities of shape (rows, values); `truth`, shape (rows,), is the index of the true value."""
+    return float(ranked_probability_scores(probabilities, truth).mean())
+
+
+def ranked_probability_scores(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """The RPS of each row, shape (rows,)."""
     values = probabilities.shape[1]
     reached = truth[:, None] <= torch.arange(values, device=truth.device)
     misses = (probabilities.cumsum(1) - reached.double())[:, :-1]  # the last of both is always 1
-    return float(misses.square().sum(1).mean() / (values - 1))
+    return misses.square().sum(1) / (values - 1)
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> list[Bin]:

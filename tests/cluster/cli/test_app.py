@@ -266,9 +266,10 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     done = reeltune(*words, "--unknown-ids", "allow")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"architecture", "config", "timed", "fit_seconds", "epochs", "validation", "test", "model"}
-    metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy", "log_loss"}
-    assert set(result["validation"]) == set(result["test"]) == metrics
+    about = {"architecture", "config", "timed", "fit_seconds", "epochs", "train_loss", "refitted", "model"}
+    assert set(result) == {*about, "validation", "test"}
+    metrics = {"argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse", "rmse", "mae", "accuracy"}
+    assert set(result["validation"]) == set(result["test"]) == {*metrics, "log_loss", "rps"}
     assert result["config"]["epochs"] == 2
     assert "test rows are scored; this is look number 1 at them" in done.stderr
     [run] = Path("runs").iterdir()

@@ -26,6 +26,7 @@ WRONG = [
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
     (["tune", "--validation", "1.5"], "--validation 1.5: expected a share of the rows from 0 to below 1"),
+    (["train", "pmf", "--metric", "ndcg"], "--metric 'ndcg': expected mse, mae, log_loss or rps"),
     (["tune", "--sampler", "best"], "--sampler 'best': expected tpe, gp, random, qmc or grid"),
     (["tune", "--scheduler", "best"], "--scheduler 'best': expected asha, median or none"),
     (["tune", "--no-asha", "--scheduler", "median"], "--no-asha means --scheduler none, and --scheduler is median"),

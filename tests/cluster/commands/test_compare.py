@@ -19,7 +19,7 @@ def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
     compared = compare([write_run(tmp_path / "one"), write_run(tmp_path / "[red]two")])
     assert [len(run.architectures) for run in compared.runs] == [2, 2]
     found = compared.runs[0].architectures[1]
-    assert (found.architecture, found.test_mse, found.trials, found.seconds) == ("classifier", 0.8, 5, 7.5)
+    assert (found.architecture, found.test_error, found.trials, found.seconds) == ("classifier", 0.8, 5, 7.5)
     console = Console(width=200, file=io.StringIO())
     console.print(comparison_table(compared))
     text = console.file.getvalue()
@@ -51,6 +51,22 @@ def test_a_gain_without_an_interval_says_so(tmp_path):
     console.print(comparison_table(compare([run])))
     line = next(line for line in console.file.getvalue().splitlines() if "classifier" in line)
     assert "none" in line.split()
+
+
+def test_a_metric_has_its_name_and_its_figures(tmp_path):
+    by_mae = write_run(tmp_path / "one", asked={"metric": "mae"}, verdict=verdict(metric="mae"))
+    compared = compare([by_mae])
+    console = Console(width=200, file=io.StringIO())
+    console.print(comparison_table(compared))
+    assert "test MAE" in console.file.getvalue()
+    found = compared.runs[0].architectures[1]
+    assert (found.test_error, found.test_mse) == (0.7, None)
+
+
+def test_runs_of_two_metrics_are_refused_and_both_named(tmp_path):
+    runs = [write_run(tmp_path / "one"), write_run(tmp_path / "two", asked={"metric": "rps"})]
+    with pytest.raises(InputError, match=r"two was judged by RPS, and .*one by argmax-MSE: compare runs of one --metr"):
+        compare(runs)
 
 
 def test_other_test_rows_are_refused_and_both_runs_named(tmp_path):

@@ -11,7 +11,7 @@ from tests.cluster.runs.test_folder import ENTRY
 
 
 def test_a_line_tells_a_trials_end_and_the_best_so_far():
-    table = SearchTable(["pmf"], trials=3, decoder="argmax", slots=2)
+    table = SearchTable(["pmf"], trials=3, label="argmax-MSE", slots=2)
     lines = []
     for number, value in enumerate([0.8, 0.7]):
         entry = replace(ENTRY, trial=f"pmf-00{number}", value=value)
@@ -24,14 +24,14 @@ def test_a_line_tells_a_trials_end_and_the_best_so_far():
 
 
 def test_a_failed_trial_says_why():
-    table = SearchTable(["pmf"], trials=3, decoder="argmax", slots=2)
+    table = SearchTable(["pmf"], trials=3, label="argmax-MSE", slots=2)
     entry = replace(ENTRY, state="failed", value=None, error="FitFailed: the training loss is nan in epoch 1")
     table.add(entry)
     assert table.line(entry) == "[1/3] pmf-000 failed (FitFailed: the training loss is nan in epoch 1)"
 
 
 def test_an_architectures_row_counts_what_became_of_its_trials():
-    table = SearchTable(["pmf"], trials=9, decoder="argmax", slots=2)
+    table = SearchTable(["pmf"], trials=9, label="argmax-MSE", slots=2)
     for state, stage in [("done", "search"), ("stopped", "search"), ("failed", "search"), ("done", "confirm")]:
         table.add(replace(ENTRY, state=state, stage=stage))
     cells = [next(iter(column.cells)) for column in table.table().columns]
@@ -41,7 +41,7 @@ def test_an_architectures_row_counts_what_became_of_its_trials():
 @pytest.mark.parametrize("width", [70, 80])
 def test_the_table_keeps_whole_names_in_a_narrow_terminal(width):
     console = Console(width=width, file=io.StringIO())
-    console.print(SearchTable(["svdpp_classifier"], trials=20, decoder="argmax", slots=2).table())
+    console.print(SearchTable(["svdpp_classifier"], trials=20, label="argmax-MSE", slots=2).table())
     assert "svdpp_classifier" in console.file.getvalue()
     assert "…" not in console.file.getvalue()
 
@@ -52,7 +52,7 @@ def test_a_search_that_is_cut_off_leaves_its_last_state():
 
     def cut_off():
         with watch:
-            watch.search(["svdpp_classifier"], trials=20, decoder="argmax", slots=2)
+            watch.search(["svdpp_classifier"], trials=20, label="argmax-MSE", slots=2)
             watch.ended(replace(ENTRY, architecture="svdpp_classifier", value=0.8123))
             raise KeyboardInterrupt
 

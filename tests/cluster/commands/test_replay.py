@@ -14,6 +14,7 @@ from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import write_json
 from reeltune.trainables.data.prepared import looks, prepare
+from reeltune.trainables.scoring.metric_table import Objective
 from tests import inside
 
 SPACE = """
@@ -163,7 +164,7 @@ def scored(run):
     rows, _ = prepared.split.test.open(looks(), reason="test")
     frame = pd.read_parquet(run.predictions)
     columns = ["classifier", "classifier.seed2", "classifier.seed3"]
-    score = [judged.of_values(frame[each].to_numpy(), rows, prepared.shape, decoder="argmax") for each in columns]
+    score = [judged.of_values(frame[each].to_numpy(), rows, prepared.shape, objective=Objective()) for each in columns]
     return reported, score, rows.number
 
 

@@ -132,6 +132,45 @@ def test_a_number_is_compared_by_a_one_sample_interval_and_says_so(verdict, fram
     assert "one-sample 95% CI of the gain" in out
 
 
+def judged_by(run, frame, metric, **columns):
+    kept = json.loads(run.verdict.read_text())
+    test = {"mae": 0.8, "log_loss": 1.2, "rps": 0.1}
+    for found in (kept["baseline"], *kept["architectures"].values()):
+        found["test"] = {**found["test"], **test}
+    write_json(run.verdict, {**kept, "metric": metric})
+    frame.assign(**columns).to_parquet(run.predictions, index=False)
+
+
+def test_the_metric_of_the_run_is_judged_again_and_named(verdict, run, frame):
+    judged_by(run, frame, "mae")
+    _, out, _ = verdict("--json")
+
+    def absolute(name):
+        return np.mean([(frame[f"{name}{seed}"] - frame["rating"]).abs() for seed in ("", ".seed2", ".seed3")], axis=0)
+
+    expected = compare(absolute("baseline"), absolute("svdpp"), groups(frame["user"]))
+    result = json.loads(out)
+    assert result["metric"] == "mae"
+    assert result["architectures"]["svdpp"]["gain"] == pytest.approx(expected.gain)
+    assert result["architectures"]["svdpp"]["ci95"] == pytest.approx(expected.ci95)
+    _, out, _ = verdict()
+    assert "test rows, MAE of the argmax decoder" in out
+    assert "argmax-MAE 0.8000 against 0.8000" in " ".join(out.split())
+    assert "MSE" not in out
+
+
+def test_scores_of_probabilities_are_those_that_the_run_kept_of_each_row(verdict, run, frame):
+    draw = np.random.default_rng(0)
+    seeds = ("", ".seed2", ".seed3")
+    scores = {f"rps:{name}{seed}": draw.random(ROWS) / 5 for name in ("baseline", "pmf") for seed in seeds}
+    scores |= {f"rps:svdpp{seed}": scores[f"rps:baseline{seed}"] / 2 for seed in seeds}
+    judged_by(run, frame, "rps", **scores)
+    _, out, _ = verdict("--json")
+    mean = np.mean([scores[f"rps:baseline{seed}"] for seed in seeds])
+    found = json.loads(out)["architectures"]["svdpp"]
+    assert (found["gain"], found["verdict"]) == (pytest.approx(mean / 2), "beats")
+
+
 def test_each_verdict_is_a_look_at_the_test_rows_and_the_run_stays_as_it_is(verdict, run):
     before = run.verdict.read_text()
     first, second = verdict(), verdict()
@@ -222,13 +261,22 @@ def test_new_users_of_a_test_file_are_told_from_each_other(tmp_path):
     assert len(set(groups(pd.Series(people(rows, prepared))))) == 3
 
 
-@pytest.mark.parametrize(("name", "calibrated"), [("svdpp_classifier", True), ("classifier", True), ("svdpp", False)])
-def test_a_baseline_with_a_class_head_is_calibrated_by_a_fit_on_training_rows(name, calibrated):
+@pytest.mark.parametrize(
+    ("name", "metric", "calibrated"),
+    [
+        ("svdpp_classifier", "mse", True),
+        ("classifier", "mse", True),
+        ("svdpp", "mse", False),
+        ("svdpp", "mae", False),
+        ("svdpp", "rps", True),
+        ("0.1", "rps", False),
+    ],
+)
+def test_a_baseline_whose_probabilities_count_is_calibrated_by_a_fit_on_training_rows(name, metric, calibrated):
     prepared = prepare(DataOptions(data="synthetic:ratings=500"))
     orders = refits({}, prepared, seed=1, baseline=baseline_of(name))
-    assert [(order.architecture, order.rows) for order in calibrations(orders, prepared.shape)] == [
-        (name, "training")
-    ] * calibrated
+    fits = calibrations(orders, prepared.shape, metric=metric)
+    assert [(order.architecture, order.rows) for order in fits] == [(name, "training")] * calibrated
 
 
 def test_a_baseline_is_an_architecture_or_the_best_simple_one_or_a_number():
@@ -237,6 +285,7 @@ def test_a_baseline_is_an_architecture_or_the_best_simple_one_or_a_number():
     number = baseline_of("0.829")
     assert (number.kind, number.number, number.name) == ("published", 0.829, "0.829")
     assert (baseline_of("pmf").published("ml-100k"), baseline_of("pmf").published("mine")) == (0.829, None)
+    assert baseline_of("pmf").published("ml-100k", "mae") is None, "the published figure is a squared error"
 
 
 @pytest.mark.parametrize("text", ["knn", "nan", "inf", "-0.1", "0", "1e999"])

@@ -12,8 +12,10 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
+from reeltune.trainables.scoring.metric_table import Objective
 from tests.worlds import small_config
 
+MEAN = Objective(decoder="mean")
 SEEDS = (1, 2, 3)
 
 
@@ -22,7 +24,7 @@ def prepared():
     return prepare(DataOptions(data="synthetic:users=60,items=40,ratings=1500,noise=0.3", split="user", split_seed=1))
 
 
-def scored(name, seed, prepared):
+def scored(name, seed, prepared, objective=MEAN):
     """A fit's score on the test rows."""
     config = small_config(name)
     fit = Fit(ARCHITECTURES[name], config, prepared.shape, prepared.split.fitting, seed=seed)
@@ -37,7 +39,7 @@ def scored(name, seed, prepared):
         temperature=1.0,
     )
     order = FitOrder(key=name, architecture=name, config=config.model_dump(), seed=seed, rows="fitting")
-    return judged.score(order, fitted, prepared.split.test._rows, prepared.shape, decoder="mean", temperature=1.5)
+    return judged.score(order, fitted, prepared.split.test._rows, prepared.shape, objective=objective, temperature=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,29 @@ def scores(prepared):
 
 @pytest.fixture(scope="module")
 def found(scores, prepared):
-    return details(scores, prepared.split.test._rows, prepared, decoder="mean", look=1).as_json()
+    return details(scores, prepared.split.test._rows, prepared, objective=MEAN, look=1).as_json()
+
+
+@pytest.fixture(scope="module")
+def by_rps(prepared):
+    """Scores, and what is said of them, where probabilities are judged."""
+    rps = Objective(metric="rps")
+    scores = {name: [scored(name, 1, prepared, rps)] for name in ("pmf", "classifier")}
+    return scores, details(scores, prepared.split.test._rows, prepared, objective=rps, look=1)
+
+
+def test_where_probabilities_are_judged_scalar_heads_have_them_too_and_slices_add_up_to_their_score(by_rps):
+    scores, found = by_rps
+    assert list(found.probabilities) == ["pmf", "classifier"]
+    for name, (score,) in scores.items():
+        rps = score.metrics.rps
+        assert found.probabilities[name].rps == pytest.approx(rps) == pytest.approx(score.errors.mean())
+        for groups in found.slices[name].values():
+            counts = [group.count for group in groups if group.count]
+            errors = [group.judged for group in groups if group.count]
+            assert np.average(errors, weights=counts) == pytest.approx(rps)
+            squared = np.average([group.mse for group in groups if group.count], weights=counts)
+            assert squared == pytest.approx(score.metrics.of("argmax"))
 
 
 def test_it_is_json_without_nan(found):

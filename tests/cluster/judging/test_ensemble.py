@@ -108,6 +108,19 @@ def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_mem
     assert choice.value < min(errors) + 0.02
 
 
+def test_where_probabilities_are_judged_the_ensemble_has_noise_and_the_same_weights(searched, prepared, folder):
+    by_rps = ensembled.with_ensemble(replace(searched, metric="rps"), prepared, folder).choices["ensemble"]
+    assert by_rps.config == ensembled.with_ensemble(searched, prepared, folder).choices["ensemble"].config
+    assert by_rps.value == by_rps.metrics["rps"] == pytest.approx(np.mean(list(by_rps.by_fold.values())), rel=1e-3)
+    assert by_rps.temperature == pytest.approx(by_rps.metrics["rmse"], rel=0.2), "the width of the errors"
+
+
+def test_the_same_fits_have_the_same_noise_as_the_baseline_and_as_an_architecture(searched, prepared):
+    both = replace(searched, orders={**searched.orders, ("baseline", 0): searched.orders["pmf", 0]}, metric="rps")
+    assert both.temperature("baseline") == both.choices["pmf"].temperature == 2.0
+    assert searched.temperature("baseline") == 1.0
+
+
 def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
     rows = ensembled.held_out_rows(prepared)
     ratings = ensembled.held_out_ratings(searched, "bias", folder)

@@ -37,7 +37,7 @@ def world(tmp_path):
     return written(tmp_path / "known.csv", spread=1.5)
 
 
-def searched(tmp_path, *, choices=None, orders=None, fitted=None, baseline="pmf", architectures=()):
+def searched(tmp_path, *, choices=None, orders=None, fitted=None, baseline="pmf", architectures=(), metric="mse"):
     return Searched(
         architectures=list(architectures),
         ledger=Ledger(tmp_path / "trials.jsonl"),
@@ -45,6 +45,7 @@ def searched(tmp_path, *, choices=None, orders=None, fitted=None, baseline="pmf"
         orders=orders or {},
         fitted=fitted or {},
         decoder="argmax",
+        metric=metric,
         seed=1,
         baseline=baseline_of(baseline),
     )
@@ -97,6 +98,32 @@ def test_the_mean_is_measured_on_the_rows_that_the_confirmations_held_out(tmp_pa
         train, held_out = fold(parts.train, parts.validation, number, kind="random")
         errors.append(((held_out.ratings - train.ratings.mean()) ** 2).mean())
     assert simple_predictors(searched(tmp_path), world).validation["mean"] == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_the_absolute_error_is_compared_where_that_is_the_metric(tmp_path, world):
+    parts, errors = world.split, []
+    for number in range(1, 1 + SEEDS):
+        train, held_out = fold(parts.train, parts.validation, number, kind="random")
+        errors.append(np.abs(held_out.ratings - train.ratings.mean()).mean())
+    found = simple_predictors(searched(tmp_path, metric="mae"), world)
+    assert found.validation["mean"] == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_where_probabilities_are_judged_the_frequencies_of_the_ratings_take_the_place_of_their_mean(tmp_path):
+    draw = np.random.default_rng(0)
+    stars = draw.choice([1, 2, 4, 5], p=[0.1, 0.2, 0.3, 0.4], size=400)
+    lines = [f"u{row % 40},i{row // 40},{rating}" for row, rating in enumerate(stars)]
+    (tmp_path / "stars.csv").write_text("\n".join(["user,item,rating", *lines]) + "\n")
+    world = prepare(DataOptions(data=str(tmp_path / "stars.csv"), split_seed=1))
+    found = simple_predictors(searched(tmp_path, metric="log_loss"), world)
+    assert list(found.validation) == ["frequencies", "bias"]
+    errors = []
+    for number in range(1, 1 + SEEDS):
+        train, held_out = fold(world.split.train, world.split.validation, number, kind="random")
+        counts = {value: (train.ratings == value).sum() + 1 for value in (1, 2, 4, 5)}
+        errors.append(-np.mean([np.log(counts[rating] / (len(train) + 4)) for rating in held_out.ratings]))
+    assert found.validation["frequencies"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert found.candidates["bias"].temperature > 0.5, "the noise of ratings that nothing explains"
 
 
 def test_a_searched_bias_is_taken_as_it_was_chosen(tmp_path, world):

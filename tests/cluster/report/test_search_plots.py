@@ -12,7 +12,7 @@ def test_each_architecture_has_optunas_four_plots(tmp_path):
     run = read_run(write_run(tmp_path / "one"))
     known = studies(run)
     assert list(known) == ["pmf", "classifier"]
-    made = plots("pmf", known["pmf"])
+    made = plots("pmf", known["pmf"], "validation MSE")
     assert [plot.title for plot, _ in made] == ["Optimisation history", "Importance", "Parallel coordinates", "Slices"]
     for _, figure in made:
         json.dumps(figure, allow_nan=False)

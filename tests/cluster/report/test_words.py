@@ -15,6 +15,14 @@ def result(**changes):
     return Result.model_validate({**reported.result(), **changes})
 
 
+def test_a_metric_has_its_name_in_place_of_the_mse():
+    changed = result(metric="mae")
+    assert verdict_line("classifier", found(), changed, "argmax").startswith(
+        "classifier beats the baseline: argmax-MAE 0.7000 against 0.7000, gain 0.0290"
+    )
+    assert "MSE" not in " ".join(headline(changed, "argmax"))
+
+
 def test_a_verdict_line_gives_the_answer_the_numbers_and_the_uncertainty():
     assert verdict_line("classifier", found(), result(), "argmax") == (
         "classifier beats the baseline: argmax-MSE 0.8000 against 0.8290, "

@@ -150,6 +150,7 @@ def test_on_other_data_the_best_three_are_tried_first_with_the_same_steps_per_ep
         ({"split_seed": 2}, "another split"),
         ({"validation": 0.3}, "another split"),
         ({"decoder": "mean"}, "another decoder"),
+        ({"metric": "rps"}, "another metric"),
     ],
 )
 def test_values_by_another_measure_are_not_taken(start, first, asked, words):

@@ -158,16 +158,16 @@ def test_ratings_too_large_to_square_end_the_fit(small_shape):
 
 
 @EVERY
-def test_a_temperature_is_fitted_for_class_heads_alone(new_fit, parts, name):
+def test_a_temperature_is_fitted_for_class_heads_and_for_others_where_probabilities_are_scored(new_fit, parts, name):
     fit = new_fit(name)
     list(loop.run(fit))
     held_out = on_device(parts.validation, fit.device)
-    temperature = loop.calibrate(fit, held_out)
     if fit.model.grid is None:
-        assert temperature == 1
-        return
+        assert loop.calibrate(fit, held_out) == 1
+        assert loop.evaluate(fit, held_out, decoder="argmax").log_loss is None
+    temperature = loop.calibrate(fit, held_out, metric="log_loss")
     losses = [
-        loop.evaluate(fit, held_out, decoder="argmax", temperature=t).log_loss
+        loop.evaluate(fit, held_out, decoder="argmax", metric="log_loss", temperature=t).log_loss
         for t in (temperature, temperature * 1.1, temperature / 1.1, 1.0)
     ]
     assert min(losses) == losses[0]
@@ -200,3 +200,17 @@ def test_a_fit_takes_no_copy_of_users_and_items_and_no_times_that_it_does_not_us
     assert np.shares_memory(fit.rows.items.numpy(), parts.train.items)
     assert parts.train.timestamps is not None
     assert fit.rows.times is None
+
+
+@EVERY
+def test_probabilities_are_calibrated_in_every_report_where_they_are_scored(new_fit, parts, name):
+    fit = new_fit(name)
+    *_, last = loop.run(fit, validation=parts.validation, metric="rps")
+    held_out = on_device(parts.validation, fit.device)
+    temperature = loop.calibrate(fit, held_out, metric="rps")
+    assert last.validation == loop.evaluate(fit, held_out, decoder="argmax", metric="rps", temperature=temperature)
+    assert 0 < last.validation.rps < 0.3
+    plain = new_fit(name)
+    list(loop.run(plain, validation=parts.validation))
+    weights = fit.model.state_dict()
+    assert all(torch.equal(weights[key], tensor) for key, tensor in plain.model.state_dict().items())

@@ -129,6 +129,17 @@ def test_the_fitted_temperature_is_the_one_that_the_ratings_were_drawn_at(known)
     assert fit_temperature(output, GRID[classes], GRID, STARS) == pytest.approx(known, rel=0.05)
 
 
+@pytest.mark.parametrize("known", [0.3, 1.0])
+@pytest.mark.parametrize("unit", [1.0, 20.0])
+def test_the_fitted_noise_of_a_scalar_head_is_the_one_that_its_ratings_have_on_any_scale(known, unit):
+    generator = torch.Generator().manual_seed(1)
+    scale = Scale.of(unit * np.arange(1.0, 6.0))
+    output = unit * (1 + 4 * torch.rand(20_000, generator=generator))
+    noisy = output + unit * known * torch.randn(20_000, generator=generator)
+    ratings = (noisy / unit).round().clamp(1, 5) * unit
+    assert fit_temperature(output, ratings, None, scale) == pytest.approx(unit * known, rel=0.05)
+
+
 def test_logits_that_know_nothing_get_a_temperature_within_bounds():
     generator = torch.Generator().manual_seed(1)
     output = torch.randn(500, 5, generator=generator) * 200

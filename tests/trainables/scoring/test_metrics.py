@@ -32,7 +32,7 @@ def test_a_scalar_head_by_hand():
 def test_metrics_have_in_files_the_keys_that_they_always_had():
     assert list(measured(torch.tensor([2.0]), [1.0]).by_name()) == [
         *("argmax_mse", "mean_mse", "median_mse", "rounded_mse", "grid_mse"),
-        *("rmse", "mae", "accuracy", "log_loss"),
+        *("rmse", "mae", "accuracy", "log_loss", "rps"),
     ]
 
 
