@@ -22,6 +22,7 @@ from reeltune.cluster.api.checks import (
     settings_of,
     shares_of,
 )
+from reeltune.cluster.api.folds import folds_from_scratch
 from reeltune.cluster.trackers.asked import asked_trackers
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from reeltune.trainables.data.prepared import DataOptions
     from reeltune.trainables.folding.newcomers import KnownIds
 
-SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
+DATA, SMOKE_DATA, SMOKE_TRIALS, TRIALS = "ml-100k", "synthetic:ratings=2000", 2, 20
 
 
 def data_options(
@@ -175,6 +176,7 @@ def tune_options(
     gpus_per_trial: float | None = None,
     decoder: str = "argmax",
     sampler: "Sampling" = "tpe",
+    folds: Sequence["DataOptions"] = (),
     scheduler: str | None = None,
     asha: bool | None = None,
     ensemble: bool = True,
@@ -211,6 +213,7 @@ def tune_options(
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
+        folds=folds_from_scratch(folds, earlier),
         sampler=sampling_of(sampler),
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,

@@ -1,5 +1,7 @@
 """`predictions.parquet`: the test rows with every predictor's ratings."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -31,6 +33,17 @@ def write_predictions(folder: RunFolder, scores: dict[str, list[Scored]], rows: 
 def column_of(name: str, place: int) -> str:
     """The name of the column with the ratings of a refit; `place` is the number of its seed, from 0."""
     return name if place == 0 else f"{name}.seed{place + 1}"
+
+
+def errors_of(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Squared errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
+    truth = frame["rating"].to_numpy(dtype=np.float64)
+    found = {}
+    for name in names:
+        columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
+        if columns:
+            found[name] = np.mean([(frame[column].to_numpy(np.float64) - truth) ** 2 for column in columns], axis=0)
+    return found
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

@@ -33,7 +33,9 @@ def _sides(run: Run) -> str:
 def _split(run: Run) -> str:
     asked = run.asked
     own = f"; test rows of {asked.test}" if asked.test else ""
-    return f"{asked.split}, seed {asked.split_seed}{own}"
+    folds = f", fold {asked.fold[0]} of {asked.fold[1]}" if asked.fold else ""
+    folds = f", {asked.folds} folds" if asked.folds else folds
+    return f"{asked.split}, seed {asked.split_seed}{folds}{own}"
 
 
 def _test_rows(run: Run) -> str | None:

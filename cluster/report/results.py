@@ -1,7 +1,7 @@
 """The rows of the result table: the published figure, the baseline, each architecture."""
 
 from reeltune.cluster.report.words import baseline_label, error_of, is_published, over_simple, with_time
-from reeltune.cluster.runs.answer import ArchitectureResult, Metrics, Result
+from reeltune.cluster.runs.answer import EACH_WINNER, ArchitectureResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.decoder_table import DECODERS
 
@@ -34,7 +34,8 @@ def rows(result: Result, decoder: str) -> list[list[str]]:
         if found.test is None:
             table.append(_padded(name))
             continue
-        label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
+        how = {ENSEMBLE: " (of the tuned)", EACH_WINNER: ""}
+        label = f"{name}{how.get(name, ' (tuned)')}"
         label += " WITH TIME" if name in timed else ""
         table.append([label, *_first(found.test, decoder), *_judged(found), *_others(found.test)])
     return table

@@ -13,6 +13,7 @@ from reeltune.trainables.errors import InputError
 
 SCHEMA = 1
 RUNS = Path("runs")
+FOLD = "fold-"  # what the folder's name of a fold's run begins with
 Stage = Literal["search", "confirm"]
 
 
@@ -93,6 +94,11 @@ class RunFolder:
     @property
     def name(self) -> str:
         return self.path.name
+
+    def fold(self, number: int) -> "RunFolder":
+        """The run of a fold, by number from 1, below this one's folder and home."""
+        name = f"{FOLD}{number}"
+        return RunFolder(self.path / name, self.home and self.home.below(name))
 
     @property
     def record(self) -> Path:

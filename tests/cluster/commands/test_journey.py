@@ -45,7 +45,18 @@ def run(tmp_path_factory):
 def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     _, done, result = run
     assert done.stdout.count("\n") == 1
-    assert set(result) == {"run", "trials", "trials_asked", "seconds", "baseline", "simple", "architectures", "winner"}
+    assert set(result) == {
+        "run",
+        "trials",
+        "trials_asked",
+        "seconds",
+        "baseline",
+        "simple",
+        "architectures",
+        "winner",
+        "folds",
+        "ranking",
+    }
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
