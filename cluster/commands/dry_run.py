@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
-from reeltune.cluster.commands.folds import searches_of, whole
 from reeltune.cluster.commands.probe import Cost, costs
+from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.time_left import BUSY, ENDING, START
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS

@@ -3,11 +3,11 @@
 Each fold is an ordinary run in a folder below the run's own. Nothing of one fold's search reaches another's.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from reeltune.cluster.commands.ask import TuneOptions, ask
 from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.tune import tune
 from reeltune.cluster.report.use import is_cut_short
 from reeltune.cluster.runs.answer import SCHEMA, Answer, ArchitectureResult, BaselineResult, Result
@@ -16,9 +16,7 @@ from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.mirror import fetch
-from reeltune.cluster.runs.record import AskedToTune
 from reeltune.cluster.session.address import check_address
-from reeltune.trainables.data.prepared import DataOptions
 
 
 def tune_folds(options: TuneOptions, watch: Watch) -> Result:
@@ -40,31 +38,6 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
         keep_tables(options.data, folder)
         _search(searches, watch)
         return _judged(searches, folder)
-
-
-def searches_of(options: TuneOptions) -> list[TuneOptions]:
-    """The options of each fold's search, or these, without folds. A Ray of our own stays up for the next fold's."""
-    if not options.folds:
-        return [options]
-    return [
-        replace(options, data=data, folds=(), fold=number, keep_ray=True)
-        for number, data in enumerate(_read(options), start=1)
-    ]
-
-
-def _read(options: TuneOptions) -> Sequence[DataOptions]:
-    """The data of each fold. That of random folds is read once for all of them."""
-    if options.folds[0].fold is None:
-        return options.folds
-    loaded = options.data.load()
-    return [replace(each, loaded=loaded, tables={}) for each in options.folds]
-
-
-def whole(asked: list[AskedToTune]) -> AskedToTune:
-    """What `run.json` of the whole run says was asked for: as for the first fold, with the test rows of all."""
-    tested = " ".join(each.test_hash for each in asked)
-    update = {"folds": len(asked), "within": None, "fold": None, "test_hash": tested}
-    return asked[0].model_copy(update=update)
 
 
 def _search(searches: list[TuneOptions], watch: Watch) -> None:
