@@ -27,9 +27,7 @@ def random_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions",
     if data.split == "time":
         raise InputError(f"--folds {folds}: with --split time the test rows are the latest; use --split random or user")
     if data.shares.test != DEFAULT_SHARES.test:
-        raise InputError(
-            f"--folds {folds}: each of {folds} folds has a {folds}th of the rows for the test; leave out --test-share"
-        )
+        raise InputError(f"--folds {folds}: each fold has 1/{folds} of the rows for the test; leave out --test-share")
     return tuple(replace(data, fold=Fold(number=1 + place, of=folds)) for place in range(folds))
 
 
