@@ -90,15 +90,21 @@ class RunFolder:
 
     path: Path
     home: Store | None = None
+    whole: str | None = None  # the name of the run whose fold this is
 
     @property
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def title(self) -> str:
+        """The run's name among all runs: a fold's has that of the whole run before its own."""
+        return self.name if self.whole is None else f"{self.whole}-{self.name}"
+
     def fold(self, number: int) -> "RunFolder":
         """The run of a fold, by number from 1, below this one's folder and home."""
         name = f"{FOLD}{number}"
-        return RunFolder(self.path / name, self.home and self.home.below(name))
+        return RunFolder(self.path / name, self.home and self.home.below(name), whole=self.name)
 
     @property
     def record(self) -> Path:
