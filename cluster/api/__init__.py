@@ -1,5 +1,6 @@
 """What `import reeltune` offers: the jobs of the command line, for a program or a notebook.
 
+- `folds.py`: the folds of `tune`
 - `options.py`: the options of each job, with their defaults and checks, for both
 - `checks.py`: what the values of options may be
 - `tune.py`: `tune`, the main job

@@ -19,6 +19,7 @@ def tune_command(options: TuneOptions) -> str:
     baseline = options.baseline
     given: dict[str, Value] = {
         **_of_data(options.data),
+        **_of_folds(options.folds),
         "--trials": options.trials,
         "--time": _seconds(options.seconds),
         "--trial-timeout": _seconds(options.trial_seconds),
@@ -75,6 +76,13 @@ def _of_data(data: DataOptions) -> dict[str, Value]:
         "--missing-ids": data.missing_ids,
         "--unknown-ids": data.unknown_ids,
     }
+
+
+def _of_folds(folds: Sequence[DataOptions]) -> dict[str, Value]:
+    """Random folds by their number, official ones by their files."""
+    if not folds or folds[0].fold is not None:
+        return {"--folds": len(folds) or None}
+    return {"--data": [each.data for each in folds], "--test": [str(each.test) for each in folds]}
 
 
 def _of_run(options: TuneOptions | TrainOptions) -> dict[str, Value]:

@@ -23,6 +23,7 @@ from reeltune.cluster.api.checks import (
     settings_of,
     shares_of,
 )
+from reeltune.cluster.api.folds import folds_from_scratch
 from reeltune.cluster.trackers.asked import asked_trackers
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from reeltune.trainables.data.prepared import DataOptions
     from reeltune.trainables.folding.newcomers import KnownIds
 
-SMOKE_DATA, SMOKE_TRIALS, TRIALS = "synthetic:ratings=2000", 2, 20
+DATA, SMOKE_DATA, SMOKE_TRIALS, TRIALS = "ml-100k", "synthetic:ratings=2000", 2, 20
 
 
 def data_options(
@@ -179,6 +180,7 @@ def tune_options(
     decoder: str = "argmax",
     metric: str = "mse",
     sampler: "Sampling" = "tpe",
+    folds: Sequence["DataOptions"] = (),
     scheduler: str | None = None,
     asha: bool | None = None,
     ensemble: bool = True,
@@ -216,6 +218,7 @@ def tune_options(
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
         metric=one_of("--metric", metric, METRICS),
+        folds=folds_from_scratch(folds, earlier),
         sampler=sampling_of(sampler),
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,

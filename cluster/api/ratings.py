@@ -92,6 +92,16 @@ class Ratings:
 Data = Ratings | Source
 
 
+def several(data: Any) -> list[Any]:
+    """The data of official folds, which are files, or the one that is given. Raises InputError at a list of tables."""
+    if not isinstance(data, (list, tuple)):
+        return [data]
+    for each in data:
+        if in_memory(each) and not (isinstance(each, Ratings) and not each.tables):
+            raise InputError("data, test: official folds are lists of files; write each table to one, such as Parquet")
+    return list(data)
+
+
 def asked_of(
     data: Data,
     *,

@@ -74,19 +74,27 @@ class Run:
         return trials_frame(self._read.ledger)
 
     @property
+    def folds(self) -> list["Run"]:
+        """The run of each fold; none of a run that has no folds. Raises InputError while it is not finished."""
+        each = [self.folder.fold(1 + place) for place in range(len(self.answer.folds or ()))]
+        return [Run(folder, files=self._files) for folder in each]
+
+    @property
     def winner(self) -> str | None:
         """The architecture that wins by validation error."""
         return self._read.winner
 
     @property
     def best(self) -> Model:
-        """The winner, fitted on training and validation rows. Raises InputError if there is none."""
+        """The winner, fitted on training and validation rows. Raises InputError if there is none, as of folds."""
+        self._refuse_folds("best")
         if self.answer.winner is None:
             raise InputError(f"{self.place}: the run has no winner: no fit of it came to its end")
         return self.model(self.answer.winner)
 
     def model(self, architecture: str) -> Model:
         """The chosen fit of an architecture, or the ensemble. Raises InputError if the run has none of this name."""
+        self._refuse_folds(f"model({architecture!r})")
         path = self.folder.model(architecture)
         if not path.is_dir():
             there = ", ".join(sorted(each.name for each in path.parent.glob("*"))) or "none"
@@ -94,8 +102,16 @@ class Run:
         fitted_on = self._data or self._read.asked.options()
         return Model.at(path, own=OwnSource(files=needed_of(path, self._files)), fitted_on=fitted_on)
 
+    def _refuse_folds(self, asked: str) -> None:
+        if self._read.asked.folds is not None:
+            raise InputError(
+                f"{self.place}: {asked}: each of {self._read.asked.folds} folds has its own, run.folds[0].{asked}; "
+                "a model for use comes from tune without folds"
+            )
+
     def study(self, architecture: str) -> optuna.Study:
         """Optuna's study of an architecture. Raises InputError if the run has none of this name."""
+        self._refuse_folds(f"study({architecture!r})")
         found = studies(self._read)
         if architecture not in found:
             raise InputError(f"{self.place}: no study of {architecture!r}; there are {', '.join(found) or 'none'}")

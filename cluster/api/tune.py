@@ -1,28 +1,28 @@
 """`tune`, the main job, from a program or a notebook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.command import tune_command
-from reeltune.cluster.api.options import SMOKE_DATA, SMOKE_TRIALS, tune_options
-from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.api.folds import paired, random_folds
+from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, tune_options
+from reeltune.cluster.api.ratings import Data, asked_of, several
 from reeltune.cluster.api.run import Files, Run, named
-from reeltune.cluster.commands.tune import tune as job
+from reeltune.cluster.commands.folds import tune_folds as job
 from reeltune.cluster.runs.find import folder_of, new_name
 from reeltune.search_spaces import Sampling
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
 
-DATA = "ml-100k"
-
 
 def tune(
-    data: Data = DATA,
+    data: Data | Sequence[Data] = DATA,
     architectures: Files | None = None,
     *,
-    test: Source | None = None,
+    test: Source | Sequence[Source] | None = None,
+    folds: int | None = None,
     split: str = "random",
     split_seed: int | None = None,
     validation: float | None = None,
@@ -59,19 +59,20 @@ def tune(
     workers of trials and refits, `test`, rows of your own to judge on, `baseline`, an architecture, "best-simple" or a
     published error, `sampler`, a name or an object of `optuna.samplers`. `from_` is an earlier run whose findings the
     search starts from (`--from`). `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the run there
-    too.
+    too. `folds` is how many times to search, so that each row is a test row once; lists of files, `data` and `test`,
+    are official folds.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. An interrupt
     keeps everything and raises KeyboardInterrupt: the same call with that `name` and `resume=True` goes on. Raises
     InputError at wrong options or data.
     """
     if smoke_test:
-        data = _smoke_data(data, test=test, unknown_ids=unknown_ids)
-    name = name or new_name()
-    options = tune_options(
+        data = _smoke_data(data, given={"test": test, "unknown_ids": unknown_ids})
+    name, every, tests = name or new_name(), several(data), [] if test is None else several(test)
+    asked = [
         asked_of(
-            data,
-            test=test,
+            each,
+            test=own,
             split=split,
             split_seed=seed if split_seed is None else split_seed,
             validation=validation,
@@ -79,8 +80,13 @@ def tune(
             unknown_ids=unknown_ids,
             name=name,
             storage=storage,
-        ),
+        )
+        for each, own in zip(every, paired(every, tests, folds), strict=True)
+    ]
+    options = tune_options(
+        asked[0],
         named(architectures),
+        folds=asked if len(asked) > 1 else random_folds(asked[0], folds),
         trials=trials,
         time=time,
         trial_timeout=trial_timeout,
@@ -114,13 +120,9 @@ def tune(
     return Run(folder_of(name, storage), data=options.data, files=options.architectures)
 
 
-def _smoke_data(data: Data, *, test: Source | None, unknown_ids: str | None) -> str:
-    given = {
-        "data": not isinstance(data, str) or data != DATA,
-        "test": test is not None,
-        "unknown_ids": unknown_ids is not None,
-    }
-    for name in (name for name, is_given in given.items() if is_given):
+def _smoke_data(data: object, *, given: Mapping[str, object]) -> str:
+    own = {} if isinstance(data, str) and data == DATA else {"data": data}
+    for name in (name for name, value in {**own, **given}.items() if value is not None):
         raise InputError(
             f"--smoke-test {name}: a smoke test runs on made-up ratings; leave out {name}, or smoke_test "
             f"(a small search of one's own ratings is trials={SMOKE_TRIALS})"

@@ -145,8 +145,10 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         **dict.fromkeys(seen, _check_seen),
     }
     for key, value in values.items():
-        if key in checks and value is not None:
-            checks[key](value)
+        given = value if key in seen and isinstance(value, (list, tuple)) else [value]  # --data may be repeated
+        for each in given:
+            if key in checks and each is not None:
+                checks[key](each)
 
 
 def _check_sent(path: Path) -> None:

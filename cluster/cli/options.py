@@ -6,15 +6,38 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.api.checks import DECODERS, METRICS, SeenData, SentFile, SentSource, either
+from reeltune.cluster.api.folds import folds_of
 from reeltune.cluster.api.options import data_options, known_ids_of, own_source, reading, train_options, tune_options
 
-__all__ = ["data_options", "known_ids_of", "own_source", "reading", "train_options", "tune_options"]
+__all__ = ["data_options", "folds_of", "known_ids_of", "own_source", "reading", "train_options", "tune_options"]
 
 Data = Annotated[
     str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings."), SeenData()
 ]
 Test = Annotated[
     str | None, typer.Option(help="Your own test file; then no test part is split off the data."), SeenData()
+]
+DataOfFolds = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings. Repeated, with as many "
+        "--test: official folds.",
+        show_default="ml-100k",
+    ),
+    SeenData(),
+]
+TestOfFolds = Annotated[
+    list[str] | None,
+    typer.Option(help="Your own test file; then no test part is split off the data. Repeated: one for each --data."),
+    SeenData(),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        metavar="K",
+        help="Search and judge K times, each row once a test row, and give one verdict over all rows.",
+    ),
 ]
 Split = Annotated[
     str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")

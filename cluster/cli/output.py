@@ -13,6 +13,7 @@ from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
+from reeltune.cluster.runs.folder import FOLD
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.scoring.metric_table import Objective
 
@@ -55,8 +56,11 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
         print(listed)
     if (short := cut_short(result)) is not None:
         print(f"{short}; the rest of them: {more}")
-    judged = "predictions.parquet, models/, " if result.winner is not None else ""
-    print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {judged}tensorboard/")
+    if result.folds:
+        each = f"predictions.parquet, and each fold's run in {FOLD}1/ to {FOLD}{len(result.folds)}/"
+    else:
+        each = f"{'predictions.parquet, models/, ' if result.winner is not None else ''}tensorboard/"
+    print(f"all of it is in {result.run}: report.html, report.md, verdict.json, {each}")
 
 
 def print_fitting(table: Table, *, narrow: list[Table]) -> None:
@@ -155,6 +159,7 @@ def planned(dry_run: "DryRun") -> None:
             f"the reference {line.reference_seconds:.1f}"
         )
     workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
+    workers += f"; {dry_run.folds} folds, all of it {dry_run.folds} times" if dry_run.folds > 1 else ""
     cut = ", with --time cutting the search short" if dry_run.limited else ""
     print(
         f"{dry_run.slots} at a time{workers}; about {spell(dry_run.seconds)} to the verdict{cut}, if nothing else runs "

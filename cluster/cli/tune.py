@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reeltune.cluster.api.checks import SentFile, SentSource, through_client
-from reeltune.cluster.api.options import SMOKE_DATA, SMOKE_TRIALS, TRIALS
+from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, TRIALS
 from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.watched import on_cluster, watched
 from reeltune.trainables.errors import InputError
@@ -39,8 +39,9 @@ def tune(
         typer.Argument(help="Names, and files or modules of your own, to search. [default: all of ours]"),
         SentSource(),
     ] = None,
-    data: opt.Data = "ml-100k",
-    test: opt.Test = None,
+    data: opt.DataOfFolds = None,
+    test: opt.TestOfFolds = None,
+    folds: opt.Folds = None,
     split: opt.Split = "random",
     split_seed: opt.SplitSeed = None,
     validation: opt.Validation = None,
@@ -117,8 +118,8 @@ def tune(
     if through_client(address):
         return on_cluster(context, address)
     rows = opt.data_options(
-        data,
-        test=test,
+        data[0] if data else DATA,
+        test=test[0] if test else None,
         split=split,
         split_seed=seed if split_seed is None else split_seed,
         validation=validation,
@@ -141,6 +142,7 @@ def tune(
     options = opt.tune_options(
         rows,
         architectures,
+        folds=opt.folds_of(rows, data or (), test or (), folds),
         trials=trials,
         time=time,
         trial_timeout=trial_timeout,
@@ -182,7 +184,7 @@ def _refuse_data(context: typer.Context) -> None:
 
 def _tune(options: "TuneOptions", as_json: bool) -> int:
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.tune import tune as job
+    from reeltune.cluster.commands.folds import tune_folds as job
     from reeltune.cluster.session.interrupt import how_to_go_on
     from reeltune.trainables.architectures import ENSEMBLE
 
@@ -201,7 +203,7 @@ def _dry_run(options: "TuneOptions", as_json: bool) -> int:
     planned = dry_run(options)
     if as_json:
         lines = [vars(line) for line in planned.lines]
-        counts = {"slots": planned.slots, "workers_per_trial": planned.workers}
+        counts = {"slots": planned.slots, "workers_per_trial": planned.workers, "folds": planned.folds}
         show.print_json({**counts, "estimate_seconds": round(planned.seconds), "plan": lines})
     else:
         show.planned(planned)

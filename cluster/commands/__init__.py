@@ -3,6 +3,8 @@
 - `tune.py`: the main job: search, refits, one look at the test rows, verdict
 - `ask.py`: the first step of `tune`: reads and checks what was asked for, and plans the search
 - `refit.py`: fits of chosen configurations, for `train`, `tune` and `replay`
+- `searches.py`: the search of each fold
+- `folds.py`: `tune` over folds, and one verdict
 - `finish.py`: the end of `tune`: opens the test rows, judges, writes the files
 - `dry_run.py`: what `tune` would run, and about how long
 - `probe.py`: what fits cost here, by a few steps of some

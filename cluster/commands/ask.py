@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
     architectures: list[str]  # names, and files or modules of own ones
-    data: DataOptions
+    data: DataOptions  # of the first fold, or all of it, where there are folds
     trials: int
     seconds: float | None  # limit of the search, without the refits
     workers: int  # for each refit
@@ -64,11 +64,19 @@ class TuneOptions:
     workers_per_trial: int = 1
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
+    folds: tuple[DataOptions, ...] = ()  # the data of each; none: one search
+    fold: int | None = None  # this is the search of that fold, from 1, in a folder below the run's
     command: str | None = None  # the command that does the same; None: the one that this process was started with
 
     @property
     def objective(self) -> Objective:
         return Objective(decoder=self.decoder, metric=self.metric)
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder. Raises InputError if the name is no plain one."""
+        found = folder_of(self.name, self.storage)
+        return found if self.fold is None else found.fold(self.fold)
 
 
 def searchable(words: list[str]) -> list[str]:
@@ -127,6 +135,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         sampler=text_of(options.sampler),
         scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
+        within=None if options.fold is None else options.name,
         source=named(options.earlier),
         space={name: space.model_dump(mode="json") for name, space in spaces.items()},
     )
@@ -152,7 +161,7 @@ class TunePlan:
 def ask(options: TuneOptions) -> TunePlan:
     """Read the spaces and the data, and check the options. Raises InputError if `tune` cannot do what was asked."""
     options, registry = resolved(options)
-    folder = folder_of(options.name, options.storage)
+    folder = options.folder
     if folder.home is not None:
         folder.home.check()
     own = spaces_for(options, registry)

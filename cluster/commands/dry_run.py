@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
+from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.time_left import BUSY, ENDING, START
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
@@ -32,6 +33,7 @@ class DryRun:
     lines: list[Line]
     slots: int
     workers: int  # per trial
+    folds: int  # how often all of it runs; 1 without folds
     seconds: float  # until the verdict, if nothing else runs on the machine
     limited: bool  # --time ends the search before all trials have begun
     summary: str
@@ -39,8 +41,11 @@ class DryRun:
 
 def dry_run(options: TuneOptions) -> DryRun:
     """Plan what `tune` would do, and time a few steps of some fits. Raises InputError as `tune` does."""
-    plan = ask(options)
-    check_claim(plan.folder, plan.asked, resume=options.resume, growing="trials")
+    folds = len(options.folds) or 1
+    plans = [ask(each) for each in searches_of(options)]
+    plan, limit = plans[0], None if options.seconds is None else options.seconds / folds
+    asked = whole([each.asked for each in plans]) if options.folds else plan.asked
+    check_claim(options.folder, asked, resume=options.resume, growing="trials")
     resources = here()
     if options.address is None:
         check(options.workers, resources)
@@ -54,13 +59,14 @@ def dry_run(options: TuneOptions) -> DryRun:
     room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
     found = costs(plan.prepared, plan.spaces, plan.registry)
     search = _search_seconds(plan, found) / taken.count / BUSY
-    limited = options.seconds is not None and search > options.seconds
+    limited = limit is not None and search > limit
     after = _after_seconds(plan, found, slots=taken.count, lanes=min(room, options.concurrent or room))
     return DryRun(
         lines=[_line(name, cost, plan) for name, cost in found.items()],
         slots=taken.count,
         workers=taken.workers,
-        seconds=START + (options.seconds if limited and options.seconds is not None else search) + after,
+        folds=folds,
+        seconds=folds * (START + (limit if limited and limit is not None else search) + after),
         limited=limited,
         summary="\n".join([plan.prepared.summary(), *plan.notes]),
     )

@@ -41,7 +41,7 @@ def finish(
     if (seconds_of_means := seconds_to_compare(searched, prepared)) > SAID:
         say(f"comparing damped means, which were not searched: about {spell(seconds_of_means)}")
     simple = simple_predictors(searched, prepared)  # chosen while the test rows are sealed
-    rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.name}")
+    rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.title}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
     scores = score_with_simple(searched, simple, rows, prepared)

@@ -183,6 +183,10 @@ def reported_by(folder: RunFolder, name: str | None) -> Reported:
     """What a run reports about this architecture, or its winner. Raises InputError if it has no such answer."""
     run = read_run(folder)
     answer = run.answer
+    if run.asked.folds is not None:
+        raise InputError(
+            f"{folder.place}: is of {run.asked.folds} folds; a replay is of one of them: {folder.fold(1).place}"
+        )
     if answer is None or not folder.predictions.is_file():
         raise InputError(f"{folder.place}: the search is not finished, and has reported no score to replay")
     if not {"seeds", "probabilities"} <= answer.model_fields_set:

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
-from reeltune.cluster.judging.predictions import score_column
+from reeltune.cluster.judging.predictions import errors_of
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.scoring.metric_table import METRICS, Metric
+from reeltune.trainables.scoring.metric_table import METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         raise InputError(f"{folder.verdict}: says nothing of the test rows; `reeltune verdict` needs a finished search")
     frame = pd.read_parquet(folder.predictions)
     simple = kept.simple
-    errors = _errors(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())], kept.metric)
+    errors = errors_of(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())], kept.metric)
     asked = _asked(_named(baseline, kept, folder), kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
@@ -65,24 +65,6 @@ def _kept(folder: RunFolder) -> Answer:
     if not (folder.verdict.is_file() and folder.predictions.is_file()):
         raise InputError(f"{folder.place}: the run has no predictions of test rows; it ends with them")
     return Answer.read(folder.verdict)
-
-
-def _errors(frame: pd.DataFrame, names: list[str], metric: Metric) -> dict[str, np.ndarray]:
-    """Errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
-    truth = frame["rating"].to_numpy(dtype=np.float64)
-
-    def errors(column: str) -> np.ndarray:
-        if METRICS[metric].probabilities:
-            return frame[score_column(column, metric)].to_numpy(np.float64)
-        off = frame[column].to_numpy(np.float64) - truth
-        return np.abs(off) if metric == "mae" else off**2
-
-    found = {}
-    for name in names:
-        columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
-        if columns:
-            found[name] = np.mean([errors(column) for column in columns], axis=0)
-    return found
 
 
 def _named(baseline: str | None, kept: Answer, folder: RunFolder) -> str | None:

@@ -8,6 +8,6 @@ from reeltune.trainables.errors import InputError
 
 def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
     """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
-    smallest = min(len(rows), *sizes)
+    smallest = min([len(rows), *sizes])
     if smallest < 2 * workers:
         raise InputError(f"{workers} workers need batches of {2 * workers} rows at least, and one has {smallest}")

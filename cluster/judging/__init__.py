@@ -7,6 +7,7 @@
 - `simple.py`: the simple predictors, and the best of them on validation rows
 - `baseline.py`: the baseline, and the verdicts against it
 - `result.py`: verdicts, and the winner
+- `folds.py`: one verdict over the folds of a run
 - `details.py`: what `verdict.json` holds beside the answer
 - `ranking.py`: top lists, and `ranking.parquet`
 - `predictions.py`: `predictions.parquet`

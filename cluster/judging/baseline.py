@@ -156,10 +156,12 @@ def judge_architectures(
 ) -> Judged:
     """Judge the errors, shape (rows,), of each tested architecture in `found` against the baseline's.
 
-    `errors` has those of other predictors too. `simple` is the name of the best simple predictor.
+    `errors` has those of other predictors too. Over folds there is no one configuration: then equal errors alone tell
+    the baseline itself. `simple` is the name of the best simple predictor.
     """
     judged = {name: errors[name] for name, each in found.items() if each.test is not None}
-    own = {name for name in same_as(baseline, found) if name in judged and np.array_equal(judged[name], against)}
+    same = {*same_as(baseline, found), *(name for name, each in found.items() if each.config is None)}
+    own = {name for name in same if name in judged and np.array_equal(judged[name], against)}
     others = {name: each for name, each in judged.items() if name not in own}
     return Judged(
         verdicts=judge_all(others, against, users),

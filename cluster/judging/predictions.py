@@ -1,5 +1,6 @@
 """`predictions.parquet`: the test rows with every predictor's ratings."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,24 @@ def column_of(name: str, place: int) -> str:
 def score_column(column: str, metric: Metric) -> str:
     """The name of the column with each row's score of these predictions' probabilities."""
     return f"{metric}:{column}"
+
+
+def errors_of(frame: pd.DataFrame, names: Iterable[str], metric: Metric) -> dict[str, np.ndarray]:
+    """Errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
+    truth = frame["rating"].to_numpy(dtype=np.float64)
+
+    def errors(column: str) -> np.ndarray:
+        if METRICS[metric].probabilities:
+            return frame[score_column(column, metric)].to_numpy(np.float64)
+        off = frame[column].to_numpy(np.float64) - truth
+        return np.abs(off) if metric == "mae" else off**2
+
+    found = {}
+    for name in names:
+        columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
+        if columns:
+            found[name] = np.mean([errors(column) for column in columns], axis=0)
+    return found
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

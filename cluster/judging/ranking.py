@@ -47,13 +47,14 @@ def rankings(
 ) -> Rankings | None:
     """The lists of each architecture with all its refits, of the baseline and of the ensemble.
 
-    None, and a line that says why, if there are too many items to rate them for FEWEST users.
+    None, and a line that says why, if there are too many items to rate them for FEWEST users, or no new pair.
     """
     parts, shape, names = prepared.split, prepared.shape, people(rows, prepared)
     found = lists(rows, groups(pd.Series(names)), parts.fitting, shape.scale, items=shape.items)
     most = min(MOST_USERS, MOST_PAIRS // max(1, shape.items - 1))
     if len(found) == 0 or most < FEWEST:
-        say(f"no top lists are judged: {shape.items - 1:,} items are too many to rate them all for {FEWEST} users")
+        many = f"{shape.items - 1:,} items are too many to rate them all for {FEWEST} users"
+        say(f"no top lists are judged: {many if len(found) else 'every pair of the test rows is fitted too'}")
         return None
     asked = found.drawn(most, seed=searched.seed)
     batches = [_ranked(searched, some, prepared) for some in _batches(asked)]

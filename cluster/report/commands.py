@@ -32,7 +32,7 @@ class Command:
 
 def checking(run: Run) -> list[Command]:
     """The command that replays the winner from the run's folder; none without a winner."""
-    if run.winner is None:
+    if run.winner is None or run.asked.folds:
         return []
     words = ["reeltune", "replay", str(run.folder.path)]
     for name in own_parts(run, run.winner):
@@ -53,7 +53,8 @@ def reproducing(run: Run) -> list[Command]:
     """Commands that make the winner again. If it is the ensemble: the search, and each member of nonzero weight."""
     winner = run.winner
     again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record.command)))
-    if winner is None or run.answer is None:
+    # `train` knows no folds.
+    if winner is None or run.answer is None or run.asked.folds or run.asked.within:
         return [again]
     found = run.answer.architectures
     if winner != ENSEMBLE:

@@ -34,7 +34,9 @@ def _split(run: Run) -> str:
     asked = run.asked
     own = f"; test rows of {asked.test}" if asked.test else ""
     shares = "".join(f", {option} {share:g}" for option, share in asked.options().shares.options().items())
-    return f"{asked.split}, seed {asked.split_seed}{shares}{own}"
+    folds = f", fold {asked.fold[0]} of {asked.fold[1]}" if asked.fold else ""
+    folds = f", {asked.folds} folds" if asked.folds else folds
+    return f"{asked.split}, seed {asked.split_seed}{shares}{folds}{own}"
 
 
 def _test_rows(run: Run) -> str | None:

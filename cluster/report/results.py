@@ -1,7 +1,7 @@
 """The rows of the result table: the published figure, the baseline, each architecture."""
 
 from reeltune.cluster.report.words import baseline_label, is_published, objective_of, over_simple, with_time
-from reeltune.cluster.runs.answer import ArchitectureResult, Metrics, Result
+from reeltune.cluster.runs.answer import EACH_WINNER, ArchitectureResult, Metrics, Result
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.decoder_table import DECODERS
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
@@ -41,7 +41,8 @@ def rows(result: Result, decoder: str) -> list[list[str]]:
         if found.test is None:
             table.append(_padded(name))
             continue
-        label = f"{name} (of the tuned)" if name == ENSEMBLE else f"{name} (tuned)"
+        how = {ENSEMBLE: " (of the tuned)", EACH_WINNER: ""}
+        label = f"{name}{how.get(name, ' (tuned)')}"
         label += " WITH TIME" if name in timed else ""
         table.append([label, f"{by.of(found.test):.4f}", *_judged(found), *_others(found.test)])
     return table

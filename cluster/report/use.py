@@ -11,7 +11,7 @@ OF_THE_RUN = ("--name", "--resume", "--json")  # options that `going_on` gives i
 
 def using(run: Run) -> list[Command]:
     """How to load the winner's bundle, predict and recommend with it; none if the run has no such bundle."""
-    if run.winner is None or not has_bundle(run, run.winner):
+    if run.winner is None or run.asked.folds or not has_bundle(run, run.winner):
         return []
     bundle, own = (
         run.folder.place_of(f"models/{run.winner}"),
@@ -61,7 +61,7 @@ def going_on(run: Run) -> list[Command]:
     for place, word in enumerate(words):
         if word.partition("=")[0] not in OF_THE_RUN and (place == 0 or words[place - 1] != "--name"):
             kept.append(word)
-    line = shlex.join([*kept, "--name", run.folder.name, "--resume"])
+    line = shlex.join([*kept, "--name", run.asked.within or run.folder.name, "--resume"])
     return [Command(what="The command that goes on with this search, from all that is done so far", line=line)]
 
 

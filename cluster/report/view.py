@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
+from reeltune.cluster.report.folds import names as fold_names
+from reeltune.cluster.report.folds import table as fold_table
 from reeltune.cluster.report.items import Items, items
 from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain
 from reeltune.cluster.report.results import HEADINGS, heading, rows
@@ -64,6 +66,14 @@ class Lists:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folds:
+    """The folds' own runs, each with the address of its report. `names` are of the columns of errors."""
+
+    names: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     name: str
     opening: str
@@ -74,6 +84,7 @@ class View:
     table: list[list[str]]
     forest: Forest | None
     lists: Lists | None
+    folds: Folds | None
     metric: str
     scored: str  # what is judged: `the argmax decoder`, or `the probabilities`
     decoder: str  # whose ratings are judged; "" where probabilities are
@@ -104,7 +115,8 @@ class View:
             ("probabilities", "Probabilities"): self.probabilities,
             ("slices", "Error by slice"): self.slices,
             ("items", "Items"): self.items,
-            ("architectures", "Each architecture"): True,
+            ("folds", "Each fold"): self.folds,
+            ("architectures", "Each architecture"): self.sections,
             ("run", "What was run"): True,
             ("again", "To make it again"): True,
         }
@@ -124,6 +136,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         table=[_verdict_second(row) for row in rows(run.answer, run.decoder)] if run.answer and run.winner else [],
         forest=_forest(run.answer, run.decoder) if run.answer else None,
         lists=_lists(run),
+        folds=_folds(run),
         metric=run.objective.measure.name,
         scored=run.objective.scored,
         decoder="" if run.objective.measure.probabilities else run.decoder,
@@ -132,7 +145,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         calibration=[_reliability(name, found.reliability) for name, found in probabilities.items()],
         slices=slices(run),
         items=items(run),
-        sections=sections(run),
+        sections=[] if run.asked.folds else sections(run),
         facts=facts,
         use=using(run),
         going_on=going_on(run),
@@ -204,6 +217,11 @@ def _forest(answer: Answer, decoder: str) -> Forest | None:
         simple_name=_named(answer),
         baseline=baseline_label(answer.baseline) + ("" if error is None else f": {error:.4f}"),
     )
+
+
+def _folds(run: Run) -> Folds | None:
+    found = run.answer.folds if run.answer else None
+    return Folds(names=fold_names(found), rows=fold_table(found)) if found else None
 
 
 def _lists(run: Run) -> Lists | None:

@@ -2,6 +2,8 @@
 
 from pydantic import JsonValue
 
+from reeltune.cluster.report.folds import lines as about_folds
+from reeltune.cluster.report.folds import openings as of_folds
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.scoring.levels import NOTHING
@@ -189,7 +191,7 @@ def headline(result: Result, decoder: str) -> list[str]:
     """The lines below the result table: the answer, then what the table does not say by itself."""
     if result.winner is None:
         return [answer(result, decoder), *verdict_lines(result, decoder)]
-    lines = [answer(result, decoder), *hidden_reasons(result)]
+    lines = [answer(result, decoder), *about_folds(result), *hidden_reasons(result)]
     lines += [ABOUT_TIME] if with_time(result) else []
     lines += _about_weak_baseline(result, decoder)
     lines += [about_simple(result, decoder)] if best_simple(result) else []
@@ -234,13 +236,15 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
     found = result.architectures[winner]
     name = f"{winner} WITH TIME" if winner in with_time(result) else winner
     weak = ", which is itself worse than damped means" if weak_baseline(result, decoder) else ""
-    openings = {
+    openings: dict[str | None, str] = {
         None: f"{name} wins by validation error; for want of a baseline there is no verdict",
         "beats": f"{name} wins and beats the baseline{weak}",
         "worse": f"Nothing is gained: {name} wins by validation error and is worse than the baseline{weak}",
         "undecided": f"Undecided: {name} wins by validation error, but may be no better than the baseline{weak}",
         "is the baseline": f"Nothing is gained: {name} wins by validation error and is the baseline itself{weak}",
     }
+    if result.folds:
+        openings = of_folds(result.folds, weak=weak)
     word = found.verdict
     return openings[word], "" if word is None else numbers(winner, found, result, decoder)
 
@@ -270,7 +274,8 @@ def also(result: Result, decoder: str) -> list[str]:
         None: "No verdict",
     }
     groups = {said: [name for name, verdict in others.items() if verdict == word] for word, said in words.items()}
-    return [*(f"{said}: {', '.join(names)}" for said, names in groups.items() if names), *last]
+    said = [f"{said}: {', '.join(names)}" for said, names in groups.items() if names]
+    return [*about_folds(result), *said, *last]
 
 
 def setting(value: object) -> str:

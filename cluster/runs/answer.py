@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 from reeltune.cluster.runs.stored import Stored
 
 SCHEMA = 3  # files without `schema` are version 1; version 2 has no `ranking`
+EACH_WINNER = "each fold's winner"  # in a verdict over folds: what the search chose in each, taken together
 MOST_RATED = "most rated items"  # among top lists: what others are measured by
 Metrics = dict[str, float | None]  # by name, such as "argmax_mse"; None: the head has no such value
 
@@ -73,6 +74,15 @@ class Listed(Stored):
     recall: ListScore | None = None
 
 
+class FoldResult(Stored):
+    """A fold's own run: `winner` is its winner by validation error."""
+
+    run: str
+    winner: str | None
+    test: int  # rows
+    errors: dict[str, float]  # on them, of the decoder that is judged: the baseline's and the architectures'
+
+
 class Ranking(Stored):
     """How good top lists are, of all items that a user has no fitted rating of; see `scoring/ranking.py`."""
 
@@ -97,6 +107,7 @@ class Result(Stored):
     simple: SimplePredictors | None = None  # None: an older run, or one without an answer
     architectures: dict[str, ArchitectureResult]
     winner: str | None = None
+    folds: list[FoldResult] | None = None  # of a verdict over several runs; None: the run is one itself
     ranking: Ranking | None = None  # None: an older run, one without an answer, or one of too many items
 
 

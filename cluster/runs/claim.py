@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from reeltune.cluster.runs.folder import RunFolder, read_entries, write_json
+from reeltune.cluster.runs.folder import FOLD, RunFolder, read_entries, write_json
 from reeltune.cluster.runs.mirror import mirrored
 from reeltune.cluster.runs.record import SCHEMA, Asked, AskedToTune, RunRecord, SizeRecord
 from reeltune.cluster.session import machine
@@ -54,11 +54,15 @@ def claim(
         try:
             yield
         except InputError:
-            if earlier is None and not folder.ledger.exists():  # nothing has begun: free the name
+            if earlier is None and not _has_begun(folder):  # free the name
                 shutil.rmtree(folder.path)
             raise
         written = folder.read_record() or record
         write_json(folder.record, written.model_copy(update={"finished": _now()}).as_json())
+
+
+def _has_begun(folder: RunFolder) -> bool:
+    return folder.ledger.exists() or any(folder.path.glob(f"{FOLD}*/{folder.ledger.name}"))
 
 
 def ran_on(folder: RunFolder, machine: dict[str, str | int | float | None]) -> None:

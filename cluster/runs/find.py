@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from reeltune.cluster.runs.folder import RUNS, RunFolder
+from reeltune.cluster.runs.folder import FOLD, RUNS, RunFolder
 from reeltune.cluster.runs.mirror import fetch
 from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.data.movielens import cache_folder
@@ -56,9 +56,15 @@ def find_runs(named: Iterable[str], *, events: bool = False) -> list[RunFolder]:
     found: dict[str, RunFolder] = {}
     for name in named:
         inside = sorted(Path(name).glob("*/run.json")) if "://" not in name and not _is_run(name) else []
-        for run in [RunFolder(file.parent) for file in inside] or [find_run(name, events=events)]:
+        for run in [RunFolder(file.parent) for file in inside] or searches(find_run(name, events=events)):
             found[run.place] = run
     return list(found.values())
+
+
+def searches(run: RunFolder) -> list[RunFolder]:
+    """The runs of a run's folds on this machine's disk; the run itself if it has none."""
+    folds = sorted(run.path.glob(f"{FOLD}*/{run.record.name}"), key=lambda file: (len(file.parent.name), file))
+    return [run.fold(int(file.parent.name.removeprefix(FOLD))) for file in folds] or [run]
 
 
 def _is_run(name: str) -> bool:

@@ -57,8 +57,11 @@ def read_run(folder: RunFolder) -> Run:
     if not isinstance(record.asked, AskedToTune):
         raise InputError(f"{folder.place}: this is no run of `reeltune tune`, and has nothing to report")
     answer = Answer.read(folder.verdict) if folder.verdict.exists() else None
-    ledger = tuple(read_entries(folder.ledger))
+    searches = [folder] if record.asked.folds is None else [folder.fold(1 + n) for n in range(record.asked.folds)]
+    ledger = tuple(entry for search in searches for entry in read_entries(search.ledger))
     run = Run(folder=folder, record=record, asked=record.asked, answer=answer, ledger=ledger)
     # A search that goes on with more trials still has its earlier answer, without the new trials.
-    stale = answer is not None and answer.trials != run.counts()
+    # Of a run of folds that was read from an object store, the searches are not here.
+    here = bool(ledger) or record.asked.folds is None
+    stale = answer is not None and here and answer.trials != run.counts()
     return replace(run, answer=None) if stale else run

@@ -13,6 +13,7 @@ from reeltune.trainables.errors import InputError
 
 SCHEMA = 1
 RUNS = Path("runs")
+FOLD = "fold-"  # what the folder's name of a fold's run begins with
 Stage = Literal["search", "confirm"]
 
 
@@ -89,10 +90,21 @@ class RunFolder:
 
     path: Path
     home: Store | None = None
+    whole: str | None = None  # the name of the run whose fold this is
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def title(self) -> str:
+        """The run's name among all runs: a fold's has that of the whole run before its own."""
+        return self.name if self.whole is None else f"{self.whole}-{self.name}"
+
+    def fold(self, number: int) -> "RunFolder":
+        """The run of a fold, by number from 1, below this one's folder and home."""
+        name = f"{FOLD}{number}"
+        return RunFolder(self.path / name, self.home and self.home.below(name), whole=self.name)
 
     @property
     def record(self) -> Path:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.folder import FOLD, RunFolder
 from reeltune.cluster.runs.lease import Lease
 from reeltune.cluster.runs.record import RunRecord
 from reeltune.cluster.runs.storage import Stamp, Store, replace
@@ -95,7 +95,9 @@ def _whole(ledger: bytes) -> bytes:
 
 def _fetched(name: str) -> bool:
     parts = name.split("/")
-    return parts[0] not in (*HERE, *THERE) and not any(part.startswith(".") for part in parts)
+    if parts[0] in (*HERE, *THERE) or parts[0].startswith(FOLD):
+        return False
+    return not any(part.startswith(".") for part in parts)
 
 
 def fetch(store: Store, folder: Path, *, skip: tuple[str, ...] = ()) -> None:
@@ -128,8 +130,10 @@ def stamps(folder: Path) -> dict[str, Stamp]:
     """The files of a run's folder that are mirrored, with their stamps, by path below the folder."""
     found = {}
     for parent, folders, files in os.walk(folder):
-        left_out = HERE if parent == str(folder) else ()
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in left_out]
+        own = [name for name in folders if not name.startswith(".")]
+        if parent == str(folder):  # the run of a fold is mirrored by itself
+            own = [name for name in own if name not in HERE and not name.startswith(FOLD)]
+        folders[:] = own
         for name in files:
             path = Path(parent, name)
             if not name.startswith(".") and path.suffix not in (".tmp", ".lock"):

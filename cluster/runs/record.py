@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, JsonValue, model_validator
 
 from reeltune.cluster.runs.stored import Stored
-from reeltune.trainables.data import Columns, Duplicates, MissingIds, Shares, SplitKind, UnknownIds
+from reeltune.trainables.data import Columns, Duplicates, Fold, MissingIds, Shares, SplitKind, UnknownIds
 from reeltune.trainables.data.prepared import DataOptions, Prepared
 from reeltune.trainables.data.split import DEFAULT_SHARES
 
@@ -33,6 +33,7 @@ class AskedOfData(Stored):
     split_seed: int = 0
     validation: float = DEFAULT_SHARES.validation
     test_share: float = DEFAULT_SHARES.test  # of no use with test rows of one's own
+    fold: tuple[int, int] | None = None  # its number, and of how many
 
     def options(self) -> DataOptions:
         """The options that ask for the same data again."""
@@ -50,6 +51,7 @@ class AskedOfData(Stored):
             split=self.split,
             split_seed=self.split_seed,
             shares=Shares(validation=self.validation, test=self.test_share),
+            fold=None if self.fold is None else Fold(number=self.fold[0], of=self.fold[1]),
         )
 
 
@@ -73,6 +75,7 @@ def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
         "split_seed": options.split_seed,
         "validation": options.shares.validation,
         "test_share": options.shares.test,
+        "fold": options.fold and (options.fold.number, options.fold.of),
     }
 
 
@@ -101,6 +104,8 @@ class AskedToTune(AskedOfData):
     baseline: str = "pmf"
     ensemble: bool = True
     trials: int
+    folds: int | None = None  # the searches are in folders below this run's; None: it is a search itself
+    within: str | None = None  # the name of the run whose fold this is
     sampler: str = "tpe"
     scheduler: str = "asha"
     workers_per_trial: int = 1

@@ -51,7 +51,7 @@ class MlflowRuns:
             self.kept.forget()
         begins = RUN not in self.kept.ids
         user = {USER: os.environ["USER"]} if "USER" in os.environ else {}
-        run = self._run(RUN, self.folder.name, {NOTE: self.folder.place, **user})
+        run = self._run(RUN, self.folder.title, {NOTE: self.folder.place, **user})
         if begins:
             self.requests.log(run, parameters=results.parameters(self.asked))
         if isinstance(self.asked, AskedToTune):  # a tag: --resume may raise it, and a parameter stays what it is

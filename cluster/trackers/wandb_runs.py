@@ -52,7 +52,7 @@ class WandbRuns:
         self.kept.begin(self.project)
         self._check_key()
         try:
-            run = self._run(RUN, self.folder.name, job="run", config=results.parameters(self.asked))
+            run = self._run(RUN, self.folder.title, job="run", config=results.parameters(self.asked))
         except TrackerFailed as error:
             raise InputError(
                 f"--tracker wandb: {self.project} cannot be written: {error}; set WANDB_MODE=offline and send it later "
@@ -107,7 +107,7 @@ class WandbRuns:
             for row in results.rows(answer):
                 run.summary.update({row[0]: {**results.numbers(row), "verdict": row[-1]}})
             run.summary.update({"winner": answer.winner, "answer": results.said(answer)})
-            report = wandb.Artifact(f"{self.folder.name}-report", "report")
+            report = wandb.Artifact(f"{self.folder.title}-report", "report")
             for path in results.files(folder):
                 report.add_file(str(path))
             run.log_artifact(report)
@@ -147,7 +147,7 @@ class WandbRuns:
         with self._asking():
             run = wandb.init(
                 project=self.project,
-                group=self.folder.name,
+                group=self.folder.title,
                 job_type=job,
                 name=title,
                 id=self.kept.ids.get(name) or secrets.token_hex(4),
@@ -167,7 +167,7 @@ class WandbRuns:
             run.finish(exit_code=int(failed))
 
     def _log_model(self, folder: RunFolder, name: str) -> None:
-        model = wandb.Artifact(f"{self.folder.name}-model", "model", metadata={"architecture": name})
+        model = wandb.Artifact(f"{self.folder.title}-model", "model", metadata={"architecture": name})
         model.add_dir(str(folder.model(name)))
         self._runs[RUN].log_artifact(model)
 

@@ -47,6 +47,7 @@ from reeltune.trainables.data.readers import (
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.data.side import NONE, Kind, join_side_table, own_side_table
 from reeltune.trainables.data.split import (
+    Fold,
     SealedRows,
     Shares,
     Split,
@@ -64,6 +65,7 @@ __all__ = [
     "Columns",
     "Duplicates",
     "Features",
+    "Fold",
     "Ids",
     "MissingIds",
     "Ratings",

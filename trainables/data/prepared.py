@@ -10,6 +10,7 @@ import pyarrow as pa
 from reeltune.trainables.data import (
     Columns,
     Duplicates,
+    Fold,
     MissingIds,
     Ratings,
     Reading,
@@ -42,6 +43,7 @@ class DataOptions:
     split: SplitKind = "random"
     split_seed: int = 42
     shares: Shares = DEFAULT_SHARES
+    fold: Fold | None = None  # whose rows are the test rows
     columns: Columns | None = None
     duplicates: Duplicates | None = None
     users: str | None = None  # a side table, or "none" for not even the data set's own
@@ -114,6 +116,7 @@ class Prepared:
         parts = self.split
         dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
         test = f", {len(parts.test):,} sealed for the test" if len(parts.test) else ", none held out for a test"
+        test += f" ({self.asked.fold.name})" if self.asked.fold is not None else ""
         validation = f"{len(parts.validation):,}" if len(parts.validation) else "none"
         if self.overlap:
             test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
@@ -140,7 +143,9 @@ def prepare(options: DataOptions) -> Prepared:
     overlap = 0
     notes: tuple[str, ...] = ()
     if options.test is None:
-        parts = split(ratings.rows, kind=options.split, seed=options.split_seed, shares=options.shares)
+        parts = split(
+            ratings.rows, kind=options.split, seed=options.split_seed, shares=options.shares, tested=options.fold
+        )
     else:
         more = read_more(options.tables.get(options.test, options.test), ratings, options.reading())
         parts = split_given_test(

@@ -103,15 +103,49 @@ class Split:
         return self.train.joined(self.validation)
 
 
-def split(rows: Rows, *, kind: SplitKind = "random", seed: int, shares: Shares = DEFAULT_SHARES) -> Split:
-    """Split rows by `kind`.
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One of `of` equal parts of the rows, by number from 1: its rows are the test rows."""
+
+    number: int
+    of: int
+
+    @property
+    def name(self) -> str:
+        return f"fold {self.number} of {self.of}"
+
+
+def split(
+    rows: Rows,
+    *,
+    kind: SplitKind = "random",
+    seed: int,
+    shares: Shares = DEFAULT_SHARES,
+    tested: Fold | None = None,
+) -> Split:
+    """Split rows by `kind`. With `tested` the test rows are that fold's, whatever the share.
+
+    Fold 1 of 5 of a random split is the split without folds, with a fifth of the rows for the test.
 
     Raises InputError where a part of a share above 0 would be empty, or `time` has no timestamps.
     """
     order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
     test, rest = _first(rows, order, shares.test, by_user=kind == "user")
+    if tested is not None:
+        own = _folds(rows.users[order], tested.of, by_user=kind == "user") == tested.number
+        test, rest, shares = order[own], order[~own], replace(shares, test=1 / tested.of)
     sealed = SealedRows(_part(rows, test, "test", shares.test, shares))
     return _split(rows, rest, sealed, shares, by_user=kind == "user")
+
+
+def _folds(users: np.ndarray, of: int, *, by_user: bool) -> np.ndarray:
+    """The fold's number of each of these rows, whose users are given: parts of the order, or of each user's rows."""
+    places = np.arange(len(users))
+    if not by_user:
+        return 1 + np.searchsorted(np.arange(1, of) * len(users) // of, places, side="right")
+    folds = np.empty_like(places)
+    folds[np.argsort(users, kind="stable")] = 1 + places % of
+    return folds
 
 
 def split_given_test(

@@ -11,11 +11,13 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
 from reeltune.trainables.scoring import metrics
+from reeltune.trainables.scoring.metric_table import Objective
 from tests.worlds import small_config, small_parts
 
 
+@pytest.mark.parametrize("metric", ["mse", "mae", "rps"])
 @pytest.mark.parametrize("name", ["svdpp", "svdpp_classifier"])
-def test_scores_are_the_same_however_many_rows_are_predicted_at_once(name, monkeypatch):
+def test_scores_are_the_same_however_many_rows_are_predicted_at_once(name, metric, monkeypatch):
     _, parts, shape = small_parts()
     fit = Fit(ARCHITECTURES[name], small_config(name, epochs=2), shape, parts.train, seed=1)
     list(run(fit))
@@ -24,12 +26,14 @@ def test_scores_are_the_same_however_many_rows_are_predicted_at_once(name, monke
     fitted = Fitted(
         key=name, weights=weights, seconds=1.0, epochs=2, train_loss=1.0, metrics=None, temperature=1.0, notes=[]
     )
-    asked = {"decoder": "argmax", "temperature": 1.3}
+    asked = {"objective": Objective(decoder="argmax", metric=metric), "temperature": 1.3}
     whole = score(order, fitted, parts.validation, shape, **asked)
     monkeypatch.setattr(metrics, "CHUNK", 17)
     pieces = score(order, fitted, parts.validation, shape, **asked)
     np.testing.assert_array_equal(pieces.ratings, whole.ratings)
     np.testing.assert_allclose(pieces.averaged, whole.averaged, rtol=1e-6)
+    np.testing.assert_allclose(pieces.errors, whole.errors, rtol=1e-5, atol=1e-9)
+    assert pieces.errors.mean() == pytest.approx(pieces.metrics.by_name()["argmax_mse" if metric == "mse" else metric])
     assert flat(pieces) == pytest.approx(flat(whole), rel=1e-6)
 
 

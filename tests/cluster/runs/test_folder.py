@@ -83,3 +83,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 def test_a_run_without_a_record_has_none(tmp_path):
     assert RunFolder(tmp_path).read_record() is None
+
+
+def test_a_folds_run_is_told_apart_from_that_of_another_run(tmp_path):
+    whole = RunFolder(tmp_path / "mine")
+    assert (whole.title, whole.fold(2).title) == ("mine", "mine-fold-2")
+    assert whole.fold(2).path == tmp_path / "mine" / "fold-2"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import SealedRows, Shares, fold, split, split_given_test
+from reeltune.trainables.data import Fold, SealedRows, Shares, fold, split, split_given_test
 from reeltune.trainables.errors import InputError
 from tests.worlds import rows_of
 
@@ -255,3 +255,32 @@ def test_the_length_is_no_look(tmp_path):
     sealed = split(world(100), seed=5).test
     assert len(sealed) == 20
     assert sealed.open(tmp_path / "looks.jsonl", reason="r")[1] == 1
+
+
+@pytest.mark.parametrize("kind", ["random", "user"])
+@pytest.mark.parametrize("of", [2, 3, 5])
+def test_each_row_is_in_the_test_part_of_one_fold(kind, of):
+    rows = world(601, users=40)
+    folds = [split(rows, kind=kind, seed=3, tested=Fold(number=number, of=of)) for number in range(1, of + 1)]
+    tested = np.concatenate([part.test._rows.number for part in folds])
+    assert np.sort(tested).tolist() == rows.number.tolist()
+    for part in folds:
+        assert abs(len(part.test) - 601 / of) < 1
+        assert not set(part.fitting.number) & set(part.test._rows.number)
+        assert len(part.fitting) + len(part.test) == len(rows)
+
+
+def test_the_first_of_five_folds_is_the_split_without_folds():
+    rows = world(601, users=40)
+    one, plain = split(rows, seed=3, tested=Fold(number=1, of=5)), split(rows, seed=3)
+    for name in ("train", "validation"):
+        assert getattr(one, name).number.tolist() == getattr(plain, name).number.tolist()
+    assert one.test.fingerprint == plain.test.fingerprint
+
+
+def test_folds_by_user_take_the_same_share_of_each_users_rows():
+    rows = world(601, users=40)
+    counts = np.bincount(rows.users)
+    for number in (1, 2, 3):
+        tested = split(rows, kind="user", seed=3, tested=Fold(number=number, of=3)).test._rows.users
+        assert np.abs(np.bincount(tested, minlength=len(counts)) - counts / 3).max() < 1

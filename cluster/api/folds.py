@@ -1,0 +1,71 @@
+"""The folds of `tune`, for the command line and for Python: K random ones, or pairs of files to fit and to test on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reeltune.cluster.api.checks import at_least
+from reeltune.trainables.errors import InputError
+
+if TYPE_CHECKING:
+    from reeltune.trainables.data.prepared import DataOptions
+
+
+def random_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions", ...]:
+    """The data of each of K folds; none without --folds. Raises InputError where there can be none."""
+    from reeltune.trainables.data import Fold
+    from reeltune.trainables.data.split import DEFAULT_SHARES
+
+    if folds is None:
+        return ()
+    at_least("--folds", folds, 2)
+    if data.test is not None:
+        raise InputError(
+            f"--folds {folds}: splits test rows off the data, and --test {data.test} names them; leave out one of the "
+            "two (official folds are pairs of --data and --test)"
+        )
+    if data.split == "time":
+        raise InputError(f"--folds {folds}: with --split time the test rows are the latest; use --split random or user")
+    if data.shares.test != DEFAULT_SHARES.test:
+        raise InputError(f"--folds {folds}: each fold has 1/{folds} of the rows for the test; leave out --test-share")
+    return tuple(replace(data, fold=Fold(number=1 + place, of=folds)) for place in range(folds))
+
+
+def folds_of(
+    first: "DataOptions", data: Sequence[str], tests: Sequence[str], folds: int | None
+) -> tuple["DataOptions", ...]:
+    """The data of each fold, read as the first one's; none without folds. Raises InputError where there can be none."""
+    from reeltune.cluster.runs.storage import refuse_credentials
+
+    if len(data) < 2 and len(tests) < 2:
+        return random_folds(first, folds)
+    for option, files in {"--data": data, "--test": tests}.items():
+        for file in files:
+            refuse_credentials(file, option)
+    return tuple(
+        replace(first, data=each, test=test) for each, test in zip(data, paired(data, tests, folds), strict=True)
+    )
+
+
+def paired(data: Sequence[object], tests: Sequence[Any], folds: int | None) -> Sequence[Any]:
+    """The test file of each data file, None for a single one without. Raises InputError unless they are pairs."""
+    if len(data) < 2 and len(tests) < 2:
+        return tests or [None]
+    if folds is not None:
+        raise InputError(f"--folds {folds}: several --data and --test files are the folds already; leave out --folds")
+    if len(data) != len(tests):
+        raise InputError(
+            f"--data is given {len(data)} times and --test {len(tests)} times: official folds are pairs, the first "
+            "--data with the first --test (--data u1.base --test u1.test --data u2.base --test u2.test)"
+        )
+    return tests
+
+
+def folds_from_scratch(folds: Sequence["DataOptions"], earlier: str | None) -> tuple["DataOptions", ...]:
+    """The folds. Raises InputError at --from with folds: what the earlier run was fitted on is tested here."""
+    if folds and earlier is not None:
+        raise InputError(
+            f"--from {earlier}: with folds nothing may be learnt from an earlier run, since what it was fitted on is "
+            "tested here; leave out --from"
+        )
+    return tuple(folds)

@@ -1,0 +1,91 @@
+"""`reeltune tune` over folds: the whole search for each, one after the other, and then one verdict over all rows.
+
+Each fold is an ordinary run in a folder below the run's own. Nothing of one fold's search reaches another's.
+"""
+
+from dataclasses import replace
+
+from reeltune.cluster.commands.ask import TuneOptions, ask
+from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.commands.searches import searches_of, whole
+from reeltune.cluster.commands.tune import tune
+from reeltune.cluster.report.use import is_cut_short
+from reeltune.cluster.runs.answer import SCHEMA, Answer, ArchitectureResult, BaselineResult, Result
+from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.finished import Run, read_run
+from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.runs.kept_tables import keep_tables
+from reeltune.cluster.runs.mirror import fetch
+from reeltune.cluster.session.address import check_address
+
+
+def tune_folds(options: TuneOptions, watch: Watch) -> Result:
+    """`tune`, for each fold if there are any. Returns what `--json` prints. Raises InputError as `tune` does."""
+    if not options.folds:
+        return tune(options, watch)
+    check_address(options.address)
+    searches = searches_of(options)
+    asked = [ask(each).asked for each in searches]  # all are checked before the first begins
+    folder = options.folder
+    with claim(
+        folder,
+        whole(asked),
+        resume=options.resume,
+        growing="trials",
+        command=options.command,
+        say=watch.say,
+    ):
+        keep_tables(options.data, folder)
+        _search(searches, watch)
+        return _judged(searches, folder)
+
+
+def _search(searches: list[TuneOptions], watch: Watch) -> None:
+    """Run the searches that are not finished. Each has an equal share of --time."""
+    left = [each for each in searches if not _is_finished(each)]
+    for options in left:
+        watch.say(f"fold {options.fold} of {len(searches)}, in {options.folder.place}")
+        seconds = None if options.seconds is None else options.seconds / len(left)
+        begun = options.folder.has(options.folder.record.name)
+        tune(replace(options, seconds=seconds, resume=begun), watch)
+
+
+def _is_finished(options: TuneOptions) -> bool:
+    """Whether the fold's run has a verdict after as many trials as are asked for."""
+    folder = options.folder
+    if not folder.has(folder.record.name):
+        return False
+    if folder.home is not None and not folder.record.exists():
+        fetch(folder.home, folder.path)
+    run = read_run(folder)
+    return run.record.finished is not None and run.asked.trials == options.trials and not is_cut_short(run)
+
+
+def _judged(searches: list[TuneOptions], folder: RunFolder) -> Result:
+    """Judge all rows together, and write `verdict.json` and the reports."""
+    # Imported late, as `tune` does: these take seconds, and memory, which fits have no use for.
+    from reeltune.cluster.judging.folds import judge_folds, read_fold
+    from reeltune.cluster.report.write import write_reports
+
+    runs = [read_run(each.folder) for each in searches]
+    folds = [read_fold(run.folder, run.answer) for run in runs if run.answer is not None]
+    judged = [fold for fold in folds if fold is not None]
+    complete = len(judged) == len(searches)
+    answer = judge_folds(judged, folder) if complete else _without(runs, folder)
+    write_json(folder.verdict, answer.as_json())
+    write_reports(folder)
+    return Result(**{name: getattr(answer, name) for name in Result.model_fields})
+
+
+def _without(runs: list[Run], folder: RunFolder) -> Answer:
+    """The answer where a fold has none, because none of its fits came to its end."""
+    counts = [run.counts() for run in runs]
+    asked = runs[0].asked
+    return Answer(
+        run=folder.place,
+        trials={state: sum(each[state] for each in counts) for state in counts[0]},
+        trials_asked=len(runs) * asked.trials * len(asked.architectures),
+        baseline=BaselineResult(name=asked.baseline),
+        architectures={name: ArchitectureResult() for name in asked.architectures},
+        schema_number=SCHEMA,
+    )

@@ -1,0 +1,164 @@
+"""`reeltune tune` over folds, on small worlds, as the command line and Python run it."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import reeltune as rt
+from reeltune.cluster.runs.answer import EACH_WINNER, Answer
+from reeltune.cluster.runs.find import find_runs
+from reeltune.trainables.data import load_data
+from reeltune.trainables.scoring.comparison import compare
+from tests import inside
+
+DATA = "synthetic:users=40,items=30,ratings=900,noise=0.3"
+WORDS = ("tune", "bias", "--data", DATA, "--folds", "2", "--trials", "2", "--baseline", "bias", "--name", "two")
+
+
+@pytest.fixture(scope="module")
+def there(one_ray, tmp_path_factory):
+    """Where a run of two folds is, and what it printed."""
+    one_ray.start()
+    folder = tmp_path_factory.mktemp("folds")
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+        patch.chdir(folder)
+        patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
+        done = inside.reeltune(*WORDS, "--json")
+        assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture
+def run(there, monkeypatch):
+    monkeypatch.chdir(there[0])
+    monkeypatch.setenv("REELTUNE_CACHE", str(there[0] / "cache"))
+    return rt.open("two")
+
+
+def test_each_row_is_tested_once(run):
+    frame = pd.read_parquet(run.folder.predictions)
+    assert np.sort(frame["row"]).tolist() == list(range(900))
+    assert frame.groupby("fold").size().tolist() == [450, 450]
+    assert frame.sort_values("row")["rating"].tolist() == load_data(DATA).rows.ratings.tolist()
+
+
+def test_each_fold_is_an_ordinary_run_with_a_report_and_a_model(run):
+    assert [each.place for each in run.folds] == [str(run.folder.path / f"fold-{number}") for number in (1, 2)]
+    for each in run.folds:
+        assert (each.folder.path / "report.html").exists()
+        assert each.answer.test_rows.count == 450
+        assert each.best.predict(["u1"], ["i1"]).shape == (1,)
+        assert inside.reeltune("report", each.place).returncode == 0
+
+
+def test_the_verdict_is_over_all_rows_with_a_user_as_one_observation(run, there):
+    frame = pd.read_parquet(run.folder.predictions)
+    truth, seeds = frame["rating"], ("", ".seed2", ".seed3")
+    errors = {
+        name: np.mean([(frame[name + seed] - truth) ** 2 for seed in seeds], axis=0) for name in ("baseline", "bias")
+    }
+    expected = compare(errors["baseline"], errors["bias"], frame["user"].to_numpy())
+    found = Answer.read(run.folder.verdict).architectures["bias"]
+    assert (found.gain, found.p) == (pytest.approx(expected.gain), pytest.approx(expected.p))
+    assert found.ci95 == pytest.approx(expected.ci95)
+    assert found.test["argmax_mse"] == pytest.approx(errors["bias"].mean())
+    assert found.test["rmse"] == pytest.approx(np.sqrt(errors["bias"].mean()), rel=1e-3)
+    assert json.loads(there[1].stdout)["architectures"]["bias"]["gain"] == found.gain
+
+
+def test_what_each_search_chose_is_judged_too(run):
+    table = run.verdict.set_index("architecture")
+    assert list(table.index) == ["baseline", "bias", EACH_WINNER]
+    assert table.loc[EACH_WINNER, "gain"] == table.loc["bias", "gain"], "there is no other to choose"
+    assert run.winner == EACH_WINNER
+    assert f"{EACH_WINNER}, by validation error: bias in 2 of 2" in repr(run)
+
+
+def test_top_lists_are_of_all_folds(run):
+    assert run.answer.ranking.users == 40
+    assert len(pd.read_parquet(run.folder.ranking)) == sum(len(pd.read_parquet(f.folder.ranking)) for f in run.folds)
+    assert list(run.ranking["architecture"]) == ["baseline", "bias", "most rated items", EACH_WINNER]
+
+
+def test_the_page_links_to_each_folds_own(run):
+    page = (run.folder.path / "report.html").read_text()
+    assert all(f'href="fold-{number}/report.html"' in page for number in (1, 2))
+    assert "ver 2 folds what the search chose" in page
+
+
+def test_a_model_for_use_comes_from_elsewhere_and_that_is_said(run):
+    with pytest.raises(rt.InputError, match=r"best: each of 2 folds has its own, run.folds\[0\].best"):
+        _ = run.best
+    with pytest.raises(rt.InputError, match="is of 2 folds; a replay is of one of them: runs/two/fold-1"):
+        run.replay()
+
+
+def test_it_is_judged_again_and_shown_in_tensorboard_by_fold(run):
+    assert run.judge().verdict["gain"].tolist()[1:] == pytest.approx(run.verdict["gain"].tolist()[1:])
+    assert [folder.name for folder in find_runs(["two"])] == ["fold-1", "fold-2"]
+    assert set(run.trials["architecture"]) == {"bias"}
+
+
+def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, ray_stays, tmp_path, monkeypatch):
+    shutil.copytree(run.folder.path, tmp_path / "runs" / "two")
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "runs" / "two"
+    shutil.rmtree(own / "fold-2")
+    before = Answer.read(own / "verdict.json")
+    (own / "verdict.json").unlink()
+    done = inside.reeltune(*WORDS, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("fold ")] == [
+        "fold 2 of 2, in runs/two/fold-2"
+    ]
+    after = Answer.read(own / "verdict.json")
+    assert after.architectures["bias"].gain == pytest.approx(before.architectures["bias"].gain)
+
+
+def test_a_dry_run_says_that_all_of_it_runs_twice(run):
+    assert "; 2 folds, all of it 2 times; about " in inside.reeltune(*WORDS[:-1], "other", "--dry-run").stdout
+
+
+@pytest.mark.slow
+def test_official_folds_are_pairs_of_files(ray_stays, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = load_data(DATA).rows
+    frame = pd.DataFrame({"user": rows.users, "item": rows.items, "rating": rows.ratings})
+    halves = {"a": frame[frame.index % 2 == 0], "b": frame[frame.index % 2 == 1]}
+    for name, half in halves.items():
+        half.to_csv(f"{name}.csv", index=False)
+    run = rt.tune(["a.csv", "b.csv"], ["bias"], test=["b.csv", "a.csv"], trials=1, name="pairs", ensemble=False)
+    assert [each.answer.test_rows.count for each in run.folds] == [450, 450]
+    assert run.answer.test_rows.count == 900
+    record = run.folder.read_record()
+    assert "--data a.csv --data b.csv --test b.csv --test a.csv" in record.command
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--folds", "3", "--split", "time"], "--folds 3: with --split time the test rows are the latest"),
+        (["--folds", "3", "--test", "a.csv"], "--folds 3: splits test rows off the data, and --test a.csv names them"),
+        (["--folds", "3", "--from", "other"], "--from other: with folds nothing may be learnt from an earlier run"),
+        (["--data", "b", "--test", "c"], "--data is given 2 times and --test 1 times: official folds are pairs"),
+        (["--data", "b", "--test", "c", "--test", "d", "--folds", "2"], "--folds 2: several --data and --test files"),
+    ],
+)
+def test_folds_that_cannot_be_are_one_line(words, sentence):
+    done = inside.reeltune("tune", "bias", "--data", DATA, *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") <= 1 or sentence == "--folds"
+
+
+def test_with_time_each_fold_has_its_share(run, monkeypatch):
+    from reeltune.cluster.commands import folds
+
+    given = []
+    monkeypatch.setattr(folds, "tune", lambda options, watch: given.append((options.fold, options.seconds)))
+    monkeypatch.setattr(folds, "_judged", lambda searches, folder: None)
+    done = inside.reeltune(*WORDS[:-1], "timed", "--time", "90")
+    assert given == [(1, 45.0), (2, 45.0)], done.stderr
