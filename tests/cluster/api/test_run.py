@@ -25,7 +25,7 @@ def write_ratings(path):
     draw, rows = np.random.default_rng(5), []
     for user in range(40):
         for item in draw.choice(30, size=15, replace=False):
-            rows.append((f"u{user}", f"film, the {item}", draw.integers(1, 6), 1_000_000_000 + int(item)))
+            rows.append((f"u{user}", f"sku-{item}", draw.integers(1, 6), 1_000_000_000 + int(item)))
     pd.DataFrame(rows, columns=["customer_id", "sku", "stars", "when"]).to_csv(path, index=False)
 
 
@@ -111,7 +111,8 @@ def test_the_command_that_it_keeps_asks_for_the_same(run):
     """On the file in which the run keeps the frame."""
     record = run.folder.read_record()
     words = parsed(record.command)
-    assert words["data"] == record.asked.data == f"{run.place}/data/ratings.parquet"
+    assert record.asked.data == f"{run.place}/data/ratings.parquet"
+    assert words["data"] == [record.asked.data]
     assert (words["user_column"], words["trials"], words["architectures"]) == ("customer_id", 2, ["pmf", "svdpp"])
     told = {name: words[name] for name in ("trials", "time", "sampler", "scheduler", "ensemble", "baseline", "seed")}
     options = tune_options(run.best.fitted_on, words["architectures"], **told)
@@ -149,7 +150,7 @@ def test_a_replay_takes_the_file_of_an_own_architecture(run):
 
 
 def test_a_model_says_what_the_command_line_says(example, run, capsys):
-    pairs = pd.DataFrame({"customer_id": ["u1", "nobody"], "sku": ["film, the 1", "film, the 2"]})
+    pairs = pd.DataFrame({"customer_id": ["u1", "nobody"], "sku": ["sku-1", "sku-2"]})
     run.best.predict(pairs)
     assert "1 rows have a user and 0 an item that the model knows no rating of, 0 both\n" in capsys.readouterr().err
     run.best.recommend(["u1", "nobody"], n=3)

@@ -128,7 +128,10 @@ def test_a_fit_in_this_process_is_that_of_a_lane_bit_for_bit(several, data, told
     tracker, store = Told(), Store(str(tmp_path / "fits"))
     ours, lanes = fit_here([one], data, store=store, trackers=[tracker])[key], several[0][key]
     assert same(ours, lanes)
-    assert ours.model_copy(update={"seconds": lanes.seconds, "weights": lanes.weights}) == lanes
+    assert ours.priors.keys() == lanes.priors.keys()
+    assert all(torch.equal(ours.priors[name], lanes.priors[name]) for name in ours.priors)
+    apart = {"seconds": lanes.seconds, "weights": lanes.weights, "priors": lanes.priors}
+    assert ours.model_copy(update=apart) == lanes
     name = one.tracked.name
     assert (tracker.fits[name], tracker.epochs[name], tracker.ends[name]) == (
         told.fits[name],

@@ -45,7 +45,7 @@ def test_files_are_sent_beside_the_packages(tmp_path):
 def test_too_much_is_refused_with_the_biggest_named(tmp_path):
     (tmp_path / "wide.toml").write_bytes(b"#" * LIMIT)
     with pytest.raises(
-        InputError, match=r"2,048 are allowed; the biggest are reeltune_files/wide\.toml \(2,048 KiB\), "
+        InputError, match=r"3,072 are allowed; the biggest are reeltune_files/wide\.toml \(3,072 KiB\), "
     ):
         stage(tmp_path / "staged", (tmp_path / "wide.toml",))
 
