@@ -190,7 +190,7 @@ def best_dampings(rows: Rows, shape: Shape) -> FitConfig:
 
 
 def searched(one: DataSet, asked: argparse.Namespace) -> str:
-    """RMSE of the mean prediction of what `reeltune tune` tuned, the ensemble's weights, and how long it took."""
+    """RMSE of what `reeltune tune` tuned, of the argmax as judged, the ensemble's weights, and how long it took."""
     options, name = one.options(), f"datasets-{(one.sides or one.folder).name}"
     command = [sys.executable, "-m", "reeltune", "tune", "--data", options.data, "--test", str(options.test)]
     for side in ("users", "items"):
@@ -201,7 +201,7 @@ def searched(one: DataSet, asked: argparse.Namespace) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     minutes = (time.perf_counter() - start) / 60
     found = json.loads(done.stdout)
-    tuned = {name: result["test"]["mean_mse"] ** 0.5 for name, result in found["architectures"].items()}
+    tuned = {name: result["test"]["argmax_mse"] ** 0.5 for name, result in found["architectures"].items()}
     weights = found["architectures"].get(ENSEMBLE, {}).get("config", {}).get("weights", {})
     return "; ".join(
         [

@@ -14,7 +14,7 @@ import torch
 from reeltune.cluster.judging.baseline import KEY, groups
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
-from reeltune.cluster.judging.scores import output_of
+from reeltune.cluster.judging.scores import crossed_output
 from reeltune.cluster.runs.answer import MOST_RATED, Listed, ListScore, Ranking
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures import ENSEMBLE
@@ -76,14 +76,14 @@ def _batches(asked: Lists) -> Iterator[Lists]:
 def _ranked(searched: Searched, some: Lists, prepared: Prepared) -> dict[str, Ranked]:
     """The lists of each predictor for a few users: the mean over the seeds of its refits."""
     shape = prepared.shape
-    users, items, times = some.pairs()
-    pairs = torch.tensor(users).long(), torch.tensor(items), None if times is None else torch.tensor(times)
+    items = torch.arange(1, some.items)
+    asked = torch.tensor(some.users).long(), items, None if some.times is None else torch.tensor(some.times)
     weights = searched.choices[ENSEMBLE].config["weights"] if ENSEMBLE in searched.choices else {}
-    combined, found = torch.zeros(len(users), dtype=torch.float64), {}
+    combined, found = torch.zeros(len(some) * len(items), dtype=torch.float64), {}
     for name, refits in searched.complete().items():
         each, temperature = [], searched.temperature(name)
         for ordered, came in refits:
-            output, grid = output_of(ordered, came, pairs, shape, searched.registry, chunk=CHUNK)
+            output, grid = crossed_output(ordered, came, asked, shape, searched.registry, chunk=CHUNK)
             scores = order(output, grid, shape.scale, decoder=searched.decoder, temperature=temperature)
             each.append(_judged(some, scores))
             if name in weights:

@@ -68,17 +68,27 @@ def score(
     return reading.joined(parts, predict_as(model, pairs.users, pairs.items, pairs.times, read))
 
 
-def output_of(
+def crossed_output(
     order: FitOrder,
     fitted: Fitted,
-    pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None],
+    lists: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None],
     shape: Shape,
     registry: Registry,
     *,
     chunk: int = CHUNK,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What a fit gives for these users, items and times, and the grid of its class head; None for a scalar head."""
+    """What a fit gives for each of these users with each of the items, user by user, and the grid of its class head.
+
+    `lists` are users, items, and the users' times; the output's first dimension is users · items.
+    """
     model = _model(order, fitted, shape, registry)
+    users, items, times = lists
+    served = model.eval().served()
+    if served.factored:
+        with torch.no_grad():
+            return served.crossed(users, items, times).flatten(0, 1), model.grid
+    of_pairs = None if times is None else times.repeat_interleave(len(items))
+    pairs = users.repeat_interleave(len(items)), items.repeat(len(users)), of_pairs
     return predict(model, *pairs, chunk=chunk), model.grid
 
 

@@ -111,13 +111,13 @@ def discounted(gains):
 
 def test_memory_is_bounded_and_the_lists_are_the_same(searched, prepared, found, monkeypatch):
     monkeypatch.setattr(ranking, "PAIRS", 90)
-    rated, alone = [], ranking.output_of
+    rated, alone = [], ranking.crossed_output
 
-    def output_of(order, fitted, pairs, *rest, **options):
-        rated.append(len(pairs[0]))
-        return alone(order, fitted, pairs, *rest, **options)
+    def crossed_output(order, fitted, lists, *rest, **options):
+        rated.append(len(lists[0]) * len(lists[1]))
+        return alone(order, fitted, lists, *rest, **options)
 
-    monkeypatch.setattr(ranking, "output_of", output_of)
+    monkeypatch.setattr(ranking, "crossed_output", crossed_output)
     few = judged(searched, prepared)
     assert max(rated) == 80
     for name, each in few.by_name.items():
