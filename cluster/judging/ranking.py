@@ -26,7 +26,7 @@ from reeltune.trainables.scoring.levels import FEWEST
 from reeltune.trainables.scoring.ranking import TOP, Lists, Ranked, lists, ranked
 
 MOST_USERS = 2000
-MOST_PAIRS = 1 << 22  # for each fit to rate: some seconds
+MOST_PAIRS = 1 << 21  # for each fit to rate: seconds, for those that need one forward pass a pair
 PAIRS = 1 << 18  # rated in one call: bounds memory
 CHUNK = 1 << 12  # of these in one step of a model: layers stay in a processor's cache, which halves their time
 
