@@ -27,6 +27,8 @@ FLOORS = [
     "trainables/architectures",
     "trainables/fitting",
     "trainables/folding",
+    "trainables/description.py",
+    "trainables/predictor.py",
     "trainables/bundle.py",
     "trainables/best_items.py",
     "trainables/contract",

@@ -57,6 +57,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         simple=simple,
         architectures={name: verdicts.of(name, each) for name, each in others.items()},
         winner=kept.winner,
+        folds=kept.folds,
     )
     return Rejudged(result=result, decoder=kept.decoder or "argmax", look=look)
 

@@ -11,7 +11,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from reeltune.cluster.judging.baseline import KEY, Judged, groups, judge_architectures
+from reeltune.cluster.judging.baseline import KEY, Judged, gains_over, groups, judge_architectures
 from reeltune.cluster.judging.predictions import errors_of, score_column
 from reeltune.cluster.judging.ranking import Rankings, described, read_rankings, write_rankings
 from reeltune.cluster.runs.answer import (
@@ -63,10 +63,6 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
     tested = [KEY, *(name for name, each in found.items() if each.test is not None), simple.best, *simple.compared]
     errors = errors_of(frame, tested, folds[0].answer.metric)
     baseline = _baseline(folds, rows)
-    against = errors.get(KEY, baseline.published)
-    judged = Judged()
-    if against is not None:
-        judged = judge_architectures(errors, against, users, found=found, baseline=baseline, simple=simple.best)
     first = folds[0].answer
     return Answer(
         run=folder.place,
@@ -75,10 +71,10 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
         trials_asked=sum(fold.answer.trials_asked or 0 for fold in folds),
         baseline=baseline,
         simple=simple,
-        architectures={name: judged.of(name, each) for name, each in found.items()},
+        architectures=_judged(errors, users, found, baseline, simple.best),
         winner=EACH_WINNER,
         folds=[_fold_result(fold) for fold in folds],
-        ranking=_ranking(folds, folder),
+        ranking=_ranking(folds, folder, baseline),
         metric=first.metric,
         decoder=first.decoder,
         look=max(fold.answer.look or 1 for fold in folds),
@@ -92,6 +88,23 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
         refit_device=first.refit_device,
         schema_number=SCHEMA,
     )
+
+
+def _judged(
+    errors: dict[str, np.ndarray],
+    users: np.ndarray,
+    found: dict[str, ArchitectureResult],
+    baseline: BaselineResult,
+    simple: str,
+) -> dict[str, ArchitectureResult]:
+    """The architectures with their verdicts; for want of a baseline, with the gains over the simple predictor alone."""
+    against = errors.get(KEY, baseline.published if baseline.kind == "published" else None)
+    if against is None:
+        tested = {name: errors[name] for name, each in found.items() if each.test is not None}
+        judged = Judged(over_simple=gains_over(tested, errors.get(simple)))
+    else:
+        judged = judge_architectures(errors, against, users, found=found, baseline=baseline, simple=simple)
+    return {name: judged.of(name, each) for name, each in found.items()}
 
 
 def _names(folds: Sequence[JudgedFold]) -> list[str]:
@@ -138,9 +151,17 @@ def _mean(each: Sequence[Metrics | None], weights: list[int]) -> Metrics | None:
     known = [metrics for metrics in each if metrics is not None]
     if len(known) < len(each):
         return None
-    return {name: _weighted([metrics.get(name) for metrics in known], weights) for name in known[0]} | {
+    return {name: _weighted(_values(known, name), weights) for name in known[0]} | {
         "rmse": _root([metrics.get("rmse") for metrics in known], weights)
     }
+
+
+def _values(each: Sequence[Metrics], name: str) -> list[float | None]:
+    """A metric in each fold. Where class heads have an error of a decoder, of a scalar head its single value counts."""
+    values = [metrics.get(name) for metrics in each]
+    if not name.endswith("_mse") or all(value is None for value in values):
+        return values
+    return [metrics.get("mean_mse") if value is None else value for metrics, value in zip(each, values, strict=True)]
 
 
 def _weighted(values: Sequence[float | None], weights: list[int]) -> float | None:
@@ -229,7 +250,7 @@ def _averaged(errors: Sequence[dict[str, float]], rows: list[int]) -> dict[str, 
     return {kind: float(np.average([each[kind] for each in errors], weights=rows)) for kind in errors[0]}
 
 
-def _ranking(folds: Sequence[JudgedFold], folder: RunFolder) -> Ranking | None:
+def _ranking(folds: Sequence[JudgedFold], folder: RunFolder, baseline: BaselineResult) -> Ranking | None:
     """The lists of all folds. A user may have one in each fold: they are one observation, as the user's rows are."""
     about = [(fold, fold.answer.ranking) for fold in folds if fold.answer.ranking is not None]
     if len(about) < len(folds):
@@ -237,7 +258,8 @@ def _ranking(folds: Sequence[JudgedFold], folder: RunFolder) -> Ranking | None:
     each = [_with_winner(fold, read_rankings(fold.folder, ranking)) for fold, ranking in about]
     pooled = reduce(_with, each)
     write_rankings(folder, pooled)
-    found = described(pooled, against=KEY)
+    against = baseline.name if baseline.kind == "simple" else None  # its lists have its own name
+    found = described(pooled, against=against or KEY)
     return found.model_copy(update={"of_users": max(found.users, pooled.of_users)})
 
 

@@ -73,7 +73,11 @@ def score_column(column: str, metric: Metric) -> str:
 
 
 def errors_of(frame: pd.DataFrame, names: Iterable[str], metric: Metric) -> dict[str, np.ndarray]:
-    """Errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …"""
+    """Errors by name, shape (rows,), mean over the seeds' columns `NAME`, `NAME.seed2`, …
+
+    Folds may have chosen predictors with more seeds or fewer: a row's mean is over those that it has. A predictor that
+    has none for some row, because a fold lacks it, is left out.
+    """
     truth = frame["rating"].to_numpy(dtype=np.float64)
 
     def errors(column: str) -> np.ndarray:
@@ -85,8 +89,9 @@ def errors_of(frame: pd.DataFrame, names: Iterable[str], metric: Metric) -> dict
     found = {}
     for name in names:
         columns = [column for column in map(str, frame) if column == name or column.startswith(f"{name}.seed")]
-        if columns:
-            found[name] = np.mean([errors(column) for column in columns], axis=0)
+        each = np.array([errors(column) for column in columns]).reshape(-1, len(frame))
+        if columns and not np.isnan(each).all(axis=0).any():
+            found[name] = np.nanmean(each, axis=0)
     return found
 
 

@@ -233,7 +233,9 @@ def answer_parts(result: Result, decoder: str) -> tuple[str, str]:
     winner = result.winner
     if winner is None:
         return "No architecture finished: there is no winner", ""
-    found = result.architectures[winner]
+    found = result.architectures.get(winner)
+    if found is None:  # `reeltune verdict` was asked to judge the others against it
+        return f"{winner} is the baseline here: the others are judged against it", ""
     name = f"{winner} WITH TIME" if winner in with_time(result) else winner
     weak = ", which is itself worse than damped means" if weak_baseline(result, decoder) else ""
     openings: dict[str | None, str] = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from reeltune.trainables.errors import InputError
 
@@ -87,7 +87,7 @@ def safe(text: str, secret_uri: str | None) -> str:
     if parts.username is None and parts.password is None:
         return text
     credentials = parts.netloc.rpartition("@")[0]
-    secrets = [each for each in (credentials, parts.password) if each]
-    for secret in secrets:
+    secrets = [credentials, parts.password or ""]
+    for secret in filter(None, [*secrets, *map(unquote, secrets)]):  # libraries repeat them as written, or decoded
         text = text.replace(secret, "***")
     return text

@@ -90,7 +90,8 @@ class Behind:
                 break
             status(f"writing to {self.title}")
         self._given_up.set()
-        missed = [*self._missed, *(told.what for told in self._waiting if told.what)]
+        waiting = tuple(self._waiting)  # the thread may still take something from it
+        missed = [*self._missed, *(told.what for told in waiting if told.what)]
         if missed:
             self.say(f"{self.title}: not written: {_listed(missed)}; the run's folder has all of it")
 

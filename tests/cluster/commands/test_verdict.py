@@ -105,6 +105,24 @@ def test_any_predictor_of_the_run_can_be_the_baseline(verdict):
     assert result["architectures"]["pmf"]["verdict"] == "worse"
 
 
+def test_the_winner_can_be_the_baseline_too(verdict):
+    code, out, _ = verdict("--baseline", "svdpp")
+    assert code == 0
+    assert "svdpp is the baseline here: the others are judged against it." in out
+
+
+def test_of_folds_the_answer_is_on_what_the_search_chose_and_each_folds_own_look_counts(verdict, run):
+    fold = {"run": "runs/known/fold-1", "winner": "svdpp", "test": ROWS, "errors": {}}
+    kept = json.loads(run.verdict.read_text())
+    rows = {**kept["test_rows"], "hash": "abc123 def456"}
+    write_json(run.verdict, {**kept, "folds": [fold, {**fold, "winner": "pmf"}], "test_rows": rows})
+    looks().parent.mkdir(parents=True, exist_ok=True)
+    looks().write_text('{"rows": "abc123"}\n{"rows": "def456"}\n')
+    _, out, _ = verdict()
+    assert "Over 2 folds what the search chose beats the baseline" in out
+    assert "this was look number 2 at these test rows" in out
+
+
 def test_the_rows_of_one_user_alone_are_undecided_and_no_interval_is_written(verdict, run, frame):
     frame.assign(user="u1").to_parquet(run.predictions, index=False)
     _, out, _ = verdict("--json")

@@ -1,13 +1,17 @@
 """One verdict over folds, from made-up runs whose predictions are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from reeltune.cluster.judging.folds import EACH_SIMPLE, judge_folds, read_fold
-from reeltune.cluster.runs.answer import EACH_WINNER, Answer
+from reeltune.cluster.judging.ranking import Rankings, described, write_rankings
+from reeltune.cluster.runs.answer import EACH_WINNER, MOST_RATED, Answer, ArchitectureResult, BaselineResult
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.scoring.comparison import compare
+from reeltune.trainables.scoring.ranking import Ranked
 from tests.reported import METRICS
 
 ROWS = {1: 300, 2: 200}
@@ -17,9 +21,30 @@ def metrics(error):
     return {**METRICS, "argmax_mse": error, "rmse": error**0.5}
 
 
+def squared(frame, name):
+    """Each row's squared error, mean over the seeds that the row has."""
+    seeds = [column for column in frame if column in (name, f"{name}.seed2")]
+    return frame[seeds].sub(frame["rating"], axis=0).pow(2).mean(axis=1).to_numpy()
+
+
+def judged(folds, path):
+    folder = RunFolder(path / "whole")
+    folder.path.mkdir()
+    return judge_folds(folds, folder), pd.read_parquet(folder.predictions)
+
+
+def changed(fold, frame=None, **answer):
+    """A fold with other predictions, or another answer."""
+    frame = fold.frame if frame is None else frame
+    return replace(fold, frame=frame, answer=fold.answer.model_copy(update=answer))
+
+
 @pytest.fixture
 def folds(tmp_path):
-    """In fold 1 svdpp wins and bias is the best simple predictor, in fold 2 pmf is both; fold 2 has lost bias."""
+    """In fold 1 svdpp wins and bias is the best simple predictor, in fold 2 pmf is both; fold 2 has lost bias.
+
+    pmf and the baseline have two seeds, the others one.
+    """
     draw, found = np.random.default_rng(1), []
     for number, rows in ROWS.items():
         folder = RunFolder(tmp_path / f"fold-{number}")
@@ -30,10 +55,10 @@ def folds(tmp_path):
         )
         for name, noise in {"baseline": 1.0, "pmf": 0.9, "svdpp": 0.5, "bias": 0.8, "mean": 1.4}.items():
             frame[name] = truth + draw.normal(0, noise, rows)
+        for name in ("baseline", "pmf"):
+            frame[f"{name}.seed2"] = truth + draw.normal(0, 1, rows)
         frame.to_parquet(folder.predictions)
-        errors = {
-            name: float(((frame[name] - truth) ** 2).mean()) for name in ("baseline", "pmf", "svdpp", "bias", "mean")
-        }
+        errors = {name: float(squared(frame, name).mean()) for name in ("baseline", "pmf", "svdpp", "bias", "mean")}
         tested = {name: {"validation": metrics(1.0), "test": metrics(errors[name])} for name in ("pmf", "svdpp")}
         lost = {"bias": {"test": metrics(errors["bias"])} if number == 1 else {}}
         compared = {name: {"validation": 1.0, "test": metrics(errors[name])} for name in ("mean", "bias", "pmf")}
@@ -52,13 +77,7 @@ def folds(tmp_path):
 
 @pytest.fixture
 def pooled(folds, tmp_path):
-    folder = RunFolder(tmp_path / "whole")
-    folder.path.mkdir()
-    return judge_folds(folds, folder), pd.read_parquet(folder.predictions)
-
-
-def squared(frame, name):
-    return ((frame[name] - frame["rating"]) ** 2).to_numpy()
+    return judged(folds, tmp_path)
 
 
 def test_errors_are_of_all_rows_and_gains_over_the_same_rows(pooled):
@@ -86,6 +105,30 @@ def test_where_folds_differ_in_the_best_simple_predictor_each_has_its_own(pooled
     assert answer.architectures["svdpp"].gain_over_simple == pytest.approx(over)
 
 
+def test_a_row_counts_by_as_many_seeds_as_its_folds_choice_has(pooled):
+    answer, frame = pooled
+    found, errors = answer.architectures[EACH_WINNER], squared(frame, EACH_WINNER)
+    expected = np.where(frame["fold"] == 1, squared(frame, "svdpp"), squared(frame, "pmf"))
+    assert errors.tolist() == expected.tolist()
+    assert found.gain == pytest.approx((squared(frame, "baseline") - errors).mean())
+
+
+def test_without_a_baseline_in_each_fold_there_is_no_verdict_but_the_gain_over_the_simple_one(folds, tmp_path):
+    less = folds[1].frame.drop(columns=["baseline", "baseline.seed2"])
+    of_none = folds[1].answer.baseline.model_copy(update={"test": None, "published": 0.8})
+    answer, frame = judged([folds[0], changed(folds[1], less, baseline=of_none)], tmp_path)
+    found, over = answer.architectures["svdpp"], squared(frame, EACH_SIMPLE) - squared(frame, "svdpp")
+    assert (found.verdict, found.gain, found.gain_over_simple) == (None, None, pytest.approx(over.mean()))
+
+
+def test_by_a_decoder_that_a_scalar_head_lacks_its_single_value_counts(folds, tmp_path):
+    classes = {"svdpp": ArchitectureResult(test={**METRICS, "median_mse": 0.3, "mean_mse": 0.2})}
+    scalar = {"pmf": ArchitectureResult(test={**METRICS, "median_mse": None, "mean_mse": 0.8})}
+    answer, _ = judged([changed(folds[0], architectures=classes), changed(folds[1], architectures=scalar)], tmp_path)
+    found = answer.architectures[EACH_WINNER].test
+    assert (found["median_mse"], found["mean_mse"]) == (pytest.approx(0.5), pytest.approx(0.44))
+
+
 def test_an_architecture_that_a_fold_lacks_is_not_judged(pooled):
     found = pooled[0].architectures["bias"]
     assert (found.test, found.verdict) == (None, None)
@@ -101,6 +144,21 @@ def test_counts_add_up_and_each_folds_errors_are_told(pooled, folds):
         {"baseline", "pmf", "svdpp"},
     ]
     assert answer.ranking is None, "the folds have none"
+
+
+def test_lists_gain_over_those_of_the_best_simple_predictor_where_that_is_the_baseline(folds, tmp_path):
+    judged_by = {"bias": 0.2, "pmf": 0.3, "svdpp": 0.5, MOST_RATED: 0.1}
+    simple = BaselineResult(name="bias", kind="simple", test=metrics(1.0))
+    listed = []
+    for fold in folds:
+        by_name = {name: Ranked(ndcg=np.full(20, worth), recall=np.ones(20)) for name, worth in judged_by.items()}
+        people = np.array([f"u{n}" for n in range(20)], dtype=object)
+        found = Rankings(by_name=by_name, people=people, of_users=20, items=9, liked=4.0)
+        write_rankings(fold.folder, found)
+        best = fold.answer.simple.model_copy(update={"best": "bias"})
+        listed.append(changed(fold, baseline=simple, simple=best, ranking=described(found, against="bias")))
+    answer, _ = judged(listed, tmp_path)
+    assert answer.ranking.by_name["svdpp"].ndcg.gain == pytest.approx(0.3)
 
 
 def test_a_fold_without_a_winner_cannot_be_judged(folds):

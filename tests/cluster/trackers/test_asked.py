@@ -66,3 +66,4 @@ def test_a_librarys_text_is_shown_without_them():
     uri = "http://me:hidden@host:1"
     assert safe(f"no answer from {uri}, as 'hidden'", uri) == "no answer from http://***@host:1, as '***'"
     assert safe("no answer", "http://host") == "no answer"
+    assert safe("no answer to me:p@ss", "http://me:p%40ss@host") == "no answer to ***", "decoded"
