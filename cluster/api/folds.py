@@ -55,7 +55,7 @@ def paired(data: Sequence[object], tests: Sequence[Any], folds: int | None) -> S
         raise InputError(f"--folds {folds}: several --data and --test files are the folds already; leave out --folds")
     if len(data) != len(tests):
         raise InputError(
-            f"--data is given {len(data)} times and --test {len(tests)} times: official folds are pairs, the first "
+            f"there are {len(data)} of --data and {len(tests)} of --test: official folds are pairs, the first "
             "--data with the first --test (--data u1.base --test u1.test --data u2.base --test u2.test)"
         )
     return tests

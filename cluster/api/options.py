@@ -241,12 +241,12 @@ def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool, metri
     from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
     if score_test and data.test is None and data.shares.test == 0:
-        raise InputError("--score-test: --test-share 0 holds no test rows out; leave one of them out, or give --test")
+        raise InputError("--score-test: --test-share 0 holds no test rows out; drop one option, or give --test")
     if refit and data.shares.validation == 0:
-        raise InputError("--refit: --validation 0 holds nothing out, so the fit has all these rows; leave one out")
+        raise InputError("--refit: --validation 0 holds nothing out, so the fit has all these rows; drop one option")
     if data.shares.validation == 0 and MEASURES[one_of("--metric", metric, METRICS)].probabilities:
         raise InputError(
-            f"--metric {metric}: --validation 0 leaves no rows to calibrate probabilities on; leave one of them out"
+            f"--metric {metric}: --validation 0 leaves no rows to calibrate probabilities on; drop one option"
         )
 
 

@@ -143,7 +143,7 @@ def test_official_folds_are_pairs_of_files(ray_stays, tmp_path, monkeypatch):
         (["--folds", "3", "--split", "time"], "--folds 3: with --split time the test rows are the latest"),
         (["--folds", "3", "--test", "a.csv"], "--folds 3: splits test rows off the data, and --test a.csv names them"),
         (["--folds", "3", "--from", "other"], "--from other: with folds nothing may be learnt from an earlier run"),
-        (["--data", "b", "--test", "c"], "--data is given 2 times and --test 1 times: official folds are pairs"),
+        (["--data", "b", "--test", "c"], "there are 2 of --data and 1 of --test: official folds are pairs"),
         (["--data", "b", "--test", "c", "--test", "d", "--folds", "2"], "--folds 2: several --data and --test files"),
     ],
 )
