@@ -25,6 +25,7 @@ from reeltune.cluster.api.checks import (
 )
 from reeltune.cluster.api.folds import folds_from_scratch
 from reeltune.cluster.trackers.asked import asked_trackers
+from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
@@ -62,7 +63,6 @@ def data_options(
     from reeltune.cluster.runs.storage import refuse_credentials
     from reeltune.trainables.data import Columns
     from reeltune.trainables.data.prepared import DataOptions
-    from reeltune.trainables.errors import InputError
 
     for option, value in {"--data": data, "--test": test, "--users": users, "--items": items}.items():
         refuse_credentials(value or "", option)
@@ -104,8 +104,10 @@ def reading(
     )
 
 
-def known_ids_of(value: str | None) -> "KnownIds":
-    """What becomes of pairs to fold in whose user and item are both known."""
+def known_ids_of(value: str | None, *, folds_in: bool = True) -> "KnownIds":
+    """What becomes of pairs to fold in whose user and item are both known. `folds_in`: there are any."""
+    if value is not None and not folds_in:
+        raise InputError(f"--known-ids {value}: is about the pairs of --ratings; give these too, or leave it out")
     return one_of("--known-ids", value or "error", KNOWN_IDS)
 
 
@@ -237,7 +239,6 @@ def tune_options(
 
 def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool, metric: str) -> None:
     """Raise InputError where one fit would use rows that its shares do not hold out."""
-    from reeltune.trainables.errors import InputError
     from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
     if score_test and data.test is None and data.shares.test == 0:
@@ -252,7 +253,6 @@ def _check_held_out(data: "DataOptions", *, score_test: bool, refit: bool, metri
 
 def _check_search(data: "DataOptions", architecture: str) -> None:
     """Raise InputError at a share of 0, with which a search could compare or judge nothing."""
-    from reeltune.trainables.errors import InputError
 
     alone = f"fit one configuration without: reeltune train {architecture}"
     if data.shares.validation == 0:

@@ -39,7 +39,7 @@ def predict(
         unknown_ids=unknown_ids,
     )
     own = opt.own_source(architecture, changed_source)
-    known = opt.known_ids_of(known_ids)
+    known = opt.known_ids_of(known_ids, folds_in=ratings is not None)
     done = predict_file(model_folder(model), pairs, output, reading=reading, ratings=ratings, known_ids=known, own=own)
     show.print_json(done) if as_json else show.predicted(done)
     return 0

@@ -23,8 +23,10 @@ OTHERS = (*(f"{decoder}_mse" for decoder in DECODERS if decoder != "argmax"), "m
 
 
 def heading(name: str, metric: Metric) -> str:
-    """A column's heading: that of what is judged has the metric's name."""
-    return f"test {METRICS[metric].name}" if name == ERROR else name
+    """A column's heading: that of what is judged has the metric's name; those of other decoders are squared errors."""
+    if name == ERROR:
+        return f"test {METRICS[metric].name}"
+    return f"MSE, {name}" if metric != "mse" and name in DECODERS else name
 
 
 def rows(result: Result, decoder: str) -> list[list[str]]:
@@ -57,7 +59,7 @@ def _judged(found: ArchitectureResult) -> list[str]:
     return [
         signed(found.gain),
         interval(found.verdict, found.ci95),
-        figure(found.p_holm),
+        chance(found.p_holm),
         signed(over_simple(found)),
         found.verdict or "",
     ]
@@ -68,6 +70,11 @@ def interval(verdict: str | None, ci95: tuple[float, float] | None) -> str:
     if verdict in (None, "is the baseline"):
         return ""
     return "none" if ci95 is None else f"{ci95[0]:+.4f} to {ci95[1]:+.4f}"
+
+
+def chance(p: float | None) -> str:
+    """A p value: one that rounds to 0 is not 0."""
+    return "<0.0001" if p is not None and p < 0.00005 else figure(p)
 
 
 def signed(value: float | None) -> str:

@@ -263,6 +263,6 @@ def _part(rows: Rows, chosen: np.ndarray, name: str, share: float, shares: Share
         raise InputError(
             f"{len(rows):,} ratings are too few to split: the {name} part would be empty ({to_test}"
             f"{100 * shares.validation:.4g}% of {'the rest' if to_test else 'them'} to validation); give more ratings, "
-            "or other shares: --validation, --test-share"
+            "other shares (--validation, --test-share) or fewer --folds"
         )
     return rows.take(chosen)

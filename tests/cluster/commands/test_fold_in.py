@@ -112,6 +112,16 @@ def test_known_users_may_be_asked_for_beside_new_ones_if_it_is_said_what_they_ha
     assert len(best["u1"]) == 41 - 2  # with the new film, which it has rated, and without what it has seen
 
 
+@pytest.mark.parametrize("words", [("predict", "new.csv", "-o", "out.csv"), ("recommend",)])
+def test_what_is_said_of_new_ratings_that_are_not_given_is_refused(written, new_file, words):
+    verb, *rest = words
+    done = inside.reeltune(verb, str(written / "pmf"), *rest, "--known-ids", "drop")
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: --known-ids drop: is about the pairs of --ratings; give these too, or leave it out"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -54,6 +54,14 @@ def test_a_run_goes_on_with_the_shares_that_it_was_started_with():
         resume(ASKED.model_copy(update={"validation": 0.3}))
 
 
+def test_other_test_rows_are_told_by_what_made_them_other():
+    interrupt()
+    with pytest.raises(InputError, match=r"--resume: validation was"):
+        resume(ASKED.model_copy(update={"test_hash": "another", "validation": 0.3}))
+    with pytest.raises(InputError, match=r"--resume: test_hash was"):
+        resume(ASKED.model_copy(update={"test_hash": "another"}))
+
+
 def test_a_finished_name_is_taken():
     finish()
     with pytest.raises(InputError, match="there is a run of this name; choose another"):

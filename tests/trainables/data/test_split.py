@@ -205,7 +205,7 @@ def test_shares_that_leave_a_part_empty_are_named(tmp_path):
         split(world(100), seed=0, shares=Shares(validation=0.001, test=0.5))
     assert str(caught.value) == (
         "100 ratings are too few to split: the validation part would be empty (50% go to the test, 0.1% of the rest to "
-        "validation); give more ratings, or other shares: --validation, --test-share"
+        "validation); give more ratings, other shares (--validation, --test-share) or fewer --folds"
     )
     with pytest.raises(InputError, match=r"would be empty \(0.1% of them to validation\)"):
         split_given_test(world(100), world(5), seed=0, shares=Shares(validation=0.001))
