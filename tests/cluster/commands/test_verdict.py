@@ -174,7 +174,8 @@ def test_the_metric_of_the_run_is_judged_again_and_named(verdict, run, frame):
     _, out, _ = verdict()
     assert "test rows, MAE of the argmax decoder" in out
     assert "argmax-MAE 0.8000 against 0.8000" in " ".join(out.split())
-    assert "MSE" not in out
+    assert "test MSE" not in out
+    assert "MSE, mean" in out
 
 
 def test_scores_of_probabilities_are_those_that_the_run_kept_of_each_row(verdict, run, frame):

@@ -23,7 +23,8 @@ class BatchNorm(nn.BatchNorm1d):
         rows, width = total[-1], values.shape[1]
         mean = total[:width] / rows
         variance = (total[width:-1] / rows - mean.square()).clamp(min=0)
-        self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
+        # Detached as a whole, with `rows`: buffers that are part of a graph would keep that of every step.
+        self._remember(mean.detach(), (variance * rows / (rows - 1)).detach())
         return ((values - mean) / (variance + self.eps).sqrt() * self.weight + self.bias).to(given)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
