@@ -117,7 +117,7 @@ def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_stays, s3_port
     again = rt.open(run.place)
     assert again.best.recommend(users, n=2).equals(expected)
     words = parsed(record.command)
-    read = rt.Ratings(words["data"], **COLUMNS)
+    read = rt.Ratings(*words["data"], **COLUMNS)
     assert read.options.loaded.fingerprint() == record.asked.data_hash
     assert again.replay().matches
 
