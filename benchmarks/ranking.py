@@ -57,8 +57,9 @@ def scored(name: str, prepared: Prepared, asked: Lists, seed: int) -> tuple[np.n
     for _ in run(fit):
         pass
     began = time.process_time()
-    users, items, _ = asked.pairs()
-    output = predict(fit.model, torch.tensor(users).long(), torch.tensor(items), chunk=1 << 12)
+    items = torch.arange(1, asked.items)
+    users = torch.tensor(asked.users).long().repeat_interleave(len(items))
+    output = predict(fit.model, users, items.repeat(len(asked)), chunk=1 << 12)
     scores = order(output, fit.model.grid, shape.scale, decoder="argmax", temperature=1.0)
     return scores.reshape(len(asked), -1).numpy(), time.process_time() - began
 

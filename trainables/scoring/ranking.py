@@ -67,12 +67,6 @@ class Lists:
             return self
         return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """All that is to be scored: users, items and times of shape (lists · known items,), list after list."""
-        items = np.arange(1, self.items)
-        times = None if self.times is None else np.repeat(self.times, len(items))
-        return np.repeat(self.users, len(items)), np.tile(items, len(self)), times
-
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
