@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 ERROR = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+NO_CHUNK = b"0\r\n\r\n"
 DENIED = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(ERROR), ERROR)
 
 
@@ -62,9 +63,10 @@ def store(port, bucket):
 
 
 class Proxy(ThreadingTCPServer):
-    """Passes bytes on, unless its `fault` is 'down' (connections are closed), 'hung', 'read-only' or 'anonymous'.
+    """Passes bytes on, unless its `fault` is 'down' (connections are closed), 'hung', 'read-only', 'anonymous' or 'cut'.
 
-    The last one refuses requests that are not signed with anybody's credentials.
+    'anonymous' refuses requests that are not signed with anybody's credentials; 'cut' loses what is uploaded, so that
+    empty files come about.
     """
 
     daemon_threads = True
@@ -75,6 +77,8 @@ class Proxy(ThreadingTCPServer):
 
 
 class _Handler(BaseRequestHandler):
+    cutting = False  # the content of an upload that loses it is still to come
+
     def handle(self):
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.behind)) as behind:
             while True:
@@ -82,7 +86,21 @@ class _Handler(BaseRequestHandler):
                     content = ready.recv(1 << 16)
                     if not content or not self._may_pass(content):
                         return
-                    (behind if ready is self.request else self.request).sendall(content)
+                    if ready is self.request:
+                        behind.sendall(self._cut(content))
+                    else:
+                        self.request.sendall(content)
+
+    def _cut(self, content):
+        """What is sent, or nothing in the place of an upload's content, which is sent in chunks after the head."""
+        if self.server.fault == "cut" and content.startswith(b"PUT ") and b"partNumber=" in content:
+            head, end, body = content.partition(b"\r\n\r\n")
+            self.cutting = not body
+            return head + end + (NO_CHUNK if body else b"")
+        if self.cutting:
+            self.cutting = False
+            return NO_CHUNK
+        return content
 
     def _may_pass(self, content):
         while self.server.fault == "hung":

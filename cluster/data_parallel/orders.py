@@ -135,7 +135,7 @@ def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
 def kept(store: Store, order: FitOrder) -> Fitted | None:
     """What came of a fit, if it has been done. Raises StorageFailed.
 
-    A result that cannot be read, of an upload that was cut off perhaps, is none, and the fit is done again.
+    A result that cannot be read, of an upload that was cut off perhaps, is none.
     """
     file = f"{order.name}.json"
     content = store.read(file)
@@ -145,7 +145,7 @@ def kept(store: Store, order: FitOrder) -> Fitted | None:
     try:
         fitted = Fitted.parsed(content, file)
     except InputError as error:
-        log.warning("the fit is done again: %s", error)
+        log.warning("no result: %s (%d bytes)", error, len(content))
         return None
     priors = store.read(f"{order.name}.priors.safetensors")
     return fitted.model_copy(update={"weights": load(weights), "priors": {} if priors is None else load(priors)})

@@ -101,6 +101,7 @@ class Store:
             if self.remote:  # an object appears only once its stream is closed
                 with system.open_output_stream(path) as stream:
                     stream.write(content)
+                _expect(system.get_file_info(path).size or 0, of=len(content))
             else:
                 replace(Path(path), content)
 
@@ -113,7 +114,9 @@ class Store:
             system, path = self._open(name)
             try:
                 with system.open_input_file(path) as stream:
-                    return stream.read()
+                    content = stream.read()
+                    _expect(len(content), of=stream.size())
+                    return content
             except FileNotFoundError:
                 return None
 
@@ -182,6 +185,12 @@ class Store:
                 log.warning("storage %s: %s: %s; trying again in %g s", self.where, what, error, wait)
             time.sleep(wait)
         raise AssertionError
+
+
+def _expect(found: int, *, of: int) -> None:
+    """Raise OSError, after which the transfer is done again, unless all of a file's bytes are there."""
+    if found != of:
+        raise OSError(f"{found} of {of} bytes came through")
 
 
 def _root(where: str) -> str:

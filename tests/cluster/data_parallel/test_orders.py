@@ -49,7 +49,8 @@ def test_a_result_whose_upload_was_cut_off_is_none_and_that_is_logged(store, cap
     keep(store, ORDER, DONE)
     store.write(f"{ORDER.name}.json", content)
     assert kept(store, ORDER) is None
-    assert f"the fit is done again: {ORDER.name}.json: " in caplog.text
+    assert f"no result: {ORDER.name}.json: " in caplog.text
+    assert f"({len(content)} bytes)" in caplog.text
 
 
 def test_the_file_of_an_order_keeps_the_name_that_earlier_versions_gave_it():

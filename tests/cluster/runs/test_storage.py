@@ -156,6 +156,16 @@ def test_a_server_that_fails_for_a_while_is_outlived(s3_port, bucket, fault):
     assert s3.store(s3_port, bucket).read("file") == b"after"
 
 
+def test_an_upload_that_lost_its_content_is_done_again(s3_port, bucket, caplog):
+    with s3.proxied(s3_port) as proxy:
+        store = s3.store(proxy.port, bucket)
+        proxy.fault = "cut"
+        threading.Timer(1, setattr, (proxy, "fault", None)).start()
+        store.write("file", b"all of it")
+    assert "file cannot be written: 0 of 9 bytes came through; trying again" in caplog.text
+    assert s3.store(s3_port, bucket).read("file") == b"all of it"
+
+
 def test_a_store_that_has_become_read_only_is_named_and_stays_readable(s3_port, bucket):
     with s3.proxied(s3_port) as proxy:
         store = s3.store(proxy.port, bucket)
