@@ -1,9 +1,10 @@
 """Reads `--tracker`. To add a tracker: its line in TRACKERS, and how it is opened in `opened.py`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from reeltune.trainables.errors import InputError
 
@@ -74,20 +75,23 @@ def _installed(kind: str) -> bool:
 
 def masked(uri: str) -> str:
     """A URI without its user name and password, to be shown and kept."""
-    before, sign, rest = uri.partition("://")
-    host = rest.partition("/")[0]
-    if not sign or "@" not in host:
-        return uri
-    return f"{before}://***@{rest[host.rindex('@') + 1 :]}"
+    secret = _credentials(uri)
+    return uri.replace(f"://{secret}@", "://***@", 1) if secret else uri
 
 
 def safe(text: str, secret_uri: str | None) -> str:
     """A text in which a URI's user name and password are masked, wherever a library repeats them."""
-    parts = urlsplit(secret_uri or "")
-    if parts.username is None and parts.password is None:
-        return text
-    credentials = parts.netloc.rpartition("@")[0]
-    secrets = [credentials, parts.password or ""]
+    credentials = _credentials(secret_uri or "")
+    secrets = [credentials, credentials.partition(":")[2]]
     for secret in filter(None, [*secrets, *map(unquote, secrets)]):  # libraries repeat them as written, or decoded
         text = text.replace(secret, "***")
     return text
+
+
+def _credentials(uri: str) -> str:
+    """USER:PASSWORD of a URI as written, whatever signs the password has; "" if there are none."""
+    _, sign, rest = uri.partition("://")
+    found = rest.rpartition("@")[0]
+    first = re.split("[/?#]", found)[0]
+    behind_the_host = found != first and ":" not in first  # where the @ stands
+    return found if sign and first and not behind_the_host else ""

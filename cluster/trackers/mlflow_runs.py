@@ -38,9 +38,11 @@ class MlflowRuns:
             runs = cls(Requests(uri), folder, asked)
             return runs, runs.begin()
         except TrackerFailed as error:
+            start = "start the server (mlflow server), " if uri.startswith("http") else ""
             raise InputError(
-                f"--tracker mlflow: {masked(uri)} cannot be written: {error}; start the server (mlflow server), "
-                "name another one (--tracker mlflow=URI, or MLFLOW_TRACKING_URI), or leave --tracker out"
+                f"--tracker mlflow: {masked(uri)} cannot be written: {error}; {start}name another place (--tracker "
+                "mlflow=URI, or MLFLOW_TRACKING_URI: of a server http://HOST:PORT, of a file sqlite:///mlflow.db), or "
+                "leave --tracker out"
             ) from None
 
     def begin(self) -> list[str]:

@@ -54,7 +54,12 @@ def test_a_missing_package_is_one_line_that_names_the_extra(monkeypatch, found):
     [
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("http://me:a@b@host:1/x", "http://***@host:1/x"),
+        ("http://me:a/b@host/x", "http://***@host/x"),
+        ("http://me:a?b@host/x", "http://***@host/x"),
+        ("http://me@host", "http://***@host"),
+        ("http://host/run@2?by=me@host", "http://host/run@2?by=me@host"),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("sqlite:////of@me/mlflow.db", "sqlite:////of@me/mlflow.db"),
         ("databricks", "databricks"),
     ],
 )
@@ -66,4 +71,5 @@ def test_a_librarys_text_is_shown_without_them():
     uri = "http://me:hidden@host:1"
     assert safe(f"no answer from {uri}, as 'hidden'", uri) == "no answer from http://***@host:1, as '***'"
     assert safe("no answer", "http://host") == "no answer"
+    assert safe("no answer to me:p/ss", "http://me:p/ss@host") == "no answer to ***"
     assert safe("no answer to me:p@ss", "http://me:p%40ss@host") == "no answer to ***", "decoded"
