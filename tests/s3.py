@@ -63,10 +63,10 @@ def store(port, bucket):
 
 
 class Proxy(ThreadingTCPServer):
-    """Passes bytes on, unless its `fault` is 'down' (connections are closed), 'hung', 'read-only', 'anonymous' or 'cut'.
+    """Passes bytes on, unless it has a `fault`.
 
-    'anonymous' refuses requests that are not signed with anybody's credentials; 'cut' loses what is uploaded, so that
-    empty files come about.
+    'down': connections are closed; 'hung'; 'read-only'; 'anonymous': requests that are not signed with anybody's
+    credentials are refused; 'cut': what is uploaded is lost, so that empty files come about.
     """
 
     daemon_threads = True

@@ -21,8 +21,7 @@ DataOfFolds = Annotated[
     list[str] | None,
     typer.Option(
         help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings. Repeated, with as many "
-        "--test: official folds.",
-        show_default="ml-100k",
+        "--test: official folds. [default: ml-100k]",
     ),
     SeenData(),
 ]

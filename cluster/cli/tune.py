@@ -47,7 +47,7 @@ def tune(
     validation: opt.Validation = None,
     test_share: opt.TestShare = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials for each architecture.", show_default=f"{TRIALS}; smoke test: 2")
+        int | None, typer.Option(min=1, help=f"Trials for each architecture. [default: {TRIALS}; of a smoke test 2]")
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="Limit of the search, without refits: 90, 90s, 15m, 2h; --resume goes on.")
@@ -71,7 +71,7 @@ def tune(
     ] = "tpe",
     scheduler: Annotated[
         str | None,
-        typer.Option(help="What stops the worse trials early: asha, median, none.", show_default="asha"),
+        typer.Option(help="What stops the worse trials early: asha, median, none. [default: asha]"),
     ] = None,
     asha: Annotated[bool | None, typer.Option("--asha/--no-asha", help="Short for --scheduler asha, or none.")] = None,
     ensemble: Annotated[

@@ -8,7 +8,6 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import FitEnd, Tracker
 from reeltune.trainables.errors import StorageFailed
 
-
 READ_AGAIN = (0.5, 1.0, 2.0, 4.0)  # seconds before each further look for a result that has been written
 
 

@@ -12,7 +12,7 @@ from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
-CALIBRATION = "the baseline, for its temperature"  # the key of the fit that `temperature` needs
+CALIBRATION = "baseline-calibration"  # the key of the fit that `temperature` needs
 
 
 @dataclass(frozen=True, kw_only=True)
