@@ -9,6 +9,7 @@ from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
 from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
 if TYPE_CHECKING:
+    from reeltune.cluster.commands.ask import Sample
     from reeltune.trainables.data import Shares
 
 Number = TypeVar("Number", int, float)
@@ -34,6 +35,7 @@ MISSING_IDS = ("error", "drop")
 KNOWN_IDS = ("error", "drop", "again")
 UNKNOWN_IDS = ("error", "allow")
 CHANGED_SOURCE = ("error", "allow")
+FEWEST_SAMPLED = 1000  # ratings of a sample, of which fits are validated on a tenth
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
@@ -56,6 +58,17 @@ def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:
         flag = "--asha" if asha else "--no-asha"
         raise InputError(f"{flag} means --scheduler {meant}, and --scheduler is {scheduler}: give one of them")
     return meant
+
+
+def sample_of(value: int | str | None) -> "Sample":
+    """How many rows search trials are to fit on, "all" of them, or None for what is usual. Raises InputError."""
+    if value is None or value == "all":
+        return value  # type: ignore[return-value]  # mypy does not narrow str to the literal
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < FEWEST_SAMPLED:
+        raise InputError(f"--sample {value}: expected a number of ratings from {FEWEST_SAMPLED:,} on, or all")
+    return value
 
 
 def at_least(option: str, value: Number, least: float) -> Number:

@@ -30,6 +30,7 @@ def tune_command(options: TuneOptions) -> str:
         "--decoder": options.decoder,
         "--metric": options.metric,
         "--sampler": text_of(options.sampler),
+        "--sample": None if options.sample is None else str(options.sample),
         "--scheduler": options.scheduler,
         "--no-ensemble": not options.ensemble,
         "--baseline": str(baseline.number) if baseline.kind == "published" else baseline.name,

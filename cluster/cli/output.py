@@ -95,7 +95,8 @@ def _how_alike(result: "Replayed") -> str:
 
 
 def trained(result: "Trained") -> None:
-    print(f"{result.architecture}: {result.epochs} epochs in {result.fit_seconds:.2f} s")
+    epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
+    print(f"{result.architecture}: {epochs} in {result.fit_seconds:.2f} s")
     if result.validation is None and result.test is None:
         print(f"training loss {result.train_loss:.4f} in the last epoch")
     else:

@@ -69,6 +69,14 @@ def tune(
     sampler: Annotated[
         str, typer.Option(help="What proposes configurations: tpe, gp (Gaussian process), random, qmc (Sobol), grid.")
     ] = "tpe",
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Fit search trials on users with about N ratings; the best are tried again and refitted on all. "
+            "[default: 1,000,000 above 5 million ratings, else all]",
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(help="What stops the worse trials early: asha, median, none. [default: asha]"),
@@ -153,6 +161,7 @@ def tune(
         decoder=decoder,
         metric=metric,
         sampler=sampler,
+        sample=sample,
         scheduler=scheduler,
         asha=asha,
         ensemble=ensemble,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
@@ -28,14 +29,18 @@ from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, TrainingConfig
-from reeltune.trainables.data.prepared import DataOptions, Prepared, prepare
+from reeltune.trainables.data.prepared import DataOptions, FitData, Prepared, prepare
 from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.user_sample import user_sample
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.timestamps import check_times
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 log = logging.getLogger(__name__)
+
+Sample = int | Literal["all"] | None  # rows that search trials fit on; None: SAMPLE of more than MANY
+SAMPLE, MANY = 1_000_000, 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,7 @@ class TuneOptions:
     workers_per_trial: int = 1
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
+    sample: Sample = None
     folds: tuple[DataOptions, ...] = ()  # the data of each; none: one search
     fold: int | None = None  # this is the search of that fold, from 1, in a folder below the run's
     command: str | None = None  # the command that does the same; None: the one that this process was started with
@@ -135,6 +141,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         sampler=text_of(options.sampler),
         scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
+        sample=sampled_rows(options.sample, prepared.seen),
         within=None if options.fold is None else options.name,
         source=named(options.earlier),
         space={name: space.model_dump(mode="json") for name, space in spaces.items()},
@@ -154,8 +161,15 @@ class TunePlan:
     spaces: dict[str, Space]  # the same for this data: in batch sizes and rating units
     asked: AskedToTune
     size: SizeRecord
+    sample: FitData | None  # what search trials fit on; None: all rows
     wider: dict[str, Bounds]  # ranges that reach beyond those of the TOML files, because of the run of `--from`
     notes: list[str]  # what was changed of what was asked for, for the user
+
+    @property
+    def spaces_of_trials(self) -> dict[str, Space]:
+        """The spaces for the data that search trials fit on."""
+        shape = (self.sample or self.prepared).shape
+        return {name: space.on(shape, self.registry[name]) for name, space in self.declared.items()}
 
 
 def ask(options: TuneOptions) -> TunePlan:
@@ -174,6 +188,7 @@ def ask(options: TuneOptions) -> TunePlan:
     check_sampler(options.sampler, spaces, registry, prepared.shape)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline, registry), prepared.split.train, workers=most)
+    sample = sample_of(options, prepared)
     log.info("%s", prepared.summary())
     log.info("searching %s", {name: sorted(space.parameters) for name, space in spaces.items()})
     size = Size.of(prepared.shape)
@@ -187,13 +202,41 @@ def ask(options: TuneOptions) -> TunePlan:
         spaces=spaces,
         asked=asked_for(options, prepared, spaces, registry),
         size=SizeRecord(ratings=size.ratings, span=size.span),
+        sample=sample,
         wider=wider,
         notes=[
+            *_about_sample(options, prepared, sample),
             *lines(named(options.earlier), own, wider),
             *_about_sampler(options),
             *about_metric(options, prepared.shape, registry),
         ],
     )
+
+
+def sampled_rows(asked: Sample, every: FitData) -> int | None:
+    """About how many rows search trials fit on; None if on all."""
+    if asked == "all" or (asked is None and len(every) <= MANY):
+        return None
+    rows = SAMPLE if asked is None else asked
+    return rows if rows < len(every) else None
+
+
+def sample_of(options: TuneOptions, prepared: Prepared) -> FitData | None:
+    """What search trials fit on; None if on all rows."""
+    rows = sampled_rows(options.sample, prepared.seen)
+    return None if rows is None else user_sample(prepared.seen, rows, seed=options.data.split_seed)
+
+
+def _about_sample(options: TuneOptions, prepared: Prepared, sample: FitData | None) -> Iterator[str]:
+    every = prepared.seen
+    if sample is not None:
+        usual = "" if options.sample else f" (as always above {MANY:,} ratings; --sample all: on all)"
+        yield (
+            f"search trials fit on a sample of {sample.shape.users - 1:,} of {every.shape.users - 1:,} users with all "
+            f"their {len(sample):,} ratings{usual}; the best configurations are tried again and refitted on all rows"
+        )
+    elif options.sample not in (None, "all"):
+        yield f"--sample {options.sample}: search trials fit on all {len(every):,} ratings, which are no more than that"
 
 
 def _about_sampler(options: TuneOptions) -> Iterator[str]:

@@ -57,12 +57,13 @@ def dry_run(options: TuneOptions) -> DryRun:
         gpus_per_trial=options.gpus_per_trial if options.address is None else None,
     )
     room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
-    found = costs(plan.prepared, plan.spaces, plan.registry)
-    search = _search_seconds(plan, found) / taken.count / BUSY
+    found = costs(plan.prepared.seen, plan.spaces, plan.registry)
+    of_trials = found if plan.sample is None else costs(plan.sample, plan.spaces_of_trials, plan.registry)
+    search = _search_seconds(plan, of_trials) / taken.count / BUSY
     limited = limit is not None and search > limit
     after = _after_seconds(plan, found, slots=taken.count, lanes=min(room, options.concurrent or room))
     return DryRun(
-        lines=[_line(name, cost, plan) for name, cost in found.items()],
+        lines=[_line(name, cost, plan) for name, cost in of_trials.items()],
         slots=taken.count,
         workers=taken.workers,
         folds=folds,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reeltune.search_spaces import Space, Value
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.prepared import FitData
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import evaluate
 from reeltune.trainables.fitting.threads import one_thread
@@ -29,17 +29,17 @@ class Cost:
     drawn: float  # mean over configurations that are spread over the space; the reference's if all of them are refused
 
 
-def costs(prepared: Prepared, spaces: dict[str, Space], registry: Registry) -> dict[str, Cost]:
-    """What fits of each architecture cost, in one thread, as trials have them."""
+def costs(seen: FitData, spaces: dict[str, Space], registry: Registry) -> dict[str, Cost]:
+    """What fits of each architecture cost, in one thread, as trials have them. Spaces are those of this shape."""
     with one_thread():
-        return {name: _cost(registry[name], space, prepared) for name, space in spaces.items()}
+        return {name: _cost(registry[name], space, seen) for name, space in spaces.items()}
 
 
-def _cost(architecture: Architecture, space: Space, prepared: Prepared) -> Cost:
-    reference = architecture.reference(prepared.shape)
+def _cost(architecture: Architecture, space: Space, seen: FitData) -> Cost:
+    reference = architecture.reference(seen.shape)
     drawn = _valid(architecture, reference, spread(space))
-    first, *others = [_timed(architecture, config, prepared) for config in (reference, *drawn)]
-    validation = _validation_seconds(first[0], prepared)
+    first, *others = [_timed(architecture, config, seen) for config in (reference, *drawn)]
+    validation = _validation_seconds(first[0], seen)
     seconds = [spent + validation * (fit.epochs + 1) for fit, spent in (first, *others)]
     return Cost(reference=seconds[0], drawn=sum(seconds[1:]) / len(drawn) if drawn else seconds[0])
 
@@ -63,14 +63,14 @@ def spread(space: Space, count: int = DRAWN) -> list[dict[str, Value]]:
     return [{**space.fixed, **{name: point[name] for name in space.active(point)}} for point in points]
 
 
-def _timed(architecture: Architecture, config: FitConfig, prepared: Prepared) -> tuple[Fit, float]:
+def _timed(architecture: Architecture, config: FitConfig, seen: FitData) -> tuple[Fit, float]:
     """A fit that has begun, and the seconds of all its steps.
 
     By the clock of this thread, which does not run while other programs have the CPU. They slow a step down even so,
     by the caches that they share: so the fastest step counts.
     """
     start = time.thread_time()
-    fit = Fit(architecture, config, prepared.shape, prepared.split.train, seed=0)
+    fit = Fit(architecture, config, seen.shape, seen.train, seed=0)
     begun = time.thread_time() - start
     if fit.optimizer is None:  # it is solved by then
         return fit, begun
@@ -83,8 +83,8 @@ def _timed(architecture: Architecture, config: FitConfig, prepared: Prepared) ->
     return fit, begun + min(each, default=0.0) * fit.steps
 
 
-def _validation_seconds(fit: Fit, prepared: Prepared) -> float:
-    rows = on_device(prepared.split.validation, fit.device)
+def _validation_seconds(fit: Fit, seen: FitData) -> float:
+    rows = on_device(seen.validation, fit.device)
     start = time.thread_time()
     evaluate(fit, rows, decoder="argmax")
     return time.thread_time() - start

@@ -29,7 +29,8 @@ class Work:
     slots: int  # fits of the search at once
     lanes: int  # refits at once
     baseline: str | None  # the architecture whose reference is refitted too
-    more_rows: float = 1.0  # rows of a refit for each row of a trial
+    more_rows: float = 1.0  # rows of a refit for each row of a confirmation
+    all_rows: float = 1.0  # rows of a confirmation for each row of a search trial
     deadline: float | None = None  # of the search trials, by the clock
 
 
@@ -131,8 +132,10 @@ class TimeLeft:
     def _again(self, name: str) -> float:
         """Seconds of a whole fit of one of the best configurations."""
         confirmed = [entry.seconds for entry in self.ledger.of("confirm", name) if entry.state == "done"]
-        known = confirmed or [entry.seconds for entry in finalists(self.ledger, name) if entry.number > 0]
-        return fmean(known) if known else self._mean(name)
+        if confirmed:
+            return fmean(confirmed)
+        known = [entry.seconds for entry in finalists(self.ledger, name) if entry.number > 0]
+        return self.work.all_rows * (fmean(known) if known else self._mean(name))
 
 
 class RefitsLeft:

@@ -28,6 +28,7 @@ from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.faults import LATE
 from reeltune.cluster.search.lane_trial import trial_lanes
+from reeltune.cluster.search.on_sample import Adapt, adapter
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
 from reeltune.cluster.session.address import check_address, joining
@@ -161,7 +162,7 @@ def _search(
     taken = slots(
         resources,
         concurrent=options.concurrent,
-        data_bytes=prepared.bytes,
+        data_bytes=prepared.bytes,  # a sample, which is a small part of it, is not counted
         workers=options.workers_per_trial,
         gpus_per_trial=options.gpus_per_trial,
         architectures=len(spaces),
@@ -194,8 +195,9 @@ def _search(
             deadline=deadline,
             # Without a limit of its own, a trial may take as long as the search. One that hangs must not outlast it by
             # much, and one that is only slow is cut off by the deadline before: it has not failed.
-            limit=options.trial_seconds or (options.seconds and options.seconds + LATE),
+            limit=options.trial_seconds or (options.seconds and (options.seconds + LATE) * _all_rows(plan)),
             unfinished=cut_off,
+            on_sample=_on_sample(plan),
         )
         search(search_plan, made, ledger, data, folder, taken, ended=watch.ended, lanes=lanes, trackers=trackers)
     watch.search_ended()
@@ -213,8 +215,21 @@ def _work(plan: TunePlan, resources: Resources, *, slots: int, deadline: float |
         lanes=min(room, options.concurrent or room),
         baseline=options.baseline.name if options.baseline.kind == "reference" else None,
         more_rows=len(parts.fitting) / len(parts.train),
+        all_rows=_all_rows(plan),
         deadline=deadline,
     )
+
+
+def _on_sample(plan: TunePlan) -> Adapt | None:
+    """What adapts configurations of search trials to the sample; None without one."""
+    if plan.sample is None:
+        return None
+    return adapter(plan.declared, plan.registry, whole=plan.prepared.shape, sample=plan.sample.shape)
+
+
+def _all_rows(plan: TunePlan) -> float:
+    """Rows of a confirmation for each row of a search trial."""
+    return 1.0 if plan.sample is None else len(plan.prepared.seen) / len(plan.sample)
 
 
 def _seen_by_trials(plan: TunePlan) -> TrialData:
@@ -228,6 +243,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         metric=options.metric,
         store=plan.folder.store,
         registry=plan.registry,
+        sample=plan.sample,
     )
 
 

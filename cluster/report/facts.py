@@ -48,8 +48,9 @@ def _search(run: Run) -> str:
     asked, counts = run.asked, run.counts()
     states = f"{counts['done']} done, {counts['stopped']} stopped early, {counts['failed']} failed"
     each = f"{asked.trials} trials for each of {len(asked.architectures)} architectures"
+    on = f", fitted on users with about {asked.sample:,} ratings" if asked.sample else ""
     after = f", started from run {asked.source}" if asked.source else ""
-    return f"{each}, seed {asked.seed}{after}: {states}"
+    return f"{each}, seed {asked.seed}{on}{after}: {states}"
 
 
 def _refits(run: Run) -> str | None:

@@ -36,6 +36,7 @@ class Entry:
     seed: int
     error: str | None
     fold: int = 0  # the rows it was validated on: 0 the validation part, else that part of the training rows
+    on_sample: dict[str, Any] | None = None  # as it was fitted on a sample of users; None: `config`, on all rows
     schema: int = SCHEMA
 
 

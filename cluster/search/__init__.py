@@ -6,6 +6,7 @@
 - `choice.py`: which configurations are tried again, and which one is chosen
 - `recorder.py`: records how a trial ended: in the ledger, then in Optuna's study
 - `schedulers.py`: the table of schedulers, and one of them for each architecture
+- `on_sample.py`: adapts configurations to a sample of users, on which search trials may fit
 - `messages.py`: what goes between the driver and a trial: orders and progress updates
 - `trial.py`: a trial of one worker: a Ray Tune Trainable
 - `lane_trial.py`: a trial of several workers, in a lane

@@ -14,6 +14,7 @@ from reeltune.cluster.runs.folder import Entry, Ledger, RunFolder, write_json
 from reeltune.cluster.search.faults import Faults
 from reeltune.cluster.search.lane_trial import TRIAL_CPUS, LaneTrial
 from reeltune.cluster.search.messages import Config, order_of
+from reeltune.cluster.search.on_sample import Adapt
 from reeltune.cluster.search.recorder import Recorder, attributes, outcome
 from reeltune.cluster.search.schedulers import SCHEDULERS, PerArchitecture
 from reeltune.cluster.search.searcher import TrialSearcher
@@ -39,6 +40,7 @@ class Plan:
     deadline: float | None = None  # by time.monotonic(), for the search trials
     limit: float | None = None  # seconds that each trial may work
     unfinished: dict[str, Config] = field(default_factory=dict)  # by trial, those that were running at the last end
+    on_sample: Adapt | None = None  # where search trials fit on a sample of users
 
 
 def studies(
@@ -130,6 +132,7 @@ def search(
         deadline=plan.deadline,
         reason=faults.why,
         cut_off=scheduler.cut_off,
+        on_sample=plan.on_sample,
     )
     tuner = tune.Tuner(
         _trainable(data, taken, plan.limit, lanes),

@@ -28,6 +28,7 @@ class Order:
     config: Config
     seed: int
     fold: int = 0  # see `reeltune.trainables.data.fold`
+    on_sample: Config | None = None  # `config` for the sample of users; None: the fit is on the rows of all users
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.confirmation import Confirmation
 from reeltune.cluster.search.messages import Config, Order, TuneDict, tune_config, update_of
+from reeltune.cluster.search.on_sample import Adapt
 from reeltune.cluster.search.reasons import DIED
 from reeltune.cluster.search.recorder import Recorder
 from reeltune.search_spaces import Study
@@ -19,7 +20,7 @@ class TrialSearcher(Searcher):
 
     `unfinished` are the configurations of trials that were running when the search was cut off: they run again.
     `reason` says why a trial died, by Tune's id of it. `cut_off` are Tune's ids of trials that ran at
-    the deadline.
+    the deadline. `on_sample` adapts configurations of search trials to the sample that they fit on, if there is one.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class TrialSearcher(Searcher):
         deadline: float | None = None,
         reason: Callable[[str], str] = lambda trial_id: DIED,
         cut_off: Collection[str] = (),
+        on_sample: Adapt | None = None,
     ) -> None:
         super().__init__(metric="value", mode="min")
         self.studies, self.recorder, self.disk = studies, recorder, disk
         self.seed, self.unfinished, self.deadline, self.reason = seed, unfinished, deadline, reason
-        self.trials, self.cut_off = trials, cut_off
+        self.trials, self.cut_off, self.on_sample = trials, cut_off, on_sample
         self.confirmation = Confirmation(ledger, studies, seed=seed)
         ended = {name: {entry.number for entry in ledger.of("search", name)} for name in studies}
         self._waiting = {name: [n for n in range(trials) if n not in ended[name]] for name in studies}
@@ -104,13 +106,15 @@ class TrialSearcher(Searcher):
         name = max(left, key=lambda name: len(left[name]))
         number = left[name].pop(0)
         trial = f"{name}-{number:03}"
+        config = self.studies[name].ask(trial, number, config=self.unfinished.get(trial))
         return Order(
             trial=trial,
             architecture=name,
             number=number,
             stage="search",
-            config=self.studies[name].ask(trial, number, config=self.unfinished.get(trial)),
+            config=config,
             seed=self.seed + number,
+            on_sample=None if self.on_sample is None else self.on_sample(name, config),
         )
 
     def _next_confirmation(self) -> Order | None:

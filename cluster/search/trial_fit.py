@@ -14,6 +14,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, Point, Update
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data import Rows, SplitKind, fold
+from reeltune.trainables.data.prepared import FitData
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import FitFailed
@@ -43,6 +44,11 @@ class TrialData:
     store: Store  # the run's, for states of running fits and, for the ensemble's weights, ratings of held-out rows
     metric: Metric = "mse"
     registry: Registry = SHIPPED
+    sample: FitData | None = None  # what search trials see of it; None: all
+
+    def of(self, order: Order) -> "TrialData | FitData":
+        """What the trial of an order fits on: training and validation rows, and their shape."""
+        return self if order.on_sample is None or self.sample is None else self.sample
 
     @property
     def objective(self) -> Objective:
@@ -106,8 +112,9 @@ class TrialFit:
 
     def _begin(self) -> Fit:
         """The fit, from its last state where there is one."""
-        train, self.validation = fold(self.data.train, self.data.validation, self.order.fold, kind=self.data.split)
-        fit = self._start(train)
+        seen = self.data.of(self.order)
+        train, self.validation = fold(seen.train, seen.validation, self.order.fold, kind=self.data.split)
+        fit = self._start(train, seen.shape)
         kept = self.states.load(self.order.trial, vars(self.order))
         if kept is not None:
             fit.load_state(kept["fit"])
@@ -132,12 +139,12 @@ class TrialFit:
         self.states.save(self.order.trial, vars(self.order), state)
         self.kept = True
 
-    def _start(self, train: Rows) -> Fit:
-        architecture = self.data.registry[self.order.architecture]
+    def _start(self, train: Rows, shape: Shape) -> Fit:
+        order, architecture = self.order, self.data.registry[self.order.architecture]
         return Fit(
             architecture,
-            architecture.Config.model_validate(self.order.config),
-            self.data.shape,
+            architecture.Config.model_validate(order.config if order.on_sample is None else order.on_sample),
+            shape,
             train,
             seed=self.order.seed,
             device=self.device,

@@ -30,6 +30,7 @@ COMPARED = {
     "test_hash": "other test rows",
     "decoder": "another decoder",
     "metric": "another metric",
+    "sample": "another sample",
 }
 
 

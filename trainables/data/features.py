@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,13 @@ class Features:
     @property
     def bytes(self) -> int:
         return self.offsets.nbytes + self.columns.nbytes + self.weights.nbytes
+
+    def take(self, rows: np.ndarray) -> "Features":
+        """Those of these rows, in this order."""
+        sizes = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(self.offsets.dtype)
+        entries = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], sizes)
+        return replace(self, offsets=offsets, columns=self.columns[entries], weights=self.weights[entries])
 
     def fingerprint(self) -> str:
         """A hash of the content, the same on every machine."""

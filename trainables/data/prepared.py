@@ -14,6 +14,7 @@ from reeltune.trainables.data import (
     MissingIds,
     Ratings,
     Reading,
+    Rows,
     Shares,
     Split,
     SplitKind,
@@ -97,6 +98,18 @@ class DataOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FitData:
+    """What fits see: training and validation rows, and their shape."""
+
+    train: Rows
+    validation: Rows
+    shape: Shape
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.validation)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
     asked: DataOptions
     ratings: Ratings
@@ -104,6 +117,11 @@ class Prepared:
     shape: Shape
     overlap: int = 0  # rows of somebody's own test file whose pair is in the data too
     test_notes: tuple[str, ...] = ()  # what was guessed in reading that file, and warnings
+
+    @property
+    def seen(self) -> FitData:
+        """Of it, what fits see: all but the test rows."""
+        return FitData(train=self.split.train, validation=self.split.validation, shape=self.shape)
 
     @property
     def bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reeltune.cluster.api.checks import scheduler_of
+from reeltune.cluster.api.checks import sample_of, scheduler_of
 from reeltune.cluster.search.schedulers import SCHEDULERS
 from reeltune.trainables.errors import InputError
 
@@ -26,3 +26,14 @@ def test_the_older_flags_mean_a_scheduler_and_may_stand_beside_its_name(asha, na
 def test_a_flag_and_a_name_that_differ_are_refused(asha, name):
     with pytest.raises(InputError, match="give one of them"):
         scheduler_of(name, asha=asha)
+
+
+@pytest.mark.parametrize(("word", "rows"), [(None, None), ("all", "all"), ("1000", 1000), (2_000_000, 2_000_000)])
+def test_a_sample_is_a_number_of_ratings_or_all(word, rows):
+    assert sample_of(word) == rows
+
+
+@pytest.mark.parametrize("word", ["999", 0, -5, "some", "1e6", 1.5, "", True])
+def test_another_sample_is_refused(word):
+    with pytest.raises(InputError, match=rf"--sample {word}: expected a number of ratings from 1,000 on, or all"):
+        sample_of(word)

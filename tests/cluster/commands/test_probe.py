@@ -44,5 +44,5 @@ def test_configurations_that_an_architecture_refuses_for_two_fields_together_are
 
     space = shipped("pmf", pmf).on(prepared.shape, pmf)
     picky = SimpleNamespace(Config=Picky, Model=pmf.Model, reference=pmf.reference)
-    cost = costs(prepared, {"picky": space}, {"picky": picky})
+    cost = costs(prepared.seen, {"picky": space}, {"picky": picky})
     assert cost["picky"].drawn > 0

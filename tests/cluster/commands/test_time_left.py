@@ -18,12 +18,13 @@ START, TRIALS, SLOTS = 12.0, 20, 2
 class World:
     """A search whose fits take made-up times: its clock, its ledger, and the estimates as they come."""
 
-    def __init__(self, path, seed, deadline=None):
+    def __init__(self, path, seed, deadline=None, all_rows=1.0):
+        self.all_rows = all_rows
         self.draw, self.now, self.estimates = random.Random(seed), 0.0, []
         self.ledger = Ledger(path)
         work = Work(
             architectures=tuple(COSTS), trials=TRIALS, slots=SLOTS, lanes=1, baseline="pmf", more_rows=1.1,
-            deadline=deadline,
+            deadline=deadline, all_rows=all_rows,
         )  # fmt: skip
         self.left = TimeLeft(work, self.ledger, began=0.0, clock=lambda: self.now)
         self.deadline = deadline
@@ -41,7 +42,7 @@ class World:
         usual = COSTS[name] * self.draw.uniform(0.5, 1.5)
         if stage == "search":
             return usual * (FIRST if number == 0 else 2 / 3 if number > 4 and number % 2 else 1)
-        return usual
+        return usual * self.all_rows
 
     def search(self):
         """Fits in as many slots, each of which takes the next order when it is free."""
@@ -73,7 +74,7 @@ class World:
         self.now += START
         for name in expected:
             left.began(name)
-            self.now += COSTS[name.split()[0]] * self.draw.uniform(0.9, 1.3)
+            self.now += COSTS[name.split()[0]] * self.draw.uniform(0.9, 1.3) * self.all_rows
             left.ended(name)
             self.estimates.append((self.now, left.seconds()))
         self.now += ENDING * START
@@ -92,6 +93,13 @@ def test_from_a_quarter_of_the_run_on_the_estimate_is_within_30_percent(tmp_path
     found = errors(world)
     assert len(found) > 60
     assert max(map(abs, found)) < 0.3
+
+
+def test_what_follows_search_trials_on_a_sample_takes_as_many_times_longer(tmp_path):
+    world = World(tmp_path / "trials.jsonl", 1, all_rows=5.0)
+    world.search()
+    world.refit()
+    assert max(map(abs, errors(world))) < 0.3
 
 
 def test_a_limit_of_the_search_is_heeded(tmp_path):

@@ -40,6 +40,17 @@ def test_the_reference_is_the_first_trial_of_each(make, small):
     assert first == {name: ARCHITECTURES[name].reference(small[2]).model_dump() for name in NAMES}
 
 
+def test_search_trials_alone_have_a_configuration_for_the_sample(make):
+    searcher = make()
+    searcher.on_sample = lambda name, config: {**config, "epochs": 1}
+    orders = drain(searcher)
+    assert {order["stage"] for order in orders} == {"search", "confirm"}
+    for order in orders:
+        assert order["on_sample"] == ({**order["config"], "epochs": 1} if order["stage"] == "search" else None)
+    ledger = searcher.recorder.ledger
+    assert all(entry.on_sample["epochs"] == 1 for name in NAMES for entry in ledger.of("search", name))
+
+
 def test_the_best_are_tried_again_on_each_fold_and_the_best_mean_is_chosen(make):
     searcher = make(trials=5)
     again = [order for order in drain(searcher) if order["stage"] == "confirm"]

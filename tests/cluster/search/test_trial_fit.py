@@ -8,8 +8,10 @@ from reeltune.cluster.runs.disk import UNSTORED
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, tune_config, update_of
 from reeltune.cluster.search.trial import Trial
-from reeltune.cluster.search.trial_fit import RUNG, TrialData
+from reeltune.cluster.search.trial_fit import RUNG, TrialData, TrialFit
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data.prepared import FitData
+from reeltune.trainables.data.user_sample import user_sample
 from tests.worlds import small_config
 
 ENDLESS = 10_000  # steps that no trial here takes
@@ -54,6 +56,25 @@ def points_of(reported):
 
 def final(update):
     return update.value, update.metrics, update.temperature, update.epochs
+
+
+def test_a_search_trial_fits_on_the_sample_and_a_confirmation_on_all_rows(data, small):
+    _, parts, shape = small
+    seen = FitData(train=parts.train, validation=parts.validation, shape=shape)
+    sample = user_sample(seen, len(seen) // 3, seed=1)
+    data = dataclasses.replace(data, sample=sample)
+    config, on_sample = (small_config("pmf", factors=factors).model_dump() for factors in (4, 3))
+    order = Order(trial="pmf-001", architecture="pmf", number=1, stage="search", config=config, seed=3)
+    for ordered, factors, rows in (
+        (dataclasses.replace(order, on_sample=on_sample), 3, sample),
+        (dataclasses.replace(order, stage="confirm", fold=1), 4, seen),
+    ):
+        fit = TrialFit()
+        fit.assign(ordered, data, "cpu")
+        fit.advance()
+        sizes = {tuple(weight.shape) for weight in fit.fit.model.state_dict().values()}
+        assert (rows.shape.users, factors + 1) in sizes, "a bias stands beside the factors"
+        assert len(fit.validation) <= len(rows.validation) + 1
 
 
 @pytest.fixture
