@@ -10,6 +10,7 @@ from rich.table import Table
 
 from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
 from reeltune.cluster.commands.durations import spell
+from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
 from reeltune.cluster.runs.answer import Result
@@ -56,6 +57,8 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
         print(listed)
     if (short := cut_short(result)) is not None:
         print(f"{short}; the rest of them: {more}")
+    if used := core_seconds(result.spent):
+        print(used)
     if result.folds:
         each = f"predictions.parquet, and each fold's run in {FOLD}1/ to {FOLD}{len(result.folds)}/"
     else:

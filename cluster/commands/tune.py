@@ -16,7 +16,7 @@ from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
-from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.outcome import Searched, Times
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on
@@ -24,6 +24,7 @@ from reeltune.cluster.runs.folder import Ledger, read_entries
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.sources import keep_sources
+from reeltune.cluster.runs.spent import Phase
 from reeltune.cluster.search.choice import Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.faults import LATE
@@ -33,7 +34,7 @@ from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
 from reeltune.cluster.session.address import check_address, joining
 from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
-from reeltune.cluster.session.resources import Resources, check, waiting
+from reeltune.cluster.session.resources import Node, Resources, check, waiting
 from reeltune.cluster.session.session import session
 from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
@@ -116,14 +117,17 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         if resources.joined:
             check_storage(folder.store)
             ran_on(folder, machines())
+        resumed, searching = bool(ledger.entries) or folder.journal.exists(), time.monotonic()
         choices, left = _search(plan, ledger, earlier, resources, trackers, watch, began=began)
-        orders = (
-            refits(choices, prepared, seed=options.seed, baseline=options.baseline, registry=registry)
-            if choices
-            else {}
-        )
+        refitting = time.monotonic()
+        orders = _refits(plan, choices)
         wanted = [*orders.values(), *calibrations(orders, shape, registry, metric=options.metric)]
         fitted = _refit(plan, wanted, left, resources, trackers, watch) if orders else {}
+        times = Times(
+            search=_phase(refitting - searching, left.work.slots * options.workers_per_trial, resources),
+            refits=_phase(time.monotonic() - refitting, left.work.lanes * options.workers, resources),
+            resumed=resumed,
+        )
     watch.refits_ended()
     watch.status("judging, and writing the reports")
     return Searched(
@@ -137,11 +141,27 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         seed=options.seed,
         baseline=options.baseline,
         workers=options.workers,
+        trial_workers=options.workers_per_trial,
         device=resources.device,
         spaces=plan.spaces,
         trials=options.trials * len(plan.spaces),
         registry=registry,
+        times=times,
     )
+
+
+def _phase(seconds: float, cores: int, resources: Resources) -> Phase:
+    """A phase of so many seconds and cores at most. Of a cluster that can grow, nobody knows how many there were."""
+    can_grow = resources.to_come != Node()
+    return Phase(wall=round(seconds, 1), available=None if can_grow else round(seconds * cores, 1))
+
+
+def _refits(plan: TunePlan, choices: dict[str, Choice]) -> dict[tuple[str, int], FitOrder]:
+    """The fits to do of what was chosen, and of the baseline; none if nothing was."""
+    options = plan.options
+    if not choices:
+        return {}
+    return refits(choices, plan.prepared, seed=options.seed, baseline=options.baseline, registry=plan.registry)
 
 
 def _search(

@@ -53,6 +53,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         metric=kept.metric,
         trials=kept.trials,
         seconds=kept.seconds,
+        spent=kept.spent,
         baseline=about,
         simple=simple,
         architectures={name: verdicts.of(name, each) for name, each in others.items()},

@@ -8,6 +8,7 @@
 - `baseline.py`: the baseline, and the verdicts against it
 - `result.py`: verdicts, and the winner
 - `folds.py`: one verdict over the folds of a run
+- `spent.py`: the core seconds of the fits, by phase and architecture
 - `details.py`: what `verdict.json` holds beside the answer
 - `ranking.py`: top lists, and `ranking.parquet`
 - `predictions.py`: `predictions.parquet`

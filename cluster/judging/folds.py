@@ -29,6 +29,7 @@ from reeltune.cluster.runs.answer import (
     SplitKind,
 )
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.spent import together
 from reeltune.trainables.scoring.metric_table import Objective
 from reeltune.trainables.scoring.ranking import Ranked
 
@@ -68,6 +69,7 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
         run=folder.place,
         trials={state: sum(fold.answer.trials[state] for fold in folds) for state in first.trials},
         seconds=round(sum(fold.answer.seconds for fold in folds), 1),
+        spent=together([fold.answer.spent for fold in folds]),
         trials_asked=sum(fold.answer.trials_asked or 0 for fold in folds),
         baseline=baseline,
         simple=simple,

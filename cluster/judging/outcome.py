@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.spent import Phase
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -13,6 +14,15 @@ from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 CALIBRATION = "baseline-calibration"  # the key of the fit that `temperature` needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """The phases of a search by the clock, of its last process."""
+
+    search: Phase
+    refits: Phase
+    resumed: bool  # an earlier process did some of the work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +37,12 @@ class Searched:
     metric: Metric = "mse"
     baseline: Baseline = REFERENCE
     workers: int = 1  # per refit
+    trial_workers: int = 1
     device: str = "cpu"  # of each worker
     spaces: Mapping[str, Space] = field(default_factory=dict)  # those that were searched, for this data
     trials: int | None = None  # asked for, of all architectures
     registry: Registry = SHIPPED
+    times: Times | None = None  # None: nothing was searched
 
     @property
     def objective(self) -> Objective:

@@ -13,6 +13,7 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
 from reeltune.cluster.judging.scores import Scored, judged_errors, mean_metrics, score
 from reeltune.cluster.judging.simple import Simple, described, simple_scores
+from reeltune.cluster.judging.spent import spent
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import Choice, comparable
@@ -84,6 +85,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
         metric=searched.metric,
         trials=_counts(searched.ledger),
         trials_asked=searched.trials,
+        spent=spent(searched),
         baseline=baseline,
         simple=described(scores.compared, scores.simple) if scores else None,
         architectures={name: judged.of(name, each) for name, each in found.items()},

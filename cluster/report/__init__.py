@@ -14,6 +14,7 @@
 - `charts.py`: charts as numbers that a template draws
 - `slices.py`: the winner's error on groups of test rows
 - `items.py`: the items rated worst and best
+- `spent.py`: where the time went: core seconds by phase and architecture
 - `facts.py`: what was run: data, split, seeds, versions, machine, cost
 - `commands.py`: the commands that make the results again
 - `use.py`: what to do with the run: load, predict, recommend, or go on with its search

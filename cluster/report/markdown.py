@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from reeltune.cluster.report.commands import Command, reproducing
 from reeltune.cluster.report.results import HEADINGS, NARROW, heading, rows
+from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.standing import standing
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.use import going_on, using
@@ -80,6 +81,8 @@ def _notes(run: Run) -> Iterable[str]:
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
     states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
     yield f"- {states}{spent}{_use(run)}"
+    if found is not None and found.spent is not None:
+        yield f"- {core_seconds(found.spent)}"
 
 
 def _use(run: Run) -> str:

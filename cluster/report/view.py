@@ -12,6 +12,9 @@ from reeltune.cluster.report.markdown import about_gain, about_look, about_secon
 from reeltune.cluster.report.results import HEADINGS, heading, rows
 from reeltune.cluster.report.sections import Section, sections
 from reeltune.cluster.report.slices import Slice, slices
+from reeltune.cluster.report.spent import HEADINGS as SPENT_HEADINGS
+from reeltune.cluster.report.spent import notes as spent_notes
+from reeltune.cluster.report.spent import table as spent_table
 from reeltune.cluster.report.standing import Best, best_so_far, standing_parts
 from reeltune.cluster.report.top_lists import about, headings
 from reeltune.cluster.report.top_lists import table as list_table
@@ -74,6 +77,15 @@ class Folds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Time:
+    """The table of where the time went, in core seconds."""
+
+    headings: tuple[str, ...]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     name: str
     opening: str
@@ -94,6 +106,7 @@ class View:
     slices: list[Slice]
     items: Items | None
     sections: list[Section]
+    time: Time | None
     facts: list[tuple[str, str]]
     use: list[Command]
     going_on: list[Command]
@@ -117,6 +130,7 @@ class View:
             ("items", "Items"): self.items,
             ("folds", "Each fold"): self.folds,
             ("architectures", "Each architecture"): self.sections,
+            ("time", "Where the time went"): self.time,
             ("run", "What was run"): True,
             ("again", "To make it again"): True,
         }
@@ -146,6 +160,7 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         slices=slices(run),
         items=items(run),
         sections=[] if run.asked.folds else sections(run),
+        time=_time(run),
         facts=facts,
         use=using(run),
         going_on=going_on(run),
@@ -229,6 +244,13 @@ def _lists(run: Run) -> Lists | None:
     if ranking is None:
         return None
     return Lists(about=about(ranking), headings=headings(ranking), rows=list_table(ranking))
+
+
+def _time(run: Run) -> Time | None:
+    spent = run.answer.spent if run.answer else None
+    if spent is None:
+        return None
+    return Time(headings=SPENT_HEADINGS, rows=spent_table(spent), notes=spent_notes(spent))
 
 
 def _named(answer: Answer) -> str:

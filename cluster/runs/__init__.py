@@ -3,6 +3,7 @@
 - `folder.py`: the paths of a run's files, and the ledger of finished trials
 - `record.py`: `run.json`
 - `answer.py`: `verdict.json`
+- `spent.py`: its part on where the time went
 - `stored.py`: the base class of the models of stored files
 - `find.py`: finds a run or a bundle by name, path or URI
 - `claim.py`: lets one process at a time work on a run, new or resumed

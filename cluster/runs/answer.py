@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from reeltune.cluster.runs.spent import Spent
 from reeltune.cluster.runs.stored import Stored
 
-SCHEMA = 3  # files without `schema` are version 1; version 2 has no `ranking`
+SCHEMA = 4  # files without `schema` are version 1; version 2 has no `ranking`, version 3 no `spent`
 EACH_WINNER = "each fold's winner"  # in a verdict over folds: what the search chose in each, taken together
 MOST_RATED = "most rated items"  # among top lists: what others are measured by
 Metrics = dict[str, float | None]  # by name, such as "argmax_mse"; None: the head has no such value
@@ -103,6 +104,7 @@ class Result(Stored):
     trials: dict[str, int] = Field(default_factory=dict)  # by state
     trials_asked: int | None = None  # of all architectures together; None: an older run does not say
     seconds: float = 0.0
+    spent: Spent | None = None  # where the time went; None: an older run
     baseline: BaselineResult
     simple: SimplePredictors | None = None  # None: an older run, or one without an answer
     architectures: dict[str, ArchitectureResult]

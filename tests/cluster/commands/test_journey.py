@@ -17,12 +17,14 @@ import pytest
 from reeltune import load
 from reeltune.cluster.commands import train
 from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.runs.spent import Spent
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import load_data, split
 from tests import inside
 
 TRIALS = 2 * len(ARCHITECTURES)
+STAGES = ("search", "confirm")
 SMOKE = [sys.executable, "-m", "reeltune", "tune", "--smoke-test"]
 
 
@@ -45,7 +47,7 @@ def run(tmp_path_factory):
 def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     _, done, result = run
     assert done.stdout.count("\n") == 1
-    about = {"run", "metric", "trials", "trials_asked", "seconds", "winner", "folds", "ranking"}
+    about = {"run", "metric", "trials", "trials_asked", "seconds", "spent", "winner", "folds", "ranking"}
     assert set(result) == {*about, "baseline", "simple", "architectures"}
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
@@ -129,6 +131,21 @@ def test_the_short_report_answers_first_and_the_page_shows_each_confusion_matrix
     for name in [*result["architectures"], "baseline"]:
         assert f'aria-label="Confusion matrix of {name}"' in page
     assert page.count("weighted avg") == len(result["architectures"]) + 1
+
+
+def test_the_core_seconds_are_those_of_the_fits_and_no_more_than_there_were(run):
+    folder, _, result = run
+    entries, spent = Ledger(folder / "trials.jsonl").entries, Spent.model_validate(result["spent"])
+    for name in ARCHITECTURES:
+        took = {
+            stage: sum(e.seconds for e in entries if (e.architecture, e.stage) == (name, stage)) for stage in STAGES
+        }
+        assert spent.fits[name].trials == pytest.approx(took["search"], abs=0.001)
+        assert spent.fits[name].confirmations == pytest.approx(took["confirm"], abs=0.001)
+    assert list(spent.fits) == [*ARCHITECTURES, "baseline"]
+    assert 0 < spent.all_fits.total < spent.available
+    assert '<h2 id="time">Where the time went</h2>' in (folder / "report.html").read_text()
+    assert "\n- core seconds: search " in (folder / "report.md").read_text()
 
 
 def test_the_one_look_at_the_test_rows_is_written_down(run):
@@ -244,6 +261,8 @@ def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(
     result = json.loads(done.stdout)
     assert sum(result["trials"].values()) == CUT_TRIALS
     assert result["architectures"] == undisturbed["architectures"]
+    assert result["spent"]["resumed"]
+    assert not undisturbed["spent"]["resumed"]
 
 
 @pytest.mark.slow
