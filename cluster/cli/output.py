@@ -12,7 +12,7 @@ from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal
 from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.top_lists import line as top_lists
-from reeltune.cluster.report.words import ABOUT_TIME, cut_short, headline
+from reeltune.cluster.report.words import ABOUT_TIME, about_dropped, cut_short, headline
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.folder import FOLD
 from reeltune.cluster.runs.stored import Stored
@@ -57,6 +57,8 @@ def tuned(result: Result, decoder: str, *, more: str) -> None:
         print(listed)
     if (short := cut_short(result)) is not None:
         print(f"{short}; the rest of them: {more}")
+    if dropped := about_dropped(result):
+        print(dropped)
     if used := core_seconds(result.spent):
         print(used)
     if result.folds:
@@ -158,9 +160,9 @@ def planned(dry_run: "DryRun") -> None:
     print(dry_run.summary)
     for line in dry_run.lines:
         print(
-            f"{line.architecture}: {line.fits} fits in the search over {counted(line.parameters, 'hyperparameter')}, "
-            f"then {counted(line.refits, 'refit')}; a fit takes about {line.fit_seconds:.1f} s here, "
-            f"the reference {line.reference_seconds:.1f}"
+            f"{line.architecture}: at most {line.fits} fits in the search over "
+            f"{counted(line.parameters, 'hyperparameter')}, then {counted(line.refits, 'refit')}; "
+            f"a fit takes about {line.fit_seconds:.1f} s here, the reference {line.reference_seconds:.1f}"
         )
     workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
     workers += f"; {dry_run.folds} folds, all of it {dry_run.folds} times" if dry_run.folds > 1 else ""

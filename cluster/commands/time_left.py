@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import FINALISTS, SEEDS, finalists
+from reeltune.cluster.search.choice import FINALISTS, SEEDS, dropped, finalists
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,10 @@ class TimeLeft:
         )
 
     def _confirmations(self, name: str) -> int:
-        known = min(FINALISTS, self.work.trials) if self._waiting(name) else len(finalists(self.ledger, name))
-        return known * SEEDS
+        if self._waiting(name):
+            return min(FINALISTS, self.work.trials) * SEEDS
+        # A finalist that is dropped has had its first one alone.
+        return len(finalists(self.ledger, name)) * SEEDS - len(dropped(self.ledger, name)) * (SEEDS - 1)
 
     def _mean_fit(self) -> float:
         return fmean(entry.seconds for entry in self.ledger.entries)

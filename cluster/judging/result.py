@@ -16,7 +16,7 @@ from reeltune.cluster.judging.simple import Simple, described, simple_scores
 from reeltune.cluster.judging.spent import spent
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.choice import Choice, comparable
+from reeltune.cluster.search.choice import Choice, comparable, dropped
 from reeltune.search_spaces import Side, on_bounds
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data import Rows
@@ -141,6 +141,7 @@ def _architecture(name: str, searched: Searched, scores: dict[str, list[Scored]]
         timed=choice is not None and _timed(name, choice.config, searched),
         on_bounds=_on_bounds(name, choice, searched),
         validation=choice.metrics if choice else None,
+        dropped=[entry.trial for entry in dropped(searched.ledger, name)],
         test=mean_metrics(scores[name]) if name in scores else None,
     )
 

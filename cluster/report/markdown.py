@@ -8,7 +8,7 @@ from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.standing import standing
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.use import going_on, using
-from reeltune.cluster.report.words import ABOUT_TIME, about_simple, also, answer, best_simple, with_time
+from reeltune.cluster.report.words import ABOUT_TIME, about_dropped, about_simple, also, answer, best_simple, with_time
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.levels import NOTHING
 
@@ -81,8 +81,8 @@ def _notes(run: Run) -> Iterable[str]:
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
     states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
     yield f"- {states}{spent}{_use(run)}"
-    if found is not None and found.spent is not None:
-        yield f"- {core_seconds(found.spent)}"
+    said = [] if found is None else [about_dropped(found), core_seconds(found.spent)]
+    yield from (f"- {line}" for line in said if line)
 
 
 def _use(run: Run) -> str:

@@ -116,7 +116,9 @@ def _trials(run: Run, name: str) -> str:
     again = sum(entry.stage == "confirm" for entry in mine)
     counts = f"{states.count('done')} trials done, {states.count('stopped')} stopped early"
     seconds = sum(entry.seconds for entry in mine)
+    found = run.answer.architectures.get(name) if run.answer else None
+    dropped = f" ({', '.join(found.dropped)} once only: too far behind)" if found and found.dropped else ""
     return (
-        f"{counts}, {states.count('failed')} failed; the best tried again {again} times; {seconds:.0f} core-seconds "
-        "in all."
+        f"{counts}, {states.count('failed')} failed; the best tried again {again} times{dropped}; "
+        f"{seconds:.0f} core-seconds in all."
     )

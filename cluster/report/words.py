@@ -257,6 +257,15 @@ def cut_short(result: Result) -> str | None:
     return None if asked is None or ended >= asked else f"--time was over after {ended} of {asked} trials"
 
 
+def about_dropped(result: Result) -> str:
+    """Which of the best configurations were tried again once only; "" if none was."""
+    names = [trial for found in result.architectures.values() for trial in found.dropped]
+    if not names:
+        return ""
+    many = f"{len(names)} configurations were" if len(names) > 1 else "1 configuration was"
+    return f"{many} dropped after 1 confirmation, too far behind the best of the architecture: {', '.join(names)}"
+
+
 def also(result: Result, decoder: str) -> list[str]:
     """The other architectures' verdicts, a line for each verdict. Without a winner: a line for each architecture.
 

@@ -29,6 +29,7 @@ class ArchitectureResult(Stored):
     needed_users: int | None = None  # users who would show a gain of this size
     needed_ratings: int | None = None  # the test ratings of so many
     on_bounds: dict[str, Literal["low", "high"]] = Field(default_factory=dict)  # settings at the end of their range
+    dropped: list[str] = Field(default_factory=list)  # trials that were confirmed once: too far behind
     missing: str | None = None  # why the verdict is "undecided"; None: it is not, or an older run does not say
     verdict: Literal["beats", "worse", "undecided", "is the baseline"] | None = None
 

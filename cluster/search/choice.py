@@ -1,5 +1,6 @@
-"""Which configurations are tried again, and which one is chosen for each architecture."""
+"""Which configurations are tried again, which of them are dropped on the way, and which one is chosen."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,9 @@ from reeltune.cluster.runs.folder import Entry, Ledger
 
 FINALISTS = 3  # configurations of each architecture that are tried again
 SEEDS = 3  # how often each of them is
+# So many spreads the first confirmation may lie behind the best one's: `benchmarks/confirmations.py` has the figures.
+MARGIN = 4.0
+FEWEST = 3  # finalists of which a spread can be told
 
 
 def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
@@ -28,6 +32,32 @@ def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
     return [*first[: FINALISTS - len(reference)], *reference]
 
 
+def dropped(ledger: Ledger, architecture: str) -> list[Entry]:
+    """The finalists that their first confirmation rules out, which are not tried again with the other seeds.
+
+    Such a one is behind the best by over MARGIN times the spread: the standard deviation, over the finalists, of how
+    an error changed from the search to the first confirmation. Its rows are the same for all of them, so that rows
+    which are harder for all are no spread. Nobody is dropped before the first confirmation of each finalist has ended,
+    or if one of them failed, so that it makes no difference in which order they end.
+    """
+    found = finalists(ledger, architecture)
+    ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
+    first = {confirmed(entry): entry.value for entry in ended if entry.fold == 1}
+    if len(found) < FEWEST or any(first.get(entry.trial) is None for entry in found):
+        return []
+    again = np.array([first[entry.trial] for entry in found], dtype=float)
+    searched = np.array([entry.value for entry in found], dtype=float)
+    margin = MARGIN * np.std(again - searched, ddof=1)
+    counts = Counter(map(confirmed, ended))  # an older version of reeltune dropped nobody
+    behind = zip(found, again - again.min(), strict=True)
+    return [entry for entry, by in behind if 0 < margin < by and counts[entry.trial] < SEEDS]
+
+
+def confirmed(confirmation: Entry) -> str:
+    """The name of the trial whose configuration this is a confirmation of."""
+    return confirmation.trial.rpartition("-")[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """The configuration that is chosen for an architecture, and its mean metrics over its confirmations."""
@@ -43,12 +73,13 @@ class Choice:
 def choose(ledger: Ledger, architecture: str) -> Choice | None:
     """The configuration with the lowest mean value over its confirmations; None if none finished.
 
+    One that was dropped has fewer of them than the others, and is out of the question.
     If some were lost, configurations are compared on the folds that all of them finished (see `comparable`).
     """
     groups: dict[str, list[Entry]] = {}
     for entry in ledger.of("confirm", architecture):
         if entry.state == "done":
-            groups.setdefault(entry.trial.rpartition("-")[0], []).append(entry)
+            groups.setdefault(confirmed(entry), []).append(entry)
     most = max(map(len, groups.values()), default=0)
     # A configuration that failed with some seeds must not win by the others.
     choices = {trial: _mean(entries) for trial, entries in groups.items() if len(entries) == most}

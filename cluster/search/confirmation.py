@@ -6,15 +6,18 @@ measures the luck away; `choice.py` then takes the best mean.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import SEEDS, finalists
+from reeltune.cluster.runs.folder import Entry, Ledger
+from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, finalists
 from reeltune.cluster.search.messages import Order
 
 AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the draw that made its trial look good
 
 
 class Confirmation:
-    """Orders confirmations: SEEDS for each finalist of an architecture, each with its own seed and fold."""
+    """Orders confirmations: SEEDS for each finalist of an architecture, each with its own seed and fold.
+
+    The first of each finalist come first, and rule out those that are far behind: these get no more.
+    """
 
     def __init__(self, ledger: Ledger, architectures: Iterable[str], *, seed: int) -> None:
         self.ledger, self.architectures, self.seed = ledger, list(architectures), seed
@@ -29,20 +32,31 @@ class Confirmation:
         searching = {*waiting, *(order.architecture for order in running if order.stage == "search")}
         for architecture in self.architectures:
             if architecture not in searching:
-                for order in self._all(architecture):
+                for order in self._wanted(architecture):
                     if order.trial not in ordered:
                         return order
         return None
 
-    def _all(self, architecture: str) -> Iterator[Order]:
-        for place, entry in enumerate(finalists(self.ledger, architecture)):
-            for number in range(SEEDS):
-                yield Order(
-                    trial=f"{entry.trial}-again{number + 1}",
-                    architecture=architecture,
-                    number=place * SEEDS + number,
-                    stage="confirm",
-                    config=entry.config,
-                    seed=self.seed + AGAIN + number,
-                    fold=1 + number,
-                )
+    def _wanted(self, architecture: str) -> Iterator[Order]:
+        """What is wanted so far: the others of a finalist only when the first of all of them have ended."""
+        found = list(enumerate(finalists(self.ledger, architecture)))
+        first = [self._order(entry, place, 0) for place, entry in found]
+        yield from first
+        ended = {entry.trial for entry in self.ledger.of("confirm", architecture)}
+        if len(found) >= FEWEST and any(order.trial not in ended for order in first):
+            return
+        out = {entry.trial for entry in dropped(self.ledger, architecture)}
+        for place, entry in found:
+            if entry.trial not in out:
+                yield from (self._order(entry, place, number) for number in range(1, SEEDS))
+
+    def _order(self, entry: Entry, place: int, number: int) -> Order:
+        return Order(
+            trial=f"{entry.trial}-again{number + 1}",
+            architecture=entry.architecture,
+            number=place * SEEDS + number,
+            stage="confirm",
+            config=entry.config,
+            seed=self.seed + AGAIN + number,
+            fold=1 + number,
+        )

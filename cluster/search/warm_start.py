@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_of, read_entries, write_json
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
+from reeltune.cluster.search.choice import confirmed
 from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -222,7 +223,7 @@ def best(entries: list[Entry], architecture: str) -> list[Entry]:
     again: dict[str, list[float]] = {}
     for entry in entries:
         if entry.stage == "confirm" and entry.state == "done" and entry.value is not None:
-            again.setdefault(entry.trial.rpartition("-")[0], []).append(entry.value)
+            again.setdefault(confirmed(entry), []).append(entry.value)
 
     def place(entry: Entry) -> tuple[int, float, int]:
         values = again.get(entry.trial, [entry.value or 0.0])

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.commands.durations import spell, words
-from reeltune.cluster.commands.time_left import ENDING, RefitsLeft, TimeLeft, Work
+from reeltune.cluster.commands.time_left import BUSY, ENDING, UNSURE, RefitsLeft, TimeLeft, Work
+from reeltune.cluster.commands.time_left import START as START_GUESS
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from tests.cluster.runs.test_folder import ENTRY
@@ -117,6 +118,22 @@ def test_nothing_is_said_before_a_trial_of_each_architecture_has_ended(tmp_path)
         world.ledger.append(replace(ENTRY, trial=f"{name}-000", architecture=name))
         world.left.trial_ended()
     assert world.left.seconds() > START
+
+
+@pytest.mark.parametrize(("again", "waited_for"), [((0.81, 0.82, 0.83), 6), ((0.81, 0.84, 9.93), 4)])
+def test_a_finalist_that_was_dropped_is_not_waited_for(tmp_path, again, waited_for):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    work = Work(architectures=("pmf",), trials=3, slots=1, lanes=1, baseline=None)
+    left = TimeLeft(work, ledger, clock=lambda: 0.0)
+    for fold, values in enumerate([(0.80, 0.82, 9.90), again]):
+        for number, value in enumerate(values):
+            about = {"trial": f"pmf-{number:03}{'-again1' * fold}", "stage": ("search", "confirm")[fold], "fold": fold}
+            about |= {"architecture": "pmf", "number": number, "config": {"number": number}}
+            ledger.append(replace(ENTRY, value=value, **about))
+            left.trial_ended()
+    fit, rate = ENTRY.seconds, (5 * ENTRY.seconds + UNSURE * BUSY) / UNSURE
+    refits = START_GUESS * (1 + ENDING) + SEEDS * fit
+    assert left.seconds() == pytest.approx((waited_for - 0.5) * fit / rate + refits)
 
 
 def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted_below_what_comes_after_it(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from reeltune.cluster.report.facts import facts
 from reeltune.cluster.report.html import html
+from reeltune.cluster.report.markdown import markdown
 from reeltune.cluster.report.view import view
 from reeltune.cluster.runs.finished import read_run
 from tests.reported import NAMES, details, found, result, write_run
@@ -73,6 +74,17 @@ def test_a_refit_costs_each_of_its_workers_time(tmp_path, workers, seconds):
     took = {"refit_seconds": 10, "refit_workers": workers}
     folder = write_run(tmp_path / "one", verdict={**result(), **details(NAMES), **took})
     assert dict(facts(read_run(folder)))["Cost"].startswith(f"{seconds} core-seconds")
+
+
+def test_a_section_names_what_was_dropped_after_one_confirmation(tmp_path):
+    verdict = {**result(), **details(["baseline", *NAMES])}
+    verdict["architectures"]["pmf"]["dropped"] = ["pmf-003"]
+    run = read_run(write_run(tmp_path / "one", verdict=verdict))
+    said = {section.name: section.trials for section in view(run, []).sections}
+    assert "tried again 0 times (pmf-003 once only: too far behind);" in said["pmf"]
+    assert "too far behind" not in said["classifier"]
+    line = "1 configuration was dropped after 1 confirmation, too far behind the best of the architecture: pmf-003"
+    assert f"\n- {line}\n" in markdown(run)
 
 
 def test_a_search_that_started_from_another_run_says_so(tmp_path):

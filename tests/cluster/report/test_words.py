@@ -1,7 +1,7 @@
 import pytest
 
 from reeltune.cluster.report.results import rows
-from reeltune.cluster.report.words import also, answer, headline, verdict_line, with_time
+from reeltune.cluster.report.words import about_dropped, also, answer, headline, verdict_line, with_time
 from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult, Result
 from tests import reported
 from tests.reported import METRICS
@@ -13,6 +13,15 @@ def found(**changes):
 
 def result(**changes):
     return Result.model_validate({**reported.result(), **changes})
+
+
+def test_what_was_tried_again_once_only_is_named():
+    assert about_dropped(result()) == ""
+    two = {"pmf": found(dropped=["pmf-003"]), "classifier": found(dropped=["classifier-000"]), "bias": found()}
+    assert about_dropped(result(architectures=two)) == (
+        "2 configurations were dropped after 1 confirmation, too far behind the best of the architecture: pmf-003, "
+        "classifier-000"
+    )
 
 
 def test_a_metric_has_its_name_in_place_of_the_mse():

@@ -1,9 +1,11 @@
 """Which configuration is chosen, and on which folds, by a ledger alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import Choice, choose, comparable, unlike_folds
+from reeltune.cluster.search.choice import Choice, choose, comparable, dropped, unlike_folds
 
 
 def confirmed(number, fold, value, *, state="done"):
@@ -79,3 +81,64 @@ def test_an_architecture_that_lacks_a_fold_is_named():
     said = unlike_folds({"pmf": choice(1, 2, 3), "bias": choice(1), "svdpp": choice(1, 3)})
     assert said.endswith("finished: bias lacks folds 2 and 3, svdpp lacks fold 2")
     assert unlike_folds({"pmf": choice(1, 2, 3), "bias": choice(1, 2, 3)}) == ""
+
+
+def searched(number, value):
+    """The end of the search trial of configuration `number`."""
+    trial = {"trial": f"pmf-{number:03}", "number": number, "stage": "search", "fold": 0}
+    return Entry(**{**vars(confirmed(number, 1, value)), **trial})
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three trials, and the first confirmation of each. Errors changed by 0.01, 0.02 and 0.03: a spread of 0.01."""
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for number, (value, again) in enumerate([(0.80, 0.81), (0.82, 0.84), (0.90, 0.93)]):
+        ledger.append(searched(number, value))
+        ledger.append(confirmed(number, 1, again))
+    return ledger
+
+
+def names(entries):
+    return [entry.trial for entry in entries]
+
+
+def test_one_that_is_behind_by_over_four_spreads_is_dropped(three):
+    assert names(dropped(three, "pmf")) == ["pmf-002"]
+
+
+def test_one_that_is_behind_by_less_is_not(three):
+    three.entries[-1] = confirmed(2, 1, 0.849)
+    three.entries[-2] = searched(2, 0.819)
+    assert dropped(three, "pmf") == []
+
+
+def test_that_rows_are_harder_for_all_is_no_spread(three):
+    three.entries = [replace(e, value=e.value + 5) if e.stage == "confirm" else e for e in three.entries]
+    assert names(dropped(three, "pmf")) == ["pmf-002"]
+
+
+def test_nobody_is_dropped_before_the_last_first_confirmation_has_ended_or_among_two(three):
+    whole = three.entries
+    three.entries = whole[:-1]
+    assert dropped(three, "pmf") == []
+    three.entries = [entry for entry in whole if entry.config["factors"] != 1]
+    assert dropped(three, "pmf") == []
+
+
+def test_where_errors_change_by_the_very_same_nothing_is_known_of_their_spread(three):
+    three.entries = [e for n in range(3) for e in (searched(n, n), confirmed(n, 1, n))]
+    assert dropped(three, "pmf") == []
+
+
+def test_one_with_every_confirmation_was_not_dropped(three):
+    for fold in (2, 3):
+        three.append(confirmed(2, fold, 0.1))
+    assert dropped(three, "pmf") == []
+    assert choose(three, "pmf").config == {"factors": 2}, "it has more of them than the others"
+
+
+def test_a_dropped_one_is_not_chosen_though_its_one_error_is_below_the_means_of_others(three):
+    for number, fold in [(0, 2), (0, 3), (1, 2), (1, 3)]:
+        three.append(confirmed(number, fold, 5.0 + number))
+    assert choose(three, "pmf").config == {"factors": 0}

@@ -39,16 +39,58 @@ def ordered(confirmation, *, waiting=(), running=()):
     return orders[len(running) :]
 
 
-def test_the_best_are_ordered_with_every_seed_and_fold_the_best_first(ledger):
+def ended(order, value, *, state="done"):
+    """The end of a confirmation, with this value."""
+    about = {**vars(entry(order.number, value, state=state)), **vars(order)}
+    return Entry(**about)
+
+
+@pytest.fixture
+def five(ledger):
+    """Five trials ended. The best three of them, the reference counted among them, are 3, 1 and 0."""
     for number, value in enumerate([0.9, 0.2, 0.3, 0.1, 0.4]):
         ledger.append(entry(number, value))
-    orders = ordered(Confirmation(ledger, ["pmf"], seed=42))
-    assert [order.config["factors"] for order in orders] == [3] * SEEDS + [1] * SEEDS + [0] * SEEDS, "0 the reference"
-    assert len(orders) == FINALISTS * SEEDS
-    assert [(order.seed, order.fold) for order in orders[:SEEDS]] == [(42 + AGAIN + n, 1 + n) for n in range(SEEDS)]
-    assert [order.number for order in orders] == list(range(FINALISTS * SEEDS))
-    assert [order.trial for order in orders[:SEEDS]] == ["pmf-003-again1", "pmf-003-again2", "pmf-003-again3"]
-    assert {order.stage for order in orders} == {"confirm"}
+    return Confirmation(ledger, ["pmf"], seed=42)
+
+
+def test_the_best_are_ordered_with_every_seed_and_fold_each_once_first(ledger, five):
+    first = ordered(five)
+    assert [order.config["factors"] for order in first] == [3, 1, 0], "0 is the reference"
+    for order, value in zip(first, (0.5, 0.6, 0.9), strict=True):
+        ledger.append(ended(order, value))
+    others = ordered(five)
+    assert [order.config["factors"] for order in others] == [3] * 2 + [1] * 2 + [0] * 2
+    assert len([*first, *others]) == FINALISTS * SEEDS
+    best = [first[0], *others[:2]]
+    assert [(order.seed, order.fold) for order in best] == [(42 + AGAIN + n, 1 + n) for n in range(SEEDS)]
+    assert sorted(order.number for order in [*first, *others]) == list(range(FINALISTS * SEEDS))
+    assert [order.trial for order in best] == ["pmf-003-again1", "pmf-003-again2", "pmf-003-again3"]
+    assert {order.stage for order in [*first, *others]} == {"confirm"}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_one_far_behind_gets_no_more_in_whichever_order_the_first_ended(ledger, five, order):
+    """Errors changed by 0.40, 0.41 and 0.42, a spread of 0.01; the reference is 0.82 behind."""
+    first, values = ordered(five), (0.50, 0.61, 1.32)
+    for place in order[:2]:
+        ledger.append(ended(first[place], values[place]))
+    assert ordered(five, running=[first[order[2]]]) == [], "the third of them runs"
+    ledger.append(ended(first[order[2]], values[order[2]]))
+    assert [order.config["factors"] for order in ordered(five)] == [3, 3]
+
+
+def test_while_the_first_of_one_architecture_run_others_are_tried_again(ledger):
+    for name in ("pmf", "bias"):
+        for number, value in enumerate([0.1, 0.2, 0.3]):
+            ledger.append(entry(number, value, architecture=name))
+    orders = ordered(Confirmation(ledger, ["pmf", "bias"], seed=1))
+    assert [(order.architecture, order.fold) for order in orders] == [("pmf", 1)] * 3 + [("bias", 1)] * 3
+
+
+def test_if_a_first_one_fails_nobody_is_dropped(ledger, five):
+    for order, value in zip(ordered(five), (0.50, None, 1.32), strict=True):
+        ledger.append(ended(order, value, state="failed" if value is None else "done"))
+    assert [order.config["factors"] for order in ordered(five)] == [3] * 2 + [1] * 2 + [0] * 2
 
 
 def test_nothing_is_ordered_while_the_architecture_has_search_trials_that_wait_or_run(ledger):

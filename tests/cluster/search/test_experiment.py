@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 
 import numpy as np
 import optuna
@@ -12,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from reeltune.cluster.runs.folder import Ledger, RunFolder
-from reeltune.cluster.search.choice import SEEDS, choose
+from reeltune.cluster.search.choice import SEEDS, choose, confirmed, dropped, finalists
 from reeltune.cluster.search.confirmation import AGAIN
 from reeltune.cluster.search.experiment import studies
 from reeltune.cluster.search.recorder import attributes
@@ -67,7 +68,10 @@ def test_the_best_are_tried_again_with_three_seeds(done):
     _, ledger = done
     again = ledger.of("confirm", "pmf")
     assert {entry.seed - AGAIN for entry in again} == {3, 4, 5}
-    assert len(again) % SEEDS == 0
+    out = {entry.trial for entry in dropped(ledger, "pmf")}
+    assert Counter(map(confirmed, again)) == {
+        entry.trial: 1 if entry.trial in out else SEEDS for entry in finalists(ledger, "pmf")
+    }
     values = [entry.value for entry in again]
     assert min(values) <= choose(ledger, "pmf").value <= max(values)
 

@@ -1,0 +1,39 @@
+"""`benchmarks/confirmations.py` on a ledger of which it is known what the rule drops."""
+
+import pytest
+
+from benchmarks import confirmations
+from reeltune.cluster.runs.folder import Ledger
+from tests.cluster.search.test_choice import confirmed, searched
+
+FIRST = ((0.80, 0.81), (0.82, 0.84), (0.90, 0.93))  # by the trial and by its first confirmation
+
+
+@pytest.mark.parametrize(("third", "otherwise"), [(0.9, 0), (0.1, 1)])
+def test_a_run_without_dropping_is_taken_as_if_it_had_dropped(third, otherwise):
+    entries = [searched(number, value) for number, (value, _) in enumerate(FIRST)]
+    entries += [confirmed(number, 1, again) for number, (_, again) in enumerate(FIRST)]
+    entries += [confirmed(n, fold, third if n == 2 else 0.8) for n in range(3) for fold in (2, 3)]
+    assert confirmations.replayed("runs/one", entries) == f"| one | 1 | 1 | 3 | 9 | 22% | {otherwise} |"
+
+
+def test_an_architecture_that_lacks_confirmations_is_left_out():
+    entries = [searched(0, 0.8), confirmed(0, 1, 0.8)]
+    assert confirmations.replayed("runs/one", entries) == "| one | 0 | 0 | 0 | 0 | 0% | 0 |"
+
+
+def test_made_up_worlds_have_every_confirmation_of_each_finalist(monkeypatch):
+    monkeypatch.setattr(confirmations, "WORLDS", 3)
+    assert confirmations.made_up(2.0, 100.0).startswith("| 2 | 100 | 1.00 of 3 | 0.0% |"), "the reference alone"
+
+
+def test_nothing_is_written(tmp_path, capsys, monkeypatch):
+    ledger = Ledger(tmp_path / "run" / "trials.jsonl")
+    ledger.path.parent.mkdir()
+    ledger.append(searched(0, 0.8))
+    (tmp_path / "run" / "run.json").write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr("sys.argv", ["confirmations.py", str(tmp_path / "run")])
+    confirmations.main()
+    assert "| run | 0 |" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == before
