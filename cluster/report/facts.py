@@ -59,7 +59,7 @@ def _refits(run: Run) -> str | None:
 
 
 def _cost(run: Run) -> str:
-    """Core-seconds: a trial counts as one core, a refit as all its workers."""
+    """Core-seconds: a fit counts as all its workers."""
     search, again, answer = run.seconds_of("search"), run.seconds_of("confirm"), run.answer
     known = answer is not None and answer.refit_seconds is not None
     refits = answer.refit_seconds * answer.refit_workers if answer and answer.refit_seconds is not None else 0.0

@@ -47,8 +47,8 @@ class Run:
         return {state: states.count(state) for state in ("done", "stopped", "failed")}
 
     def seconds_of(self, stage: Stage) -> float:
-        """Seconds of a stage's fits together, on one core each."""
-        return sum(entry.seconds for entry in self.ledger if entry.stage == stage)
+        """Core seconds of a stage's fits together: their seconds, times the workers of each."""
+        return self.asked.workers_per_trial * sum(entry.seconds for entry in self.ledger if entry.stage == stage)
 
 
 def read_run(folder: RunFolder) -> Run:

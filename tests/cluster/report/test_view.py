@@ -76,6 +76,13 @@ def test_a_refit_costs_each_of_its_workers_time(tmp_path, workers, seconds):
     assert dict(facts(read_run(folder)))["Cost"].startswith(f"{seconds} core-seconds")
 
 
+def test_a_trial_costs_each_of_its_workers_time(tmp_path):
+    run = read_run(write_run(tmp_path / "one", asked={"workers_per_trial": 2}))
+    assert dict(facts(run))["Cost"].startswith("30 core-seconds (trials 30, ")
+    pmf = next(section for section in view(run, []).sections if section.name == "pmf")
+    assert pmf.trials.endswith("; 15 core-seconds in all.")
+
+
 def test_a_section_names_what_was_dropped_after_one_confirmation(tmp_path):
     verdict = {**result(), **details(["baseline", *NAMES])}
     verdict["architectures"]["pmf"]["dropped"] = ["pmf-003"]
