@@ -28,6 +28,7 @@ FLOORS = [
     "trainables/fitting",
     "trainables/folding",
     "trainables/description.py",
+    "trainables/card.py",
     "trainables/predictor.py",
     "trainables/bundle.py",
     "trainables/best_items.py",

@@ -9,6 +9,7 @@ From the top down; each folder imports only those below it.
 - `best_items.py`: the items that a model rates best for each user
 - `bundle.py`: the model bundle: a folder that rates pairs by their own ids
 - `predictor.py`: a loaded bundle, which rates pairs by their own ids
+- `card.py`: the page for people in a bundle: the model card
 - `description.py`: what a bundle says of its model
 - `folding/`: new users and items without a fit
 - `fitting/`: one fit, its loop and its schedule

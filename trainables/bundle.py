@@ -5,6 +5,7 @@ architecture that is none of reeltune's it has a copy of the source, for reading
 to run, which must have the same hash.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.kept_source import ChangedSource, OwnSource, check_sources, copy_of
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.source import Source
+from reeltune.trainables.card import card
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.ids import Ids
 from reeltune.trainables.data.ratings import Rows
@@ -55,6 +57,8 @@ __all__ = [
 ]
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
+CARD = "README.md"  # for people; nothing reads it
+HASHED = (WEIGHTS, PRIORS, USERS, ITEMS)
 
 
 class Kept(Protocol):
@@ -91,14 +95,15 @@ def save(
             save_file({name: tensor.contiguous().cpu() for name, tensor in priors.items()}, unfinished / PRIORS)
         for file in unfinished.iterdir():
             file.chmod(0o644)  # safetensors lets only the owner read its files
-        # Earlier versions read the bundles of reeltune's own architectures, and know no sources.
-        content = description.model_dump_json(indent=2, exclude=None if description.sources else {"sources"})
-        (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
         for source in (sources or {}).values():
             copy_of(unfinished, source.name).write_text(source.text, encoding="utf-8")
         for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
             counts = np.bincount(rated, minlength=ids.rows)[1:]
             pd.DataFrame({"id": ids.text, "ratings": counts}).to_parquet(unfinished / name, index=False)
+        hashes = {name: _hash(unfinished / name) for name in HASHED if (unfinished / name).exists()}
+        content = description.model_copy(update={"files": hashes}).model_dump_json(indent=2)
+        (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+        (unfinished / CARD).write_text(card(description), encoding="utf-8")
         unfinished.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
@@ -146,6 +151,7 @@ def restore(path: Path, registry: Registry) -> Predictor:
         config = architecture.Config.model_validate(description.config, context={"registry": registry})
     except ValidationError as error:
         raise InputError(f"{path / DESCRIPTION}: config: {explain(error, architecture.Config)}") from None
+    _check_files(path, description.files)
     (users, user_ratings), (items, item_ratings) = (_ids(path / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
     weights = path / WEIGHTS
@@ -162,6 +168,28 @@ def restore(path: Path, registry: Registry) -> Predictor:
         item_ratings=item_ratings,
         priors=_priors(path / PRIORS),
     )
+
+
+def _check_files(path: Path, hashes: Mapping[str, str]) -> None:
+    """Raise InputError where a file is not the one that was saved. A bundle of format 2 has no hashes."""
+    for name in HASHED:
+        if name not in hashes:
+            continue
+        file = path / name
+        try:
+            found = _hash(file)
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}: copy the whole bundle again") from None
+        if found != hashes[name]:
+            raise InputError(
+                f"{file}: not the file that was saved in this bundle: its SHA-256 is {found[:16]}…, and {DESCRIPTION} "
+                f"says {hashes[name][:16]}…: copy the bundle again, or fit again"
+            )
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _priors(file: Path) -> dict[str, torch.Tensor]:

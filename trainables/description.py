@@ -1,23 +1,66 @@
 """What a bundle says of its model: the content of its `config.json`."""
 
+import inspect
+import platform
 from collections.abc import Mapping
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from reeltune.trainables.architectures import ENSEMBLE, ensemble
+from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.config import FitConfig
+from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder
 from reeltune.trainables.version import __version__
 
+FORMATS = (2, 3)  # those that are read; the last is written. 2 knows no more than the first twelve fields
 
-class Description(BaseModel):
+
+class Part(BaseModel):
+    """A part of `config.json`. What a later version adds to it is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+class FittedOn(Part):
+    """The data of a model, and how it was split."""
+
+    hash: str  # of all ratings with their ids and side tables, as `data_hash` of a run
+    ratings: int
+    users: int
+    items: int
+    fitted: int  # rows that the weights were fitted on
+    validation: int  # rows
+    refitted: bool = False  # on validation rows too: validation figures are of fits before
+    test: int
+    split: str
+    split_seed: int
+    test_rows: str | None = None  # where they come from, if the split did not take them: a file or a fold
+
+
+class Judged(Part):
+    """How a model stood against the baseline on the test rows. Errors are means over the run's refits."""
+
+    metric: str  # `argmax-MSE`
+    error: float
+    baseline: str  # `baseline (pmf, reference)`
+    baseline_error: float
+    gain: float | None = None  # None: it is the baseline
+    ci95: tuple[float, float] | None = None  # of the gain
+    verdict: str
+    look: int  # which look at these test rows this was, counting from 1
+
+
+class Description(Part):
     """The content of `config.json`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    format: Literal[2] = 2
+    format: int = FORMATS[-1]
     architecture: str
     config: dict[str, Any]
     values: list[float] = Field(min_length=2)  # the rating values of the training data, ascending
@@ -30,6 +73,23 @@ class Description(BaseModel):
     metrics: dict[str, dict[str, float | None] | None] = {}
     sources: dict[str, str] = {}  # by name, the SHA-256 of the source of each architecture that is none of reeltune's
     reeltune: str = __version__
+    python: str | None = None
+    torch: str | None = None
+    date: str | None = None  # on which it was written, in UTC
+    about: str = ""  # what the architecture is: its formula and where that is from
+    timed: bool | None = None  # predictions use when a pair was rated
+    fitted_on: FittedOn | None = None
+    judged: Judged | None = None  # None: no baseline was fitted beside it
+    files: dict[str, str] = {}  # the SHA-256 of the bundle's other files, by name
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, number: int) -> int:
+        if number > FORMATS[-1]:
+            raise ValueError(f"a newer version wrote this bundle: upgrade reeltune, which is {__version__} here")
+        if number not in FORMATS:
+            raise ValueError(f"must be {FORMATS[0]} or {FORMATS[-1]}")
+        return number
 
     def scale(self) -> Scale:
         return Scale(
@@ -52,6 +112,8 @@ def describe(
     data: str,
     metrics: dict[str, dict[str, float | None] | None],
     sources: Mapping[str, Source] | None = None,
+    fitted_on: FittedOn | None = None,
+    judged: Judged | None = None,
 ) -> Description:
     """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
     return Description(
@@ -66,4 +128,35 @@ def describe(
         data=data,
         metrics=metrics,
         sources={name: source.hash for name, source in (sources or {}).items()},
+        python=platform.python_version(),
+        torch=torch.__version__,
+        date=datetime.now(UTC).date().isoformat(),
+        about=_about(architecture, Registry(sources=sources or {})),
+        timed=config.timed,
+        fitted_on=fitted_on,
+        judged=judged,
+    )
+
+
+def _about(architecture: str, registry: Registry) -> str:
+    """The first paragraph of the architecture's docstring: the formula and its source."""
+    module = ensemble if architecture == ENSEMBLE else registry.get(architecture)
+    return "" if module is None else (inspect.getdoc(module) or "").partition("\n\n")[0]
+
+
+def fitted_on(prepared: Prepared, rows: Rows) -> FittedOn:
+    """The data of a model whose weights were fitted on these rows of it."""
+    asked, parts = prepared.asked, prepared.split
+    return FittedOn(
+        hash=prepared.ratings.fingerprint(),
+        ratings=len(prepared.ratings.rows),
+        users=prepared.shape.users - 1,
+        items=prepared.shape.items - 1,
+        fitted=len(rows),
+        validation=len(parts.validation),
+        refitted=len(rows) > len(parts.train),
+        test=len(parts.test),
+        split=asked.split,
+        split_seed=asked.split_seed,
+        test_rows=asked.fold.name if asked.fold is not None else asked.test,
     )

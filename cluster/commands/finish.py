@@ -51,7 +51,7 @@ def finish(
     if listed is not None:
         write_rankings(folder, listed)
     write_predictions(folder, scores.all, rows, prepared, metric=searched.metric)
-    write_bundles(searched.complete(), result, searched, prepared, folder)
+    write_bundles(searched.complete(), result, searched, prepared, folder, look=look)
     took = seconds()
     beside = details(scores.judged, rows, prepared, objective=searched.objective, look=look)
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)

@@ -34,6 +34,7 @@ from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
+from reeltune.trainables.description import fitted_on
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.timestamps import check_times
 
@@ -238,6 +239,7 @@ def _scored(
         )
         test, table = scored.metrics.by_name(), by_value(scored, opened, prepared.shape)
     path = folder.model(options.architecture)
+    rows = prepared.split.fitting if options.refit else prepared.split.train
     description = describe(
         options.architecture,
         config,
@@ -248,9 +250,9 @@ def _scored(
         data=options.data.data,
         metrics={"validation": validated.metrics, "test": test},
         sources=registry.sources,
+        fitted_on=fitted_on(prepared, rows),
     )
     users, items = prepared.ratings.users, prepared.ratings.items
-    rows = prepared.split.fitting if options.refit else prepared.split.train
     save(
         path,
         description,

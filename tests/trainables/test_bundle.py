@@ -11,6 +11,7 @@ from reeltune import load
 from reeltune.trainables import bundle
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Ids
+from reeltune.trainables.description import Judged
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit
@@ -20,6 +21,17 @@ from tests.worlds import config_of, shape_of
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
 FILES = ["config.json", "items.parquet", "model.safetensors", "users.parquet"]
+ALL = ["README.md", *FILES]
+STANDING = Judged(
+    metric="argmax-MSE",
+    error=0.76,
+    baseline="baseline (pmf, reference)",
+    baseline_error=0.81,
+    gain=0.05,
+    ci95=(0.04, 0.06),
+    verdict="beats",
+    look=1,
+)
 
 
 def fitted(name, data):
@@ -75,7 +87,7 @@ def test_the_description_comes_back_as_it_was(tmp_path, small_world):
     loaded = load(str(tmp_path / "model"))
     assert loaded.scale == fit.shape.scale
     expected = described("classifier", fit, metrics={"test": {"rmse": 0.9, "log_loss": None}})
-    assert loaded.description == expected
+    assert loaded.description.model_copy(update={"files": {}}) == expected
 
 
 def test_whole_numbers_are_ids_as_their_text(tmp_path, small_world):
@@ -106,8 +118,8 @@ def test_users_and_items_come_in_pairs(bundled):
         load(bundled).predict(["u1", "u2"], ["i1"])
 
 
-def test_a_bundle_is_four_files_without_a_pickle(bundled):
-    assert sorted(file.name for file in bundled.iterdir()) == FILES
+def test_a_bundle_is_five_files_without_a_pickle(bundled):
+    assert sorted(file.name for file in bundled.iterdir()) == ALL
     header = int.from_bytes((bundled / "model.safetensors").read_bytes()[:8], "little")
     assert set(json.loads((bundled / "model.safetensors").read_bytes()[8 : 8 + header])) >= {"users.weight"}
     assert json.loads((bundled / "config.json").read_text())["architecture"] == "pmf"
@@ -143,7 +155,7 @@ def test_others_may_read_a_bundle(bundled):
 def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
     saved(bundled, "embedding_nn", small_world)
     assert load(bundled).description.architecture == "embedding_nn"
-    assert sorted(file.name for file in bundled.iterdir()) == FILES
+    assert sorted(file.name for file in bundled.iterdir()) == ALL
 
 
 def test_an_id_that_no_fitted_row_has_is_counted_as_unknown_too(tmp_path, small_world):
@@ -198,13 +210,60 @@ def test_a_bundle_of_another_make_is_an_input_error(bundled):
     content = json.loads((bundled / "config.json").read_text())
     (bundled / "config.json").write_text(json.dumps({**content, "architecture": "svd"}))
     assert f"no architecture 'svd' here; there are {', '.join(ARCHITECTURES)}" in refused(bundled)
-    (bundled / "config.json").write_text(json.dumps({**content, "colour": "red"}))
-    assert "no option 'colour'" in refused(bundled)
+
+
+def rewritten(path, **changes):
+    """Change fields of a bundle's description; None takes one away."""
+    content = json.loads((path / "config.json").read_text()) | changes
+    (path / "config.json").write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_what_a_later_version_says_besides_is_ignored(bundled):
+    expected = load(bundled).predict(["u1"], ["i1"])
+    rewritten(bundled, colour="red", fitted_on=None, judged={**STANDING.model_dump(), "colour": "red"})
+    assert np.array_equal(load(bundled).predict(["u1"], ["i1"]), expected)
+    assert load(bundled).description.judged == STANDING
+
+
+def test_a_later_format_is_refused_with_the_way_out(bundled):
+    rewritten(bundled, format=4, values="in another form")
+    assert "format: a newer version wrote this bundle: upgrade reeltune" in refused(bundled)
+
+
+SINCE_FORMAT_3 = ("python", "torch", "date", "about", "timed", "fitted_on", "judged", "files")
+
+
+def test_a_bundle_of_format_2_is_read(bundled):
+    expected = load(bundled).predict(["u1"], ["i1"])
+    rewritten(bundled, format=2, sources=None, **dict.fromkeys(SINCE_FORMAT_3))
+    (bundled / "README.md").unlink()
+    assert np.array_equal(load(bundled).predict(["u1"], ["i1"]), expected)
+
+
+@pytest.mark.parametrize("file", [name for name in FILES if name != "config.json"])
+def test_a_file_that_was_changed_is_named(bundled, file):
+    content = bytearray((bundled / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundled / file).write_bytes(content)
+    assert f"{file}: not the file that was saved in this bundle: its SHA-256 is" in refused(bundled)
+
+
+def test_priors_that_are_gone_or_changed_are_named(tmp_path, small_world):
+    fit, path = fitted("pmf", small_world), tmp_path / "model"
+    priors = {"users.mean": torch.zeros(3)}
+    weights = fit.model.served().state_dict()
+    users, items = small_world.users, small_world.items
+    bundle.save(path, described("pmf", fit), weights, users, items, fitted=small_world.rows, priors=priors)
+    assert load(path).priors.keys() == priors.keys()
+    (path / "priors.safetensors").unlink()
+    assert "priors.safetensors: No such file" in refused(path)
 
 
 def test_weights_of_another_shape_are_an_input_error(bundled, tmp_path, two_tastes):
     saved(tmp_path / "other", "pmf", two_tastes)
     (tmp_path / "other" / "model.safetensors").replace(bundled / "model.safetensors")
+    assert "model.safetensors: not the file that was saved in this bundle" in refused(bundled)
+    rewritten(bundled, format=2, files=None)
     assert "not this bundle's weights" in refused(bundled)
 
 
@@ -242,7 +301,7 @@ def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, conte
     ("change", "said"),
     [
         ({"config": {"width": 3}}, "config: no option 'width'"),
-        ({"format": 1}, "format: must be 2; found 1"),
+        ({"format": 1}, "format: must be 2 or 3; found 1"),
         ({"decoder": "mode"}, "decoder: must be one of argmax, mean, .*; found 'mode'"),
         ({"values": []}, "values: List should have at least 2 items"),
     ],

@@ -185,5 +185,5 @@ def test_an_earlier_versions_bundle_still_rates_and_says_what_it_lacks(written):
 def test_broken_priors_are_an_input_error_that_names_the_file(written, tmp_path):
     shutil.copytree(written / "pmf", tmp_path / "broken")
     (tmp_path / "broken" / "priors.safetensors").write_bytes(b"{")
-    with pytest.raises(rt.InputError, match=r"priors\.safetensors: not this bundle's priors"):
+    with pytest.raises(rt.InputError, match=r"priors\.safetensors: not the file that was saved"):
         rt.load(tmp_path / "broken")

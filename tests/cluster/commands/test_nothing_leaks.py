@@ -25,6 +25,8 @@ from tests.inside import ray_stays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+# Of a bundle's description: what follows from the test rows, or from the day.
+TOLD = ("metrics", "judged", "fitted_on", "date")
 SPACE = """
 [classifier]
 only = true
@@ -183,7 +185,7 @@ def decided(run):
         "winner": found["winner"],
         "chosen": {name: (part["config"], part["validation"]) for name, part in found["architectures"].items()},
         "temperatures": {name: bundle["temperature"] for name, bundle in bundles.items()},
-        "bundles": {name: bundle | {"metrics": None} for name, bundle in bundles.items()},
+        "bundles": {name: bundle | dict.fromkeys(TOLD) for name, bundle in bundles.items()},
         "weights": {path.parent.name: path.read_bytes() for path in run.path.glob("models/*/model.safetensors")},
         "ids": {"/".join(path.parts[-2:]): path.read_bytes() for path in run.path.glob("models/*/*.parquet")},
         "held out": {path.name: path.read_bytes() for path in run.path.glob("held_out/*.npy")},

@@ -91,7 +91,7 @@ def test_they_are_searched_judged_and_reported_as_all_others(searched):
             (run / "sources" / f"{name}.py").read_text() == (run / "models" / name / f"{name}.py").read_text() == text
         )
         assert name in (run / "report.md").read_text()
-    assert json.loads((run / "models" / "pmf" / "config.json").read_text()).get("sources") is None
+    assert json.loads((run / "models" / "pmf" / "config.json").read_text())["sources"] == {}
 
 
 def test_the_report_says_which_files_make_its_results_again(searched):

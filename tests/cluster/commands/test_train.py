@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import read_description
 from reeltune.trainables.data import Shares
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.fitting.fit import Fit
@@ -53,6 +54,8 @@ def test_a_refit_is_a_second_fit_on_validation_rows_too_and_the_figures_are_of_t
     assert same(weights("both"), fitted(world.split.fitting, world.shape, epochs=2))
     assert both["validation"] == first["validation"]
     assert (first["refitted"], both["refitted"]) == (False, True)
+    on = [read_description(Path(f"runs/{name}/models/pmf")).fitted_on for name in ("first", "both")]
+    assert [(each.fitted, each.refitted) for each in on] == [(405, False), (540, True)]
     assert (
         "--refit: the model is a second fit, on training and validation rows together (540); validation figures are of "
         "the first, on training rows alone" in said

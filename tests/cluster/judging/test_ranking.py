@@ -86,7 +86,9 @@ def test_without_a_baseline_that_has_lists_there_is_no_gain(found):
 
 
 def test_the_ensembles_lists_are_those_that_its_bundle_recommends(searched, prepared, folder, found):
-    write_bundles(searched.complete(), judged_result(searched, None, prepared, folder), searched, prepared, folder)
+    write_bundles(
+        searched.complete(), judged_result(searched, None, prepared, folder), searched, prepared, folder, look=1
+    )
     seen = replace(prepared.ratings, rows=prepared.split.fitting)
     options = RecommendOptions(users=None, seen=seen, top=10, at=None, reading=Reading())
     best = recommended(load(folder.model("ensemble")), options).frame

@@ -181,9 +181,9 @@ def test_its_bundle_is_no_configuration_to_train_one_architecture_with(tmp_path,
         bundle.config_of(path)
 
 
-def test_a_bundle_is_four_files(tmp_path, members, small_world):
+def test_a_bundle_is_five_files(tmp_path, members, small_world):
     path = bundled(tmp_path / "model", members, small_world)
-    assert sorted(file.name for file in path.iterdir()) == FILES
+    assert sorted(file.name for file in path.iterdir()) == ["README.md", *FILES]
 
 
 @pytest.mark.parametrize("file", FILES)
