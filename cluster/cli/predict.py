@@ -28,6 +28,7 @@ def predict(
     """Rate the pairs of a file with a trained model."""
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.predict import predict_file
+    from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.runs.find import model_folder
 
     reading = opt.reading(
@@ -40,6 +41,16 @@ def predict(
     )
     own = opt.own_source(architecture, changed_source)
     known = opt.known_ids_of(known_ids, folds_in=ratings is not None)
-    done = predict_file(model_folder(model), pairs, output, reading=reading, ratings=ratings, known_ids=known, own=own)
+    with Watch() as watch:
+        done = predict_file(
+            model_folder(model),
+            pairs,
+            output,
+            reading=reading,
+            ratings=ratings,
+            known_ids=known,
+            own=own,
+            progress=watch.tick,
+        )
     show.print_json(done) if as_json else show.predicted(done)
     return 0

@@ -1,6 +1,7 @@
 """The tables that verbs write: CSV, TSV or Parquet."""
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -23,20 +24,16 @@ def check_output(output: Path) -> None:
         raise InputError(f"-o {output}: there is no folder {output.parent}")
 
 
-def write_table(frame: pd.DataFrame, output: Path) -> None:
-    """Write a frame whole or not at all, as Parquet, TSV or CSV; the file's extension decides which."""
-    with TableFile(output) as file:
-        file.write(frame)
-
-
 class TableFile:
     """A table written part by part, which is there whole at the end or not at all: a context manager.
 
-    The file's extension decides whether it is Parquet, TSV or CSV. All parts have the columns of the first.
+    The file's extension decides whether it is Parquet, TSV or CSV. All parts have the columns of the first. `types`
+    are those of columns of Parquet that hold nothing in the first part.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, *, types: Mapping[str, pa.DataType] | None = None) -> None:
         self.output = output
+        self._types = types or {}
         self._temporary = output.with_name(f".tmp-{output.name}")
         self._waiting: list[pd.DataFrame] = []
         self._parquet: pq.ParquetWriter | None = None
@@ -54,12 +51,16 @@ class TableFile:
         part, self._waiting = pd.concat(self._waiting), []
         if self.output.suffix in (".parquet", ".pq"):
             table = pa.Table.from_pandas(part, preserve_index=False)
-            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, table.schema)
+            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, self._schema(table.schema))
             self._parquet.write_table(table.cast(self._parquet.schema))
             return
         first = self._text is None
         self._text = self._text or self._opened()
         part.to_csv(self._text, index=False, header=first, sep="\t" if ".tsv" in self.output.suffixes[-2:] else ",")
+
+    def _schema(self, found: pa.Schema) -> pa.Schema:
+        types = [self._types.get(each.name, each.type) if pa.types.is_null(each.type) else each.type for each in found]
+        return pa.schema([each.with_type(kind) for each, kind in zip(found, types, strict=True)], found.metadata)
 
     def _opened(self) -> IO[str]:
         packed = self.output.suffix == ".gz"

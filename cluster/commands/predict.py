@@ -1,16 +1,20 @@
 """`reeltune predict`: rates the pairs of a file with a trained model."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from reeltune.cluster.commands.fold_in import folded_in
-from reeltune.cluster.commands.output_file import check_output, write_table
+from reeltune.cluster.commands.output_file import TableFile, check_output
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Reading, ReadPairs, read_pairs
+from reeltune.trainables.data.pairs import PairReader
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.data.reading.parts import parts_of, whole
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import KnownIds
 from reeltune.trainables.scoring.decoders import Decoder
@@ -34,8 +38,13 @@ def rated(
 ) -> tuple[ReadPairs, np.ndarray]:
     """The pairs of a table, and their ratings, shape (pairs,). Raises InputError if they cannot be read."""
     read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    return read, ratings_of(read, predictor, decoder=decoder)
+
+
+def ratings_of(read: ReadPairs, predictor: Predictor, *, decoder: Decoder | None = None) -> np.ndarray:
+    """The ratings of pairs that were read, shape (pairs,), with as many digits as the scale needs."""
     ratings = predictor.predict_indices(read.users, read.items, read.times, decoder=decoder).astype(float)
-    return read, ratings.round(predictor.scale.decimals)
+    return ratings.round(predictor.scale.decimals)
 
 
 def predict_file(
@@ -47,29 +56,57 @@ def predict_file(
     ratings: str | None = None,
     known_ids: KnownIds = "error",
     own: OwnSource = NO_SOURCE,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
+    A large file is read, rated and written some rows at a time, unless the model needs times; the output is there
+    whole at the end or not at all.
     `ratings` is a file of ratings by new users, or of new items, which the model then knows. Raises InputError if the
     pairs cannot be read, have a column of that name, or the output cannot be written.
     """
     predictor, said = load_own(model, own), tuple[str, ...]()
     if ratings is not None:
         predictor, said = folded_in(predictor, ratings, reading=reading, known_ids=known_ids)
-    read, found = rated(predictor, pairs, reading=reading)
-    if PREDICTION in read.frame.columns:
-        raise InputError(f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it")
+    reader = PairReader(users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    # How dates and numbers are times is told by all of a column.
+    parts = whole(pairs) if predictor.timed else parts_of(pairs)
     check_output(output)
-    write_table(read.frame.assign(**{PREDICTION: found}), output)
-    unknown_users, unknown_items, unknown_both = unknown_in(read, predictor)
+    unknown, shown = np.zeros(3, dtype=int), Progress(parts.rows, progress)
+    with TableFile(output, types=parts.types) as file:
+        for table in parts.tables:
+            if PREDICTION in table.frame.columns:
+                raise InputError(
+                    f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it"
+                )
+            read = reader.read(table)
+            file.write(read.frame.assign(**{PREDICTION: ratings_of(read, predictor)}))
+            unknown += unknown_in(read, predictor)
+            shown.add(read)
+        notes = reader.notes()
+    unknown_users, unknown_items, unknown_both = unknown.tolist()
     return Predicted(
-        pairs=len(read.frame),
+        pairs=shown.pairs,
         unknown_users=unknown_users,
         unknown_items=unknown_items,
         unknown_both=unknown_both,
         output=str(output),
-        notes=[*said, *read.notes],
+        notes=[*said, *notes],
     )
+
+
+class Progress:
+    """How many rows are done, of how many, and how fast."""
+
+    def __init__(self, rows: int | None, show: Callable[[str], None]) -> None:
+        self.pairs, self._rows = 0, 0
+        self._of = "" if rows is None else f" of {rows:,}"
+        self._show, self._start = show, time.monotonic()
+
+    def add(self, read: ReadPairs) -> None:
+        self.pairs, self._rows = self.pairs + len(read.frame), self._rows + read.rows
+        seconds = max(time.monotonic() - self._start, 1e-3)
+        self._show(f"{self._rows:,}{self._of} rows, {self._rows / seconds:,.0f} a second")
 
 
 def unknown_in(read: ReadPairs, predictor: Predictor) -> tuple[int, int, int]:

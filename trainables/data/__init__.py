@@ -2,6 +2,7 @@
 
 - `reading/`: from a file of any format, or a table in memory, to a table as it stands there
 - `readers.py`: from a table to ratings, and what is said of it
+- `pairs.py`: pairs to be rated, from a table or from a large file part by part
 - `columns.py`: which of a table's columns is which
 - `ids.py`: ids as text, and missing ones
 - `values.py`: ratings as numbers
@@ -34,13 +35,12 @@ from reeltune.trainables.data.columns import COLUMN_OPTIONS, Columns
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds
+from reeltune.trainables.data.pairs import ReadPairs, read_pairs
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows
 from reeltune.trainables.data.readers import (
     Reading,
-    ReadPairs,
     match,
     read_more,
-    read_pairs,
     read_rated,
     read_ratings,
     read_users,

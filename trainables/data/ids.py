@@ -1,5 +1,6 @@
 """Ids of users and items: anybody's text or whole numbers, compared as text."""
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -42,12 +43,18 @@ class Ids:
         found = self.text.get_indexer(wanted)
         lost = found < 0
         if lost.any():
-            # Bundles of earlier versions have ids as they stood in the file.
-            plain = plain_ids(self.text.to_series())
-            first = plain[~plain.duplicated()]
-            places = np.append(np.flatnonzero(~plain.duplicated()), -1)
-            found[lost] = places[pd.Index(first).get_indexer(plain_ids(wanted[lost].to_series()))]
+            first, places = self._plain
+            found[lost] = places[first.get_indexer(pd.Index(plain_ids(wanted[lost].to_series())))]
         return (found + 1).astype(np.int32)
+
+    @cached_property
+    def _plain(self) -> tuple[pd.Index, np.ndarray]:
+        """Ids as `plain_ids` has them, each once, and their places in `text`; then -1, of none.
+
+        Bundles of earlier versions have ids as they stood in the file.
+        """
+        plain = plain_ids(self.text.to_series())
+        return pd.Index(plain[~plain.duplicated()]), np.append(np.flatnonzero(~plain.duplicated()), -1)
 
 
 def as_text(ids: pd.Series) -> pd.Series:

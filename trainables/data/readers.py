@@ -41,28 +41,14 @@ class ReadRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadPairs:
-    """Pairs to be rated: the rows as they stand, and user and item indices (0 for unknown ids), shape (rows,).
-
-    `times`, in seconds since 1970, only where they were asked for.
-    """
-
-    frame: pd.DataFrame
-    rows: int  # of the table, with those that are left out
-    users: np.ndarray
-    items: np.ndarray
-    times: np.ndarray | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Read:
+class Read:
     """A table's ids as text and whatever else was asked for, by the row's place in the table."""
 
     frame: pd.DataFrame
     found: Found
     notes: tuple[str, ...] = ()
     untimed: str = ""
+    left_out: int = 0  # rows without a user or an item
 
 
 def read_ratings(
@@ -101,7 +87,7 @@ def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Rating
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
 
 
-def _read_rated(source: Source, reading: Reading) -> tuple[str, _Read]:
+def _read_rated(source: Source, reading: Reading) -> tuple[str, Read]:
     """The table's name and what was read. The table itself, which may take gigabytes, is let go."""
     table = table_of(source)
     if reading.matrix:
@@ -127,7 +113,7 @@ def read_more(source: Source, known: Ratings, reading: Reading | None = None) ->
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
         strangers=strangers,
     )
-    return ReadRows(rows=rows, notes=(*_of_file(table.source, read), *note))
+    return ReadRows(rows=rows, notes=(*notes_of_file(table.source, read), *note))
 
 
 def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -138,39 +124,25 @@ def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[st
     except InputError as error:
         raise InputError(str(error).partition("; --not-rated")[0]) from None  # no option of who folds in
     read = replace(read, found=read.found.only("user", "item", "rating"))
-    return read.frame[["user", "item", "rating"]], _of_file(table.source, read)
-
-
-def read_pairs(
-    source: Source, *, users: Ids, items: Ids, reading: Reading | None = None, timed: bool = False
-) -> ReadPairs:
-    """Read pairs to be rated, with their times where the model is a `timed` one."""
-    table, reading = table_of(source), reading or Reading()
-    read = _pairs(table, replace(reading, columns=replace(reading.columns, rating=None)), needed=("user", "item"))
-    times = None
-    if timed:
-        times = _times(read, table, reading.columns)
-    read = replace(read, found=read.found.only("user", "item", *(("timestamp",) if timed else ())))
-    of_users, of_items, note = match(read.frame, users, items, table.source, reading)
-    return ReadPairs(
-        frame=table.frame.loc[read.frame.index],
-        rows=len(table.frame),
-        users=of_users,
-        items=of_items,
-        times=times,
-        notes=(*_of_file(table.source, read), *note),
-    )
+    return read.frame[["user", "item", "rating"]], notes_of_file(table.source, read)
 
 
 def read_users(source: Source, reading: Reading) -> tuple[pd.Series, tuple[str, ...]]:
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
     read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
-    return read.frame["user"].astype("str"), _of_file(table.source, replace(read, found=read.found.only("user")))
+    return read.frame["user"].astype("str"), notes_of_file(table.source, replace(read, found=read.found.only("user")))
 
 
-def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
+def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
     """The ids of a table. Raises InputError at a missing one, unless such rows are to be left out."""
+    read = id_columns(table, reading, needed=needed)
+    refuse_none(table.source, len(read.frame))
+    return replace(read, notes=(*read.notes, *about_left_out(read.left_out)))
+
+
+def id_columns(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
+    """As `_pairs`, of a part of a file: all of its rows may be left out, and nothing is said of how many are."""
     found = find_columns(table, reading.columns, needed=needed)
     ids, notes = {}, list(table.notes)
     for kind in needed:
@@ -183,18 +155,25 @@ def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> _Read:
         if reading.missing_ids == "error":
             refuse_missing(table, {found.names[kind]: frame[kind] for kind in ids})
         frame = frame[~missing]
-        notes.append(f"rows without a user or an item, which are left out: {int(missing.sum()):,}")
-        if frame.empty:
-            raise InputError(f"{table.source}: no row has both a user and an item")
-    return _Read(frame=frame, found=found, notes=tuple(notes))
+    return Read(frame=frame, found=found, notes=tuple(notes), left_out=int(missing.sum()))
 
 
-def _rated(table: Table, reading: Reading) -> _Read:
+def refuse_none(source: str, rows: int) -> None:
+    """Raise InputError where no rows are left."""
+    if not rows:
+        raise InputError(f"{source}: no row has both a user and an item")
+
+
+def about_left_out(rows: int) -> tuple[str, ...]:
+    return (f"rows without a user or an item, which are left out: {rows:,}",) if rows else ()
+
+
+def _rated(table: Table, reading: Reading) -> Read:
     """The ids, ratings and, where there are any, times of a table."""
     read = _pairs(table, reading, needed=("user", "item", "rating"))
     frame, notes = read.frame, read.notes
     column = read.found.names["rating"]
-    values = _of_rows(table.frame[column], frame)
+    values = of_rows(table.frame[column], frame)
     if reading.not_rated:
         unrated, said = is_not_rated(values, reading.not_rated)
         if unrated.all():
@@ -205,12 +184,12 @@ def _rated(table: Table, reading: Reading) -> _Read:
     return _timed(replace(read, frame=frame, notes=notes), table, reading.columns)
 
 
-def _of_rows(column: pd.Series, rows: pd.DataFrame) -> pd.Series:
+def of_rows(column: pd.Series, rows: pd.DataFrame) -> pd.Series:
     """A table's column for these of its rows; without a copy if they are all."""
     return column if len(column) == len(rows) else column.loc[rows.index]
 
 
-def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
+def _timed(read: Read, table: Table, columns: Columns) -> Read:
     """The rows with their times; where a column is no time and only its name says so, without."""
     name = read.found.names.get("timestamp")
     if name is None:
@@ -221,7 +200,7 @@ def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
         way_out = f"--time-column {dates[0] if dates else 'NAME'} reads it"
         return replace(read, untimed=f"no column is read as time because {called} ({way_out})")
     try:
-        times, said = read_times(_of_rows(table.frame[name], read.frame), table.place, name)
+        times, said = read_times(of_rows(table.frame[name], read.frame), table.place, name)
     except InputError as error:
         if columns.timestamp is not None:
             raise
@@ -230,18 +209,6 @@ def _timed(read: _Read, table: Table, columns: Columns) -> _Read:
         names = {kind: column for kind, column in read.found.names.items() if kind != "timestamp"}
         return replace(read, untimed=untimed, notes=(*read.notes, untimed), found=replace(read.found, names=names))
     return replace(read, frame=read.frame.assign(timestamp=times), notes=(*read.notes, *said))
-
-
-def _times(read: _Read, table: Table, columns: Columns) -> np.ndarray:
-    """The times of pairs that must have them."""
-    name = read.found.names.get("timestamp")
-    if name is None:
-        names = ", ".join(map(str, table.frame.columns))
-        raise InputError(
-            f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column)"
-        )
-    times, _ = read_times(_of_rows(table.frame[name], read.frame), table.place, name)
-    return times.to_numpy(dtype=np.int64)
 
 
 def match(
@@ -255,7 +222,7 @@ def match(
     return found["user"], found["item"], (note,) if note else ()
 
 
-def _of_file(source: str, read: _Read) -> tuple[str, ...]:
+def notes_of_file(source: str, read: Read) -> tuple[str, ...]:
     """The notes on a file that is read beside others, with its name where a note does not have it."""
     notes = []
     for line in (read.found.line(), *read.notes):
@@ -264,7 +231,7 @@ def _of_file(source: str, read: _Read) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _repeated(ratings: Ratings, read: _Read) -> tuple[str, ...]:
+def _repeated(ratings: Ratings, read: Read) -> tuple[str, ...]:
     """A warning where many rows were repeated pairs."""
     share = ratings.dropped / len(read.frame)
     if share <= MANY_REPEATED:

@@ -30,6 +30,15 @@ class Strangers:
             both=int((new_users & new_items).sum()),
         )
 
+    def plus(self, more: "Strangers") -> "Strangers":
+        """The counts of these rows and of more."""
+        return Strangers(
+            rows=self.rows + more.rows,
+            users=self.users + more.users,
+            items=self.items + more.items,
+            both=self.both + more.both,
+        )
+
     def note(self, file: str) -> str:
         """One line, a warning where more than half of the rows have an unknown user, or an unknown item."""
         if not self.users and not self.items:

@@ -1,5 +1,7 @@
 """A model at work: single ids, columns of them, and what its vectors say."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,15 @@ def test_two_single_ids_have_one_rating_and_one_goes_with_many(model):
     assert isinstance(model.predict("u1", "i1"), float)
     assert np.array_equal(model.predict("u1", ["i1", "i30"]), every[:2])
     assert np.array_equal(model.predict(pd.Series(["u1", "u30"], index=[7, 3]), "i30"), every[1:])
+
+
+def test_a_frame_takes_its_ratings_as_a_column_whatever_its_index(model):
+    frame = pd.DataFrame({"user": ["u30", "u1", None], "item": ["i1", "i30", "i1"], "x": [7, 8, 9]}, index=[5, 2, 9])
+    rated = frame.assign(prediction=partial(model.predict, missing_ids="drop"))
+    assert rated.drop(columns="prediction").equals(frame)
+    expected = [*model.predict(["u30", "u1"], ["i1", "i30"]), np.nan]
+    np.testing.assert_allclose(rated["prediction"], expected, atol=1e-5)
+    assert frame[:2].assign(prediction=model.predict)["prediction"].equals(rated["prediction"][:2])
 
 
 def test_pairs_without_an_id_are_not_rated_and_unknown_ones_are_counted(model, capsys):

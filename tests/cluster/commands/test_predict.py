@@ -14,12 +14,14 @@ from reeltune.trainables import bundle
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns, Reading, load_data
+from reeltune.trainables.data.reading import parts
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
 from tests.worlds import shape_of, small_config
 
 MODEL, RATED = Path("model"), Path("out.csv")
+TIMED = Columns(timestamp="when")
 
 
 @pytest.fixture
@@ -114,3 +116,83 @@ def test_pairs_none_of_whose_users_is_known_are_refused_unless_that_is_meant(tim
     done = predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=columns, unknown_ids="allow"))
     assert done.unknown_users == 20
     assert done.notes[-1].startswith("WARNING: pairs.csv: of 20 rows 20 have an unknown user")
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """A switch: from then on, files of some rows are large ones."""
+
+    def switch():
+        for name, size in {"WHOLE_BYTES": 100, "BYTES": 90, "WHOLE_ROWS": 5, "ROWS": 4}.items():
+            monkeypatch.setattr(parts, name, size)
+
+    return switch
+
+
+@pytest.fixture
+def untimed():
+    """The bundle of damped means, below the current folder, and pairs of what it knows."""
+    data = load_data("synthetic:users=40,items=30,ratings=600")
+    fit = Fit(ARCHITECTURES["bias"], small_config("bias"), shape_of(data), data.rows, seed=1)
+    list(run(fit))
+    settings = {"decoder": "argmax", "temperature": 1.0, "seed": 1, "data": data.name, "metrics": {}}
+    description = bundle.describe("bias", fit.config, shape_of(data).scale, **settings)
+    bundle.save(MODEL, description, fit.model.served().state_dict(), data.users, data.items, fitted=data.rows)
+    rows = data.rows.take(np.arange(20))
+    return pd.DataFrame({"user": data.users.text[rows.users - 1], "item": data.items.text[rows.items - 1]})
+
+
+def with_faults(pairs):
+    """Pairs with unknown ids, spaces and a missing id; the first rows have nothing in their last column."""
+    pairs.loc[0, "user"], pairs.loc[1, "item"], pairs.loc[12, "user"], pairs.loc[19, "user"] = "new", "b", None, "newer"
+    return pairs.assign(user=" " + pairs["user"], note=[None] * 15 + ["a, note"] * 5)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_large_file_is_rated_in_parts_and_the_output_is_the_same(untimed, in_parts, ending):
+    pairs, rated = f"pairs.{ending}", [Path(f"{name}.{ending}") for name in ("whole", "parts")]
+    write = {"csv": pd.DataFrame.to_csv, "parquet": pd.DataFrame.to_parquet}[ending]
+    write(with_faults(untimed), pairs, index=False)
+    reading, lines = Reading(missing_ids="drop"), []
+    whole = predict_file(MODEL, pairs, rated[0], reading=reading)
+    in_parts()
+    found = predict_file(MODEL, pairs, rated[1], reading=reading, progress=lines.append)
+    assert found.model_copy(update={"output": ""}) == whole.model_copy(update={"output": ""})
+    assert len(lines) > 2
+    assert lines[-1].startswith("20 of 20 rows, " if ending == "parquet" else "20 rows, ")
+    if ending == "csv":
+        assert rated[0].read_bytes() == rated[1].read_bytes()
+    else:
+        pd.testing.assert_frame_equal(*map(pd.read_parquet, rated))
+
+
+def test_an_error_in_a_late_part_names_the_line_and_leaves_no_output(untimed, in_parts):
+    with_faults(untimed).to_csv("pairs.csv", index=False)
+    RATED.write_text("of before")
+    in_parts()
+    with pytest.raises(InputError, match=r"pairs.csv:14: the id in column 'user' is missing"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
+    assert RATED.read_text() == "of before"
+    assert not list(Path().glob(".tmp-*"))
+
+
+def test_whether_no_user_is_known_is_told_by_all_parts(untimed, in_parts):
+    in_parts()
+    strangers = untimed["user"].where(untimed.index == 19, "new " + untimed["user"])
+    untimed.assign(user=strangers).to_csv("pairs.csv", index=False)
+    assert predict_file(MODEL, "pairs.csv", RATED, reading=Reading()).unknown_users == 19
+    RATED.unlink()
+    untimed.assign(user="new " + untimed["user"]).to_csv("pairs.csv", index=False)
+    with pytest.raises(InputError, match=r"pairs.csv: none of its users is known: it has users such as 'new u\d+'"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
+    assert not RATED.exists()
+
+
+def test_a_model_with_time_reads_the_file_whole(timed, in_parts):
+    """Whether days or months come first is told by all of a column."""
+    dates = [f"{1 if n else 13}/02/2020" for n in range(len(timed))]
+    timed.assign(when=dates[::-1]).to_csv("pairs.csv", index=False)
+    whole = predict_file(MODEL, "pairs.csv", Path("whole.csv"), reading=Reading(columns=TIMED))
+    in_parts()
+    assert predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=TIMED)).notes == whole.notes
+    assert RATED.read_bytes() == Path("whole.csv").read_bytes()

@@ -3,6 +3,7 @@
 What its columns mean is decided above: see `readers.py` of `data`.
 
 - `tables.py`: any ratings file as a frame of text; start reading here
+- `parts.py`: a large file some rows at a time
 - `files.py`: a file's bytes, from a folder or an object store, unpacked
 - `text.py`: those bytes as UTF-8 text
 - `dialect.py`: how a text file is written: separator, header, comments

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -31,12 +31,15 @@ class Read:
     multiline: bool = False  # some values go over several lines
 
 
-def read_delimited(source: str, content: bytes, dialect: Dialect) -> Read:
-    """Read the rows of a text file. Raises InputError where a row has more fields than there are columns."""
-    quoting = quoting_of(content, dialect)
+def read_delimited(source: str, content: bytes, dialect: Dialect, *, before: int = 0) -> Read:
+    """Read the rows of a text file, or of a part of it that has so many lines before it.
+
+    Raises InputError where a row has more fields than there are columns.
+    """
+    quoting = quoting_of(content, dialect, before=before)
     found = None if quoting.mixed else _by_arrow(content, dialect, quoting)
     if found is None:
-        read = _by_record(source, content, dialect)
+        read = _by_record(source, content, dialect, before)
     else:
         read = Read(frame=found, notes=quoting.notes, multiline=quoting.multiline)
     frame = read.frame
@@ -116,13 +119,13 @@ def _with_one_character(content: bytes, start: int, separator: str) -> tuple[pa.
     return pa.py_buffer(content).slice(start), separator
 
 
-def _by_record(source: str, content: bytes, dialect: Dialect) -> Read:
+def _by_record(source: str, content: bytes, dialect: Dialect, before: int) -> Read:
     kept = Rows(source=source, dialect=dialect)
     lines = content.decode().split("\n")
     for record in records(
         lines, start=dialect.start, separator=dialect.separator, fields=dialect.fields, quotes=dialect.quotes
     ):
-        kept.add(record, lines[record.line - 1])
+        kept.add(replace(record, line=before + record.line), lines[record.line - 1])
     return Read(
         frame=kept.table().to_pandas(),
         notes=kept.notes(),

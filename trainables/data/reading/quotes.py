@@ -20,8 +20,8 @@ class Quoting:
     notes: tuple[str, ...] = ()
 
 
-def quoting_of(content: bytes, dialect: Dialect) -> Quoting:
-    """Tell what a file's quotes do."""
+def quoting_of(content: bytes, dialect: Dialect, *, before: int = 0) -> Quoting:
+    """Tell what the quotes of a file do, or of a part of it that has so many lines before it."""
     if b"\r" in content:  # within a line: pyarrow would end the line there
         return Quoting(mixed=True)
     if not dialect.quotes or b'"' not in content:
@@ -43,6 +43,7 @@ def quoting_of(content: bytes, dialect: Dialect) -> Quoting:
         # Runs of blanks are for the records to split; so are blanks before a quote.
         spaced = separator == SPACES or f'{separator} "'.encode() in content
         return Quoting(mixed=spaced, enclose=not spaced)
+    first_open = None if first_open is None else before + first_open
     note = f"read without quoting: a quote in line {first_open} does not enclose a value"
     return Quoting(literal=True, notes=(note,))
 

@@ -82,10 +82,11 @@ def read_table(source: str) -> Table:
 def table_in_memory(data: pd.DataFrame | pa.Table, *, name: str) -> Table:
     """A frame or an Arrow table in memory as a table; an index with a name is a column. Raises InputError."""
     # Whole numbers with gaps stay whole: as floats, long ids would change.
-    return _table(data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data, name=name)
+    return table_of_frame(data.to_pandas(integer_object_nulls=True) if isinstance(data, pa.Table) else data, name)
 
 
-def _table(frame: pd.DataFrame, *, name: str) -> Table:
+def table_of_frame(frame: pd.DataFrame, name: str) -> Table:
+    """A frame as a table; an index with a name is a column. Raises InputError where columns share a name."""
     if frame.empty:
         raise InputError(f"{name}: has no rows")
     named = [level for level in frame.index.names if level is not None]
@@ -112,14 +113,14 @@ def _read_parquet(source: str, content: bytes | None = None) -> Table:
         table = pq.read_table(path, filesystem=filesystem) if content is None else pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    return _table(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), name=source)
+    return table_of_frame(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), source)
 
 
 def _read_text(source: str, file: str, content: bytes) -> Table:
     content, notes = as_utf8(source, content, latin=known_names(file) is not None)
     if is_json(file, content):
         frame, lines = read_json(source, content)
-        return Table(source=source, frame=frame, notes=notes, locate=_by_lines(source, lines))
+        return Table(source=source, frame=frame, notes=notes, locate=by_lines(source, lines))
     dialect = dialect_of(source, file, content)
     read = read_delimited(source, content, dialect)
     commas: tuple[str, ...] = ()
@@ -129,7 +130,7 @@ def _read_text(source: str, file: str, content: bytes) -> Table:
     if dialect.separator != ",":
         frame, commas = _with_points(frame)
     locate = (
-        partial(_find_line, source, dialect, read.multiline) if read.lines is None else _by_lines(source, read.lines)
+        partial(_find_line, source, dialect, read.multiline) if read.lines is None else by_lines(source, read.lines)
     )
     return Table(
         source=source,
@@ -141,13 +142,18 @@ def _read_text(source: str, file: str, content: bytes) -> Table:
     )
 
 
-def _by_lines(source: str, lines: np.ndarray | None) -> Callable[[int], str]:
+def by_lines(source: str, lines: np.ndarray | None) -> Callable[[int], str]:
     return lambda row: f"{source}: row {row + 1}" if lines is None else f"{source}:{lines[row]}"
 
 
 def _find_line(source: str, dialect: Dialect, multiline: bool, row: int) -> str:
     """Read the file again for a row's line, rather than keep its text: only an error asks."""
     content, _ = as_utf8(source, read_bytes(source)[1], latin=True)
+    return place_in(source, content, dialect, multiline, 0, row)
+
+
+def place_in(source: str, content: bytes, dialect: Dialect, multiline: bool, before: int, row: int) -> str:
+    """Where a row of this text is, of which `before` lines of the file come before it."""
     found = records(
         content.decode().split("\n"),
         start=dialect.start,
@@ -156,7 +162,7 @@ def _find_line(source: str, dialect: Dialect, multiline: bool, row: int) -> str:
         quotes=multiline,
     )
     record = next(itertools.islice(found, row, None), None)
-    return f"{source}: row {row + 1}" if record is None else f"{source}:{record.line}"
+    return f"{source}: row {row + 1}" if record is None else f"{source}:{before + record.line}"
 
 
 def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -14,9 +14,10 @@ HEAD = 65_536  # bytes that are looked at to tell text from other files
 EXPECTED = "expected CSV, TSV, JSON lines or Parquet"
 
 
-def as_utf8(source: str, content: bytes, *, latin: bool = False) -> tuple[bytes, tuple[str, ...]]:
+def as_utf8(source: str, content: bytes, *, latin: bool = False, before: int = 0) -> tuple[bytes, tuple[str, ...]]:
     """The text in UTF-8 without mark, and notes. `latin`: bytes that are no UTF-8 are nothing to be noted.
 
+    It may be a part of a file, with `before` lines before it.
     Raises InputError where it is no text.
     """
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), None)
@@ -31,7 +32,7 @@ def as_utf8(source: str, content: bytes, *, latin: bool = False) -> tuple[bytes,
     content = content.removeprefix(codecs.BOM_UTF8)
     _refuse_binary(source, content)
     if not _is_utf8(content):
-        line = _first_strange_line(content)
+        line = before + _first_strange_line(content)
         encoding, content = _from_one_byte(content)
         notes = () if latin else (f"is no UTF-8 (first in line {line}): read as {encoding}",)
     # Ctrl-Z ended files under DOS.

@@ -1,0 +1,136 @@
+"""A large file in parts: the same rows, places and notes as of the file read whole."""
+
+import gzip
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from reeltune.trainables.data.reading import parts
+from reeltune.trainables.data.reading.tables import read_table
+from reeltune.trainables.errors import InputError
+
+TEXT = "user,item,said\n" + "".join(f"u{n % 7},i{n},word {n}\n" for n in range(60))
+QUOTED = "user,item,said\n" + "".join(f'u{n},"i, {n}","two\nlines of ""{n}"""\n' for n in range(40))
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    for name, size in {"WHOLE_BYTES": 300, "BYTES": 100, "WHOLE_ROWS": 10, "ROWS": 7}.items():
+        monkeypatch.setattr(parts, name, size)
+
+
+def joined(source):
+    tables = list(parts.parts_of(str(source)).tables)
+    assert len(tables) > 2
+    return pd.concat([table.frame for table in tables], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.rstrip("\n"),
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace("\n", "\n\n"),
+        TEXT.replace(",", "\t"),
+        TEXT.replace(",", "::"),
+        TEXT.partition("\n")[2],
+        TEXT.replace("word 3", ""),
+        "﻿" + TEXT,
+        QUOTED,
+        TEXT.replace("word 31", '7" single'),
+        TEXT + "u1,i1\n",
+    ],
+    ids=[
+        "plain",
+        "no last line end",
+        "windows",
+        "empty lines",
+        "tabs",
+        "colons",
+        "no header",
+        "gaps",
+        "mark",
+        "line breaks in quotes",
+        "a stray quote",
+        "a short row",
+    ],
+)
+def test_text_in_parts_is_the_same_table(tmp_path, text):
+    file = tmp_path / "pairs.csv"
+    file.write_text(text, newline="")
+    pd.testing.assert_frame_equal(joined(file), read_table(str(file)).frame)
+
+
+def test_packed_text_is_cut_too(tmp_path):
+    file = tmp_path / "pairs.csv.gz"
+    file.write_bytes(gzip.compress(TEXT.encode()))
+    pd.testing.assert_frame_equal(joined(file), read_table(str(file)).frame)
+
+
+def test_parquet_in_parts_is_the_same_table(tmp_path):
+    frame = pd.DataFrame({"user": [f"u{n}" for n in range(40)], "n": range(40), "gaps": [None, *range(39)]})
+    frame["gaps"] = frame["gaps"].astype("Int64")
+    frame.to_parquet(tmp_path / "pairs.parquet", index=False)
+    found = parts.parts_of(str(tmp_path / "pairs.parquet"))
+    assert (found.rows, found.types["gaps"]) == (40, pa.int64())
+    whole = read_table(str(tmp_path / "pairs.parquet")).frame
+    assert joined(tmp_path / "pairs.parquet").astype(str).equals(whole.astype(str))
+
+
+def test_a_folder_of_parquet_is_cut_too(tmp_path):
+    for part in range(2):
+        pd.DataFrame({"user": [f"u{n}" for n in range(20)], "part": part}).to_parquet(tmp_path / f"part-{part}.parquet")
+    (tmp_path / "_SUCCESS").write_text("")
+    assert joined(tmp_path).astype(str).equals(read_table(str(tmp_path)).frame.astype(str))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("small.csv", TEXT[:200].encode()),
+        ("wide.csv", TEXT.encode("utf-16")),
+        ("lines.json", b'{"user": "u1", "item": "i1"}\n' * 50),
+        ("rows.csv", TEXT.replace("user,item,said", "item,said").encode()),
+    ],
+)
+def test_what_cannot_be_cut_or_is_small_is_one_table(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    if name == "rows.csv":  # row names that are not unique: what is wrong is said as of any file
+        with pytest.raises(InputError, match="columns are named"):
+            parts.parts_of(str(tmp_path / name))
+        return
+    found = parts.parts_of(str(tmp_path / name))
+    (table,) = found.tables
+    assert len(table.frame) == found.rows == len(read_table(str(tmp_path / name)).frame)
+
+
+@pytest.mark.parametrize("text", [TEXT, QUOTED, TEXT + "u1,i1\n"], ids=["plain", "line breaks", "by record"])
+def test_a_row_of_any_part_is_found_at_its_line(tmp_path, text):
+    file = tmp_path / "pairs.csv"
+    file.write_text(text)
+    whole, before = read_table(str(file)), 0
+    for table in parts.parts_of(str(file)).tables:
+        assert [table.place(row) for row in range(len(table.frame))] == [
+            whole.place(before + row) for row in range(len(table.frame))
+        ]
+        before += len(table.frame)
+
+
+def test_a_row_of_parquet_is_found_by_its_number(tmp_path):
+    pd.DataFrame({"user": range(40)}).to_parquet(tmp_path / "pairs.parquet")
+    last = list(parts.parts_of(str(tmp_path / "pairs.parquet")).tables)[-1]
+    assert last.place(len(last.frame) - 1).endswith("pairs.parquet: row 40")
+
+
+def test_a_row_with_too_many_fields_is_named_with_its_line_in_the_file(tmp_path):
+    (tmp_path / "pairs.csv").write_text(TEXT + "u1,i1,word,word\n")
+    with pytest.raises(InputError, match=r"pairs\.csv:62: expected 3 fields"):
+        list(parts.parts_of(str(tmp_path / "pairs.csv")).tables)
+
+
+def test_bytes_that_are_no_utf8_are_said_with_their_line(tmp_path):
+    (tmp_path / "pairs.csv").write_bytes(TEXT.encode() + "u1,café,1\n".encode("latin-1"))
+    said = [note for table in parts.parts_of(str(tmp_path / "pairs.csv")).tables for note in table.notes]
+    assert said == ["is no UTF-8 (first in line 62): read as Latin-1"]

@@ -1,0 +1,123 @@
+"""Pairs to be rated: a table of them at once, or a large file some rows at a time."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from reeltune.trainables.data.columns import Columns
+from reeltune.trainables.data.ids import Ids
+from reeltune.trainables.data.readers import (
+    Read,
+    Reading,
+    about_left_out,
+    id_columns,
+    notes_of_file,
+    of_rows,
+    refuse_none,
+)
+from reeltune.trainables.data.reading.frames import Source, table_of
+from reeltune.trainables.data.reading.tables import Table
+from reeltune.trainables.data.strangers import Strangers, refuse_strangers
+from reeltune.trainables.data.times import read_times
+from reeltune.trainables.errors import InputError
+
+# What differs between notes of one kind: an id, a count, a line; and before it what does not, the name of a column.
+OF_A_ROW = re.compile(r"(column '[^']*')|'[^']*'|\d[\d,]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPairs:
+    """Pairs to be rated: the rows as they stand, and user and item indices (0 for unknown ids), shape (rows,).
+
+    `times`, in seconds since 1970, only where they were asked for.
+    """
+
+    frame: pd.DataFrame
+    rows: int  # of the table, with those that are left out
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None
+    notes: tuple[str, ...] = ()
+
+
+def read_pairs(
+    source: Source, *, users: Ids, items: Ids, reading: Reading | None = None, timed: bool = False
+) -> ReadPairs:
+    """Read pairs to be rated, with their times where the model is a `timed` one."""
+    reader = PairReader(users=users, items=items, reading=reading or Reading(), timed=timed)
+    read = reader.read(table_of(source))
+    return replace(read, notes=reader.notes())
+
+
+class PairReader:
+    """Reads the pairs of a file, given as one table or as several of the same columns, and counts what is unknown."""
+
+    def __init__(self, *, users: Ids, items: Ids, reading: Reading, timed: bool) -> None:
+        self.users, self.items, self.timed = users, items, timed
+        self.reading = replace(reading, columns=replace(reading.columns, rating=None))
+        self._source = ""
+        self._said: list[str] = []
+        self._left_out = 0
+        self._strangers = Strangers(rows=0, users=0, items=0, both=0)
+        self._first: dict[str, str] = {}  # the first id of each kind
+
+    def read(self, table: Table) -> ReadPairs:
+        """The pairs of the next table. Raises InputError where it cannot be read."""
+        read = id_columns(table, self.reading, needed=("user", "item"))
+        times = _times(read, table) if self.timed else None
+        found = read.found.only("user", "item", *(("timestamp",) if self.timed else ()))
+        self._tell(table.source, replace(read, found=found))
+        users, items = self.users.encode(read.frame["user"]), self.items.encode(read.frame["item"])
+        self._strangers = self._strangers.plus(Strangers.of(users, items))
+        if not self._first and len(read.frame):
+            self._first = {kind: read.frame[kind].iloc[0] for kind in ("user", "item")}
+        return ReadPairs(
+            frame=table.frame.loc[read.frame.index],
+            rows=len(table.frame),
+            users=users,
+            items=items,
+            times=times,
+        )
+
+    def _tell(self, source: str, read: Read) -> None:
+        """Keep what is to be said of a table. Columns are found once, by the first of a file's tables."""
+        said = notes_of_file(source, read)
+        self._said += said if not self._source else said[1:]
+        self._source, self._left_out = source, self._left_out + read.left_out
+        self.reading = replace(self.reading, columns=Columns(**read.found.names))
+
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed or left out in all tables. Raises InputError where no user, or no item, is known."""
+        total = self._strangers
+        refuse_none(self._source, total.rows)
+        for kind, unknown, known in (("user", total.users, self.users), ("item", total.items, self.items)):
+            some = np.array([total.rows > unknown])
+            refuse_strangers(kind, self._source, some, self._first[kind], known.text[0], self.reading.unknown_ids)
+        left_out = tuple(f"{self._source}: {line}" for line in about_left_out(self._left_out))
+        unknown_ids = total.note(self._source)
+        return (*once(self._said), *left_out, *((unknown_ids,) if unknown_ids else ()))
+
+
+def once(notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes, of those of one kind the first, and how many parts of the file had another such."""
+    kinds: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        kinds.setdefault(OF_A_ROW.sub(r"\1", note), []).append(note)
+    return tuple(
+        first if not more else f"{first}; and the like in {len(more):,} other parts" for first, *more in kinds.values()
+    )
+
+
+def _times(read: Read, table: Table) -> np.ndarray:
+    """The times of pairs that must have them."""
+    name = read.found.names.get("timestamp")
+    if name is None:
+        names = ", ".join(map(str, table.frame.columns))
+        raise InputError(
+            f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column)"
+        )
+    times, _ = read_times(of_rows(table.frame[name], read.frame), table.place, name)
+    return times.to_numpy(dtype=np.int64)

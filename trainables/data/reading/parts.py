@@ -1,0 +1,187 @@
+"""A large file some rows at a time, so that memory does not grow with it: Parquet, and text with separators.
+
+Small files, and formats that cannot be cut (JSON, `.zip`, `.xz`, UTF-16, row names of R's, folders of text), are read
+whole.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.dataset
+
+from reeltune.trainables.data.reading.delimited import read_delimited
+from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
+from reeltune.trainables.data.reading.files import UNPACK, files_in, is_folder, is_visible, plain_file_name, resolve
+from reeltune.trainables.data.reading.frames import table_of
+from reeltune.trainables.data.reading.header import known_names
+from reeltune.trainables.data.reading.jsonlines import is_json
+from reeltune.trainables.data.reading.tables import (
+    PARQUET,
+    RATINGS_FILES,
+    Table,
+    by_lines,
+    place_in,
+    table_of_frame,
+)
+from reeltune.trainables.data.reading.text import as_utf8
+from reeltune.trainables.errors import InputError
+
+WHOLE_BYTES = 1 << 24  # text of up to so many bytes, unpacked, is read whole
+WHOLE_ROWS = 1 << 20  # and Parquet of up to so many rows
+BYTES, ROWS = 1 << 22, 1 << 18  # of a part
+PACKED_WHOLE = (*UNPACK, b"PK")  # first bytes of what is still packed, as pyarrow unpacks by name alone
+LOOKS_BACK = 3  # lines with quotes, for the end of a value of several lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The tables of a file, in the order of its rows, all of the same columns."""
+
+    tables: Iterator[Table]
+    rows: int | None = None  # of all tables; None: known only at their end
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)  # of columns, for parts that hold nothing there
+
+
+def parts_of(source: str) -> Parts:
+    """The tables of a file; of a small one, or one that is read whole, the one table. Raises InputError."""
+    return (_parquet(source) if _is_parquet(source) else _text(source)) or whole(source)
+
+
+def whole(source: str) -> Parts:
+    """A file as one table. Raises InputError."""
+    table = table_of(source)
+    return Parts(tables=iter([table]), rows=len(table.frame))
+
+
+def _is_parquet(source: str) -> bool:
+    if not is_folder(source):
+        return source.lower().endswith(PARQUET)
+    names = [name for name in files_in(source) if is_visible(name)]
+    return not set(RATINGS_FILES) & {*names} and any(name.lower().endswith(PARQUET) for name in names)
+
+
+def _parquet(source: str) -> Parts | None:
+    filesystem, path = resolve(source)
+    partitioning = pa.dataset.HivePartitioning.discover(infer_dictionary=True) if is_folder(source) else None
+    try:
+        data = pa.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=partitioning)
+        rows = data.count_rows()
+    except (pa.ArrowException, OSError):
+        return None  # reading it whole says what is wrong
+    if rows <= WHOLE_ROWS:
+        return None
+    types = {name: data.schema.field(name).type for name in data.schema.names}
+    return Parts(tables=_batches(source, data), rows=rows, types=types)
+
+
+def _batches(source: str, data: pyarrow.dataset.Dataset) -> Iterator[Table]:
+    options = pa.dataset.ParquetFragmentScanOptions(pre_buffer=False)
+    batches = data.to_batches(
+        batch_size=ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False, fragment_scan_options=options
+    )
+    before = 0
+    try:
+        for batch in batches:
+            if batch.num_rows:
+                frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
+                yield replace(table_of_frame(frame, source), locate=partial(_row, source, before))
+                before += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _row(source: str, before: int, row: int) -> str:
+    return f"{source}: row {before + row + 1}"
+
+
+def _text(source: str) -> Parts | None:
+    if is_folder(source):
+        return None
+    filesystem, path = resolve(source)
+    try:
+        stream = filesystem.open_input_stream(path, compression="detect")
+        head = _read(stream, WHOLE_BYTES + 1)
+    except OSError:
+        return None
+    if len(head) <= WHOLE_BYTES or head.startswith(PACKED_WHOLE) or b"\0" in head or b"\n" not in head:
+        stream.close()
+        return None
+    file = plain_file_name(path)
+    sample, _ = as_utf8(source, head[: head.rfind(b"\n") + 1])
+    dialect = dialect_of(source, file, sample)
+    if is_json(file, sample) or dialect.unnamed_first:
+        stream.close()
+        return None
+    blocks = itertools.chain((head[at : at + BYTES] for at in range(0, len(head), BYTES)), _blocks(source, stream))
+    tables = _tables(source, dialect, _pieces(blocks), latin=known_names(file) is not None)
+    return Parts(tables=tables, types=dict.fromkeys(dialect.names, pa.large_string()))
+
+
+def _read(stream: pa.NativeFile, size: int) -> bytes:
+    """So many bytes, or fewer at the end: a stream that unpacks may give fewer at a time."""
+    found = []
+    while size and (block := stream.read(size)):
+        found.append(block)
+        size -= len(block)
+    return b"".join(found)
+
+
+def _blocks(source: str, stream: pa.NativeFile) -> Iterator[bytes]:
+    with stream:
+        try:
+            while block := _read(stream, BYTES):
+                yield block
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read: {error}") from None
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut where rows end."""
+    rest = b""
+    for block in blocks:
+        rest += block
+        end = _end_of_rows(rest)
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _end_of_rows(content: bytes) -> int:
+    """Where the last whole row ends. After an odd number of quotes a value goes on in the next line."""
+    last = end = content.rfind(b"\n") + 1
+    for _ in range(LOOKS_BACK):
+        if content.count(b'"', 0, end) % 2 == 0:
+            return end
+        end = content.rfind(b"\n", 0, content.rfind(b'"', 0, end)) + 1
+    return last  # quotes enclose nothing here: the rows are read as the file's quotes allow
+
+
+def _tables(source: str, dialect: Dialect, pieces: Iterator[bytes], *, latin: bool) -> Iterator[Table]:
+    lines, columns = 0, None
+    for piece in pieces:
+        content, notes = as_utf8(source, piece, latin=latin, before=lines)
+        here = replace(dialect, start=0) if lines else dialect
+        read = read_delimited(source, content, here, before=lines)
+        frame = read.frame.rename(columns=str)
+        columns = frame.columns if columns is None else columns
+        if len(frame.columns) != len(columns):
+            raise InputError(
+                f"{source}: has {len(columns)} columns at first and {len(frame.columns)} after line {lines:,}: end "
+                "each row, or none, with a separator"
+            )
+        place = partial(place_in, source, content, here, read.multiline, lines)
+        if len(frame):
+            yield Table(
+                source=source,
+                frame=frame,
+                notes=(*notes, *dialect.notes, *read.notes),
+                locate=place if read.lines is None else by_lines(source, read.lines),
+                multiline=read.multiline,
+                headerless=not dialect.in_file,
+            )
+        lines += content.count(b"\n")
