@@ -54,7 +54,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
     gains = {"gain", "gain_over_simple", "gain_over_tuned_pmf"}
     judged = {*gains, "ci95", "p", "p_holm", "needed_users", "needed_ratings", "missing", "verdict"}
-    promised = {"config", "timed", "validation", "test", "on_bounds", *judged}
+    promised = {"config", "timed", "validation", "test", "on_bounds", "dropped", *judged}
     for found in result["architectures"].values():
         assert set(found) == promised
         assert found["verdict"] in {"beats", "worse", "undecided", "is the baseline"}
