@@ -156,7 +156,7 @@ def fitted_on(prepared: Prepared, rows: Rows) -> FittedOn:
         validation=len(parts.validation),
         refitted=len(rows) > len(parts.train),
         test=len(parts.test),
-        split=asked.split,
+        split=asked.split_word,
         split_seed=asked.split_seed,
         test_rows=asked.fold.name if asked.fold is not None else asked.test,
     )

@@ -10,7 +10,7 @@ from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import Sample
-    from reeltune.trainables.data import Shares
+    from reeltune.trainables.data import Shares, SplitKind
 
 Number = TypeVar("Number", int, float)
 
@@ -43,6 +43,16 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     if value not in allowed:
         raise InputError(f"{option} {value!r}: expected {either(allowed)}")
     return value
+
+
+def split_of(value: str) -> tuple["SplitKind", str | None]:
+    """How rows are split, and the column of folds of `folds:COLUMN`, beside which validation rows are random."""
+    word, sign, column = value.partition(":")
+    if word != "folds" or not sign:
+        return one_of("--split", value, (*SPLITS, "folds:COLUMN")), None
+    if not column:
+        raise InputError(f"--split {value!r}: expected the column of folds behind the colon, such as folds:part")
+    return "random", column
 
 
 def scheduler_of(scheduler: str | None, *, asha: bool | None) -> str:

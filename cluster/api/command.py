@@ -65,7 +65,7 @@ def _of_data(data: DataOptions) -> dict[str, Value]:
     return {
         "--data": data.data,
         "--test": data.test,
-        "--split": data.split,
+        "--split": data.split_word,
         "--split-seed": data.split_seed,
         **data.shares.options(),
         "--users": data.users,
@@ -80,7 +80,9 @@ def _of_data(data: DataOptions) -> dict[str, Value]:
 
 
 def _of_folds(folds: Sequence[DataOptions]) -> dict[str, Value]:
-    """Random folds by their number, official ones by their files."""
+    """Random folds by their number, official ones by their files; those of a column are the split."""
+    if folds and folds[0].given_folds is not None:
+        return {}
     if not folds or folds[0].fold is not None:
         return {"--folds": len(folds) or None}
     return {"--data": [each.data for each in folds], "--test": [str(each.test) for each in folds]}

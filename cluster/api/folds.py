@@ -1,4 +1,4 @@
-"""The folds of `tune`, for the command line and for Python: K random ones, or pairs of files to fit and to test on."""
+"""The folds of `tune`, for the command line and for Python: random, of a column, or pairs of files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,38 @@ if TYPE_CHECKING:
     from reeltune.trainables.data.prepared import DataOptions
 
 
-def random_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions", ...]:
+def folds_within(data: "DataOptions", folds: int | None) -> tuple["DataOptions", ...]:
+    """The data of each fold of --folds, or of --split folds:COLUMN; none without. Raises InputError at wrong ones."""
+    return _random_folds(data, folds) if data.given_folds is None else _given_folds(data, folds)
+
+
+def _given_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions", ...]:
+    """The data of each fold that a column names. Reads the data."""
+    from reeltune.trainables.data import Fold
+    from reeltune.trainables.data.split import DEFAULT_SHARES
+
+    if folds is not None:
+        refuse_given_folds(data, f"the column says which and how many folds there are; leave out --folds {folds}")
+    if data.test is not None:
+        refuse_given_folds(data, f"each fold's rows are its test rows; leave out --test {data.test}")
+    if data.shares.test != DEFAULT_SHARES.test:
+        refuse_given_folds(data, "each fold's rows are its test rows; leave out --test-share")
+    loaded = data.load()
+    assert loaded.folds is not None, "the column was asked for"
+    values = loaded.folds.values
+    return tuple(
+        replace(data, loaded=loaded, fold=Fold(number=number, of=len(values), value=value))
+        for number, value in enumerate(values, start=1)
+    )
+
+
+def refuse_given_folds(data: "DataOptions", why: str) -> None:
+    """Raise InputError if a column of folds is asked for."""
+    if data.given_folds is not None:
+        raise InputError(f"--split {data.split_word}: {why}")
+
+
+def _random_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions", ...]:
     """The data of each of K folds; none without --folds. Raises InputError where there can be none."""
     from reeltune.trainables.data import Fold
     from reeltune.trainables.data.split import DEFAULT_SHARES
@@ -38,7 +69,7 @@ def folds_of(
     from reeltune.cluster.runs.storage import refuse_credentials
 
     if len(data) < 2 and len(tests) < 2:
-        return random_folds(first, folds)
+        return folds_within(first, folds)
     for option, files in {"--data": data, "--test": tests}.items():
         for file in files:
             refuse_credentials(file, option)
@@ -61,8 +92,11 @@ def paired(data: Sequence[object], tests: Sequence[Any], folds: int | None) -> S
     return tests
 
 
-def folds_from_scratch(folds: Sequence["DataOptions"], earlier: str | None) -> tuple["DataOptions", ...]:
+def checked_folds(folds: Sequence["DataOptions"], earlier: str | None) -> tuple["DataOptions", ...]:
     """The folds. Raises InputError at --from with folds: what the earlier run was fitted on is tested here."""
+    for each in folds:
+        if each.fold is None:
+            refuse_given_folds(each, "several --data and --test files are the folds already; leave out --split")
     if folds and earlier is not None:
         raise InputError(
             f"--from {earlier}: with folds nothing may be learnt from an earlier run, since what it was fitted on is "

@@ -14,7 +14,6 @@ from reeltune.cluster.api.checks import (
     KNOWN_IDS,
     METRICS,
     MISSING_IDS,
-    SPLITS,
     UNKNOWN_IDS,
     at_least,
     one_of,
@@ -23,8 +22,9 @@ from reeltune.cluster.api.checks import (
     seconds,
     settings_of,
     shares_of,
+    split_of,
 )
-from reeltune.cluster.api.folds import folds_from_scratch
+from reeltune.cluster.api.folds import checked_folds, refuse_given_folds
 from reeltune.cluster.trackers.asked import asked_trackers
 from reeltune.trainables.errors import InputError
 
@@ -69,13 +69,14 @@ def data_options(
         refuse_credentials(value or "", option)
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
+    kind, fold = split_of(split)
     return DataOptions(
         data=data,
         test=test,
-        split=one_of("--split", split, SPLITS),
+        split=kind,
         split_seed=at_least("--split-seed", split_seed, 0),
         shares=shares_of(validation, test_share, test=test),
-        columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp),
+        columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp, fold=fold),
         duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
         users=users,
         items=items,
@@ -146,6 +147,7 @@ def train_options(
     from reeltune.trainables.architectures.registry import resolve
 
     resolve([architecture])  # an unknown one is refused before anything else
+    refuse_given_folds(data, "is for tune, which searches for each fold; use --split random, user or time, or --test")
     _check_held_out(data, score_test=score_test, refit=refit, metric=metric)
     return TrainOptions(
         architecture=architecture,
@@ -222,7 +224,7 @@ def tune_options(
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         decoder=one_of("--decoder", decoder, DECODERS),
         metric=one_of("--metric", metric, METRICS),
-        folds=folds_from_scratch(folds, earlier),
+        folds=checked_folds(folds, earlier),
         sampler=sampling_of(sampler),
         sample=sample_of(sample),
         scheduler=scheduler_of(scheduler, asha=asha),

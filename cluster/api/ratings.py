@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from reeltune.cluster.api import html
-from reeltune.cluster.api.checks import SPLITS, UNKNOWN_IDS, at_least, one_of, shares_of
+from reeltune.cluster.api.checks import UNKNOWN_IDS, at_least, one_of, shares_of, split_of
 from reeltune.cluster.api.options import data_options
 from reeltune.cluster.commands.data import DataDescription, describe_data, described_lines
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.kept_tables import place_of_table
-from reeltune.trainables.data import load_data
+from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, table_of
@@ -66,9 +66,8 @@ class Ratings:
             not_rated=[str(value) for value in not_rated or ()],
             missing_ids=missing_ids,
         )
-        tables = {table: arrow_of(_table(source)) for table, source in given.items() if in_memory(source)}
-        self.options = _read(asked, tables)
-        self.tables = _used(tables, self.options)
+        self._given = given
+        self.options, self.tables = _loaded(asked, given)
 
     def __repr__(self) -> str:
         return "\n".join(described_lines(self.description))
@@ -79,6 +78,13 @@ class Ratings:
     def _repr_html_(self) -> str:
         first, *others = described_lines(self.description)
         return html.heading(first) + html.preformatted(others)
+
+    def with_folds(self, column: str | None) -> tuple[DataOptions, dict[str, pa.Table]]:
+        """The options and tables as they are; with a column that names each row's fold, read again."""
+        if column is None:
+            return self.options, self.tables
+        columns = replace(self.options.columns or Columns(), fold=column)
+        return _loaded(replace(self.options, columns=columns, loaded=None), self._given)
 
     @cached_property
     def description(self) -> DataDescription:
@@ -115,18 +121,20 @@ def asked_of(
     storage: str | None = None,
 ) -> DataOptions:
     """The options of a job's data. With the name of a run, tables in memory get their places in the run's folder."""
+    kind, column = split_of(split)
     ratings = data if isinstance(data, Ratings) else Ratings(data)
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
+    options, tables = ratings.with_folds(column)
     asked = replace(
-        ratings.options,
+        options,
         test=None if test is None else _name(test),
-        split=one_of("--split", split, SPLITS),
+        split=kind,
         split_seed=at_least("--split-seed", split_seed, 0),
         shares=shares_of(validation, test_share, test=None if test is None else _name(test)),
         unknown_ids=None if unknown_ids is None else one_of("--unknown-ids", unknown_ids, UNKNOWN_IDS),
     )
-    tables = {**ratings.tables, **({"test": arrow_of(_table(test))} if in_memory(test) else {})}
+    tables = {**tables, **({"test": arrow_of(_table(test))} if in_memory(test) else {})}
     return asked if name is None else _placed(asked, tables, name, storage)
 
 
@@ -156,6 +164,13 @@ def _table(source: Any) -> Source:
     if type(source).__module__.startswith("ray.data"):
         return source.to_pandas(limit=None)
     return source
+
+
+def _loaded(asked: DataOptions, given: Mapping[str, Source | None]) -> tuple[DataOptions, dict[str, pa.Table]]:
+    """The options with the ratings read, and the tables that were in memory, as far as they are read."""
+    tables = {table: arrow_of(_table(source)) for table, source in given.items() if in_memory(source)}
+    options = _read(asked, tables)
+    return options, _used(tables, options)
 
 
 def _read(asked: DataOptions, tables: Mapping[str, pa.Table]) -> DataOptions:

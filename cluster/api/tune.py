@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.command import tune_command
-from reeltune.cluster.api.folds import paired, random_folds
+from reeltune.cluster.api.folds import folds_within, paired
 from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, tune_options
 from reeltune.cluster.api.ratings import Data, asked_of, several
 from reeltune.cluster.api.run import Files, Run, named
@@ -61,7 +61,8 @@ def tune(
     published error, `sampler`, a name or an object of `optuna.samplers`, `sample`, on how many ratings search trials
     fit (a number, or "all"). `from_` is an earlier run whose findings the search starts from (`--from`). `tracker`,
     such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the run there too. `folds` is how many times to search, so
-    that each row is a test row once; lists of files, `data` and `test`, are official folds.
+    that each row is a test row once; lists of files, `data` and `test`, are official folds, and `split="folds:part"`
+    has one for each value of the column `part`.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. An interrupt
     keeps everything and raises KeyboardInterrupt: the same call with that `name` and `resume=True` goes on. Raises
@@ -87,7 +88,7 @@ def tune(
     options = tune_options(
         asked[0],
         named(architectures),
-        folds=asked if len(asked) > 1 else random_folds(asked[0], folds),
+        folds=asked if len(asked) > 1 else folds_within(asked[0], folds),
         trials=trials,
         time=time,
         trial_timeout=trial_timeout,

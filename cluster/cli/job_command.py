@@ -12,7 +12,6 @@ from reeltune.cluster.api.checks import (
     DECODERS,
     DUPLICATES,
     METRICS,
-    SPLITS,
     SeenData,
     SentFile,
     SentSource,
@@ -20,6 +19,7 @@ from reeltune.cluster.api.checks import (
     scheduler_of,
     seconds,
     shares_of,
+    split_of,
 )
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import FILES
@@ -134,7 +134,7 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
         "validation": lambda value: shares_of(value, None, test=None),
         "test_share": lambda value: shares_of(None, value, test=values.get("test")),
-        "split": lambda value: one_of("--split", value, SPLITS),
+        "split": split_of,
         "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
         "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),
         "decoder": lambda value: one_of("--decoder", value, DECODERS),

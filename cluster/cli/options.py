@@ -39,7 +39,10 @@ Folds = Annotated[
     ),
 ]
 Split = Annotated[
-    str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")
+    str,
+    typer.Option(
+        "--split", help="How rows are split: random, user (random within each user), time; of tune also folds:COLUMN."
+    ),
 ]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
 Validation = Annotated[

@@ -44,7 +44,9 @@ def _search(searches: list[TuneOptions], watch: Watch) -> None:
     """Run the searches that are not finished. Each has an equal share of --time."""
     left = [each for each in searches if not _is_finished(each)]
     for options in left:
-        watch.say(f"fold {options.fold} of {len(searches)}, in {options.folder.place}")
+        fold = options.data.fold
+        name = f"fold {options.fold} of {len(searches)}" if fold is None else fold.name
+        watch.say(f"{name}, in {options.folder.place}")
         seconds = None if options.seconds is None else options.seconds / len(left)
         begun = options.folder.has(options.folder.record.name)
         tune(replace(options, seconds=seconds, resume=begun), watch)
@@ -68,7 +70,7 @@ def _judged(searches: list[TuneOptions], folder: RunFolder) -> Result:
     from reeltune.cluster.report.write import write_reports
 
     runs = [read_run(each.folder) for each in searches]
-    folds = [read_fold(run.folder, run.answer) for run in runs if run.answer is not None]
+    folds = [read_fold(run.folder, run.answer, run.asked.fold_value) for run in runs if run.answer is not None]
     judged = [fold for fold in folds if fold is not None]
     complete = len(judged) == len(searches)
     answer = judge_folds(judged, folder) if complete else _without(runs, folder)

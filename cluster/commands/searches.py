@@ -19,15 +19,15 @@ def searches_of(options: TuneOptions) -> list[TuneOptions]:
 
 
 def _read(options: TuneOptions) -> Sequence[DataOptions]:
-    """The data of each fold. That of random folds is read once for all of them."""
+    """The data of each fold. Where all are of the same data, it is read once for all of them."""
     if options.folds[0].fold is None:
         return options.folds
-    loaded = options.data.load()
+    loaded = options.folds[0].load()
     return [replace(each, loaded=loaded, tables={}) for each in options.folds]
 
 
 def whole(asked: list[AskedToTune]) -> AskedToTune:
     """What `run.json` of the whole run says was asked for: as for the first fold, with the test rows of all."""
     tested = " ".join(each.test_hash for each in asked)
-    update = {"folds": len(asked), "within": None, "fold": None, "test_hash": tested}
+    update = {"folds": len(asked), "within": None, "fold": None, "fold_value": None, "test_hash": tested}
     return asked[0].model_copy(update=update)

@@ -26,7 +26,7 @@ def details(
         decoder=objective.decoder,
         look=look,
         data=prepared.summary(),
-        split=SplitKind(kind=asked.split, seed=asked.split_seed),
+        split=SplitKind(kind=asked.split_word, seed=asked.split_seed),
         test_rows=_test_rows(rows, prepared),
         seeds={
             name: Seeds(metrics=[scored.metrics.by_name() for scored in each], spread=spread(errors[name]))

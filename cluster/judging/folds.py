@@ -43,13 +43,14 @@ class JudgedFold:
     folder: RunFolder
     answer: Answer
     frame: pd.DataFrame
+    value: str | None = None  # of its rows in the column of folds, if one names them
 
 
-def read_fold(folder: RunFolder, answer: Answer) -> JudgedFold | None:
+def read_fold(folder: RunFolder, answer: Answer, value: str | None = None) -> JudgedFold | None:
     """A fold's run with its predictions. None if no fit of it came to its end, so that it has none."""
     if answer.winner is None or answer.test_rows is None:
         return None
-    return JudgedFold(folder=folder, answer=answer, frame=pd.read_parquet(folder.predictions))
+    return JudgedFold(folder=folder, answer=answer, frame=pd.read_parquet(folder.predictions), value=value)
 
 
 def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
@@ -123,8 +124,8 @@ def _chosen(fold: JudgedFold, name: str) -> str:
 
 
 def _named(number: int, fold: JudgedFold, names: Sequence[str]) -> pd.DataFrame:
-    """The fold's rows, with its number, and with the columns of what it chose under the names over all folds."""
-    frame = fold.frame.assign(fold=number)
+    """The fold's rows, with its value or number, and the columns of what it chose under the names over all folds."""
+    frame = fold.frame.assign(fold=number if fold.value is None else fold.value)
     for name in names:
         own, score = _chosen(fold, name), score_column("", fold.answer.metric)
         for column in map(str, fold.frame):
@@ -216,6 +217,7 @@ def _fold_result(fold: JudgedFold) -> FoldResult:
     tested = {KEY: answer.baseline.test, **{name: found.test for name, found in answer.architectures.items()}}
     return FoldResult(
         run=fold.folder.place,
+        value=fold.value,
         winner=answer.winner,
         test=len(fold.frame),
         errors={name: objective.of(test) for name, test in tested.items() if test is not None},

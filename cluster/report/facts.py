@@ -33,10 +33,11 @@ def _sides(run: Run) -> str:
 def _split(run: Run) -> str:
     asked = run.asked
     own = f"; test rows of {asked.test}" if asked.test else ""
-    shares = "".join(f", {option} {share:g}" for option, share in asked.options().shares.options().items())
-    folds = f", fold {asked.fold[0]} of {asked.fold[1]}" if asked.fold else ""
+    data = asked.options()
+    shares = "".join(f", {option} {share:g}" for option, share in data.shares.options().items())
+    folds = f", {data.fold.name}" if data.fold else ""
     folds = f", {asked.folds} folds" if asked.folds else folds
-    return f"{asked.split}, seed {asked.split_seed}{shares}{folds}{own}"
+    return f"{data.split_word}, seed {asked.split_seed}{shares}{folds}{own}"
 
 
 def _test_rows(run: Run) -> str | None:

@@ -38,12 +38,12 @@ def names(folds: Sequence[FoldResult]) -> list[str]:
 
 
 def table(folds: Sequence[FoldResult]) -> list[tuple[str, list[str]]]:
-    """A row for each fold, with the address of its report: test rows, winner, and the errors by `names`."""
+    """A row for each fold, with the address of its report: fold, test rows, winner, and the errors by `names`."""
     return [
         (
-            f"{fold.run.rstrip('/').rpartition('/')[2]}/report.html",
+            f"{_folder(fold)}/report.html",
             [
-                fold.run.rstrip("/").rpartition("/")[2],
+                _folder(fold) if fold.value is None else f"fold {fold.value}",
                 f"{fold.test:,}",
                 fold.winner or "",
                 *(f"{fold.errors[name]:.4f}" if name in fold.errors else "" for name in names(folds)),
@@ -51,3 +51,7 @@ def table(folds: Sequence[FoldResult]) -> list[tuple[str, list[str]]]:
         )
         for fold in folds
     ]
+
+
+def _folder(fold: FoldResult) -> str:
+    return fold.run.rstrip("/").rpartition("/")[2]

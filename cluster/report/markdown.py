@@ -70,7 +70,7 @@ def about_look(run: Run) -> str | None:
 
 def _notes(run: Run) -> Iterable[str]:
     counts, found = run.counts(), run.answer
-    data = (found and found.data) or f"{run.asked.data}, {run.asked.split} split {run.asked.split_seed}"
+    data = (found and found.data) or f"{run.asked.data}, {run.asked.options().split_word} split {run.asked.split_seed}"
     yield f"- Data: {_plain(data)}"
     look = about_look(run)
     if look is not None:

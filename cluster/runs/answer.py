@@ -80,6 +80,7 @@ class FoldResult(Stored):
     """A fold's own run: `winner` is its winner by validation error."""
 
     run: str
+    value: str | None = None  # of its rows in the column of folds; None: no column names them
     winner: str | None
     test: int  # rows
     errors: dict[str, float]  # on them, of the decoder that is judged: the baseline's and the architectures'

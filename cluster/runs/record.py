@@ -34,6 +34,7 @@ class AskedOfData(Stored):
     validation: float = DEFAULT_SHARES.validation
     test_share: float = DEFAULT_SHARES.test  # of no use with test rows of one's own
     fold: tuple[int, int] | None = None  # its number, and of how many
+    fold_value: str | None = None  # what its rows have in the column of folds, which `columns` has too
 
     def options(self) -> DataOptions:
         """The options that ask for the same data again."""
@@ -51,7 +52,7 @@ class AskedOfData(Stored):
             split=self.split,
             split_seed=self.split_seed,
             shares=Shares(validation=self.validation, test=self.test_share),
-            fold=None if self.fold is None else Fold(number=self.fold[0], of=self.fold[1]),
+            fold=None if self.fold is None else Fold(number=self.fold[0], of=self.fold[1], value=self.fold_value),
         )
 
 
@@ -76,6 +77,7 @@ def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
         "validation": options.shares.validation,
         "test_share": options.shares.test,
         "fold": options.fold and (options.fold.number, options.fold.of),
+        "fold_value": options.fold and options.fold.value,
     }
 
 

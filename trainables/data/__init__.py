@@ -8,6 +8,7 @@
 - `values.py`: ratings as numbers
 - `times.py`: times as seconds
 - `date_text.py`: dates in words
+- `given_folds.py`: folds that a column names
 - `unrated.py`: ratings that mean 'not rated'
 - `strangers.py`: ids of another file that the data lacks
 - `ratings.py`: ratings in memory, by index
@@ -31,7 +32,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reeltune.trainables.data import movielens, synthetic
-from reeltune.trainables.data.columns import COLUMN_OPTIONS, Columns
+from reeltune.trainables.data.columns import COLUMN_OPTIONS, GIVEN_FOLDS, Columns
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds
@@ -127,6 +128,8 @@ def load_data(
         loaded, own = _by_name(data, duplicates)
     else:
         _refuse_unknown_name(data)
+        if matrix and columns is not None and columns.fold is not None:
+            raise InputError(f"{GIVEN_FOLDS}{columns.fold}: a matrix has columns of items alone; use --folds K")
         loaded = read_ratings(
             data,
             columns=columns,
@@ -189,6 +192,8 @@ def _is_none(side_table: Source | None) -> bool:
 
 def _refuse_columns(data: str, columns: Columns, of_side_tables: set[Kind]) -> None:
     """A data set that comes by name has known columns; a side table that was asked for may need its id's name."""
+    if columns.fold is not None:
+        raise InputError(f"{GIVEN_FOLDS}{columns.fold}: does not apply to {data}, which has no column of folds")
     for kind, option in COLUMN_OPTIONS.items():
         column = getattr(columns, kind)
         if column is not None and kind not in of_side_tables:

@@ -17,6 +17,7 @@ COLUMN_OPTIONS = {
     "rating": "--rating-column",
     "timestamp": "--time-column",
 }
+GIVEN_FOLDS = "--split folds:"  # and the name of a column: what asks for the kind "fold"
 WORDS = {"timestamp": "time"}  # what a kind is called where its field's name is another
 
 
@@ -28,6 +29,7 @@ class Columns:
     item: str | None = None
     rating: str | None = None
     timestamp: str | None = None
+    fold: str | None = None  # never guessed: each row's fold, for `split.py`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +61,15 @@ class Found:
 def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
     """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
-    Raises InputError where a needed one is not there, or where two columns could as well be it.
+    One of folds is found if it is asked for. Raises InputError where a needed one is not there, or where two columns
+    could as well be it.
     """
     names, source = list(table.frame.columns), table.source
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
-    kinds = (*needed, "timestamp")
-    asked = {kind: _asked(table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
+    kinds = (*needed, "timestamp", *(("fold",) if columns.fold is not None else ()))
+    asked = {kind: _asked(kind, table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
     free = [name for name in names if name not in asked.values()]
     for kind, name in asked.items():
         if name is not None:
@@ -78,17 +81,21 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
             found[kind], others[kind] = candidates[0], tuple(candidates[1:])
     _refuse_one_for_two(found, source)
     missing = [kind for kind in needed if kind not in found]
+    for kind in missing:
+        if "fold" in found and _candidates(kind, [found["fold"]], source):
+            _refuse_one_for_two({kind: found["fold"], **found}, source)
     if missing:
         raise InputError(f"{source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
     return Found(names=found, others=others, dates=_unused_dates(table.frame, names, found))
 
 
-def _asked(name: str | None, names: list[str], source: str) -> str | None:
+def _asked(kind: str, name: str | None, names: list[str], source: str) -> str | None:
     if name is None or name in names:
         return name
     padded = [other for other in names if other.strip() == name.strip()]
     if len(padded) != 1:
-        raise InputError(f"{source}: no column {name!r}; found {', '.join(names)}")
+        by = f" ({GIVEN_FOLDS}{name})" if kind == "fold" else ""
+        raise InputError(f"{source}: no column {name!r}{by}; found {', '.join(names)}")
     return padded[0]
 
 

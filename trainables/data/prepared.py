@@ -57,6 +57,16 @@ class DataOptions:
     tables: Mapping[str, pa.Table] = field(default_factory=dict, compare=False, repr=False)
     loaded: Ratings | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def given_folds(self) -> str | None:
+        """The column that names each row's fold, if folds are of one."""
+        return None if self.columns is None else self.columns.fold
+
+    @property
+    def split_word(self) -> str:
+        """What --split is asked for by."""
+        return self.split if self.given_folds is None else f"folds:{self.given_folds}"
+
     def load(self) -> Ratings:
         """The ratings with their side tables. Raises InputError as the readers do."""
         if self.loaded is not None:
@@ -162,7 +172,12 @@ def prepare(options: DataOptions) -> Prepared:
     notes: tuple[str, ...] = ()
     if options.test is None:
         parts = split(
-            ratings.rows, kind=options.split, seed=options.split_seed, shares=options.shares, tested=options.fold
+            ratings.rows,
+            kind=options.split,
+            seed=options.split_seed,
+            shares=options.shares,
+            tested=options.fold,
+            given=None if ratings.folds is None else ratings.folds.of_rows,
         )
     else:
         more = read_more(options.tables.get(options.test, options.test), ratings, options.reading())

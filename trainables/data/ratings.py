@@ -11,6 +11,7 @@ import pandas as pd
 
 from reeltune.trainables.data.encoding import SideColumn
 from reeltune.trainables.data.features import Features
+from reeltune.trainables.data.given_folds import GivenFolds
 from reeltune.trainables.data.ids import Ids
 from reeltune.trainables.data.times import seconds_of_dates
 from reeltune.trainables.errors import InputError
@@ -78,6 +79,7 @@ class Ratings:
     untimed: str = ""  # why no column of a file is read as time
     user_features: Features | None = None
     item_features: Features | None = None
+    folds: GivenFolds | None = None  # the rows', where a column was read as such
     user_columns: tuple[SideColumn, ...] = ()  # how those of the side tables were read
     item_columns: tuple[SideColumn, ...] = ()
 
@@ -88,16 +90,21 @@ class Ratings:
         for kind, features in (("users", self.user_features), ("items", self.item_features)):
             if features is not None:
                 digest.update(f"{kind} {features.fingerprint()}".encode())
+        if self.folds is not None:
+            digest.update(f"folds {self.folds.values}".encode() + self.folds.of_rows.astype("<i1").tobytes())
         return digest.hexdigest()
 
 
 def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes: tuple[str, ...] = ()) -> Ratings:
     """Index a frame of text ids `user` and `item`, float `rating` and, where known, `timestamp` (seconds or dates).
 
-    Raises InputError at a repeated pair where `duplicates` is "error", and where all ratings are one value.
+    Its `fold`, if there is one, is as `read_folds` has it. Raises InputError at a repeated pair where `duplicates` is
+    "error" or its rows are in several folds, and where all ratings are one value.
     """
     if "timestamp" in frame and pd.api.types.is_datetime64_any_dtype(frame["timestamp"]):
         frame = frame.assign(timestamp=seconds_of_dates(frame["timestamp"]))
+    if "fold" in frame:
+        _refuse_two_folds(frame, name)
     frame, dropped = without_duplicates(frame, name=name, duplicates=duplicates)
     if frame["rating"].nunique() < 2:
         raise InputError(
@@ -112,7 +119,15 @@ def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes:
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
     )
-    return Ratings(name=name, rows=rows, users=Ids(user_ids), items=Ids(item_ids), dropped=dropped, notes=notes)
+    return Ratings(
+        name=name,
+        rows=rows,
+        users=Ids(user_ids),
+        items=Ids(item_ids),
+        dropped=dropped,
+        notes=notes,
+        folds=GivenFolds.of(frame["fold"]) if "fold" in frame else None,
+    )
 
 
 def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates) -> tuple[pd.DataFrame, int]:
@@ -133,6 +148,20 @@ def without_duplicates(frame: pd.DataFrame, *, name: str, duplicates: Duplicates
     kept = np.ones(len(frame), dtype=bool)
     kept[among[in_time.index[in_time.duplicated(["user", "item"], keep="last")]]] = False
     return frame[kept], len(among) - distinct
+
+
+def _refuse_two_folds(frame: pd.DataFrame, name: str) -> None:
+    """Raise InputError at a pair with rows in several folds: it would be fitted on where it is tested."""
+    among, _ = _repeated(frame)
+    several = frame.iloc[among].drop_duplicates(["user", "item", "fold"])
+    several = several[several.duplicated(["user", "item"], keep=False)]
+    if len(several):
+        user, item = several[["user", "item"]].iloc[0]
+        within = several["fold"][(several["user"] == user) & (several["item"] == item)]
+        raise InputError(
+            f"{name}: user {user!r} with item {item!r} is in the folds {' and '.join(map(repr, within))}, and so would "
+            "be fitted on where it is tested; keep the rows of each pair in one fold"
+        )
 
 
 def _repeated(frame: pd.DataFrame) -> tuple[np.ndarray, int]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.trainables.data.columns import Columns, Found, find_columns
+from reeltune.trainables.data.given_folds import read_folds
 from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
 from reeltune.trainables.data.reading.frames import Source, in_code, table_of
@@ -181,6 +182,8 @@ def _rated(table: Table, reading: Reading) -> Read:
         frame, values, notes = frame[~unrated], values[~unrated], (*notes, *said)
     ratings, said = read_values(table, column, values)
     frame, notes = frame.assign(rating=ratings), (*notes, *said)
+    if fold := read.found.names.get("fold"):
+        frame = frame.assign(fold=read_folds(table, fold, of_rows(table.frame[fold], frame)))
     return _timed(replace(read, frame=frame, notes=notes), table, reading.columns)
 
 

@@ -110,14 +110,17 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One of `of` equal parts of the rows, by number from 1: its rows are the test rows."""
+    """One of `of` parts of the rows, by number from 1: its rows are the test rows. Without a value they are equal."""
 
     number: int
     of: int
+    value: str | None = None  # what its rows have in the column of folds, where the data has its own
 
     @property
     def name(self) -> str:
-        return f"fold {self.number} of {self.of}"
+        if self.value is None:
+            return f"fold {self.number} of {self.of}"
+        return f"fold {self.value!r}, {self.number} of {self.of}"
 
 
 def split(
@@ -127,18 +130,22 @@ def split(
     seed: int,
     shares: Shares = DEFAULT_SHARES,
     tested: Fold | None = None,
+    given: np.ndarray | None = None,
 ) -> Split:
     """Split rows by `kind`. With `tested` the test rows are that fold's, whatever the share.
 
-    Fold 1 of 5 of a random split is the split without folds, with a fifth of the rows for the test.
+    Fold 1 of 5 of a random split is the split without folds, with a fifth of the rows for the test. `given` is each
+    row's fold, from 1, where the data has its own.
 
     Raises InputError where a part of a share above 0 would be empty, or `time` has no timestamps.
     """
     order = {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
     test, rest = _first(rows, order, shares.test, by_user=kind == "user")
     if tested is not None:
-        own = _folds(rows.users[order], tested.of, by_user=kind == "user") == tested.number
-        test, rest, shares = order[own], order[~own], replace(shares, test=1 / tested.of)
+        folds = _folds(rows.users[order], tested.of, by_user=kind == "user") if given is None else given[order]
+        own = folds == tested.number
+        test, rest = order[own], order[~own]
+        shares = replace(shares, test=1 / tested.of if given is None else len(test) / len(order))
     sealed = SealedRows(_part(rows, test, "test", shares.test, shares))
     return _split(rows, rest, sealed, shares, by_user=kind == "user")
 

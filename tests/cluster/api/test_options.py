@@ -88,7 +88,10 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.tune("synthetic", trials=0), "--trials 0: expected 1 or more"),
         (lambda: rt.tune("synthetic", time="soon"), "--time 'soon': expected a number of seconds, or 90s, 15m, 2h"),
         (lambda: rt.tune("synthetic", ["nothing"]), "architecture 'nothing': expected bias, pmf, "),
-        (lambda: rt.tune("synthetic", split="by hand"), "--split 'by hand': expected random, user or time"),
+        (
+            lambda: rt.tune("synthetic", split="by hand"),
+            "--split 'by hand': expected random, user, time or folds:COLUMN",
+        ),
         (lambda: rt.tune("synthetic", metric="ndcg"), "--metric 'ndcg': expected mse, mae, log_loss or rps"),
         (
             lambda: rt.tune("synthetic", metric="rps", baseline=0),

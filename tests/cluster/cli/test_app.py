@@ -37,7 +37,7 @@ WRONG = [
     (["tune", "--trials", "0"], "Invalid value for '--trials'"),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
-    (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--split", "half"], "--split 'half': expected random, user, time or folds:COLUMN"),
     (["tune", "--decoder", "mode"], "--decoder 'mode': expected argmax, mean, median, rounded or grid"),
     (["tune", "--sampler", "best"], "--sampler 'best': expected tpe, gp, random, qmc or grid"),
     (["tune", "--scheduler", "best"], "--scheduler 'best': expected asha, median or none"),

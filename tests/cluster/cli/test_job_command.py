@@ -24,7 +24,7 @@ WRONG = [
     (["train"], "Missing argument 'architecture'"),
     (["train", "nope"], "architecture 'nope': expected bias, pmf, "),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
-    (["tune", "--split", "half"], "--split 'half': expected random, user or time"),
+    (["tune", "--split", "half"], "--split 'half': expected random, user, time or folds:COLUMN"),
     (["tune", "--validation", "1.5"], "--validation 1.5: expected a share of the rows from 0 to below 1"),
     (["train", "pmf", "--metric", "ndcg"], "--metric 'ndcg': expected mse, mae, log_loss or rps"),
     (["tune", "--sampler", "best"], "--sampler 'best': expected tpe, gp, random, qmc or grid"),

@@ -8,9 +8,16 @@ import pandas as pd
 import pytest
 
 import reeltune as rt
+from reeltune.cluster.api.command import tune_command
+from reeltune.cluster.api.folds import folds_within
+from reeltune.cluster.api.options import tune_options
+from reeltune.cluster.api.ratings import asked_of
+from reeltune.cluster.commands.ask import ask
+from reeltune.cluster.report.facts import facts
 from reeltune.cluster.runs.answer import EACH_WINNER, Answer
 from reeltune.cluster.runs.find import find_runs
-from reeltune.trainables.data import load_data
+from reeltune.cluster.runs.finished import read_run
+from reeltune.trainables.data import Fold, load_data
 from reeltune.trainables.scoring.comparison import compare
 from tests import inside
 
@@ -122,6 +129,64 @@ def test_a_dry_run_says_that_all_of_it_runs_twice(run):
     assert "; 2 folds, all of it 2 times; about " in inside.reeltune(*WORDS[:-1], "other", "--dry-run").stdout
 
 
+@pytest.fixture
+def parts(tmp_path):
+    """A file of ratings with a column `part` of the folds "odd" and "even"."""
+    rows = load_data(DATA).rows
+    frame = pd.DataFrame({"user": rows.users, "item": rows.items, "rating": rows.ratings})
+    frame["part"] = np.where(rows.users % 2, "odd", "even")
+    frame.to_csv(tmp_path / "parts.csv", index=False)
+    return tmp_path / "parts.csv"
+
+
+@pytest.mark.slow
+def test_folds_of_a_column_are_called_by_its_values(ray_stays, parts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["tune", "bias", "--data", str(parts), "--split", "folds:part", "--trials", "1", "--no-ensemble"]
+    done = inside.reeltune(*words, "--baseline", "bias", "--name", "own")
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("fold ")]
+    assert said == ["fold 'even', 1 of 2, in runs/own/fold-1", "fold 'odd', 2 of 2, in runs/own/fold-2"]
+    run = rt.open("own")
+    frame = pd.read_parquet(run.folder.predictions)
+    assert set(zip(frame["fold"], frame["user"].astype(int) % 2, strict=True)) == {("even", 0), ("odd", 1)}
+    assert [fold.value for fold in run.answer.folds] == ["even", "odd"]
+    page = (run.folder.path / "report.html").read_text()
+    assert ">fold even</a>" in page
+    assert "folds:part, seed 42, 2 folds" in page
+    assert dict(facts(read_run(run.folds[1].folder)))["Split"] == "folds:part, seed 42, fold 'odd', 2 of 2"
+    assert run.folds[1].folder.read_record().asked.options().fold == Fold(number=2, of=2, value="odd")
+    again = inside.reeltune(*words, "--baseline", "bias", "--name", "own", "--resume")
+    assert (again.returncode, again.stderr) == (0, ""), "the same folds are the same searches, and these are finished"
+
+
+def test_lines_call_folds_of_a_column_by_their_values(parts, tmp_path, monkeypatch):
+    from reeltune.cluster.commands import folds
+
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(folds, "tune", lambda options, watch: asked.append(ask(options).asked))
+    monkeypatch.setattr(folds, "_judged", lambda searches, folder: None)
+    done = inside.reeltune("tune", "bias", "--data", str(parts), "--split", "folds:part", "--name", "own")
+    said = [line for line in done.stderr.splitlines() if line.startswith("fold ")]
+    assert said == ["fold 'even', 1 of 2, in runs/own/fold-1", "fold 'odd', 2 of 2, in runs/own/fold-2"]
+    assert [each.options().fold.value for each in asked] == ["even", "odd"]
+
+
+def test_folds_of_a_column_are_in_the_command_of_a_call(parts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ratings = rt.Ratings(pd.read_csv(parts).rename(columns={"item": "thing"}), item="thing")
+    asked = asked_of(ratings, split="folds:part", name="own")
+    folds = folds_within(asked, None)
+    assert [fold.fold.value for fold in folds] == ["even", "odd"]
+    assert [fold.loaded is asked.loaded for fold in folds] == [True, True], "it is read once"
+    [table] = asked.tables.values()
+    assert "part" in table.column_names
+    command = tune_command(tune_options(asked, ["bias"], folds=folds))
+    assert "--split folds:part" in command
+    assert "--folds" not in command
+
+
 @pytest.mark.slow
 def test_official_folds_are_pairs_of_files(ray_stays, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -143,6 +208,15 @@ def test_official_folds_are_pairs_of_files(ray_stays, tmp_path, monkeypatch):
         (["--folds", "3", "--split", "time"], "--folds 3: with --split time the test rows are the latest"),
         (["--folds", "3", "--test", "a.csv"], "--folds 3: splits test rows off the data, and --test a.csv names them"),
         (["--folds", "3", "--from", "other"], "--from other: with folds nothing may be learnt from an earlier run"),
+        (["--split", "folds:part", "--folds", "3"], "--split folds:part: the column says which and how many folds"),
+        (["--split", "folds:part", "--test", "a.csv"], "--split folds:part: each fold's rows are its test rows; leave"),
+        (["--split", "folds:part", "--test-share", "0.3"], "fold's rows are its test rows; leave out --test-share"),
+        (["--split", "folds:part"], "--split folds:part: does not apply to synthetic"),
+        (["--split", "folds:"], "--split 'folds:': expected the column of folds behind the colon, such as folds:part"),
+        (
+            ["--split", "folds:part", "--test", "c", "--data", "b", "--test", "d"],
+            "--split folds:part: several --data and --test files are the folds already",
+        ),
         (["--data", "b", "--test", "c"], "there are 2 of --data and 1 of --test: official folds are pairs"),
         (["--data", "b", "--test", "c", "--test", "d", "--folds", "2"], "--folds 2: several --data and --test files"),
     ],
@@ -152,6 +226,12 @@ def test_folds_that_cannot_be_are_one_line(words, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") <= 1 or sentence == "--folds"
+
+
+def test_one_fit_has_no_folds(parts):
+    done = inside.reeltune("train", "bias", "--data", str(parts), "--split", "folds:part")
+    assert done.returncode == 2
+    assert "--split folds:part: is for tune, which searches for each fold" in done.stderr
 
 
 def test_with_time_each_fold_has_its_share(run, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from reeltune.cluster.judging.folds import EACH_SIMPLE, judge_folds, read_fold
 from reeltune.cluster.judging.ranking import Rankings, described, write_rankings
+from reeltune.cluster.report.folds import table
 from reeltune.cluster.runs.answer import EACH_WINNER, MOST_RATED, Answer, ArchitectureResult, BaselineResult
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.scoring.comparison import compare
@@ -78,6 +79,14 @@ def folds(tmp_path):
 @pytest.fixture
 def pooled(folds, tmp_path):
     return judged(folds, tmp_path)
+
+
+def test_folds_of_a_column_are_called_by_its_values(folds, tmp_path):
+    named = [replace(fold, value=value) for fold, value in zip(folds, ("even", "odd"), strict=True)]
+    answer, frame = judged(named, tmp_path)
+    assert frame["fold"].value_counts().to_dict() == {"even": 300, "odd": 200}
+    assert [row[0] for _, row in table(answer.folds)] == ["fold even", "fold odd"]
+    assert [page for page, _ in table(answer.folds)] == ["fold-1/report.html", "fold-2/report.html"]
 
 
 def test_errors_are_of_all_rows_and_gains_over_the_same_rows(pooled):
