@@ -2,6 +2,7 @@
 
 - `app.py`: the table of verbs, and what each kind of failure prints and exits with
 - `options.py`: options that several verbs take
+- `wrong_values.py`: what is said of a value that an option's type does not allow
 - `watched.py`: runs a command with its progress shown, here or on a cluster's head node
 - `logs.py`: `--verbose` and `--log-file`
 - `job_command.py`: checks the command of a job as if it ran here

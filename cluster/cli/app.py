@@ -31,6 +31,7 @@ from reeltune.cluster.cli.submit import submit
 from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
 from reeltune.cluster.cli.verdict import verdict
+from reeltune.cluster.cli.wrong_values import message
 from reeltune.trainables.architectures.source import described, own_line
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 from reeltune.trainables.version import __version__
@@ -72,9 +73,11 @@ def main() -> None:
     _write_any_text()
     try:
         code = app(standalone_mode=False)
-    except (InputError, typer.TyperException) as error:
-        # typer's own errors have their text in `format_message`.
-        print(f"error: {getattr(error, 'format_message', error.__str__)()}", file=sys.stderr)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except typer.TyperException as error:
+        print(f"error: {message(error)}", file=sys.stderr)
         code = 2
     except FitFailed as error:
         print(f"error: the fit failed: {error}", file=sys.stderr)

@@ -34,7 +34,11 @@ def films(film_ratings, tmp_path):
 NOBODY = "endpoint_override=http://127.0.0.1:1&region=us-east-1"
 WRONG = [
     (["tune", "nope"], f"architecture 'nope': expected {next(iter(ARCHITECTURES))}, "),
-    (["tune", "--trials", "0"], "Invalid value for '--trials'"),
+    (["tune", "--trials", "0"], "--trials 0: expected a whole number, 1 or more"),
+    (["tune", "--folds", "x"], "--folds 'x': expected a whole number, 2 or more"),
+    (["tune", "--seed", "1.5"], "--seed 1.5: expected a whole number, 0 or more"),
+    (["tune", "--gpus-per-trial", "3"], "--gpus-per-trial 3: expected a number from 0 to 1"),
+    (["train", "pmf", "--validation", "half"], "--validation 'half': expected a number"),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
     (["tune", "--split", "half"], "--split 'half': expected random, user, time or folds:COLUMN"),

@@ -19,7 +19,7 @@ WRONG = [
     (["board", "mine"], "submit -- board: board shows a run on the machine that it runs on"),
     (["dance"], "submit -- dance: no such command; there are "),
     (["tune", "--trails", "3"], "No such option: --trails"),
-    (["tune", "--trials", "0"], "Invalid value for '--trials'"),
+    (["tune", "--trials", "0"], "--trials 0: expected a whole number, 1 or more"),
     (["tune", "pmf", "nope"], "architecture 'nope': expected bias, pmf, "),
     (["train"], "Missing argument 'architecture'"),
     (["train", "nope"], "architecture 'nope': expected bias, pmf, "),

@@ -196,7 +196,7 @@ def test_without_a_file_the_rows_are_printed(verb):
         (["--seen", "none", "--users", "gone.csv"], "gone.csv: no such file"),
         (["--seen", "none", "--users", "u1,,u2"], "--users 'u1,,u2': expected a file, or ids with a comma between"),
         (["--seen", "none", "--users", "other.csv", "--user-column", "who"], "other.csv: no column 'who'"),
-        (["--seen", "none", "--top", "0"], "Invalid value for '--top'"),
+        (["--seen", "none", "--top", "0"], "--top 0: expected a whole number, 1 or more"),
         (["--seen", "none", "-o", "best.xlsx"], "-o best.xlsx: expected a name that ends in .csv, .tsv, "),
         (["--seen", "none", "-o", "gone/best.csv"], "-o gone/best.csv: there is no folder gone"),
     ],
