@@ -92,6 +92,16 @@ def paired(data: Sequence[object], tests: Sequence[Any], folds: int | None) -> S
     return tests
 
 
+def for_one_fit(option: str, given: Sequence[str] | None) -> str | None:
+    """The value of an option of files, of a verb that fits once; None without. Raises InputError at several."""
+    if given and len(given) > 1:
+        raise InputError(
+            f"{' '.join(f'{option} {file}' for file in given)}: a fit takes one, and reeltune tune several, as folds; "
+            "leave out all but one (parts of one data set are a folder)"
+        )
+    return given[0] if given else None
+
+
 def checked_folds(folds: Sequence["DataOptions"], earlier: str | None) -> tuple["DataOptions", ...]:
     """The folds. Raises InputError at --from with folds: what the earlier run was fitted on is tested here."""
     for each in folds:

@@ -133,7 +133,7 @@ def _check(values: dict[str, Any], *, sent: set[str], seen: set[str]) -> None:
         "time": lambda value: seconds("--time", value),
         "trial_timeout": lambda value: seconds("--trial-timeout", value),
         "validation": lambda value: shares_of(value, None, test=None),
-        "test_share": lambda value: shares_of(None, value, test=values.get("test")),
+        "test_share": lambda value: shares_of(None, value, test=next(iter(values.get("test") or ()), None)),
         "split": split_of,
         "sampler": lambda value: one_of("--sampler", value, tuple(SAMPLERS)),
         "scheduler": lambda value: scheduler_of(value, asha=values.get("asha")),

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from reeltune.cluster.api.options import DATA
 from reeltune.cluster.cli import options as opt
 
 
 def lr_find(
     architecture: opt.Architecture,
-    data: opt.Data = "ml-100k",
+    data: opt.Data = None,
     users: opt.Users = None,
     items: opt.Items = None,
     duplicates: opt.Duplicates = None,
@@ -31,7 +32,7 @@ def lr_find(
     options = opt.train_options(
         architecture,
         opt.data_options(
-            data,
+            opt.for_one_fit("--data", data) or DATA,
             split_seed=seed,
             users=users,
             items=items,

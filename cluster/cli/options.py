@@ -6,16 +6,33 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.api.checks import DECODERS, METRICS, SeenData, SentFile, SentSource, either
-from reeltune.cluster.api.folds import folds_of
+from reeltune.cluster.api.folds import folds_of, for_one_fit
 from reeltune.cluster.api.options import data_options, known_ids_of, own_source, reading, train_options, tune_options
 
-__all__ = ["data_options", "folds_of", "known_ids_of", "own_source", "reading", "train_options", "tune_options"]
+__all__ = [
+    "data_options",
+    "folds_of",
+    "for_one_fit",
+    "known_ids_of",
+    "own_source",
+    "reading",
+    "train_options",
+    "tune_options",
+]
 
+# Lists, so that a second one is seen: of an option that takes one, typer drops the first.
 Data = Annotated[
-    str, typer.Option(help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings."), SeenData()
+    list[str] | None,
+    typer.Option(
+        metavar="<str>",
+        help="Name (ml-100k, ml-1m, ..., synthetic), file, folder or URI of the ratings. [default: ml-100k]",
+    ),
+    SeenData(),
 ]
 Test = Annotated[
-    str | None, typer.Option(help="Your own test file; then no test part is split off the data."), SeenData()
+    list[str] | None,
+    typer.Option(metavar="<str>", help="Your own test file; then no test part is split off the data."),
+    SeenData(),
 ]
 DataOfFolds = Annotated[
     list[str] | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reeltune.cluster.api.checks import through_client
+from reeltune.cluster.api.options import DATA
 from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.watched import on_cluster, watched
 
@@ -12,7 +13,7 @@ from reeltune.cluster.cli.watched import on_cluster, watched
 def train(
     context: typer.Context,
     architecture: opt.Architecture,
-    data: opt.Data = "ml-100k",
+    data: opt.Data = None,
     test: opt.Test = None,
     score_test: Annotated[
         bool, typer.Option("--score-test", help="Score the test rows too: one more look. With --test always done.")
@@ -59,8 +60,8 @@ def train(
     options = opt.train_options(
         architecture,
         opt.data_options(
-            data,
-            test=test,
+            opt.for_one_fit("--data", data) or DATA,
+            test=opt.for_one_fit("--test", test),
             split=split,
             split_seed=seed if split_seed is None else split_seed,
             validation=validation,
