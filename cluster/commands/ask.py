@@ -72,6 +72,7 @@ class TuneOptions:
     sample: Sample = None
     folds: tuple[DataOptions, ...] = ()  # the data of each; none: one search
     fold: int | None = None  # this is the search of that fold, from 1, in a folder below the run's
+    told: bool = False  # the search of another fold has said how these data are read
     command: str | None = None  # the command that does the same; None: the one that this process was started with
 
     @property

@@ -43,13 +43,14 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
 def _search(searches: list[TuneOptions], watch: Watch) -> None:
     """Run the searches that are not finished. Each has an equal share of --time."""
     left = [each for each in searches if not _is_finished(each)]
-    for options in left:
+    for place, options in enumerate(left):
         fold = options.data.fold
         name = f"fold {options.fold} of {len(searches)}" if fold is None else fold.name
         watch.say(f"{name}, in {options.folder.place}")
         seconds = None if options.seconds is None else options.seconds / len(left)
         begun = options.folder.has(options.folder.record.name)
-        tune(replace(options, seconds=seconds, resume=begun), watch)
+        told = place > 0 and fold is not None  # official folds are of other files each
+        tune(replace(options, seconds=seconds, resume=begun, told=told), watch)
 
 
 def _is_finished(options: TuneOptions) -> bool:

@@ -28,6 +28,7 @@ class Watch:
         self._live: Live | None = None
         self._table: SearchTable | None = None
         self._status = ""
+        self._notes: set[str] = set()
 
     def __enter__(self) -> "Watch":
         # Rich shows live output in a notebook by ipywidgets alone.
@@ -43,6 +44,12 @@ class Watch:
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
+
+    def note(self, line: str) -> None:
+        """Say a line, unless it was noted before: the searches of several folds have most in common."""
+        if line not in self._notes:
+            self._notes.add(line)
+            self.say(line)
 
     def status(self, line: str) -> None:
         """Show what is going on: as the terminal's last line, or, without a terminal, as a printed line."""

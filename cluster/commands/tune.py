@@ -48,9 +48,9 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     start = time.monotonic()
     check_address(options.address)
     plan = ask(options)
-    watch.say(plan.prepared.summary())
+    watch.say(plan.prepared.counts() if options.told else plan.prepared.summary())
     for line in plan.notes:
-        watch.say(line)
+        watch.note(line)
     with (
         claim(
             plan.folder,
@@ -100,7 +100,8 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     ledger = Ledger(folder.ledger)
     shape, registry = prepared.shape, plan.registry
     earlier = begin(folder, plan.source, plan.declared, shape, wider=plan.wider, registry=registry, say=watch.say)
-    watch.status(joining(options.address))
+    if options.address is not None or not options.told:  # a Ray of our own has stayed up since the fold before
+        watch.status(joining(options.address))
     began = time.monotonic()
     goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
     with (

@@ -141,6 +141,12 @@ class Prepared:
 
     def summary(self) -> str:
         """What the data is and how it was read: one line, and one for each warning."""
+        read = (self.ratings.columns_line, *self.ratings.notes, *self.test_notes)
+        said = [line for line in read if line and not line.startswith(WARNING)]
+        return "\n".join(["; ".join([self.counts(), *said]), *(line for line in read if line.startswith(WARNING))])
+
+    def counts(self) -> str:
+        """How much data there is, and how much in which part: one line."""
         parts = self.split
         dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
         test = f", {len(parts.test):,} sealed for the test" if len(parts.test) else ", none held out for a test"
@@ -148,14 +154,11 @@ class Prepared:
         validation = f"{len(parts.validation):,}" if len(parts.validation) else "none"
         if self.overlap:
             test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
-        read = (self.ratings.columns_line, *self.ratings.notes, *self.test_notes)
-        said = [line for line in read if line and not line.startswith(WARNING)]
-        first = (
+        return (
             f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
             f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {validation} to "
-            f"validate on{test}{self._features()}{''.join(f'; {note}' for note in said)}"
+            f"validate on{test}{self._features()}"
         )
-        return "\n".join([first, *(line for line in read if line.startswith(WARNING))])
 
     def _features(self) -> str:
         sides = {"user": self.shape.user_features, "item": self.shape.item_features}

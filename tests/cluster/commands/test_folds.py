@@ -125,6 +125,15 @@ def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, ray_stay
     assert after.architectures["bias"].gain == pytest.approx(before.architectures["bias"].gain)
 
 
+def test_what_is_alike_in_all_folds_is_said_once(there):
+    said = there[1].stderr.splitlines()
+    assert sum(line.startswith("starting Ray") for line in said) == 1
+    assert [line.partition("sealed for the test ")[2] for line in said if "sealed for the test" in line] == [
+        "(fold 1 of 2)",
+        "(fold 2 of 2)",
+    ]
+
+
 def test_a_dry_run_says_that_all_of_it_runs_twice(run):
     assert "; 2 folds, all of it 2 times; about " in inside.reeltune(*WORDS[:-1], "other", "--dry-run").stdout
 

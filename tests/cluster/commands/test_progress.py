@@ -23,6 +23,14 @@ def test_a_line_tells_a_trials_end_and_the_best_so_far():
     ]
 
 
+def test_a_note_is_said_once():
+    watch = Watch()
+    watch.console = Console(file=io.StringIO())
+    for line in ("on all rows", "with a seed", "on all rows"):
+        watch.note(line)
+    assert watch.console.file.getvalue() == "on all rows\nwith a seed\n"
+
+
 def test_a_failed_trial_says_why():
     table = SearchTable(["pmf"], trials=3, label="argmax-MSE", slots=2)
     entry = replace(ENTRY, state="failed", value=None, error="FitFailed: the training loss is nan in epoch 1")

@@ -80,7 +80,9 @@ def files(folder, test, header="user,item,rating"):
 
 def test_the_summary_says_which_columns_were_read_and_has_a_line_for_each_warning(tmp_path):
     test = ["u1,i0,10", "new,i1,8", "u3,other,4", "gone,lost,2"]
-    first, *warnings = prepare(files(tmp_path, test, header="user_id,asin,rating")).summary().split("\n")
+    prepared = prepare(files(tmp_path, test, header="user_id,asin,rating"))
+    first, *warnings = prepared.summary().split("\n")
+    assert first.startswith(f"{prepared.counts()}; ")
     assert "; columns: user = 'user_id', item = 'asin', rating = 'rating'" in first
     assert "test.csv: columns: user = 'user', item = 'item', rating = 'rating'" in first
     assert "test.csv: of 4 rows 2 have an unknown user, 2 an unknown item, 1 both" in first
