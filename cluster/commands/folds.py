@@ -3,6 +3,7 @@
 Each fold is an ordinary run in a folder below the run's own. Nothing of one fold's search reaches another's.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reeltune.cluster.commands.ask import TuneOptions, ask
@@ -17,6 +18,8 @@ from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.mirror import fetch
 from reeltune.cluster.session.address import check_address
+from reeltune.cluster.trackers.opened import tracked
+from reeltune.cluster.tracking.tracker import Tracker
 
 
 def tune_folds(options: TuneOptions, watch: Watch) -> Result:
@@ -27,17 +30,21 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
     searches = searches_of(options)
     asked = [ask(each).asked for each in searches]  # all are checked before the first begins
     folder = options.folder
-    with claim(
-        folder,
-        whole(asked),
-        resume=options.resume,
-        growing="trials",
-        command=options.command,
-        say=watch.say,
+    together = whole(asked)
+    with (
+        claim(
+            folder,
+            together,
+            resume=options.resume,
+            growing="trials",
+            command=options.command,
+            say=watch.say,
+        ),
+        tracked(options.trackers, folder, together, say=watch.say, status=watch.tick) as elsewhere,
     ):
         keep_tables(options.data, folder)
         _search(searches, watch)
-        return _judged(searches, folder)
+        return _judged(searches, folder, elsewhere)
 
 
 def _search(searches: list[TuneOptions], watch: Watch) -> None:
@@ -64,8 +71,8 @@ def _is_finished(options: TuneOptions) -> bool:
     return run.record.finished is not None and run.asked.trials == options.trials and not is_cut_short(run)
 
 
-def _judged(searches: list[TuneOptions], folder: RunFolder) -> Result:
-    """Judge all rows together, and write `verdict.json` and the reports."""
+def _judged(searches: list[TuneOptions], folder: RunFolder, trackers: Sequence[Tracker]) -> Result:
+    """Judge all rows together, write `verdict.json` and the reports, and tell the trackers of the whole run."""
     # Imported late, as `tune` does: these take seconds, and memory, which fits have no use for.
     from reeltune.cluster.judging.folds import judge_folds, read_fold
     from reeltune.cluster.report.write import write_reports
@@ -77,6 +84,9 @@ def _judged(searches: list[TuneOptions], folder: RunFolder) -> Result:
     answer = judge_folds(judged, folder) if complete else _without(runs, folder)
     write_json(folder.verdict, answer.as_json())
     write_reports(folder)
+    if complete:
+        for tracker in trackers:
+            tracker.chosen(folder)
     return Result(**{name: getattr(answer, name) for name in Result.model_fields})
 
 

@@ -92,7 +92,7 @@ class MlflowRuns:
             self.requests.log_file(run, path)
             if path.suffix == ".md":
                 self.requests.log(run, tags={NOTE: path.read_text(encoding="utf-8")[:LONGEST_NOTE]})
-        if answer.winner is not None:
+        if answer.winner is not None and answer.folds is None:
             self.requests.log_model(run, folder.model(answer.winner))
 
     def _log_row(self, row: results.Row, answer: Answer) -> None:
@@ -104,8 +104,9 @@ class MlflowRuns:
         tags = {"verdict": row[-1] or ""}
         if name == answer.winner:
             self.requests.log(run, metrics=numbers, tags=tags)
-        chosen = results.text(answer.architectures[name].config)
-        self.requests.log(self._architecture(name), metrics=numbers, tags={**tags, "chosen": chosen})
+        config = answer.architectures[name].config  # none over folds, each of which has its own
+        chosen = {} if config is None else {"chosen": results.text(config)}
+        self.requests.log(self._architecture(name), metrics=numbers, tags={**tags, **chosen})
 
     def trained(self, folder: RunFolder, architecture: str, errors: Mapping[str, Metrics | None]) -> None:
         self.requests.log(self.kept.ids[RUN], metrics=results.errors_of(errors))

@@ -111,7 +111,7 @@ class WandbRuns:
             for path in results.files(folder):
                 report.add_file(str(path))
             run.log_artifact(report)
-            if answer.winner is not None:
+            if answer.winner is not None and answer.folds is None:
                 self._log_model(folder, answer.winner)
 
     def trained(self, folder: RunFolder, architecture: str, errors: Mapping[str, Metrics | None]) -> None:

@@ -175,7 +175,7 @@ def test_lines_call_folds_of_a_column_by_their_values(parts, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     asked = []
     monkeypatch.setattr(folds, "tune", lambda options, watch: asked.append(ask(options).asked))
-    monkeypatch.setattr(folds, "_judged", lambda searches, folder: None)
+    monkeypatch.setattr(folds, "_judged", lambda searches, folder, trackers: None)
     done = inside.reeltune("tune", "bias", "--data", str(parts), "--split", "folds:part", "--name", "own")
     said = [line for line in done.stderr.splitlines() if line.startswith("fold ")]
     assert said == ["fold 'even', 1 of 2, in runs/own/fold-1", "fold 'odd', 2 of 2, in runs/own/fold-2"]
@@ -248,6 +248,6 @@ def test_with_time_each_fold_has_its_share(run, monkeypatch):
 
     given = []
     monkeypatch.setattr(folds, "tune", lambda options, watch: given.append((options.fold, options.seconds)))
-    monkeypatch.setattr(folds, "_judged", lambda searches, folder: None)
+    monkeypatch.setattr(folds, "_judged", lambda searches, folder, trackers: None)
     done = inside.reeltune(*WORDS[:-1], "timed", "--time", "90")
     assert given == [(1, 45.0), (2, 45.0)], done.stderr

@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 import reeltune as rt
+from reeltune.cluster.runs.answer import EACH_WINNER
 from reeltune.cluster.runs.folder import RunFolder, read_entries
 from reeltune.cluster.trackers import behind, opened
 from tests import inside, mlflow_server, s3
@@ -98,6 +99,23 @@ def test_the_run_has_the_verdict_the_report_and_the_winner(search, client):
     assert table["architecture"].tolist() == ["baseline", *answer["architectures"]]
     page = Path(client.download_artifacts(run.info.run_id, "report.html"))
     assert page.read_text() == (folder / "report.html").read_text()
+
+
+def test_the_verdict_over_folds_is_in_the_whole_run(ray_stays, client, port, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["tune", "bias", "--data", WORLD, "--folds", "2", "--trials", "1", "--name", "both", "--json"]
+    done = inside.reeltune(*words, "--tracker", f"mlflow=http://127.0.0.1:{port}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("MLflow: http://127.0.0.1:") == 3, "the whole run, and each fold"
+    answer = json.loads(done.stdout)
+    run, folds = named(client, "both"), [named(client, f"both-fold-{number}") for number in (1, 2)]
+    assert {each.info.status for each in (run, *folds)} == {"FINISHED"}
+    assert run.data.tags["winner"] == answer["winner"] == EACH_WINNER
+    assert run.data.metrics["gain"] == pytest.approx(answer["architectures"][EACH_WINNER]["gain"])
+    assert set(below(client, run)) == {"bias", EACH_WINNER}
+    there = {each.path for each in client.list_artifacts(run.info.run_id)}
+    assert there == {"verdict.json", "verdict.csv", "report.html", "report.md"}
+    assert "model" in {each.path for each in client.list_artifacts(folds[0].info.run_id)}
 
 
 def test_the_winner_rates_as_its_bundle_does(search, client, port, monkeypatch):

@@ -52,6 +52,18 @@ def test_a_search_is_a_group_of_runs_with_its_verdict(tmp_path, ray_stays):
     assert any(b"two-report" in run and b"two-model" in run for run in runs)
 
 
+@pytest.mark.slow
+def test_the_verdict_over_folds_is_in_the_whole_run(tmp_path, ray_stays):
+    words = ["tune", "bias", "--data", WORLD, "--folds", "2", "--trials", "1", "--name", "both", "--json"]
+    done = inside.reeltune(*words, "--tracker", "wandb")
+    assert done.returncode == 0, done.stderr
+    runs, answer = runs_in(tmp_path), json.loads(done.stdout)
+    tables = [json.loads(path.read_text())["data"] for path in (tmp_path / "wandb").glob("*/files/media/table/*.json")]
+    assert len(tables) == 3, "of each fold, and of the whole run"
+    assert ["baseline", *answer["architectures"]] in [[row[0] for row in table] for table in tables]
+    assert any(b"both-report" in run and b"both-model" not in run for run in runs)
+
+
 def test_without_a_key_or_a_server_nothing_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("HOME", str(tmp_path))
