@@ -47,6 +47,7 @@ def found(**changes):
         "needed_ratings": None,
         "missing": None,
         "on_bounds": {},
+        "dropped": [],
         **changes,
     }
 

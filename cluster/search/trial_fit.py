@@ -114,7 +114,7 @@ class TrialFit:
         """The fit, from its last state where there is one."""
         seen = self.data.of(self.order)
         train, self.validation = fold(seen.train, seen.validation, self.order.fold, kind=self.data.split)
-        fit = self._start(train, seen.shape)
+        fit = self._start(train)
         kept = self.states.load(self.order.trial, vars(self.order))
         if kept is not None:
             fit.load_state(kept["fit"])
@@ -139,12 +139,12 @@ class TrialFit:
         self.states.save(self.order.trial, vars(self.order), state)
         self.kept = True
 
-    def _start(self, train: Rows, shape: Shape) -> Fit:
+    def _start(self, train: Rows) -> Fit:
         order, architecture = self.order, self.data.registry[self.order.architecture]
         return Fit(
             architecture,
             architecture.Config.model_validate(order.config if order.on_sample is None else order.on_sample),
-            shape,
+            self.data.of(order).shape,
             train,
             seed=self.order.seed,
             device=self.device,

@@ -128,7 +128,7 @@ def test_the_command_of_a_fit_has_every_setting():
     options = train_options("svdpp", data, config={"epochs": 2}, refit=True)
     words = parsed(train_command(options))
     assert (words["validation"], words["test_share"], words["refit"]) == (0.3, 0, True)
-    assert (words["data"], words["not_rated"], words["settings"]) == ("a b.csv", ["0", "99"], ["epochs=2"])
+    assert (words["data"], words["not_rated"], words["settings"]) == (["a b.csv"], ["0", "99"], ["epochs=2"])
     assert shlex.split(train_command(options))[:3] == ["reeltune", "train", "svdpp"]
 
 

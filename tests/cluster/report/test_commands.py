@@ -31,10 +31,10 @@ def test_the_winner_is_fitted_again_with_the_very_configuration(tmp_path):
     verdict = {**result(architectures={"classifier": found(config=config)}), **details(["classifier"])}
     line = commands(write_run(tmp_path / "one", verdict=verdict))[0]
     words = parsed(line)
-    assert words["data"] == "films.csv"
+    assert words["data"] == ["films.csv"]
     assert (words["split"], words["split_seed"], words["seed"]) == ("random", 7, 42)
     options = train_options(
-        "classifier", data_options(words["data"]), config=None, settings=words["settings"], seed=words["seed"]
+        "classifier", data_options(*words["data"]), config=None, settings=words["settings"], seed=words["seed"]
     )
     made = configured(options, SHAPE).model_dump()
     assert {key: made[key] for key in config} == config
@@ -53,7 +53,8 @@ def test_the_winner_is_checked_where_the_runs_folder_is(tmp_path):
 def test_paths_are_quoted_for_the_shell(tmp_path, path):
     folder = write_run(tmp_path / "one", asked={"data": path, "test": path, "items": path, "decoder": "mean"})
     words = parsed(commands(folder)[0])
-    assert [words[name] for name in ("data", "test", "items", "users", "decoder")] == [path, path, path, None, "mean"]
+    assert [words[name] for name in ("data", "test", "items", "users")] == [[path], [path], path, None]
+    assert words["decoder"] == "mean"
 
 
 def test_columns_are_taken_over_from_the_runs_own_command(tmp_path):
