@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
@@ -35,7 +36,7 @@ MISSING_IDS = ("error", "drop")
 KNOWN_IDS = ("error", "drop", "again")
 UNKNOWN_IDS = ("error", "allow")
 CHANGED_SOURCE = ("error", "allow")
-FEWEST_SAMPLED = 1000  # ratings of a sample, of which fits are validated on a tenth
+FEWEST_SAMPLED = 1000  # ratings of a sample
 
 
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
@@ -76,9 +77,9 @@ def sample_of(value: int | str | None) -> "Sample":
         return value  # type: ignore[return-value]  # mypy does not narrow str to the literal
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < FEWEST_SAMPLED:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < FEWEST_SAMPLED:
         raise InputError(f"--sample {value}: expected a number of ratings from {FEWEST_SAMPLED:,} on, or all")
-    return value
+    return int(value)
 
 
 def at_least(option: str, value: Number, least: float) -> Number:

@@ -159,10 +159,11 @@ def recommended(done: "RecommendedDescription") -> None:
 def planned(dry_run: "DryRun") -> None:
     print(dry_run.summary)
     for line in dry_run.lines:
+        of_all = "" if line.all_seconds is None else f", a confirmation on all rows {line.all_seconds:.1f}"
         print(
             f"{line.architecture}: at most {line.fits} fits in the search over "
             f"{counted(line.parameters, 'hyperparameter')}, then {counted(line.refits, 'refit')}; "
-            f"a fit takes about {line.fit_seconds:.1f} s here, the reference {line.reference_seconds:.1f}"
+            f"a fit takes about {line.fit_seconds:.1f} s here, the reference {line.reference_seconds:.1f}{of_all}"
         )
     workers = f", {dry_run.workers} workers each" if dry_run.workers > 1 else ""
     workers += f"; {dry_run.folds} folds, all of it {dry_run.folds} times" if dry_run.folds > 1 else ""

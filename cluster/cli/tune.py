@@ -54,7 +54,10 @@ def tune(
     ] = None,
     trial_timeout: Annotated[
         str | None,
-        typer.Option(help="Limit of each trial, which fails beyond it: 90, 15m. [default: a minute more than --time]"),
+        typer.Option(
+            help="Limit of each trial, which fails beyond it: 90, 15m; with --sample longer for confirmations. "
+            "[default: a minute more than --time]"
+        ),
     ] = None,
     workers_per_trial: Annotated[
         int, typer.Option(min=1, help="Data-parallel workers per trial, each with a GPU if there are any.")

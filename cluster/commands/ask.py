@@ -10,7 +10,7 @@ from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.runs.record import AskedToTune, SizeRecord, data_asked
+from reeltune.cluster.runs.record import AskedToTune, RunRecord, SizeRecord, data_asked
 from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
 from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
 from reeltune.cluster.trackers.asked import AskedTracker
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 Sample = int | Literal["all"] | None  # rows that search trials fit on; None: SAMPLE of more than MANY
 SAMPLE, MANY = 1_000_000, 5_000_000
+FEWEST_VALIDATED = 50  # validation rows of a sample, by which its trials are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +180,7 @@ def ask(options: TuneOptions) -> TunePlan:
     folder = options.folder
     if folder.home is not None:
         folder.home.check()
+    options = replace(options, sample=_sample_as_begun(options, folder))
     own = spaces_for(options, registry)
     source = source_of(options.earlier, folder, options.architectures)
     wider = wider_bounds(source, own, registry) if source else wider_as_begun(folder) if options.earlier else {}
@@ -214,6 +216,15 @@ def ask(options: TuneOptions) -> TunePlan:
     )
 
 
+def _sample_as_begun(options: TuneOptions, folder: RunFolder) -> Sample:
+    """That of the run that is resumed, unless another is asked for, which is refused: an older version had none."""
+    content = folder.text(folder.record.name) if options.resume and options.sample is None else None
+    if content is None:
+        return options.sample
+    asked = RunRecord.parsed(content, folder.place_of(folder.record.name)).asked
+    return asked.sample or "all" if isinstance(asked, AskedToTune) else None
+
+
 def sampled_rows(asked: Sample, every: FitData) -> int | None:
     """About how many rows search trials fit on; None if on all."""
     if asked == "all" or (asked is None and len(every) <= MANY):
@@ -223,9 +234,17 @@ def sampled_rows(asked: Sample, every: FitData) -> int | None:
 
 
 def sample_of(options: TuneOptions, prepared: Prepared) -> FitData | None:
-    """What search trials fit on; None if on all rows."""
+    """What search trials fit on; None if on all rows. Raises InputError at one of too few validation rows."""
     rows = sampled_rows(options.sample, prepared.seen)
-    return None if rows is None else user_sample(prepared.seen, rows, seed=options.data.split_seed)
+    if rows is None:
+        return None
+    sample = user_sample(prepared.seen, rows, seed=options.data.split_seed)
+    if len(sample.validation) < FEWEST_VALIDATED:
+        raise InputError(
+            f"--sample {rows}: its {sample.shape.users - 1:,} users have {len(sample.validation):,} validation rows, "
+            f"and trials are compared on {FEWEST_VALIDATED} or more; give a larger sample, or --sample all"
+        )
+    return sample
 
 
 def _about_sample(options: TuneOptions, prepared: Prepared, sample: FitData | None) -> Iterator[str]:
@@ -234,7 +253,8 @@ def _about_sample(options: TuneOptions, prepared: Prepared, sample: FitData | No
         usual = "" if options.sample else f" (as always above {MANY:,} ratings; --sample all: on all)"
         yield (
             f"search trials fit on a sample of {sample.shape.users - 1:,} of {every.shape.users - 1:,} users with all "
-            f"their {len(sample):,} ratings{usual}; the best configurations are tried again and refitted on all rows"
+            f"their {len(sample):,} ratings, {len(sample.validation):,} of them to validate on{usual}; the best "
+            "configurations are tried again and refitted on all rows"
         )
     elif options.sample not in (None, "all"):
         yield f"--sample {options.sample}: search trials fit on all {len(every):,} ratings, which are no more than that"

@@ -22,8 +22,9 @@ class Line:
     parameters: int
     fits: int  # trials and confirmations
     refits: int
-    fit_seconds: float  # of a fit of the search, on average
+    fit_seconds: float  # of a search trial, on average
     reference_seconds: float
+    all_seconds: float | None  # of a confirmation, where search trials fit on a sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def dry_run(options: TuneOptions) -> DryRun:
     limited = limit is not None and search > limit
     after = _after_seconds(plan, found, slots=taken.count, lanes=min(room, options.concurrent or room))
     return DryRun(
-        lines=[_line(name, cost, plan) for name, cost in of_trials.items()],
+        lines=[_line(name, of_trials[name], plan, every) for name, every in found.items()],
         slots=taken.count,
         workers=taken.workers,
         folds=folds,
@@ -73,7 +74,7 @@ def dry_run(options: TuneOptions) -> DryRun:
     )
 
 
-def _line(name: str, cost: Cost, plan: TunePlan) -> Line:
+def _line(name: str, cost: Cost, plan: TunePlan, every: Cost) -> Line:
     trials = plan.options.trials
     return Line(
         architecture=name,
@@ -82,6 +83,7 @@ def _line(name: str, cost: Cost, plan: TunePlan) -> Line:
         refits=SEEDS,
         fit_seconds=cost.drawn,
         reference_seconds=cost.reference,
+        all_seconds=None if plan.sample is None else every.drawn,
     )
 
 

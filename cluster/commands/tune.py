@@ -216,7 +216,7 @@ def _search(
             deadline=deadline,
             # Without a limit of its own, a trial may take as long as the search. One that hangs must not outlast it by
             # much, and one that is only slow is cut off by the deadline before: it has not failed.
-            limit=options.trial_seconds or (options.seconds and (options.seconds + LATE) * _all_rows(plan)),
+            limit=options.trial_seconds or (options.seconds and options.seconds + LATE),
             unfinished=cut_off,
             on_sample=_on_sample(plan),
         )

@@ -61,7 +61,7 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
     frame = pd.concat([_named(number, fold, added) for number, fold in enumerate(folds, 1)], ignore_index=True)
     frame.to_parquet(folder.predictions, index=False)
     users = groups(frame["user"])
-    found = {name: _pooled([_result(fold, name) for fold in folds], rows) for name in _names(folds)}
+    found = {name: _pooled(name, folds, rows) for name in _names(folds)}
     tested = [KEY, *(name for name, each in found.items() if each.test is not None), simple.best, *simple.compared]
     errors = errors_of(frame, tested, folds[0].answer.metric)
     baseline = _baseline(folds, rows)
@@ -140,12 +140,15 @@ def _result(fold: JudgedFold, name: str) -> ArchitectureResult:
     return fold.answer.architectures.get(_chosen(fold, name), ArchitectureResult())
 
 
-def _pooled(each: list[ArchitectureResult], rows: list[int]) -> ArchitectureResult:
+def _pooled(name: str, folds: Sequence[JudgedFold], rows: list[int]) -> ArchitectureResult:
     """What is said of an architecture over all folds; without `test` if a fold lacks it."""
+    each = [_result(fold, name) for fold in folds]
+    own = {number: fold.answer.architectures.get(name) for number, fold in enumerate(folds, 1)}
     return ArchitectureResult(
         timed=any(found.timed for found in each),
         validation=_mean([found.validation for found in each], [1] * len(each)),
         test=_mean([found.test for found in each], rows),
+        dropped=[f"{trial} of fold {number}" for number, found in own.items() if found for trial in found.dropped],
     )
 
 

@@ -38,7 +38,7 @@ class Plan:
     seed: int
     scheduler: str = "asha"  # a key of SCHEDULERS
     deadline: float | None = None  # by time.monotonic(), for the search trials
-    limit: float | None = None  # seconds that each trial may work
+    limit: float | None = None  # seconds that each trial may work; confirmations longer where there is a sample
     unfinished: dict[str, Config] = field(default_factory=dict)  # by trial, those that were running at the last end
     on_sample: Adapt | None = None  # where search trials fit on a sample of users
 
@@ -119,7 +119,7 @@ def search(
     survive_deaths()
     disk = Disk()
     hang = None if lanes else plan.limit  # a lane ends its own trials that hang
-    faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk)
+    faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk, longer=data.longer)
     scheduler = PerArchitecture(SCHEDULERS[plan.scheduler], deadline=plan.deadline, ended=ledger.entries)
     searcher = TrialSearcher(
         studies,
@@ -165,7 +165,8 @@ def search(
 def _trainable(data: TrialData, taken: Slots, limit: float | None, lanes: Sequence[ActorHandle]) -> Any:
     """What Tune runs: trials that ask lanes, which have the CPUs and GPUs, or that fit."""
     if lanes:
-        return tune.with_resources(tune.with_parameters(LaneTrial, lanes=list(lanes), limit=limit), {"CPU": TRIAL_CPUS})
+        trial = tune.with_parameters(LaneTrial, lanes=list(lanes), limit=limit, longer=data.longer)
+        return tune.with_resources(trial, {"CPU": TRIAL_CPUS})
     return tune.with_resources(
         tune.with_parameters(Trial, data=data, limit=limit), {"CPU": taken.cpus, "GPU": taken.gpus}
     )

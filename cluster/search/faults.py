@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.fit_states import Snapshots
-from reeltune.cluster.search.messages import TuneDict, order_of, update_of
+from reeltune.cluster.search.messages import TuneDict, limit_of, order_of, update_of
 from reeltune.cluster.search.reasons import DIED, GRACE, of_death, silent, too_long
 from reeltune.cluster.session.ray_private_libraries import actor_of
 
@@ -24,8 +24,10 @@ class Faults(Callback):
     scheduler only when there is an update. But Tune calls this callback every 0.1 s at least.
     """
 
-    def __init__(self, limit: float | None, *, deadline: float | None, states: Snapshots, disk: Disk) -> None:
-        self.limit, self.deadline, self.states, self.disk = limit, deadline, states, disk
+    def __init__(
+        self, limit: float | None, *, deadline: float | None, states: Snapshots, disk: Disk, longer: float = 1.0
+    ) -> None:
+        self.limit, self.deadline, self.states, self.disk, self.longer = limit, deadline, states, disk, longer
         self._trials: list[Trial] = []  # Tune's own list, of all
         self._since: dict[Trial, float] = {}  # of those that run: when they started, had they worked without a pause
         self._killed: dict[str, str] = {}
@@ -42,9 +44,11 @@ class Faults(Callback):
             raise self.disk.failed
         self._trials, now = trials, time.monotonic()
         for trial, since in list(self._since.items()):
-            if self.limit is not None and now - since > self.limit + GRACE:
-                self._kill(trial, too_long(self.limit))
-            elif self.deadline is not None and now > self.deadline + LATE and order_of(trial.config).stage == "search":
+            order = order_of(trial.config)
+            limit = limit_of(order, self.limit, longer=self.longer)
+            if limit is not None and now - since > limit + GRACE:
+                self._kill(trial, too_long(limit))
+            elif self.deadline is not None and now > self.deadline + LATE and order.stage == "search":
                 self._kill(trial, silent(LATE))
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

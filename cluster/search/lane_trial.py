@@ -16,7 +16,7 @@ from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.lanes import lanes
 from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, packed, unpacked
-from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, order_of, tune_result, unstored
+from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, limit_of, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import GRACE, too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
 from reeltune.cluster.session.resources import Resources
@@ -55,9 +55,9 @@ class LaneTrial(tune.Trainable):
 
     # `tune.with_parameters` gives what Tune itself does not.
     def setup(  # type: ignore[override]
-        self, config: TuneDict, lanes: list[ActorHandle], limit: float | None = None
+        self, config: TuneDict, lanes: list[ActorHandle], limit: float | None = None, longer: float = 1.0
     ) -> None:
-        self.lanes, self.limit = lanes, limit
+        self.lanes, self._limit, self.longer = lanes, limit, longer
         self.me = ray.get_runtime_context().current_actor
         self.lane: ActorHandle | None = None
         self.reset_config(config)
@@ -68,6 +68,10 @@ class LaneTrial(tune.Trainable):
         self.earlier: float | None = None  # seconds of work before this process asked
         self.seconds = 0.0  # of work in all
         return True
+
+    @property
+    def limit(self) -> float | None:
+        return limit_of(self.order, self._limit, longer=self.longer)
 
     def step(self) -> TuneDict:
         update = self._update()

@@ -3,6 +3,7 @@
 Ray Tune carries both as dicts, which are made and read here, and nowhere else.
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +63,16 @@ class Update:
     earlier: float = 0.0  # of them, before this process began
     took: float = 0.0  # of them, since the update before
     kept: bool = True  # a state of the fit may be in storage
+
+
+def limit_of(order: Order, limit: float | None, *, longer: float) -> float | None:
+    """Seconds that the trial of an order may work: `limit`, but of a confirmation `longer` times as much.
+
+    A confirmation fits on so many times more rows than the search trials for which the limit is.
+    """
+    if limit is None or order.stage == "search" or longer == 1:
+        return limit
+    return float(math.ceil(limit * longer))
 
 
 ORDER = [field.name for field in fields(Order)]

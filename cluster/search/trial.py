@@ -6,7 +6,7 @@ import ray
 import torch
 from ray import tune
 
-from reeltune.cluster.search.messages import TuneDict, Update, failed, order_of, tune_result, unstored
+from reeltune.cluster.search.messages import TuneDict, Update, failed, limit_of, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
 from reeltune.trainables.architectures.source import described
@@ -31,8 +31,9 @@ class Trial(TrialFit, tune.Trainable):
 
     def step(self) -> TuneDict:
         update = self._update()
-        if self.limit is not None and self.worked > self.limit and not update.done:
-            update = failed(too_long(self.limit))
+        limit = limit_of(self.order, self.limit, longer=self.data.longer)
+        if limit is not None and self.worked > limit and not update.done:
+            update = failed(too_long(limit))
         return tune_result(replace(update, seconds=self.worked, earlier=self.earlier, kept=self.kept))
 
     def _update(self) -> Update:

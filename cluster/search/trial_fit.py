@@ -51,6 +51,12 @@ class TrialData:
         return self if order.on_sample is None or self.sample is None else self.sample
 
     @property
+    def longer(self) -> float:
+        """How many times more rows a confirmation fits on than a search trial."""
+        rows = [len(seen.train) + len(seen.validation) for seen in (self, self.sample or self)]
+        return rows[0] / rows[1]
+
+    @property
     def objective(self) -> Objective:
         return Objective(decoder=self.decoder, metric=self.metric)
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_of, read_entries, write_json
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
-from reeltune.cluster.search.choice import confirmed
+from reeltune.cluster.search.choice import SEEDS, confirmed
 from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -219,15 +219,21 @@ def _counted(entries: tuple[Entry, ...]) -> str:
 
 
 def best(entries: list[Entry], architecture: str) -> list[Entry]:
-    """The finished trials of an architecture without its reference, best first: those tried again, by their mean."""
+    """The finished trials of an architecture without its reference, best first: those tried again, by their mean.
+
+    Those that were dropped after their first confirmation come last.
+    """
     again: dict[str, list[float]] = {}
     for entry in entries:
         if entry.stage == "confirm" and entry.state == "done" and entry.value is not None:
             again.setdefault(confirmed(entry), []).append(entry.value)
 
+    chosen_from = any(len(values) == SEEDS for values in again.values())
+
     def place(entry: Entry) -> tuple[int, float, int]:
-        values = again.get(entry.trial, [entry.value or 0.0])
-        return -len(again.get(entry.trial, ())), fmean(values), entry.number
+        values = again.get(entry.trial, [])
+        dropped = chosen_from and len(values) == 1
+        return 1 if dropped else -len(values), fmean(values or [entry.value or 0.0]), entry.number
 
     done = [e for e in entries if _ended(e) and e.state == "done" and e.architecture == architecture and e.number > 0]
     return sorted(done, key=place)

@@ -1,5 +1,6 @@
 """Options that mean something together."""
 
+import numpy as np
 import pytest
 
 from reeltune.cluster.api.checks import sample_of, scheduler_of
@@ -28,7 +29,9 @@ def test_a_flag_and_a_name_that_differ_are_refused(asha, name):
         scheduler_of(name, asha=asha)
 
 
-@pytest.mark.parametrize(("word", "rows"), [(None, None), ("all", "all"), ("1000", 1000), (2_000_000, 2_000_000)])
+@pytest.mark.parametrize(
+    ("word", "rows"), [(None, None), ("all", "all"), ("1000", 1000), (2_000_000, 2_000_000), (np.int64(5000), 5000)]
+)
 def test_a_sample_is_a_number_of_ratings_or_all(word, rows):
     assert sample_of(word) == rows
 

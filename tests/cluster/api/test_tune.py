@@ -56,6 +56,14 @@ def test_a_large_search_samples_unless_it_is_told_not_to(monkeypatch):
     assert ask(tune_options(data, ["pmf"], sample="all")).sample is None
 
 
+def test_a_sample_that_trials_cannot_be_compared_on_is_refused():
+    options = tune_options(data_options("synthetic:ratings=20000", validation=0.001), ["pmf"], sample=1000)
+    with pytest.raises(
+        rt.InputError, match=r"--sample 1000: its \d+ users have \d validation rows, and trials are comp"
+    ):
+        ask(options)
+
+
 def test_a_search_on_a_sample_confirms_and_refits_on_all_rows(ray_stays):
     run = rt.tune("synthetic:ratings=2000", ["bias"], trials=2, ensemble=False, name="sampled", sample=1000)
     record, entries = run.folder.read_record(), Ledger(run.folder.ledger).entries
@@ -64,7 +72,11 @@ def test_a_search_on_a_sample_confirms_and_refits_on_all_rows(ray_stays):
     assert {entry.stage: entry.on_sample is not None for entry in entries} == {"search": True, "confirm": False}
     assert "fitted on users with about 1,000 ratings" in (run.folder.path / "report.html").read_text()
     with pytest.raises(rt.InputError, match="sample was 1000 in run sampled and is None now"):
-        rt.tune("synthetic:ratings=2000", ["bias"], trials=2, ensemble=False, name="sampled", resume=True)
+        rt.tune("synthetic:ratings=2000", ["bias"], trials=2, ensemble=False, name="sampled", resume=True, sample="all")
+    again = tune_options(
+        data_options("synthetic:ratings=2000", split_seed=42), ["bias"], trials=2, name="sampled", resume=True
+    )
+    assert ask(again).asked.sample == 1000, "a resumed run keeps its sample"
 
 
 @pytest.mark.slow

@@ -89,6 +89,17 @@ def test_folds_of_a_column_are_called_by_its_values(folds, tmp_path):
     assert [page for page, _ in table(answer.folds)] == ["fold-1/report.html", "fold-2/report.html"]
 
 
+def test_finalists_that_folds_dropped_are_named_once_with_their_fold(folds, tmp_path):
+    dropping = []
+    for fold in folds:
+        pmf = fold.answer.architectures["pmf"].model_copy(update={"dropped": ["pmf-007"]})
+        dropping.append(changed(fold, architectures={**fold.answer.architectures, "pmf": pmf}))
+    answer, _ = judged(dropping, tmp_path)
+    assert [found.dropped for found in answer.architectures.values() if found.dropped] == [
+        ["pmf-007 of fold 1", "pmf-007 of fold 2"]
+    ]
+
+
 def test_errors_are_of_all_rows_and_gains_over_the_same_rows(pooled):
     answer, frame = pooled
     assert frame["fold"].value_counts().to_dict() == ROWS

@@ -2,10 +2,20 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 
-from reeltune.cluster.search.messages import Order, Update, failed, order_of, tune_config, tune_result, update_of
+from reeltune.cluster.search.messages import (
+    Order,
+    Update,
+    failed,
+    limit_of,
+    order_of,
+    tune_config,
+    tune_result,
+    update_of,
+)
 from tests.searches import metrics, point
 
 ORDER = Order(trial="pmf-001", architecture="pmf", number=1, stage="confirm", config={"factors": 3}, seed=7, fold=2)
@@ -38,3 +48,16 @@ def test_no_message_can_be_changed(message):
     for field in dataclasses.fields(message):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(message, field.name, None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "limit", "longer", "seconds"),
+    [
+        ("search", 60.0, 8.3, 60.0),
+        ("confirm", 60.0, 8.34, 501.0),
+        ("confirm", 0.5, 1.0, 0.5),
+        ("confirm", None, 8.3, None),
+    ],
+)
+def test_a_confirmation_on_more_rows_may_work_as_many_times_longer(stage, limit, longer, seconds):
+    assert limit_of(replace(ORDER, stage=stage), limit, longer=longer) == seconds

@@ -174,6 +174,12 @@ def test_those_tried_again_come_before_those_that_only_seemed_better(first):
     assert "pmf-000" not in ranked
 
 
+def test_one_that_was_dropped_comes_last(first):
+    behind = best(first.entries, "pmf")[0].trial
+    left = [entry for entry in first.entries if entry.trial not in (f"{behind}-again2", f"{behind}-again3")]
+    assert best(left, "pmf")[-1].trial == behind
+
+
 @pytest.mark.parametrize("asked", [ASKED, OTHER], ids=["same", "other"])
 def test_a_resumed_search_deals_what_an_undisturbed_one_would_have_though_the_run_is_gone(start, first, asked):
     undisturbed = drain(start("second", source="first", asked=asked)[0])
