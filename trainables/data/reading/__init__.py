@@ -4,6 +4,8 @@ What its columns mean is decided above: see `readers.py` of `data`.
 
 - `tables.py`: any ratings file as a frame of text; start reading here
 - `parts.py`: a large file some rows at a time
+- `cuts.py`: where such a file can be cut
+- `agreement.py`: whether its parts' quotes do what the whole file's would
 - `files.py`: a file's bytes, from a folder or an object store, unpacked
 - `text.py`: those bytes as UTF-8 text
 - `dialect.py`: how a text file is written: separator, header, comments

@@ -29,6 +29,8 @@ class Read:
     notes: tuple[str, ...] = ()
     lines: np.ndarray | None = None  # of each row, from 1; None where the file's records are to be counted
     multiline: bool = False  # some values go over several lines
+    quoting: Quoting = field(default_factory=Quoting)
+    unquoted: frozenset[str] = frozenset()  # columns of a file without quoting whose values have lost their quotes
 
 
 def read_delimited(source: str, content: bytes, dialect: Dialect, *, before: int = 0) -> Read:
@@ -47,9 +49,10 @@ def read_delimited(source: str, content: bytes, dialect: Dialect, *, before: int
         frame = frame.iloc[:, :-1]
     names = dialect.names if len(frame.columns) == len(dialect.names) else (*dialect.names, str(dialect.fields))
     frame.columns = pd.Index(names)
+    unquoted = frozenset[str]()
     if quoting.literal and found is not None:
-        frame = without_enclosing(frame)
-    return Read(frame=frame, notes=read.notes, lines=read.lines, multiline=read.multiline)
+        frame, unquoted = without_enclosing(frame)
+    return replace(read, frame=frame, quoting=quoting, unquoted=unquoted)
 
 
 def _by_arrow(content: bytes, dialect: Dialect, quoting: Quoting) -> pd.DataFrame | None:

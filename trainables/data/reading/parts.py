@@ -12,6 +12,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.dataset
 
+from reeltune.trainables.data.reading.agreement import Agreement
+from reeltune.trainables.data.reading.cuts import BLOCKS_HELD, pieces
 from reeltune.trainables.data.reading.delimited import read_delimited
 from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
 from reeltune.trainables.data.reading.files import UNPACK, files_in, is_folder, is_visible, plain_file_name, resolve
@@ -33,7 +35,6 @@ WHOLE_BYTES = 1 << 24  # text of up to so many bytes, unpacked, is read whole
 WHOLE_ROWS = 1 << 20  # and Parquet of up to so many rows
 BYTES, ROWS = 1 << 22, 1 << 18  # of a part
 PACKED_WHOLE = (*UNPACK, b"PK")  # first bytes of what is still packed, as pyarrow unpacks by name alone
-LOOKS_BACK = 3  # lines with quotes, for the end of a value of several lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,8 @@ def _text(source: str) -> Parts | None:
         stream.close()
         return None
     blocks = itertools.chain((head[at : at + BYTES] for at in range(0, len(head), BYTES)), _blocks(source, stream))
-    tables = _tables(source, dialect, _pieces(blocks), latin=known_names(file) is not None)
+    cut = pieces(source, dialect, blocks, most=BLOCKS_HELD * BYTES)
+    tables = _tables(source, dialect, cut, latin=known_names(file) is not None)
     return Parts(tables=tables, types=dict.fromkeys(dialect.names, pa.large_string()))
 
 
@@ -138,35 +140,13 @@ def _blocks(source: str, stream: pa.NativeFile) -> Iterator[bytes]:
             raise InputError(f"{source}: cannot be read: {error}") from None
 
 
-def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut where rows end."""
-    rest = b""
-    for block in blocks:
-        rest += block
-        end = _end_of_rows(rest)
-        if end:
-            yield rest[:end]
-            rest = rest[end:]
-    if rest:
-        yield rest
-
-
-def _end_of_rows(content: bytes) -> int:
-    """Where the last whole row ends. After an odd number of quotes a value goes on in the next line."""
-    last = end = content.rfind(b"\n") + 1
-    for _ in range(LOOKS_BACK):
-        if content.count(b'"', 0, end) % 2 == 0:
-            return end
-        end = content.rfind(b"\n", 0, content.rfind(b'"', 0, end)) + 1
-    return last  # quotes enclose nothing here: the rows are read as the file's quotes allow
-
-
-def _tables(source: str, dialect: Dialect, pieces: Iterator[bytes], *, latin: bool) -> Iterator[Table]:
-    lines, columns = 0, None
-    for piece in pieces:
+def _tables(source: str, dialect: Dialect, cut: Iterator[bytes], *, latin: bool) -> Iterator[Table]:
+    lines, columns, agreement = 0, None, Agreement(source=source)
+    for piece in cut:
         content, notes = as_utf8(source, piece, latin=latin, before=lines)
         here = replace(dialect, start=0) if lines else dialect
         read = read_delimited(source, content, here, before=lines)
+        agreement.add(read, content, here)
         frame = read.frame.rename(columns=str)
         columns = frame.columns if columns is None else columns
         if len(frame.columns) != len(columns):
@@ -185,3 +165,4 @@ def _tables(source: str, dialect: Dialect, pieces: Iterator[bytes], *, latin: bo
                 headerless=not dialect.in_file,
             )
         lines += content.count(b"\n")
+    agreement.check()

@@ -8,6 +8,8 @@ import pandas as pd
 from reeltune.trainables.data.reading.dialect import Dialect
 from reeltune.trainables.data.reading.records import SPACES, split_quoted
 
+ENCLOSED = r'".*"'  # a value with quotes around it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quoting:
@@ -17,6 +19,7 @@ class Quoting:
     literal: bool = False
     mixed: bool = False
     multiline: bool = False  # they enclose line breaks
+    line: int | None = None  # the first with one that stands in a value, where they are `literal`
     notes: tuple[str, ...] = ()
 
 
@@ -31,7 +34,7 @@ def quoting_of(content: bytes, dialect: Dialect, *, before: int = 0) -> Quoting:
         return strict
     first_open = None
     whole = literal = True
-    for line, text in _lines_with_quotes(content, dialect.start):
+    for line, text in lines_with_quotes(content, dialect.start):
         literal = literal and separator != SPACES and text.count(separator) == dialect.fields - 1
         quoted = split_quoted(text, separator)
         if quoted is None or len(quoted) != dialect.fields:
@@ -45,7 +48,12 @@ def quoting_of(content: bytes, dialect: Dialect, *, before: int = 0) -> Quoting:
         return Quoting(mixed=spaced, enclose=not spaced)
     first_open = None if first_open is None else before + first_open
     note = f"read without quoting: a quote in line {first_open} does not enclose a value"
-    return Quoting(literal=True, notes=(note,))
+    return Quoting(literal=True, line=first_open, notes=(note,))
+
+
+def encloses_strictly(content: bytes, dialect: Dialect) -> bool:
+    """Whether every quote opens, closes or doubles another as the rules have it, and none may swallow lines."""
+    return b"\r" not in content and dialect.separator != SPACES and _strict(content, dialect) is not None
 
 
 def _strict(content: bytes, dialect: Dialect) -> Quoting | None:
@@ -74,20 +82,24 @@ def _strict(content: bytes, dialect: Dialect) -> Quoting | None:
     return Quoting(enclose=True, multiline=bool(over.any()))
 
 
-def _lines_with_quotes(content: bytes, start: int) -> list[tuple[int, str]]:
+def lines_with_quotes(content: bytes, start: int) -> list[tuple[int, str]]:
     lines = enumerate(content.split(b"\n"), 1)
     return [(number, line.decode()) for number, line in lines if number > start and b'"' in line]
 
 
-def without_enclosing(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of a file that is read without quoting: no quotes around the values of columns where most have them."""
-    plain = {}
+def without_enclosing(frame: pd.DataFrame) -> tuple[pd.DataFrame, frozenset[str]]:
+    """Of a file that is read without quoting: no quotes around the values of columns where most have them.
+
+    Beside the frame, these columns.
+    """
+    plain, found = {}, set()
     for name in frame.columns:
         values = frame[name]
-        enclosed = values.str.fullmatch(r'".*"', na=False)
+        enclosed = values.str.fullmatch(ENCLOSED, na=False)
         if enclosed.sum() * 2 > values.notna().sum():
             inner = values.str[1:-1].str.replace('""', '"', regex=False)
             values = values.where(~enclosed, inner)
             values = values.mask(values == "")
+            found.add(name)
         plain[name] = values
-    return pd.DataFrame(plain)
+    return pd.DataFrame(plain), frozenset(found)

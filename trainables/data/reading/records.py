@@ -77,10 +77,9 @@ def records(lines: list[str], *, start: int, separator: str, fields: int, quotes
 
 def _quoted(lines: list[str], at: int, separator: str, fields: int) -> Record:
     line = lines[at]
-    for backslashes in (False, True) if '\\"' in line else (False,):
-        found = split_quoted(line, separator, backslashes=backslashes)
-        if found is not None and len(found) == fields:
-            return Record(line=at + 1, fields=found)
+    found = _alone(line, separator, fields)
+    if found is not None:
+        return Record(line=at + 1, fields=found)
     joined = _joined(lines, at, separator, fields)
     if joined is not None:
         return joined
@@ -91,15 +90,48 @@ def _quoted(lines: list[str], at: int, separator: str, fields: int) -> Record:
     return Record(line=at + 1, fields=plain if quoted is None else quoted, literal=quoted is None)
 
 
-def _joined(lines: list[str], at: int, separator: str, fields: int) -> Record | None:
-    """The record that opens a quote here and closes it in a later line; None where the lines are records themselves."""
+def _alone(line: str, separator: str, fields: int) -> list[str] | None:
+    """The fields of a line whose quotes enclose some of them, if it is a record by itself."""
+    for backslashes in (False, True) if '\\"' in line else (False,):
+        found = split_quoted(line, separator, backslashes=backslashes)
+        if found is not None and len(found) == fields:
+            return found
+    return None
+
+
+def first_open(lines: list[str], *, start: int, separator: str, fields: int) -> int:
+    """The index of the first line with a quote that no later line closes; the number of lines if there is none.
+
+    What comes before it is the same records whatever lines follow.
+    """
+    at = start
+    while at < len(lines):
+        if '"' not in lines[at]:
+            at += 1
+            continue
+        if _alone(lines[at], separator, fields) is None and _closing(lines, at) is None:
+            return at
+        at += _quoted(lines, at, separator, fields).lines
+    return len(lines)
+
+
+def _closing(lines: list[str], at: int) -> int | None:
+    """The index of the line that closes the quotes from this line on; None if none does."""
     marks = 0
     for end in range(at, len(lines)):
         marks += lines[end].count('"') - lines[end].count('\\"')
         if marks % 2 == 0:
-            break
+            return end
+    return None
+
+
+def _joined(lines: list[str], at: int, separator: str, fields: int) -> Record | None:
+    """The record that opens a quote here and closes it in a later line; None where the lines are records themselves."""
+    end = _closing(lines, at)
+    if end is None or end == at:
+        return None
     swallowed = lines[at : end + 1]
-    if marks % 2 or len(swallowed) == 1 or all(split_line(line, separator, fields) for line in swallowed):
+    if all(split_line(line, separator, fields) for line in swallowed):
         return None
     text = "\n".join(swallowed)
     found = split_quoted(text, separator, backslashes='\\"' in text)

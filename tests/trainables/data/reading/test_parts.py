@@ -1,17 +1,29 @@
 """A large file in parts: the same rows, places and notes as of the file read whole."""
 
+import csv
 import gzip
+import io
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from reeltune.trainables.data.reading import parts
+from reeltune.trainables.data.reading.cuts import BLOCKS_HELD
 from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
 TEXT = "user,item,said\n" + "".join(f"u{n % 7},i{n},word {n}\n" for n in range(60))
 QUOTED = "user,item,said\n" + "".join(f'u{n},"i, {n}","two\nlines of ""{n}"""\n' for n in range(40))
+REVIEW = "\n".join(f'line {n} says "good", and "bad", {n}' for n in range(8))
+
+
+def reviews(quoting=csv.QUOTE_ALL):
+    """Rows whose last value has 8 lines, each with quotes and separators in it."""
+    text = io.StringIO()
+    rows = [(f"u{n % 7}", f"i{n}", REVIEW) for n in range(40)]
+    csv.writer(text, quoting=quoting, lineterminator="\n").writerows([("user", "item", "said"), *rows])
+    return text.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +53,15 @@ def joined(source):
         QUOTED,
         TEXT.replace("word 31", '7" single'),
         TEXT + "u1,i1\n",
+        reviews(),
+        reviews(quoting=csv.QUOTE_MINIMAL),
+        reviews().replace("\n", "\r\n"),
+        "\ufeff" + reviews(),
+        reviews() + 'u1,i1,5" disk\n' + reviews().partition("\n")[2],
+        reviews() + 'u1,i1,"5 disk\n' + TEXT.partition("\n")[2] + reviews().partition("\n")[2],
+        TEXT.replace("word 31", '"7 single'),
+        TEXT.replace("word 31", '"7, single"').replace("word 45", '5" disk'),
+        TEXT.replace("word", '5" disk'),
     ],
     ids=[
         "plain",
@@ -55,6 +76,15 @@ def joined(source):
         "line breaks in quotes",
         "a stray quote",
         "a short row",
+        "quotes in each of many lines of a value",
+        "the same where only such values have quotes",
+        "the same under windows",
+        "the same with a mark",
+        "the same and a stray quote",
+        "the same and a stray quote that opens",
+        "a stray quote that opens",
+        "a stray quote and a quoted separator",
+        "quotes that are inches throughout",
     ],
 )
 def test_text_in_parts_is_the_same_table(tmp_path, text):
@@ -106,7 +136,9 @@ def test_what_cannot_be_cut_or_is_small_is_one_table(tmp_path, name, content):
     assert len(table.frame) == found.rows == len(read_table(str(tmp_path / name)).frame)
 
 
-@pytest.mark.parametrize("text", [TEXT, QUOTED, TEXT + "u1,i1\n"], ids=["plain", "line breaks", "by record"])
+@pytest.mark.parametrize(
+    "text", [TEXT, QUOTED, TEXT + "u1,i1\n", reviews()], ids=["plain", "line breaks", "by record", "quotes in lines"]
+)
 def test_a_row_of_any_part_is_found_at_its_line(tmp_path, text):
     file = tmp_path / "pairs.csv"
     file.write_text(text)
@@ -134,3 +166,24 @@ def test_bytes_that_are_no_utf8_are_said_with_their_line(tmp_path):
     (tmp_path / "pairs.csv").write_bytes(TEXT.encode() + "u1,café,1\n".encode("latin-1"))
     said = [note for table in parts.parts_of(str(tmp_path / "pairs.csv")).tables for note in table.notes]
     assert said == ["is no UTF-8 (first in line 62): read as Latin-1"]
+
+
+@pytest.mark.parametrize("opening", ['"5 disk', '5" disk'])
+def test_a_stray_quote_does_not_hold_the_rest_of_the_file(tmp_path, opening):
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"user,item,said\nu1,i1,{opening}\n" + TEXT.partition("\n")[2] * 5)
+    tables = list(parts.parts_of(str(file)).tables)
+    assert max(len(table.frame) for table in tables) * 12 < BLOCKS_HELD * 100 + 200
+    pd.testing.assert_frame_equal(joined(file), read_table(str(file)).frame)
+
+
+def test_a_value_beyond_all_sizes_is_an_error_with_its_line(tmp_path):
+    (tmp_path / "pairs.csv").write_text(TEXT + 'u1,i1,"long\n' + "and longer\n" * 100 + '"\n')
+    with pytest.raises(InputError, match=r"pairs\.csv:62: a quote opens here that is not closed within"):
+        list(parts.parts_of(str(tmp_path / "pairs.csv")).tables)
+
+
+def test_parts_whose_quotes_do_other_things_than_the_whole_files_are_an_error(tmp_path):
+    (tmp_path / "pairs.csv").write_text(TEXT.replace("word 5\n", '"word 5"\n').replace("word 45", '"7 single'))
+    with pytest.raises(InputError, match=r"pairs\.csv:47: a quote here encloses no value, and quotes elsewhere do"):
+        list(parts.parts_of(str(tmp_path / "pairs.csv")).tables)
