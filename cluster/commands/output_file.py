@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -28,7 +29,7 @@ class TableFile:
     """A table written part by part, which is there whole at the end or not at all: a context manager.
 
     The file's extension decides whether it is Parquet, TSV or CSV. All parts have the columns of the first. `types`
-    are those of columns of Parquet that hold nothing in the first part.
+    are those of the source's columns, kept by decimals, lists and records, and by what is empty in the first part.
     """
 
     def __init__(self, output: Path, *, types: Mapping[str, pa.DataType] | None = None) -> None:
@@ -50,13 +51,43 @@ class TableFile:
     def _flush(self) -> None:
         part, self._waiting = pd.concat(self._waiting), []
         if self.output.suffix in (".parquet", ".pq"):
-            table = pa.Table.from_pandas(part, preserve_index=False)
-            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, self._schema(table.schema))
-            self._parquet.write_table(table.cast(self._parquet.schema))
+            table = self._table(part)
+            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, table.schema)
+            self._parquet.write_table(table)
             return
         first = self._text is None
         self._text = self._text or self._opened()
         part.to_csv(self._text, index=False, header=first, sep="\t" if ".tsv" in self.output.suffixes[-2:] else ",")
+
+    def _table(self, part: pd.DataFrame) -> pa.Table:
+        """A part with the types of the first. Raises InputError where a column has values of another type."""
+        try:
+            return self._as_first(part)
+        except pa.ArrowException as error:
+            column = next((name for name in part.columns if not self._fits(part[[name]])), None)
+            where = "" if column is None else f"column {column!r}: "
+            raise InputError(
+                f"-o {self.output}: {where}cannot be written as Parquet: {str(error).splitlines()[0]} (write a .csv)"
+            ) from None
+
+    def _fits(self, column: pd.DataFrame) -> bool:
+        try:
+            self._as_first(column)
+        except pa.ArrowException:
+            return False
+        return True
+
+    def _as_first(self, part: pd.DataFrame) -> pa.Table:
+        kept = {name: self._types[name] for name in part.columns if _is_lost_in_pandas(self._types.get(name))}
+        schema = None
+        if kept:
+            others = pa.Table.from_pandas(part.drop(columns=[*kept]), preserve_index=False).schema
+            schema = pa.schema([(name, kept[name] if name in kept else others.field(name).type) for name in part])
+        table = pa.Table.from_pandas(part, schema=schema, preserve_index=False)
+        if self._parquet is None:
+            return table.cast(self._schema(table.schema))
+        first = self._parquet.schema
+        return table.cast(pa.schema([first.field(name) for name in part.columns], first.metadata))
 
     def _schema(self, found: pa.Schema) -> pa.Schema:
         types = [self._types.get(each.name, each.type) if pa.types.is_null(each.type) else each.type for each in found]
@@ -68,12 +99,21 @@ class TableFile:
         return cast(IO[str], opened(self._temporary, "wt", encoding="utf-8", newline=""))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None and self._waiting:
-            self._flush()
+        with ExitStack() as at_end:
+            at_end.callback(self._temporary.unlink, missing_ok=True)
+            with ExitStack() as before:
+                before.callback(self._close)
+                if kind is None and self._waiting:
+                    self._flush()
+            if kind is None:
+                self._temporary.replace(self.output)
+
+    def _close(self) -> None:
         for file in (self._parquet, self._text):
             if file is not None:
                 file.close()
-        if kind is None:
-            self._temporary.replace(self.output)
-        else:
-            self._temporary.unlink(missing_ok=True)
+
+
+def _is_lost_in_pandas(kind: pa.DataType | None) -> bool:
+    """Whether values of a type are plain objects in pandas, whose type another part's values may not tell."""
+    return kind is not None and (pa.types.is_decimal(kind) or pa.types.is_nested(kind))
