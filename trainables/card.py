@@ -51,7 +51,7 @@ def _head(described: Description) -> Iterable[str]:
 
 
 def _use(described: Description) -> list[str]:
-    files = [f"{name}.py" for name in described.sources]
+    files = [f"FOLDER/{name}.py" for name in described.sources]
     own = f', architecture="{files[0]}"' if len(files) == 1 else f", architecture={files!r}" if files else ""
     words = "".join(f" --architecture {file}" for file in files)
     at, of_date = (f', at="{described.date}"', f" --at {described.date}") if described.timed else ("", "")
@@ -65,7 +65,10 @@ def _use(described: Description) -> list[str]:
         f"reeltune predict FOLDER pairs.csv -o rated.csv{words}\n"
         f"reeltune recommend FOLDER --seen ratings.csv -o best.csv{of_date}{words}"
     )
-    named = "FOLDER is the folder of this file; `pairs.csv` has a user and an item column."
+    has = "user, item and time columns" if described.timed else "a user and an item column"
+    named = f"FOLDER is the folder of this file; `pairs.csv` has {has}."
+    if files:
+        named += " The source in FOLDER is run if you name it so: read it first."
     return [named, "", *_fenced(python, "python"), "", *_fenced(shell)]
 
 
@@ -73,10 +76,10 @@ def _data(described: Description) -> list[str]:
     scale = f"Ratings are from {described.values[0]:g} to {described.values[-1]:g}"
     found = described.fitted_on
     if found is None:
-        return [f"{plain(described.data)}. {scale}."]
+        return [f"Ratings of {plain(described.data)}. {scale}."]
     size = f"{found.ratings:,} ratings by {found.users:,} users of {found.items:,} items"
     return [
-        f"{plain(described.data)}: {size}. {scale}, {len(described.values):,} different values.",
+        f"Ratings of {plain(described.data)}: {size}. {scale}, {len(described.values):,} different values.",
         "",
         f"{_split(found)} The weights were fitted on {found.fitted:,} rows.",
         "",

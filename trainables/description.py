@@ -125,7 +125,7 @@ def describe(
         decoder=decoder,
         temperature=temperature,
         seed=seed,
-        data=data,
+        data=name_of(data),
         metrics=metrics,
         sources={name: source.hash for name, source in (sources or {}).items()},
         python=platform.python_version(),
@@ -158,5 +158,16 @@ def fitted_on(prepared: Prepared, rows: Rows) -> FittedOn:
         test=len(parts.test),
         split=asked.split_word,
         split_seed=asked.split_seed,
-        test_rows=asked.fold.name if asked.fold is not None else asked.test,
+        test_rows=asked.fold.name if asked.fold is not None else asked.test and name_of(asked.test),
     )
+
+
+def name_of(source: str) -> str:
+    """The name of a data set, a file or a folder, to be handed on: no path of this machine's, no user and password."""
+    scheme, is_uri, rest = source.partition("://")
+    if is_uri:
+        if "@" in rest.partition("?")[2]:  # a password may have a question mark, and an option an @
+            return f"{scheme}://..."
+        rest = rest.rpartition("@")[2].partition("?")[0]
+        return rest.rstrip("/").rsplit("/", 1)[-1]
+    return source.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or source

@@ -44,7 +44,7 @@ JUDGED = Judged(
 def test_a_card_says_what_the_model_is_and_on_what_data(described):
     text = card(described(fitted_on=DATA))
     assert ARCHITECTURES["pmf"].__doc__.splitlines()[0] in text
-    assert "films.csv: 1,000 ratings by 40 users of 30 items." in text
+    assert "Ratings of films.csv: 1,000 ratings by 40 users of 30 items." in text
     assert "Rows were split at random (seed 5): 80 rows to validate on, 200 to test on." in text
     assert "The weights were fitted on 720 rows." in text
     assert "`0123abcd`" in text
@@ -100,6 +100,17 @@ def test_a_docstring_cannot_leave_its_block(described):
 
 def test_a_model_of_own_architectures_is_loaded_with_their_files(described):
     one = card(described(sources={"two_tower": "12ab"}))
-    assert 'rt.load("FOLDER", architecture="two_tower.py")' in one
-    assert "pairs.csv -o rated.csv --architecture two_tower.py" in one
-    assert "architecture=['a.py', 'b.py']" in card(described(sources={"a": "1", "b": "2"}))
+    assert 'rt.load("FOLDER", architecture="FOLDER/two_tower.py")' in one
+    assert "pairs.csv -o rated.csv --architecture FOLDER/two_tower.py" in one
+    assert "architecture=['FOLDER/a.py', 'FOLDER/b.py']" in card(described(sources={"a": "1", "b": "2"}))
+
+
+def test_a_card_says_which_columns_pairs_have(described):
+    assert "`pairs.csv` has a user and an item column." in card(described())
+    assert "`pairs.csv` has user, item and time columns." in card(described(timed=True))
+
+
+@pytest.mark.parametrize("name", ["1. ratings.csv", "- x", "+ a", "> b", "= c"])
+@pytest.mark.parametrize("on", [None, DATA])
+def test_a_name_of_data_begins_no_line(described, name, on):
+    assert not [line for line in card(described(data=name, fitted_on=on)).splitlines() if line.startswith(plain(name))]
