@@ -51,6 +51,7 @@ def predict(
             known_ids=known,
             own=own,
             progress=watch.tick,
+            say=watch.say,
         )
     show.print_json(done) if as_json else show.predicted(done)
     return 0

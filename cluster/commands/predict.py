@@ -57,11 +57,13 @@ def predict_file(
     known_ids: KnownIds = "error",
     own: OwnSource = NO_SOURCE,
     progress: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
 
     A large file is read, rated and written some rows at a time, unless the model needs times; the output is there
     whole at the end or not at all.
+    `say` gets a warning at once where no user, or no item, of the first rows is known.
     `ratings` is a file of ratings by new users, or of new items, which the model then knows. Raises InputError if the
     pairs cannot be read, have a column of that name, or the output cannot be written.
     """
@@ -80,6 +82,9 @@ def predict_file(
                     f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it"
                 )
             read = reader.read(table)
+            if not shown.pairs and read.rows != parts.rows:  # the end, which tells, may be hours away
+                for line in reader.warnings():
+                    say(line)
             file.write(read.frame.assign(**{PREDICTION: ratings_of(read, predictor)}))
             unknown += unknown_in(read, predictor)
             shown.add(read)

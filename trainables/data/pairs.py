@@ -89,6 +89,19 @@ class PairReader:
         self._source, self._left_out = source, self._left_out + read.left_out
         self.reading = replace(self.reading, columns=Columns(**read.found.names))
 
+    def warnings(self) -> tuple[str, ...]:
+        """A line for users and for items where none of the tables so far is known and `notes` would refuse that."""
+        total = self._strangers
+        if self.reading.unknown_ids != "error" or not total.rows:
+            return ()
+        return tuple(
+            f"WARNING: {self._source}: none of the {kind}s of its first {total.rows:,} rows is known: it has {kind}s "
+            f"such as {self._first[kind]!r}, and the known ones are such as {known.text[0]!r}; if none follows, "
+            "nothing is written (--unknown-ids allow, if all of them are new)"
+            for kind, unknown, known in (("user", total.users, self.users), ("item", total.items, self.items))
+            if unknown == total.rows
+        )
+
     def notes(self) -> tuple[str, ...]:
         """What was guessed or left out in all tables. Raises InputError where no user, or no item, is known."""
         total = self._strangers

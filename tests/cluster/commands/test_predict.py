@@ -188,6 +188,35 @@ def test_whether_no_user_is_known_is_told_by_all_parts(untimed, in_parts):
     assert not RATED.exists()
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_that_no_user_of_the_first_rows_is_known_is_said_at_once(untimed, in_parts, ending):
+    write = {"csv": pd.DataFrame.to_csv, "parquet": pd.DataFrame.to_parquet}[ending]
+    write(untimed.assign(user="new " + untimed["user"]), f"pairs.{ending}", index=False)
+    said = []
+    with pytest.raises(InputError, match="none of its users is known"):
+        predict_file(MODEL, f"pairs.{ending}", RATED, reading=Reading(), say=said.append)
+    assert not said  # of a file that is read at once the end says it
+    in_parts()
+    heard = []
+    with pytest.raises(InputError, match="none of its users is known"):
+        predict_file(
+            MODEL,
+            f"pairs.{ending}",
+            RATED,
+            reading=Reading(),
+            say=said.append,
+            progress=lambda _: heard.append(len(said)),
+        )
+    assert len(said) == 1
+    assert len(heard) > 1
+    assert set(heard) == {1}
+    assert said[0].startswith(f"WARNING: pairs.{ending}: none of the users of its first ")
+    assert predict_file(
+        MODEL, f"pairs.{ending}", RATED, reading=Reading(unknown_ids="allow"), say=said.append
+    ).unknown_users == len(untimed)
+    assert len(said) == 1
+
+
 def test_a_model_with_time_reads_the_file_whole(timed, in_parts):
     """Whether days or months come first is told by all of a column."""
     dates = [f"{1 if n else 13}/02/2020" for n in range(len(timed))]
