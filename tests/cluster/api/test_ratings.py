@@ -105,8 +105,17 @@ def test_a_run_keeps_tables_in_memory_as_files_that_are_read_as_the_same_data(fr
     assert np.array_equal(again.ratings.rows.number, first.ratings.rows.number)
 
 
+@pytest.fixture
+def ray_that_knows_the_store(one_ray, s3_port):
+    """The one Ray, started anew: its workers have the store's credentials, which a Ray of before may not have seen."""
+    one_ray.end()
+    one_ray.start()
+    with inside.ray_stays():
+        yield
+
+
 @pytest.mark.slow
-def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_stays, s3_port, bucket):
+def test_a_run_in_an_object_store_has_the_tables_there(frame, ray_that_knows_the_store, s3_port, bucket):
     place = s3.uri(s3_port, bucket)
     run = rt.tune(rt.Ratings(frame, **COLUMNS), ["bias"], trials=1, ensemble=False, name="one", storage=place)
     record = run.folder.read_record()
