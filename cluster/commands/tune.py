@@ -201,7 +201,7 @@ def _search(
     data = _seen_by_trials(plan)
     with _lanes(data, taken, resources, watch) as lanes:
         deadline = None if options.seconds is None else time.monotonic() + options.seconds
-        left = TimeLeft(_work(plan, resources, slots=taken.count, deadline=deadline), ledger, began=began)
+        left = TimeLeft(_work(plan, data, resources, slots=taken.count, deadline=deadline), ledger, began=began)
         watch.search(list(spaces), trials=options.trials, label=options.objective.label, slots=taken.count, left=left)
         watch.resumed(ledger.entries)
         grown = f", {taken.growing} of them on nodes to come" if taken.growing else ""
@@ -226,7 +226,7 @@ def _search(
     return {name: choice for name, choice in found.items() if choice is not None}, left
 
 
-def _work(plan: TunePlan, resources: Resources, *, slots: int, deadline: float | None) -> Work:
+def _work(plan: TunePlan, data: TrialData, resources: Resources, *, slots: int, deadline: float | None) -> Work:
     options, parts = plan.options, plan.prepared.split
     room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
     return Work(
@@ -236,7 +236,7 @@ def _work(plan: TunePlan, resources: Resources, *, slots: int, deadline: float |
         lanes=min(room, options.concurrent or room),
         baseline=options.baseline.name if options.baseline.kind == "reference" else None,
         more_rows=len(parts.fitting) / len(parts.train),
-        all_rows=_all_rows(plan),
+        all_rows=data.longer,
         deadline=deadline,
     )
 
@@ -246,11 +246,6 @@ def _on_sample(plan: TunePlan) -> Adapt | None:
     if plan.sample is None:
         return None
     return adapter(plan.declared, plan.registry, whole=plan.prepared.shape, sample=plan.sample.shape)
-
-
-def _all_rows(plan: TunePlan) -> float:
-    """Rows of a confirmation for each row of a search trial."""
-    return 1.0 if plan.sample is None else len(plan.prepared.seen) / len(plan.sample)
 
 
 def _seen_by_trials(plan: TunePlan) -> TrialData:

@@ -53,8 +53,7 @@ class TrialData:
     @property
     def longer(self) -> float:
         """How many times more rows a confirmation fits on than a search trial."""
-        rows = [len(seen.train) + len(seen.validation) for seen in (self, self.sample or self)]
-        return rows[0] / rows[1]
+        return 1.0 if self.sample is None else (len(self.train) + len(self.validation)) / len(self.sample)
 
     @property
     def objective(self) -> Objective:
