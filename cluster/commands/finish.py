@@ -16,6 +16,7 @@ from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.search.choice import unlike_folds
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.data.prepared import Prepared, looks
+from reeltune.trainables.fitting.threads import one_thread
 
 SAID = 5.0  # seconds of silence, beyond which a line says what is done
 
@@ -44,8 +45,9 @@ def finish(
     rows, look = prepared.split.test.open(looks(), reason=f"tune, run {folder.title}")
     if look > 1:
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
-    scores = score_with_simple(searched, simple, rows, prepared)
-    listed = rankings(searched, rows, prepared, say=say)
+    with one_thread():  # the same digits on every machine; two that share a busy processor wait for each other
+        scores = score_with_simple(searched, simple, rows, prepared)
+        listed = rankings(searched, rows, prepared, say=say)
     ranking = listed and described(listed, against=against(searched, simple.best))
     result = judged_result(searched, scores, prepared, folder).model_copy(update={"ranking": ranking})
     if listed is not None:

@@ -1,25 +1,31 @@
 """Top lists of the refits for the users of the opened test rows. They are reported; nothing is chosen by them.
 
 Each fit rates all items for each of these users, some users at a time, so that memory is bounded; and time by the
-number of users, who are drawn at random if there are many.
+number of users, who are drawn at random if there are many. Fits are rated side by side, each on one thread.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
 
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.baseline import KEY, groups
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
-from reeltune.cluster.judging.scores import crossed_output
+from reeltune.cluster.judging.scores import crossed_output, restored_fit
 from reeltune.cluster.runs.answer import MOST_RATED, Listed, ListScore, Ranking
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.session.machine import usable_cpus
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.comparison import compare
 from reeltune.trainables.scoring.decoders import decode, order
 from reeltune.trainables.scoring.levels import FEWEST
@@ -28,6 +34,7 @@ from reeltune.trainables.scoring.ranking import TOP, Lists, Ranked, lists, ranke
 MOST_USERS = 2000
 MOST_PAIRS = 1 << 21  # for each fit to rate: seconds, for those that need one forward pass a pair
 PAIRS = 1 << 18  # rated in one call: bounds memory
+PAIR_SECONDS = 2e-7  # of a processor for a fit to rate a pair, mean over the architectures that are shipped
 CHUNK = 1 << 12  # of these in one step of a model: layers stay in a processor's cache, which halves their time
 
 
@@ -57,14 +64,19 @@ def rankings(
         say(f"no top lists are judged: {many if len(found) else 'every pair of the test rows is fitted too'}")
         return None
     asked = found.drawn(most, seed=searched.seed)
-    batches = [_ranked(searched, some, prepared) for some in _batches(asked)]
     return Rankings(
-        by_name={name: _joined([batch[name] for batch in batches]) for name in batches[0]},
+        by_name=_ranked(searched, asked, prepared),
         people=names[asked.row],
         of_users=len(found),
         items=shape.items - 1,
         liked=shape.scale.liked,
     )
+
+
+def seconds_to_rank(fits: int, shape: Shape) -> float:
+    """About how long `rankings` takes on this machine, if each user has test rows."""
+    pairs = min(MOST_USERS, shape.users - 1) * (shape.items - 1)
+    return fits * min(MOST_PAIRS, pairs) * PAIR_SECONDS / usable_cpus()
 
 
 def _batches(asked: Lists) -> Iterator[Lists]:
@@ -73,28 +85,56 @@ def _batches(asked: Lists) -> Iterator[Lists]:
         yield asked.take(np.arange(start, min(start + step, len(asked))))
 
 
-def _ranked(searched: Searched, some: Lists, prepared: Prepared) -> dict[str, Ranked]:
-    """The lists of each predictor for a few users: the mean over the seeds of its refits."""
-    shape = prepared.shape
-    items = torch.arange(1, some.items)
-    asked = torch.tensor(some.users).long(), items, None if some.times is None else torch.tensor(some.times)
+def _ranked(searched: Searched, asked: Lists, prepared: Prepared) -> dict[str, Ranked]:
+    """The lists of each predictor: the mean over the seeds of its refits."""
     weights = searched.choices[ENSEMBLE].config["weights"] if ENSEMBLE in searched.choices else {}
-    combined, found = torch.zeros(len(some) * len(items), dtype=torch.float64), {}
-    for name, refits in searched.complete().items():
-        each, temperature = [], searched.temperature(name)
-        for ordered, came in refits:
-            output, grid = crossed_output(ordered, came, asked, shape, searched.registry, chunk=CHUNK)
-            scores = order(output, grid, shape.scale, decoder=searched.decoder, temperature=temperature)
-            each.append(_judged(some, scores))
-            if name in weights:
-                value = decode(output, grid, shape.scale, decoder=searched.averaged(name), temperature=temperature)
-                combined += weights[name] / len(refits) * value.double()
-        found[name] = _mean(each)
+    batches = list(_batches(asked))
+    rater = _Rater(searched=searched, prepared=prepared, batches=batches, members=frozenset(weights))
+    refits = searched.complete()
+    each: dict[str, list[Ranked]] = {name: [] for name in refits}
+    combined = torch.zeros(len(asked) * (asked.items - 1), dtype=torch.float64)
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        fits = [(name, fit) for name, some in refits.items() for fit in some]
+        for (name, _), (lists, ratings) in zip(fits, pool.map(rater.rated, fits), strict=True):
+            each[name].append(lists)
+            if ratings is not None:
+                combined += weights[name] / len(refits[name]) * ratings.double()
+    found = {name: _mean(some) for name, some in each.items()}
     if weights:
-        found[ENSEMBLE] = _judged(some, combined.float().double())  # with the ties that its bundle has
-    counts = np.bincount(prepared.split.fitting.items, minlength=shape.items)[1:]
-    found[MOST_RATED] = ranked(some, np.tile(counts.astype(float), (len(some), 1)))
+        rounded = combined.float().double()  # with the ties that its bundle has
+        scores = rounded.split([len(some) * (some.items - 1) for some in batches])
+        found[ENSEMBLE] = _joined([_judged(some, part) for some, part in zip(batches, scores, strict=True)])
+    counts = np.bincount(prepared.split.fitting.items, minlength=asked.items)[1:].astype(float)
+    found[MOST_RATED] = _joined([ranked(some, np.tile(counts, (len(some), 1))) for some in batches])
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rater:
+    """Makes the lists of one fit after another, in any thread."""
+
+    searched: Searched
+    prepared: Prepared
+    batches: list[Lists]
+    members: frozenset[str]  # of the ensemble
+    restoring: threading.Lock = field(default_factory=threading.Lock)  # torch's one generator is saved and put back
+
+    def rated(self, fit: tuple[str, tuple[FitOrder, Fitted]]) -> tuple[Ranked, torch.Tensor | None]:
+        """The lists of an architecture's refit, and if the ensemble has it the ratings that it averages, (pairs,)."""
+        name, (ordered, fitted) = fit
+        with self.restoring:
+            model = restored_fit(ordered, fitted, self.prepared.shape, self.searched.registry)
+        lists, ratings = zip(*(self._batch(name, model, some) for some in self.batches), strict=True)
+        return _joined(lists), torch.cat(ratings) if name in self.members else None
+
+    def _batch(self, name: str, model: RatingModel, some: Lists) -> tuple[Ranked, torch.Tensor | None]:
+        searched, scale, temperature = self.searched, self.prepared.shape.scale, self.searched.temperature(name)
+        times = None if some.times is None else torch.tensor(some.times)
+        output = crossed_output(model, torch.tensor(some.users).long(), torch.arange(1, some.items), times, chunk=CHUNK)
+        lists = _judged(some, order(output, model.grid, scale, decoder=searched.decoder, temperature=temperature))
+        if name not in self.members:
+            return lists, None
+        return lists, decode(output, model.grid, scale, decoder=searched.averaged(name), temperature=temperature)
 
 
 def _judged(some: Lists, scores: torch.Tensor) -> Ranked:
@@ -107,7 +147,7 @@ def _mean(each: list[Ranked]) -> Ranked:
     )
 
 
-def _joined(each: list[Ranked]) -> Ranked:
+def _joined(each: Sequence[Ranked]) -> Ranked:
     return Ranked(ndcg=np.concatenate([one.ndcg for one in each]), recall=np.concatenate([one.recall for one in each]))
 
 

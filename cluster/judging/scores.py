@@ -57,7 +57,7 @@ def score(
     registry: Registry = SHIPPED,
 ) -> Scored:
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
-    model = _model(order, fitted, shape, registry)
+    model = restored_fit(order, fitted, shape, registry)
     pairs, truth, parts = on_device(rows, torch.device("cpu")), torch.tensor(rows.ratings), []
     reading = _Reading(grid=model.grid, shape=shape, objective=objective, temperature=temperature, averaged=averaged)
 
@@ -69,30 +69,22 @@ def score(
 
 
 def crossed_output(
-    order: FitOrder,
-    fitted: Fitted,
-    lists: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None],
-    shape: Shape,
-    registry: Registry,
-    *,
-    chunk: int = CHUNK,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What a fit gives for each of these users with each of the items, user by user, and the grid of its class head.
+    model: RatingModel, users: torch.Tensor, items: torch.Tensor, times: torch.Tensor | None, *, chunk: int = CHUNK
+) -> torch.Tensor:
+    """What a model gives for each of these users with each of the items, user by user: (users · items, ...).
 
-    `lists` are users, items, and the users' times; the output's first dimension is users · items.
+    `times` are those of the users.
     """
-    model = _model(order, fitted, shape, registry)
-    users, items, times = lists
-    served = model.eval().served()
+    served = model.served()
     if served.factored:
         with torch.no_grad():
-            return served.crossed(users, items, times).flatten(0, 1), model.grid
+            return served.crossed(users, items, times).flatten(0, 1)
     of_pairs = None if times is None else times.repeat_interleave(len(items))
-    pairs = users.repeat_interleave(len(items)), items.repeat(len(users)), of_pairs
-    return predict(model, *pairs, chunk=chunk), model.grid
+    return predict(model, users.repeat_interleave(len(items)), items.repeat(len(users)), of_pairs, chunk=chunk)
 
 
-def _model(order: FitOrder, fitted: Fitted, shape: Shape, registry: Registry) -> RatingModel:
+def restored_fit(order: FitOrder, fitted: Fitted, shape: Shape, registry: Registry) -> RatingModel:
+    """The fitted model, in evaluation."""
     architecture = registry[order.architecture]
     return restored(architecture, architecture.Config.model_validate(order.config), shape, fitted.weights)
 

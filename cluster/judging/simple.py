@@ -7,7 +7,6 @@ result also has the gain over the best simple predictor. Which one that is, vali
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -25,6 +24,7 @@ from reeltune.trainables.data import Rows, fold
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.tensors import on_device
+from reeltune.trainables.fitting.threads import one_thread
 from reeltune.trainables.scoring.metrics import predict
 
 MEAN, FREQUENCIES, BIAS = "mean", "frequencies", "bias"
@@ -169,18 +169,8 @@ def _frequencies(train: Rows, scale: Scale) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def _rated(config: bias.Config, train: Rows, rows: Rows, prepared: Prepared) -> np.ndarray:
-    with _one_thread():  # as in a worker: the same digits on every machine
+    with one_thread():  # as in a worker: the same digits on every machine
         model = bias.Model(config, prepared.shape)
         model.see(on_device(train, torch.device("cpu")))
         pairs = on_device(rows, torch.device("cpu"))
         return predict(model, pairs.users, pairs.items).double().numpy()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -115,9 +115,9 @@ def test_memory_is_bounded_and_the_lists_are_the_same(searched, prepared, found,
     monkeypatch.setattr(ranking, "PAIRS", 90)
     rated, alone = [], ranking.crossed_output
 
-    def crossed_output(order, fitted, lists, *rest, **options):
-        rated.append(len(lists[0]) * len(lists[1]))
-        return alone(order, fitted, lists, *rest, **options)
+    def crossed_output(model, users, items, *rest, **options):
+        rated.append(len(users) * len(items))
+        return alone(model, users, items, *rest, **options)
 
     monkeypatch.setattr(ranking, "crossed_output", crossed_output)
     few = judged(searched, prepared)
@@ -125,6 +125,16 @@ def test_memory_is_bounded_and_the_lists_are_the_same(searched, prepared, found,
     for name, each in few.by_name.items():
         assert each.ndcg == pytest.approx(found.by_name[name].ndcg)
         assert each.recall == pytest.approx(found.by_name[name].recall, nan_ok=True)
+
+
+@pytest.mark.parametrize("cpus", [1, 5])
+def test_the_lists_are_the_same_to_the_last_digit_on_any_number_of_processors(
+    searched, prepared, found, monkeypatch, cpus
+):
+    monkeypatch.setattr(ranking, "usable_cpus", lambda: cpus)
+    for name, each in judged(searched, prepared).by_name.items():
+        np.testing.assert_array_equal(each.ndcg, found.by_name[name].ndcg)
+        np.testing.assert_array_equal(each.recall, found.by_name[name].recall)
 
 
 def test_of_many_users_some_are_drawn_and_that_is_told(searched, prepared, monkeypatch):
