@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
 from reeltune.cluster.commands.searches import searches_of, whole
-from reeltune.cluster.commands.time_left import BUSY, ENDING, START
+from reeltune.cluster.commands.time_left import BETWEEN, BUSY, ENDING, REFITS_START, START
+from reeltune.cluster.judging.ranking import seconds_to_rank
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here
@@ -100,5 +101,7 @@ def _after_seconds(plan: TunePlan, found: dict[str, Cost], *, slots: int, lanes:
     chosen = sum((cost.reference + cost.drawn) / 2 for cost in found.values())
     if baseline.kind == "reference":
         chosen += found[baseline.name].reference if baseline.name in found else chosen / len(found)
-    refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train)
-    return confirmed / slots / BUSY + START * (1 + ENDING) + refitted / lanes
+    refits = SEEDS * (len(found) + (baseline.kind == "reference"))
+    refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train) + refits * BETWEEN
+    ending = ENDING * START + seconds_to_rank(refits, plan.prepared.shape)
+    return confirmed / slots / BUSY + REFITS_START * START + refitted / lanes + ending

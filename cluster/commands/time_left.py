@@ -11,8 +11,11 @@ from reeltune.cluster.search.choice import FINALISTS, SEEDS, dropped, finalists
 
 log = logging.getLogger(__name__)
 
-START = 10.0  # seconds until the workers of the refits are up, before it is known how long those of the trials took
-ENDING = 0.8  # from the last refit to the reports, as a share of what that start takes: both grow on a busy machine
+START = 6.0  # seconds until the first trial begins, before that is known
+# As shares of those seconds, as all of them grow on a busy machine: until the workers of the refits are up, which are
+# Ray Train's groups; and from the last refit to the reports, without the top lists.
+REFITS_START, ENDING = 1.5, 0.8
+BETWEEN = 0.4  # seconds of a lane between two refits
 BUSY = 0.95  # the share of a slot's time in which it fits, before that is measured
 UNSURE = 20.0  # seconds of measuring after which the measured share counts as much as BUSY
 # An architecture's mean fit by its first one, before others are known: that loads modules of torch, and has the
@@ -31,6 +34,7 @@ class Work:
     baseline: str | None  # the architecture whose reference is refitted too
     more_rows: float = 1.0  # rows of a refit for each row of a confirmation
     all_rows: float = 1.0  # rows of a confirmation for each row of a search trial
+    lists: float = 0.0  # seconds to judge the refits' top lists
     deadline: float | None = None  # of the search trials, by the clock
 
 
@@ -78,10 +82,16 @@ class TimeLeft:
         """Seconds of a refit of this architecture."""
         return self._again(architecture) * self.work.more_rows
 
+    @property
+    def ending(self) -> float:
+        """Seconds from the last refit to the reports."""
+        return ENDING * self.start + self.work.lists
+
     def _after(self) -> float:
         """Seconds of the refits and of the end."""
         names = [*self.work.architectures, *([self.work.baseline] if self.work.baseline else [])]
-        return self.start * (1 + ENDING) + SEEDS * sum(map(self.of_refit, names)) / self.work.lanes
+        refits = SEEDS * sum(self.of_refit(name) + BETWEEN for name in names)
+        return REFITS_START * self.start + refits / self.work.lanes + self.ending
 
     def _rate(self, now: float) -> float:
         """Seconds of fits in a second: by what has ended since the first end in this session."""
@@ -149,11 +159,12 @@ class RefitsLeft:
         *,
         lanes: int,
         start: float = START,
+        ending: float = ENDING * START,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`expected` has the seconds of each refit, by name; `start` is how long their workers take to start."""
-        self.expected, self.lanes, self.start, self.clock = dict(expected), lanes, start, clock
-        self.total, self.end = len(expected), ENDING * start
+        """`expected` has the seconds of each refit, by name; `start` is how long the first trial took to begin."""
+        self.expected, self.lanes, self.clock = dict(expected), lanes, clock
+        self.total, self.start, self.ending = len(expected), REFITS_START * start, ending
         self._began: dict[str, float] = {}
         self._took: list[tuple[float, float]] = []  # expected and true seconds of those that ended
         self._at = clock()
@@ -172,9 +183,11 @@ class RefitsLeft:
         log.info("time left: %.1f s", self._seconds())
 
     def seconds(self) -> float:
-        return max(self.end, self._seconds() - (self.clock() - self._at))
+        return max(self.ending, self._seconds() - (self.clock() - self._at))
 
     def _seconds(self) -> float:
         wanted, took = (sum(each) for each in zip((1.0, 1.0), *self._took, strict=True))
         running = 0.5 * sum(self.expected.get(name, 0.0) for name in self._began)
-        return (sum(self.expected.values()) - running) * took / wanted / self.lanes + self.start + self.end
+        waiting = BETWEEN * (len(self.expected) - len(self._began))
+        left = (sum(self.expected.values()) - running) * took / wanted + waiting
+        return left / self.lanes + self.start + self.ending

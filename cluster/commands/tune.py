@@ -17,6 +17,7 @@ from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched, Times
+from reeltune.cluster.judging.ranking import seconds_to_rank
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on
@@ -25,7 +26,7 @@ from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.spent import Phase
-from reeltune.cluster.search.choice import Choice, choose
+from reeltune.cluster.search.choice import SEEDS, Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.faults import LATE
 from reeltune.cluster.search.lane_trial import trial_lanes
@@ -229,14 +230,17 @@ def _search(
 def _work(plan: TunePlan, data: TrialData, resources: Resources, *, slots: int, deadline: float | None) -> Work:
     options, parts = plan.options, plan.prepared.split
     room = at_once(resources, workers=options.workers, data_bytes=plan.prepared.bytes)
+    baseline = options.baseline.name if options.baseline.kind == "reference" else None
+    fits = SEEDS * (len(plan.spaces) + (baseline is not None))
     return Work(
         architectures=tuple(plan.spaces),
         trials=options.trials,
         slots=slots,
         lanes=min(room, options.concurrent or room),
-        baseline=options.baseline.name if options.baseline.kind == "reference" else None,
+        baseline=baseline,
         more_rows=len(parts.fitting) / len(parts.train),
         all_rows=data.longer,
+        lists=seconds_to_rank(fits, plan.prepared.shape),
         deadline=deadline,
     )
 
@@ -286,7 +290,7 @@ def _refit(
     options = plan.options
     expected = {order.tracked.name: left.of_refit(order.architecture) for order in orders}
     lanes = min(left.work.lanes, len(expected))
-    counting = watch.refitting(RefitsLeft(expected, lanes=lanes, start=left.start))
+    counting = watch.refitting(RefitsLeft(expected, lanes=lanes, start=left.start, ending=left.ending))
     return refit(
         orders,
         plan.prepared,

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.commands.durations import spell, words
-from reeltune.cluster.commands.time_left import BUSY, ENDING, UNSURE, RefitsLeft, TimeLeft, Work
+from reeltune.cluster.commands.time_left import (
+    BETWEEN,
+    BUSY,
+    ENDING,
+    REFITS_START,
+    UNSURE,
+    RefitsLeft,
+    TimeLeft,
+    Work,
+)
 from reeltune.cluster.commands.time_left import START as START_GUESS
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
@@ -14,6 +23,7 @@ from tests.cluster.runs.test_folder import ENTRY
 COSTS = {"bias": 0.01, "pmf": 1.2, "embedding_nn": 2.4, "classifier": 2.7, "svdpp": 0.9}  # seconds of a usual fit
 FIRST = 4.0  # times as long as a usual fit: modules are loaded
 START, TRIALS, SLOTS = 12.0, 20, 2
+LISTS = 6.0  # seconds to judge the refits' top lists
 
 
 class World:
@@ -25,7 +35,7 @@ class World:
         self.ledger = Ledger(path)
         work = Work(
             architectures=tuple(COSTS), trials=TRIALS, slots=SLOTS, lanes=1, baseline="pmf", more_rows=1.1,
-            deadline=deadline, all_rows=all_rows,
+            deadline=deadline, all_rows=all_rows, lists=LISTS,
         )  # fmt: skip
         self.left = TimeLeft(work, self.ledger, began=0.0, clock=lambda: self.now)
         self.deadline = deadline
@@ -71,14 +81,16 @@ class World:
 
     def refit(self):
         expected = {f"{name} {seed}": self.left.of_refit(name) for name in [*COSTS, "pmf"] for seed in range(SEEDS)}
-        left = RefitsLeft(expected, lanes=1, start=self.left.start, clock=lambda: self.now)
-        self.now += START
+        ending = self.left.ending
+        left = RefitsLeft(expected, lanes=1, start=self.left.start, ending=ending, clock=lambda: self.now)
+        self.now += REFITS_START * START
         for name in expected:
             left.began(name)
             self.now += COSTS[name.split()[0]] * self.draw.uniform(0.9, 1.3) * self.all_rows
             left.ended(name)
             self.estimates.append((self.now, left.seconds()))
-        self.now += ENDING * START
+            self.now += BETWEEN
+        self.now += ENDING * START + LISTS
 
 
 def errors(world):
@@ -132,7 +144,7 @@ def test_a_finalist_that_was_dropped_is_not_waited_for(tmp_path, again, waited_f
             ledger.append(replace(ENTRY, value=value, **about))
             left.trial_ended()
     fit, rate = ENTRY.seconds, (5 * ENTRY.seconds + UNSURE * BUSY) / UNSURE
-    refits = START_GUESS * (1 + ENDING) + SEEDS * fit
+    refits = START_GUESS * (REFITS_START + ENDING) + SEEDS * (fit + BETWEEN)
     assert left.seconds() == pytest.approx((waited_for - 0.5) * fit / rate + refits)
 
 
@@ -145,7 +157,7 @@ def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted
     world.now += 0.01
     assert world.left.seconds() <= left
     world.now += 10_000.0
-    assert world.left.seconds() >= START * (1 + ENDING)
+    assert world.left.seconds() >= START * (REFITS_START + ENDING) + LISTS
 
 
 @pytest.mark.parametrize(
