@@ -93,7 +93,8 @@ def read_arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--users", type=int, help="validation on so many users of each set, drawn at random")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="in place of a default")
     parser.add_argument("--searched", action="store_true", help="also run `reeltune tune`, in runs/datasets-SET")
-    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=20, help="of each architecture, for --searched")
+    parser.add_argument("--sample", help="for --searched: of `reeltune tune`, which otherwise gets none on these sets")
     asked = parser.parse_args(words)
     if asked.users is not None and asked.parts == "test":
         parser.error("--users needs --parts validation")
@@ -197,6 +198,7 @@ def searched(one: DataSet, asked: argparse.Namespace) -> str:
         path = getattr(options, side)
         command += [f"--{side}", path] if path else []
     command += ["--trials", str(asked.trials), "--name", name, "--json"]
+    command += ["--sample", asked.sample] if asked.sample else []
     start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     minutes = (time.perf_counter() - start) / 60
