@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from reeltune.trainables.architectures.parts.dropout import dropout
 from reeltune.trainables.architectures.parts.sparse import Bags, product
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
@@ -80,7 +81,7 @@ class Model(RatingModel):
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         codes = self._codes() if self.training else self.item_vectors()
-        code = F.dropout(codes.index_select(0, items), self.config.dropout, self.training)
+        code = dropout(codes.index_select(0, items), self.config.dropout, self.training)
         match = (code * self.decoder.index_select(0, users)).sum(1)
         return self.mean + self.unit * (match + self.user_bias[users] + self.item_bias[items])
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
+from reeltune.trainables.architectures.parts.dropout import Dropout
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, decay_groups, embedding, reference_width
@@ -37,7 +38,7 @@ class Model(RatingModel):
         self.users = embedding(shape.users, config.user_width)
         self.items = embedding(shape.items, config.item_width)
         self.layers = nn.Sequential(
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(config.user_width + config.item_width, config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, len(grid)),
@@ -57,7 +58,7 @@ class Model(RatingModel):
         linear.weight.copy_(2 * x[:, None].expand_as(linear.weight))
         nn.init.zeros_(last.weight)
         last.bias.copy_(-x.square())
-        return nn.Sequential(nn.Dropout(self.config.dropout), linear)
+        return nn.Sequential(Dropout(self.config.dropout), linear)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""

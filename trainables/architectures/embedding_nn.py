@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
+from reeltune.trainables.architectures.parts.dropout import Dropout
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, into_range, reference_width
@@ -27,7 +28,7 @@ class Model(RatingModel):
         self.users = embedding(shape.users, config.user_width)
         self.items = embedding(shape.items, config.item_width)
         self.layers = nn.Sequential(
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(config.user_width + config.item_width, config.hidden, bias=False),
             nn.ReLU(),
             BatchNorm(config.hidden),

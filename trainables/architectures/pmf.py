@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from reeltune.trainables.architectures.parts.dropout import dropout
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, crossed_matches, embedding, into_range
@@ -33,7 +34,7 @@ class Model(RatingModel):
         return self.users.weight, self.items.weight
 
     def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
-        vectors = F.dropout(users[:, :-1], self.config.dropout, self.training)
+        vectors = dropout(users[:, :-1], self.config.dropout, self.training)
         match = (vectors * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1]
         return into_range(match, self.scale)
 

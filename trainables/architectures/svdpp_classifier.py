@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
+from reeltune.trainables.architectures.parts.dropout import Dropout
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
 from reeltune.trainables.architectures.parts.reference import sized_gently
 from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
@@ -37,7 +38,7 @@ class Model(TrunkModel):
         grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
         super().__init__(config, shape, grid=grid, trunk=trunk)
         width = config.factors + 1
-        self.layers = nn.Sequential(nn.Linear(3 * width, config.hidden), nn.ReLU(), nn.Dropout(config.head_dropout))
+        self.layers = nn.Sequential(nn.Linear(3 * width, config.hidden), nn.ReLU(), Dropout(config.head_dropout))
         self.classes = nn.Linear(1 + config.hidden, len(grid))
         self.middle = (shape.scale.low + shape.scale.high) / 2
         self._start_at_distances(grid)
