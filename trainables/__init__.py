@@ -29,7 +29,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
-    from reeltune.trainables.architectures.parts.losses import LOSSES, ClassHeadConfig, class_loss
+    from reeltune.trainables.architectures.parts.losses import (
+        LOSSES,
+        ClassHeadConfig,
+        class_loss,
+        class_row_losses,
+    )
     from reeltune.trainables.config import FitConfig, Recipe, TrainingConfig
     from reeltune.trainables.data.features import Features
     from reeltune.trainables.data.scale import Scale
@@ -67,6 +72,7 @@ __all__ = [
     "TrainingConfig",
     "batch_for",
     "class_loss",
+    "class_row_losses",
     "decay_groups",
     "decode",
     "embedding",
@@ -76,7 +82,7 @@ __all__ = [
 
 _HOMES = {
     "architectures.parts.batch_norm": ("BatchNorm",),
-    "architectures.parts.losses": ("LOSSES", "ClassHeadConfig", "class_loss"),
+    "architectures.parts.losses": ("LOSSES", "ClassHeadConfig", "class_loss", "class_row_losses"),
     "config": ("FitConfig", "Recipe", "TrainingConfig"),
     "data.features": ("Features",),
     "data.scale": ("Scale",),

@@ -78,10 +78,15 @@ def _data(described: Description) -> list[str]:
     if found is None:
         return [f"Ratings of {plain(described.data)}. {scale}."]
     size = f"{found.ratings:,} ratings by {found.users:,} users of {found.items:,} items"
+    counted, weights = [], "The weights"
+    if found.weight_column:
+        counted = ["", f"Each row counts by its weight, column {plain(found.weight_column)}, in fits and figures."]
+        weights = "The model's weights"
     return [
         f"Ratings of {plain(described.data)}: {size}. {scale}, {len(described.values):,} different values.",
+        *counted,
         "",
-        f"{_split(found)} The weights were fitted on {found.fitted:,} rows.",
+        f"{_split(found)} {weights} were fitted on {found.fitted:,} rows.",
         "",
         f"SHA-256 of the ratings with ids and side tables: `{found.hash}`",
     ]

@@ -19,6 +19,11 @@ class FitConfig(BaseModel):
         """
         return False
 
+    @property
+    def takes_weights(self) -> bool:
+        """Whether a fit with this configuration can count rows by their weights."""
+        return True
+
 
 class TrainingConfig(FitConfig):
     """Fields that every architecture has that is trained step by step."""

@@ -41,6 +41,7 @@ class FittedOn(Part):
     test: int
     split: str
     split_seed: int
+    weight_column: str | None = None  # says how often each row counts, in fits and figures; None: once
     test_rows: str | None = None  # where they come from, if the split did not take them: a file or a fold
 
 
@@ -158,6 +159,7 @@ def fitted_on(prepared: Prepared, rows: Rows) -> FittedOn:
         test=len(parts.test),
         split=asked.split_word,
         split_seed=asked.split_seed,
+        weight_column=prepared.ratings.columns.get("weight"),
         test_rows=asked.fold.name if asked.fold is not None else asked.test and name_of(asked.test),
     )
 

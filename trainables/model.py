@@ -74,15 +74,24 @@ class RatingModel(nn.Module):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The loss of what `forward` gave for rows of these ratings, shape (batch,): any, but the mean over rows.
 
-        The mean, because the workers' losses are averaged, each weighted by its number of rows.
+        The mean, because the workers' losses are averaged, each weighted by its number of rows. Unless a model says
+        otherwise it is the mean of `row_losses`.
+        """
+        return self.row_losses(output, ratings).mean()
+
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """The loss of each row, shape (batch,), whose mean is `loss`: a fit weighs them where rows have weights.
+
+        A model that has `loss` alone is fitted on rows without weights only.
         """
         raise NotImplementedError
 
     def see(self, rows: Tensors) -> None:
         """Take in the rows to fit on, before the first step: for models that look at more than a batch.
 
-        A model whose `Config` is no `TrainingConfig` is solved: this is its whole fit. Raises InputError if the rows
-        lack something that the configuration needs.
+        A model whose `Config` is no `TrainingConfig` is solved: this is its whole fit. Where rows have `weights`, means
+        are by them: `Tensors.mean_rating` and `Tensors.counts` are. Raises InputError if the rows lack something that
+        the configuration needs.
         """
 
     def groups(self, config: Any) -> list[ParameterGroup]:
@@ -146,12 +155,22 @@ class RatingModel(nn.Module):
         return cls(config, shape)  # type: ignore[call-arg]  # architectures take these
 
 
+def has_row_losses(model: type) -> bool:
+    """Whether a model has the losses of single rows. One that replaces `loss` alone has not, whatever it inherits."""
+    for each in model.__mro__:
+        if "row_losses" in vars(each):
+            return each is not RatingModel
+        if "loss" in vars(each):
+            return False
+    return False
+
+
 def filled(rows: Tensor, counts: Tensor, *, rare: int | None) -> Tensor:
     """A table of shape (ids, ...), with the mean of the rated rows in place of those without a fitted rating.
 
-    The ids have `counts` fitted ratings, shape (ids,). Ids up to index `rare` (of users: all, `rare` is None) that have
-    none were rated seldom, and get the plain mean. Other items, and 'unknown', are new: the item of a pair to rate is
-    mostly one that many rate, so they get the mean weighted by ratings.
+    The ids have `counts` fitted ratings, or so much weight of them, shape (ids,). Ids up to index `rare` (of users:
+    all, `rare` is None) that have none were rated seldom, and get the plain mean. Other items, and 'unknown', are new:
+    the item of a pair to rate is mostly one that many rate, so they get the mean weighted by ratings.
     """
     rated = counts > 0
     mean = _mean(rows, rated)

@@ -22,15 +22,22 @@ from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, table_of
 from reeltune.trainables.errors import InputError
 
-ARGUMENTS = {"user": "user", "item": "item", "rating": "rating", "timestamp": "time"}  # of Ratings, by kind of column
+ARGUMENTS = {
+    "user": "user",
+    "item": "item",
+    "rating": "rating",
+    "timestamp": "time",
+    "weight": "weight",
+}  # of Ratings, by kind of column
 
 
 class Ratings:
     """Ratings that can be trained on: a data set's name, a path or URI, a DataFrame, or a table of pyarrow or polars.
 
-    `user`, `item`, `rating` and `time` name columns that have no usual name. `users` and `items` are side tables:
-    more columns by user or item id, again a path or a table; "none" leaves MovieLens' own out. `duplicates` is what
-    becomes of a pair that is rated twice ("keep", "last" or "error"), `not_rated` are ratings that mean 'not rated',
+    `user`, `item`, `rating` and `time` name columns that have no usual name, and `weight` one that says how often each
+    row counts (docs/data.md). `users` and `items` are side tables: more columns by user or item id, again a path or a
+    table; "none" leaves MovieLens' own out. `duplicates` is what becomes of a pair that is rated twice ("keep", "last"
+    or "error"), `not_rated` are ratings that mean 'not rated',
     `missing_ids` is "error" or "drop", and `matrix` says that there is a row for each user and a column for each item.
 
     The data is read at once. Raises InputError where it cannot be, in words that say what to give.
@@ -44,6 +51,7 @@ class Ratings:
         item: str | None = None,
         rating: str | None = None,
         time: str | None = None,
+        weight: str | None = None,
         users: Source | None = None,
         items: Source | None = None,
         duplicates: str | None = None,
@@ -59,6 +67,7 @@ class Ratings:
             item=item,
             rating=rating,
             timestamp=time,
+            weight=weight,
             users=named["users"],
             items=named["items"],
             duplicates=duplicates,

@@ -18,6 +18,7 @@ def data(
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
+    weight_column: opt.WeightColumn = None,
     not_rated: opt.NotRated = None,
     missing_ids: opt.MissingIds = None,
     as_json: opt.Json = False,
@@ -37,6 +38,7 @@ def data(
             item=item_column,
             rating=rating_column,
             timestamp=time_column,
+            weight=weight_column,
             not_rated=not_rated,
             missing_ids=missing_ids,
         )

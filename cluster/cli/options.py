@@ -85,6 +85,9 @@ UserColumn = Annotated[str | None, typer.Option(help="The user column, if its na
 ItemColumn = Annotated[str | None, typer.Option(help="The item column.")]
 RatingColumn = Annotated[str | None, typer.Option(help="The rating column.")]
 TimeColumn = Annotated[str | None, typer.Option(help="The timestamp column.")]
+WeightColumn = Annotated[
+    str | None, typer.Option(help="A column that says how often each row counts, in the loss and in metrics.")
+]
 NotRated = Annotated[
     list[str] | None,
     typer.Option(metavar="VALUE", help="A rating that means 'not rated': its rows are left out; can be repeated."),

@@ -109,6 +109,8 @@ def trained(result: "Trained") -> None:
     if result.timed:
         print(ABOUT_TIME)
     if result.by_value is not None:
+        if result.by_value.weighted:
+            print("in the next two tables each row counts once, whatever its weight:")
         print_table(confusion_table(result.by_value))
         print(result.by_value.report)
     print(f"model in {result.model}")

@@ -186,6 +186,10 @@ def ask(options: TuneOptions) -> TunePlan:
     wider = wider_bounds(source, own, registry) if source else wider_as_begun(folder) if options.earlier else {}
     as_declared = with_bounds(own, wider)
     prepared = prepare(options.data)
+    if prepared.ratings.rows.weights is not None:
+        raise InputError(
+            "--weight-column: a verdict counts each row once; leave it out, or fit one architecture: train"
+        )
     spaces = {name: space.on(prepared.shape, registry[name]) for name, space in as_declared.items()}
     check_times(_possible(spaces, prepared.shape, registry), prepared)
     check_sampler(options.sampler, spaces, registry, prepared.shape)

@@ -57,6 +57,7 @@ class DataDescription(Stored):
     density: float  # the share of all pairs that is rated
     scale: ScaleDescription
     mean: float
+    weighted_mean: float | None  # where rows have weights
     histogram: dict[str, int]  # rows by rating
     repeated_pairs: RepeatedPairs
     timestamps: tuple[str, str] | None  # of the first and the last row, in UTC
@@ -86,6 +87,7 @@ def describe_data(options: DataOptions) -> DataDescription:
             low=scale.low, high=scale.high, step=scale.step, values=len(scale.values), text=scale.described()
         ),
         mean=float(rows.ratings.mean()),
+        weighted_mean=None if rows.weights is None else float(np.average(rows.ratings, weights=rows.weights)),
         histogram={f"{value:g}": int(count) for value, count in zip(scale.values, counts, strict=True)},
         repeated_pairs=RepeatedPairs(kept=len(rows) - pairs, dropped=ratings.dropped),
         timestamps=None if times is None else (_date(times.min()), _date(times.max())),
@@ -102,10 +104,11 @@ def described_lines(described: DataDescription) -> list[str]:
     """The description for a person."""
     scale, repeated = described.scale, described.repeated_pairs
     counts = f"{described.ratings:,} ratings by {described.users:,} users of {described.items:,} items"
+    weighted = "" if described.weighted_mean is None else f" ({described.weighted_mean:.3f} by weight)"
     said = [
         f"{described.data}: {counts}",
         *([described.columns_line] if described.columns_line else []),
-        f"density {described.density:.2%}, mean rating {described.mean:.3f}",
+        f"density {described.density:.2%}, mean rating {described.mean:.3f}{weighted}",
         f"scale {scale.text}",
         f"repeated pairs: {repeated.kept:,} kept, {repeated.dropped:,} dropped",
     ]

@@ -7,6 +7,7 @@ from reeltune.trainables.data.prepared import prepare
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.range_test import RangeTest, range_test
 from reeltune.trainables.fitting.threads import one_thread
+from reeltune.trainables.fitting.weighted import check_weights
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -18,6 +19,7 @@ def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
     options, registry = resolved(options)
     prepared = prepare(options.data)
     config = configured(options, prepared.shape, registry)
+    check_weights([(registry[options.architecture], config)], prepared)
     with one_thread():  # as the fit that the rate is for: more threads only wait for each other in such small steps
         found = range_test(
             registry[options.architecture], config, prepared.shape, prepared.split.train, seed=options.seed

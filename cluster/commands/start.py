@@ -26,7 +26,7 @@ class Model(RatingModel):
         self.register_buffer("mean", torch.zeros(()))  # a buffer: what is a plain attribute is not kept with the model
 
     def see(self, rows: Tensors) -> None:
-        self.mean.fill_(rows.ratings.mean())  # known before the first step, so that any scale is learnt as fast
+        self.mean.fill_(rows.mean_rating())  # known before the first step, so that any scale is learnt as fast
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         return self.rate_rows(self.users(users), self.items(items))
@@ -42,8 +42,8 @@ class Model(RatingModel):
         # The rows of ids that nobody rated would keep their random start: those of tables named here get a mean.
         return [self.users.weight], [self.items.weight]
 
-    def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
-        return F.mse_loss(output, ratings)  # any loss, but its mean over rows: workers' losses are averaged
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        return F.mse_loss(output, ratings, reduction="none")  # any loss, of each row: rows may have weights
 
 
 def reference(shape: Shape) -> Config:

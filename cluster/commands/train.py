@@ -37,6 +37,7 @@ from reeltune.trainables.data.prepared import Prepared, looks, prepare
 from reeltune.trainables.description import fitted_on
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.timestamps import check_times
+from reeltune.trainables.fitting.weighted import check_weights
 
 
 class Trained(Stored):
@@ -68,6 +69,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     prepared = prepare(options.data)
     config = configured(options, prepared.shape, registry)
     check_times([config], prepared)
+    check_weights([(registry[options.architecture], config)], prepared)
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),

@@ -59,10 +59,11 @@ def score(
     """Predict the rows and score the predictions. Runs in the process that opened the rows."""
     model = restored_fit(order, fitted, shape, registry)
     pairs, truth, parts = on_device(rows, torch.device("cpu")), torch.tensor(rows.ratings), []
+    weights = pairs.weights
     reading = _Reading(grid=model.grid, shape=shape, objective=objective, temperature=temperature, averaged=averaged)
 
     def read(output: torch.Tensor, chunk: slice) -> torch.Tensor:
-        parts.append(reading.part(output, truth[chunk]))
+        parts.append(reading.part(output, truth[chunk], None if weights is None else weights[chunk]))
         return reading.columns(output, truth[chunk])
 
     return reading.joined(parts, predict_as(model, pairs.users, pairs.items, pairs.times, read))
@@ -100,7 +101,8 @@ def noise_of(values: np.ndarray, rows: Rows, shape: Shape, *, objective: Objecti
     """The temperature of ratings, shape (rows,), that fits these rows best; 1 where no probabilities are scored."""
     if not objective.measure.probabilities:
         return 1.0
-    return fit_temperature(torch.tensor(values).float(), torch.tensor(rows.ratings), None, shape.scale)
+    weights = None if rows.weights is None else torch.tensor(rows.weights)
+    return fit_temperature(torch.tensor(values).float(), torch.tensor(rows.ratings), None, shape.scale, weights)
 
 
 def scored(
@@ -115,7 +117,8 @@ def scored(
     """Score what a model gives for these rows: ratings, or logits of the grid's classes."""
     reading = _Reading(grid=grid, shape=shape, objective=objective, temperature=temperature, averaged="mean")
     truth = torch.tensor(rows.ratings)
-    return reading.joined([reading.part(output, truth)], reading.columns(output, truth))
+    weights = None if rows.weights is None else torch.tensor(rows.weights)
+    return reading.joined([reading.part(output, truth, weights)], reading.columns(output, truth))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ class _Part:
     sums: torch.Tensor
     decoders: dict[Decoder, DecoderErrors]
     probabilities: Probabilities | None
-    rows: int
+    rows: float  # how many, or their weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +145,7 @@ class _Reading:
     def noisy(self) -> bool:
         return self.objective.measure.probabilities
 
-    def part(self, output: torch.Tensor, truth: torch.Tensor) -> _Part:
+    def part(self, output: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor | None) -> _Part:
         grid, scale, temperature = self.grid, self.shape.scale, self.temperature
         return _Part(
             sums=sums(
@@ -153,12 +156,13 @@ class _Reading:
                 decoder=self.objective.decoder,
                 temperature=temperature,
                 noisy=self.noisy,
+                weights=weights,
             ),
-            decoders=decoder_errors(output, truth, grid, scale, temperature=temperature),
+            decoders=decoder_errors(output, truth, grid, scale, temperature=temperature, weights=weights),
             probabilities=None
             if grid is None and not self.noisy
-            else judge_probabilities(output, truth, grid, scale, temperature=temperature),
-            rows=len(truth),
+            else judge_probabilities(output, truth, grid, scale, temperature=temperature, weights=weights),
+            rows=len(truth) if weights is None else float(weights.sum()),
         )
 
     def columns(self, output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -236,4 +240,5 @@ def by_value(scored: Scored, rows: Rows, shape: Shape) -> ByValue:
         values=values,
         confusion=confusion_matrix(truth, guess, labels=labels).tolist(),
         report=classification_report(truth, guess, labels=labels, target_names=values, digits=3, zero_division=0),
+        weighted=rows.weights is not None,
     )

@@ -145,6 +145,7 @@ class ByValue(Stored):
     values: list[str]
     confusion: list[list[int]]
     report: str
+    weighted: bool = False  # the rows have weights: here each counts once all the same
 
 
 class ReliabilityBin(Stored):

@@ -55,8 +55,8 @@ class Model(RatingModel):
         self.register_buffer("codes", None)  # of all items; set in a served model alone
 
     def see(self, rows: Tensors) -> None:
-        """Take in who rated each item how, and the mean rating."""
-        self.mean.fill_(rows.ratings.mean())
+        """Take in who rated each item how, whatever the rows' weights, and the mean rating by these."""
+        self.mean.fill_(rows.mean_rating())
         scale = torch.bincount(rows.items, minlength=self.shape.items).clamp(min=1) ** -self.config.exponent
         distances = (rows.ratings - self.mean) / self.unit * scale[rows.items]
         self.by_item = Bags.of(rows.items, rows.users, self.shape.items, distances)
@@ -113,6 +113,10 @@ class Model(RatingModel):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)
+
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Squared errors."""
+        return F.mse_loss(output, ratings, reduction="none")
 
     def _codes(self) -> Tensor:
         code = product(self.by_item, self.by_user, self.encoder) + self.hidden_bias

@@ -15,7 +15,7 @@ from reeltune.trainables.model import RatingModel
 
 
 class Config(FitConfig):
-    """A damping of n adds n ratings at the mean to those of each user, or item."""
+    """A damping of n adds n ratings at the mean, of weight 1, to those of each user, or item."""
 
     user_damping: float = Field(5.0, ge=0, le=1e6, description="ratings at the mean added to each user's")
     item_damping: float = Field(5.0, ge=0, le=1e6, description="ratings at the mean added to each item's")
@@ -35,11 +35,11 @@ class Model(RatingModel):
 
     def see(self, rows: Tensors) -> None:
         """Take in the rows, which is the whole fit: the mean, the items' biases, and the users' from what is left."""
-        self.mean.copy_(rows.ratings.mean())
+        self.mean.copy_(rows.mean_rating())
         above = rows.ratings - self.mean
-        self.items.copy_(_damped_means(rows.items, above, self.items, self.config.item_damping))
+        self.items.copy_(_damped_means(rows.items, above, self.items, self.config.item_damping, rows.weights))
         above = above - self.items[rows.items]
-        self.users.copy_(_damped_means(rows.users, above, self.users, self.config.user_damping))
+        self.users.copy_(_damped_means(rows.users, above, self.users, self.config.user_damping, rows.weights))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
@@ -60,13 +60,22 @@ class Model(RatingModel):
         """Mean squared error."""
         return F.mse_loss(output, ratings)
 
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Squared errors."""
+        return F.mse_loss(output, ratings, reduction="none")
+
 
 def reference(shape: Shape) -> Config:
     """Dampings of 5, as LensKit's."""
     return Config()
 
 
-def _damped_means(ids: Tensor, values: Tensor, like: Tensor, damping: float) -> Tensor:
-    """The sum of each id's values over their number plus the damping, shape (ids,); 0 for an id without values."""
+def _damped_means(ids: Tensor, values: Tensor, like: Tensor, damping: float, weights: Tensor | None) -> Tensor:
+    """The sum of each id's values over their number plus the damping, shape (ids,); 0 for an id without values.
+
+    With weights, shape (rows,), a value counts so often.
+    """
+    if weights is not None:
+        values, like = values * weights, like.double()
     sums = torch.zeros_like(like).index_add_(0, ids, values)
-    return sums / (torch.bincount(ids, minlength=len(like)) + damping).clamp(min=1e-9)
+    return sums / (torch.bincount(ids, weights=weights, minlength=len(like)) + damping).clamp(min=1e-9)

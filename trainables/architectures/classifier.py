@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.dropout import Dropout
-from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, class_loss, in_quarters
+from reeltune.trainables.architectures.parts.losses import (
+    ClassHeadConfig,
+    class_loss,
+    class_row_losses,
+    in_quarters,
+)
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, decay_groups, embedding, reference_width
 
@@ -84,6 +89,12 @@ class Model(RatingModel):
         """The mean of the configured loss."""
         assert self.grid is not None
         return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width * self.quarter)
+
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """The configured loss of each row."""
+        assert self.grid is not None
+        width = self.config.label_width * self.quarter
+        return class_row_losses(self.config.loss, output, ratings, self.grid, width=width)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         """The vectors, and the head, which has a decay and a share of the learning rate of its own."""

@@ -56,6 +56,10 @@ class Model(RatingModel):
         """Mean squared error."""
         return F.mse_loss(output, ratings)
 
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Squared errors."""
+        return F.mse_loss(output, ratings, reduction="none")
+
 
 def reference(shape: Shape) -> Config:
     """Table widths by fastai's rule up to 128 (74 and 102 for MovieLens-100k by title), one layer of 100.

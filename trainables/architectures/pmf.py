@@ -55,6 +55,10 @@ class Model(RatingModel):
         """Mean squared error."""
         return F.mse_loss(output, ratings)
 
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Squared errors."""
+        return F.mse_loss(output, ratings, reduction="none")
+
 
 def reference(shape: Shape) -> Config:
     """50 factors, 5 one-cycle epochs at 5e-3, weight decay 0.1, batches of 64, of more on more than 100,000 ratings."""

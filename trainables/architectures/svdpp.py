@@ -37,6 +37,11 @@ class Config(TrunkConfig):
     def timed(self) -> bool:
         return self.time != "none"
 
+    @property
+    def takes_weights(self) -> bool:
+        """Residuals are learnt from all rows alike."""
+        return self.time != "residual"
+
 
 class Model(TrunkModel):
     def __init__(self, config: Config, shape: Shape, *, trunk: Trunk | Tables | None = None) -> None:
@@ -100,6 +105,10 @@ class Model(TrunkModel):
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
         return F.mse_loss(output, ratings)
+
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """Squared errors."""
+        return F.mse_loss(output, ratings, reduction="none")
 
     def groups(self, config: Config) -> list[dict]:
         days = [] if self.days is None else [{"params": [self.days.table], "weight_decay": config.day_decay}]

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.dropout import Dropout
-from reeltune.trainables.architectures.parts.losses import ClassHeadConfig, Loss, Subdivisions, class_loss
+from reeltune.trainables.architectures.parts.losses import (
+    ClassHeadConfig,
+    Loss,
+    Subdivisions,
+    class_loss,
+    class_row_losses,
+)
 from reeltune.trainables.architectures.parts.reference import sized_gently
 from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
@@ -65,6 +71,12 @@ class Model(TrunkModel):
         """The mean of the configured loss."""
         assert self.grid is not None
         return class_loss(self.config.loss, output, ratings, self.grid, width=self.config.label_width * self.unit)
+
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """The configured loss of each row."""
+        assert self.grid is not None
+        width = self.config.label_width * self.unit
+        return class_row_losses(self.config.loss, output, ratings, self.grid, width=width)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         head = [*self.layers.parameters(), *self.classes.parameters()]

@@ -46,6 +46,10 @@ class Model(svdpp.Model):
         """-log P(rating), the mean over rows; `output` is what `forward` gives in training."""
         return self.head.loss(output, ratings)
 
+    def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
+        """-log P(rating) of each row."""
+        return self.head.losses(output, ratings)
+
     def groups(self, config: Any) -> list[ParameterGroup]:
         head = {"params": list(self.head.parameters()), "weight_decay": 0.0, "share": config.head_rate}
         return [*super().groups(config), head]

@@ -5,7 +5,8 @@ import torch
 
 from reeltune.trainables.contract import worlds
 from reeltune.trainables.contract.subject import Subject, expect, output_of, rated
-from reeltune.trainables.fitting.breach import breaches, crossed_breach
+from reeltune.trainables.fitting.breach import OFF, breaches, crossed_breach, row_losses_breach
+from reeltune.trainables.model import has_row_losses
 
 
 def shapes_are_right_on_every_scale(subject: Subject) -> None:
@@ -27,6 +28,23 @@ def the_loss_is_the_mean_over_rows(subject: Subject) -> None:
     each = [model.loss(output[row : row + 1], rows.ratings[row : row + 1]).item() for row in range(len(rows))]
     whole, mean = model.loss(output, rows.ratings).item(), float(np.mean(each))
     expect(abs(whole - mean) <= 1e-4 * abs(mean) + 1e-7, f"`loss` of all rows is {whole:g}, and its mean {mean:g}")
+
+
+def the_losses_of_rows_are_those_of_the_loss(subject: Subject) -> None:
+    """A row of weight 2 counts as the same row twice."""
+    model, rows = subject.fresh()
+    if not has_row_losses(type(model)):
+        return  # then it is fitted on rows without weights only
+    model.eval()
+    output = output_of(model, rows)
+    wrong = next(row_losses_breach(model, output, rows), None)
+    expect(wrong is None, str(wrong))
+    weights = 1 + torch.arange(len(rows)) % 2
+    each, often = model.row_losses(output, rows.ratings), torch.arange(len(rows)).repeat_interleave(weights)
+    weighed = ((weights * each).sum() / weights.sum()).item()
+    repeated = model.loss(output[often], rows.ratings[often]).item()
+    said = f"with rows of weight 2 the loss is {weighed:g}, and with these rows twice {repeated:g}"
+    expect(abs(weighed - repeated) <= OFF * abs(repeated) + 1e-7, said)
 
 
 def every_parameter_has_a_gradient_and_a_group(subject: Subject) -> None:

@@ -21,6 +21,7 @@ CLAUSES: tuple[Callable[[Subject], None], ...] = (
     settings.the_reference_is_valid_for_data_of_any_size,
     outputs.shapes_are_right_on_every_scale,
     outputs.the_loss_is_the_mean_over_rows,
+    outputs.the_losses_of_rows_are_those_of_the_loss,
     outputs.every_parameter_has_a_gradient_and_a_group,
     outputs.a_pair_is_rated_alike_whatever_is_beside_it,
     outputs.a_rating_draws_no_random_numbers,

@@ -6,6 +6,7 @@
 - `columns.py`: which of a table's columns is which
 - `ids.py`: ids as text, and missing ones
 - `values.py`: ratings as numbers
+- `weights.py`: how often each row counts
 - `times.py`: times as seconds
 - `date_text.py`: dates in words
 - `given_folds.py`: folds that a column names
@@ -130,6 +131,11 @@ def load_data(
         _refuse_unknown_name(data)
         if matrix and columns is not None and columns.fold is not None:
             raise InputError(f"{GIVEN_FOLDS}{columns.fold}: a matrix has columns of items alone; use --folds K")
+        if matrix and columns is not None and columns.weight is not None:
+            raise InputError(
+                f"{COLUMN_OPTIONS['weight']} {columns.weight}: a matrix has columns of items alone; give a file with a "
+                "row for each rating, or leave the weights out"
+            )
         loaded = read_ratings(
             data,
             columns=columns,

@@ -16,8 +16,10 @@ COLUMN_OPTIONS = {
     "item": "--item-column",
     "rating": "--rating-column",
     "timestamp": "--time-column",
+    "weight": "--weight-column",
 }
 GIVEN_FOLDS = "--split folds:"  # and the name of a column: what asks for the kind "fold"
+NEVER_GUESSED = ("fold", "weight")  # kinds of columns that are read only if they are asked for by name
 WORDS = {"timestamp": "time"}  # what a kind is called where its field's name is another
 
 
@@ -30,6 +32,7 @@ class Columns:
     rating: str | None = None
     timestamp: str | None = None
     fold: str | None = None  # never guessed: each row's fold, for `split.py`
+    weight: str | None = None  # never guessed: how often each row counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +64,14 @@ class Found:
 def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
     """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
-    One of folds is found if it is asked for. Raises InputError where a needed one is not there, or where two columns
-    could as well be it.
+    Those of NEVER_GUESSED are found if they are asked for. Raises InputError where a needed one is not there, or where
+    two columns could as well be it.
     """
     names, source = list(table.frame.columns), table.source
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
-    kinds = (*needed, "timestamp", *(("fold",) if columns.fold is not None else ()))
+    kinds = (*needed, "timestamp", *(kind for kind in NEVER_GUESSED if getattr(columns, kind) is not None))
     asked = {kind: _asked(kind, table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
     free = [name for name in names if name not in asked.values()]
     for kind, name in asked.items():
@@ -82,8 +85,9 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
     _refuse_one_for_two(found, source)
     missing = [kind for kind in needed if kind not in found]
     for kind in missing:
-        if "fold" in found and _candidates(kind, [found["fold"]], source):
-            _refuse_one_for_two({kind: found["fold"], **found}, source)
+        for given in NEVER_GUESSED:
+            if given in found and _candidates(kind, [found[given]], source):
+                _refuse_one_for_two({kind: found[given], **found}, source)
     if missing:
         raise InputError(f"{source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
     return Found(names=found, others=others, dates=_unused_dates(table.frame, names, found))
@@ -94,7 +98,7 @@ def _asked(kind: str, name: str | None, names: list[str], source: str) -> str | 
         return name
     padded = [other for other in names if other.strip() == name.strip()]
     if len(padded) != 1:
-        by = f" ({GIVEN_FOLDS}{name})" if kind == "fold" else ""
+        by = {"fold": f" ({GIVEN_FOLDS}{name})", "weight": f" ({COLUMN_OPTIONS['weight']} {name})"}.get(kind, "")
         raise InputError(f"{source}: no column {name!r}{by}; found {', '.join(names)}")
     return padded[0]
 

@@ -25,6 +25,7 @@ from reeltune.trainables.data import (
     split,
     split_given_test,
 )
+from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.movielens import cache_folder
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
@@ -192,6 +193,7 @@ def prepare(options: DataOptions) -> Prepared:
             raise InputError(
                 f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
             )
+        _refuse_half_weighted(options, ratings)
         notes = (*more.notes, *_two_scales(options.test, Scale.of(parts.fitting.ratings), more.rows.ratings))
     shape = Shape(
         users=ratings.users.rows,
@@ -205,6 +207,16 @@ def prepare(options: DataOptions) -> Prepared:
         item_features=ratings.item_features,
     )
     return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
+
+
+def _refuse_half_weighted(options: DataOptions, ratings: Ratings) -> None:
+    """A data set by name has no weights, and its errors on a test file with weights would be of another kind."""
+    column = None if options.columns is None else options.columns.weight
+    if column is not None and ratings.rows.weights is None:
+        raise InputError(
+            f"{COLUMN_OPTIONS['weight']} {column}: {options.data} has no column of weights, and its test rows alone "
+            "cannot have any; leave the weights out, or give the ratings as a file"
+        )
 
 
 def _rare_items(ratings: Ratings, kind: SplitKind) -> int:

@@ -29,6 +29,7 @@ class Rows:
     ratings: np.ndarray
     timestamps: np.ndarray | None = None
     strangers: np.ndarray | None = None  # of rows with an unknown user: who it is, as text; else None
+    weights: np.ndarray | None = None  # how often each row counts, above 0; None: once
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -41,26 +42,31 @@ class Rows:
             ratings=self.ratings[rows],
             timestamps=None if self.timestamps is None else self.timestamps[rows],
             strangers=None if self.strangers is None else self.strangers[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def joined(self, other: "Rows") -> "Rows":
         """These rows and then the other's."""
         both = self.timestamps is not None and other.timestamps is not None
+        weighted = self.weights is not None and other.weights is not None
         return Rows(
             number=np.concatenate([self.number, other.number]),
             users=np.concatenate([self.users, other.users]),
             items=np.concatenate([self.items, other.items]),
             ratings=np.concatenate([self.ratings, other.ratings]),
             timestamps=np.concatenate([self.timestamps, other.timestamps]) if both else None,
+            weights=np.concatenate([self.weights, other.weights]) if weighted else None,
         )
 
     def fingerprint(self) -> str:
-        """A hash of the rows' content (indices, ratings, timestamps), the same on every machine."""
+        """A hash of the rows' content (indices, ratings, timestamps, weights), the same on every machine."""
         digest = hashlib.sha256()
         for column, kind in ((self.users, "<i8"), (self.items, "<i8"), (self.ratings, "<f8")):
             digest.update(np.ascontiguousarray(column, dtype=kind).tobytes())
         if self.timestamps is not None:
             digest.update(np.ascontiguousarray(self.timestamps, dtype="<i8").tobytes())
+        if self.weights is not None:
+            digest.update(b"weights" + np.ascontiguousarray(self.weights, dtype="<f8").tobytes())
         return digest.hexdigest()
 
 
@@ -98,8 +104,8 @@ class Ratings:
 def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes: tuple[str, ...] = ()) -> Ratings:
     """Index a frame of text ids `user` and `item`, float `rating` and, where known, `timestamp` (seconds or dates).
 
-    Its `fold`, if there is one, is as `read_folds` has it. Raises InputError at a repeated pair where `duplicates` is
-    "error" or its rows are in several folds, and where all ratings are one value.
+    Its `fold` and `weight`, if there are any, are as `read_folds` and `read_weights` have them. Raises InputError at a
+    repeated pair where `duplicates` is "error" or its rows are in several folds, and where all ratings are one value.
     """
     if "timestamp" in frame and pd.api.types.is_datetime64_any_dtype(frame["timestamp"]):
         frame = frame.assign(timestamp=seconds_of_dates(frame["timestamp"]))
@@ -118,6 +124,7 @@ def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes:
         items=(items + 1).astype(np.int32),
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
+        weights=frame["weight"].to_numpy(dtype=np.float64) if "weight" in frame else None,
     )
     return Ratings(
         name=name,

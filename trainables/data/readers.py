@@ -17,6 +17,7 @@ from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_str
 from reeltune.trainables.data.times import read_times
 from reeltune.trainables.data.unrated import NotRated, is_not_rated, questions, values_of
 from reeltune.trainables.data.values import read_values
+from reeltune.trainables.data.weights import about_weights, read_weights
 from reeltune.trainables.errors import InputError
 
 MANY_REPEATED = 0.05  # a larger share of repeated pairs may mean that the wrong column was read as items
@@ -84,7 +85,8 @@ def _melted(table: Table, reading: Reading) -> Table:
 def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Ratings:
     name, read = _read_rated(source, reading)
     ratings = from_frame(read.frame, name=name, duplicates=duplicates)
-    notes = (*read.notes, *_repeated(ratings, read), *questions(ratings.rows.ratings))
+    notes = (*read.notes, *_about_weights(read, ratings.rows), *_repeated(ratings, read))
+    notes = (*notes, *questions(ratings.rows.ratings))
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
 
 
@@ -113,7 +115,9 @@ def read_more(source: Source, known: Ratings, reading: Reading | None = None) ->
         ratings=frame["rating"].to_numpy(dtype=np.float64),
         timestamps=frame["timestamp"].to_numpy(dtype=np.int64) if "timestamp" in frame else None,
         strangers=strangers,
+        weights=frame["weight"].to_numpy(dtype=np.float64) if "weight" in frame else None,
     )
+    read = replace(read, notes=(*read.notes, *_about_weights(read, rows)))
     return ReadRows(rows=rows, notes=(*notes_of_file(table.source, read), *note))
 
 
@@ -121,7 +125,7 @@ def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[st
     """Rated pairs of ids that need not be known: text `user` and `item`, float `rating`, and what was guessed."""
     table = table_of(source)
     try:
-        read = _rated(table, replace(reading, columns=replace(reading.columns, timestamp=None)))
+        read = _rated(table, replace(reading, columns=replace(reading.columns, timestamp=None, weight=None)))
     except InputError as error:
         raise InputError(str(error).partition("; --not-rated")[0]) from None  # no option of who folds in
     read = replace(read, found=read.found.only("user", "item", "rating"))
@@ -184,7 +188,23 @@ def _rated(table: Table, reading: Reading) -> Read:
     frame, notes = frame.assign(rating=ratings), (*notes, *said)
     if fold := read.found.names.get("fold"):
         frame = frame.assign(fold=read_folds(table, fold, of_rows(table.frame[fold], frame)))
-    return _timed(replace(read, frame=frame, notes=notes), table, reading.columns)
+    read = replace(read, frame=frame, notes=notes)
+    return _timed(_weighted(read, table), table, reading.columns)
+
+
+def _weighted(read: Read, table: Table) -> Read:
+    """The rows with their weights, if a column of them is asked for, without those that count 0 times."""
+    name = read.found.names.get("weight")
+    if name is None:
+        return read
+    weights = read_weights(table, name, of_rows(table.frame[name], read.frame))
+    none = int((weights == 0).sum())
+    said = (f"rows of weight 0 in column {name!r}, which are left out: {none:,}",) if none else ()
+    return replace(read, frame=read.frame.assign(weight=weights)[weights > 0], notes=(*read.notes, *said))
+
+
+def _about_weights(read: Read, rows: Rows) -> tuple[str, ...]:
+    return () if rows.weights is None else about_weights(read.found.names["weight"], rows.weights)
 
 
 def of_rows(column: pd.Series, rows: pd.DataFrame) -> pd.Series:

@@ -18,6 +18,7 @@ class Tensors:
     items: Tensor
     ratings: Tensor
     times: Tensor | None = None  # seconds
+    weights: Tensor | None = None  # how often each row counts, float64, above 0; None: once
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -28,11 +29,22 @@ class Tensors:
             items=self.items[rows],
             ratings=self.ratings[rows],
             times=None if self.times is None else self.times[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def wide(self) -> "Tensors":
         """With 64-bit indices, which every operation of torch's takes."""
         return replace(self, users=self.users.long(), items=self.items.long())
+
+    def mean_rating(self) -> Tensor:
+        """The mean of all ratings, by their weights where they have any; without dimensions."""
+        if self.weights is None:
+            return self.ratings.mean()
+        return (self.weights * self.ratings).sum().div(self.weights.sum()).to(self.ratings.dtype)
+
+    def counts(self, ids: Tensor, size: int) -> Tensor:
+        """How often rows of each id count, shape (size,), of `users` or `items`: their number, or sum of weights."""
+        return torch.bincount(ids, weights=self.weights, minlength=size)
 
 
 def on_device(rows: Rows, device: torch.device, *, timed: bool = True) -> Tensors:
@@ -42,6 +54,7 @@ def on_device(rows: Rows, device: torch.device, *, timed: bool = True) -> Tensor
         items=_shared(rows.items.astype(np.int32, copy=False), device),
         ratings=torch.tensor(rows.ratings, dtype=torch.float32, device=device),
         times=None if rows.timestamps is None or not timed else _shared(rows.timestamps, device),
+        weights=None if rows.weights is None else torch.tensor(rows.weights, dtype=torch.float64, device=device),
     )
 
 

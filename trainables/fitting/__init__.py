@@ -4,6 +4,7 @@
 - `loop.py`: the worker's loop, a generator of reports
 - `breach.py`: what an own model may break of the contract, named
 - `timestamps.py`: whether the data has the timestamps that a configuration needs
+- `weighted.py`: whether a fit can count rows by their weights
 - `schedule.py`: the one-cycle schedule of rates
 - `range_test.py`: the learning-rate range test
 - `threads.py`: how many threads it computes on

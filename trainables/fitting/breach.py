@@ -11,11 +11,12 @@ from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import FitFailed
-from reeltune.trainables.model import Architecture, RatingModel
+from reeltune.trainables.model import Architecture, RatingModel, has_row_losses
 
 ROWS = 64  # that are looked at
 CROSSED = 8  # of which all users are rated with all items
 ROUNDING = 1e-4  # quarters of the scale that `crossed` may be off
+OFF = 1e-4  # share of the loss that the mean of `row_losses` may be off
 
 
 def check_model(architecture: Architecture, model: RatingModel, shape: Shape, rows: Tensors, *, trained: bool) -> None:
@@ -46,6 +47,8 @@ def breaches(model: RatingModel, shape: Shape, rows: Tensors, *, trained: bool) 
     output = model(*model.inputs(rows.users, rows.items, rows.times))
     yield from output_breach(model, output, len(rows))
     yield from loss_breach(model.loss(output, rows.ratings), trained=trained)
+    if has_row_losses(type(model)):
+        yield from row_losses_breach(model, output, rows)
 
 
 def grid_breach(model: RatingModel, shape: Shape) -> Iterator[str]:
@@ -103,3 +106,14 @@ def loss_breach(loss: object, *, trained: bool) -> Iterator[str]:
         yield f"`loss` gave {tuple(loss.shape)}, expected (): the mean over the rows"
     elif trained and not loss.requires_grad:
         yield "`loss` has no gradient, so that nothing would be learnt"
+
+
+@torch.no_grad()
+def row_losses_breach(model: RatingModel, output: Tensor, rows: Tensors) -> Iterator[str]:
+    """A fit on rows with weights takes `row_losses` in place of `loss`: they must say the same."""
+    losses, loss = model.row_losses(output, rows.ratings), model.loss(output, rows.ratings).item()
+    if not isinstance(losses, Tensor) or losses.shape != (len(rows),):
+        found = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        yield f"`row_losses` gave {found}, expected {(len(rows),)}: the loss of each row"
+    elif abs(losses.mean().item() - loss) > OFF * abs(loss) + 1e-7:
+        yield f"the mean of `row_losses` is {losses.mean().item():g}, and `loss` is {loss:g}"

@@ -25,6 +25,7 @@ class Fit:
 
     The rows at the end of an epoch that fill no batch are left out; they are others in each epoch (as in fastai).
     An architecture without a `TrainingConfig` is solved by its `see`: its one step only measures the loss.
+    Where rows have weights, the loss of a batch is the mean of wᵢ lossᵢ, with weights of mean 1 over all rows.
     Raises InputError if there are fewer than two rows, or `bfloat16` is asked for without a GPU.
     """
 
@@ -47,6 +48,8 @@ class Fit:
         self.world, self.rank = _world()
         self.architecture, self.given = architecture, rows
         self.rows = on_device(rows, self.device, timed=config.timed)
+        # Weights of mean 1 in the loss: learning rates and decays then mean what they do without.
+        self.level = 1.0 if rows.weights is None else 1 / float(rows.weights.mean())
         trained = config if isinstance(config, TrainingConfig) else None
         self.batch_size = len(rows) if trained is None else min(trained.batch_size, len(rows))
         if self.batch_size < 2:
@@ -104,9 +107,7 @@ class Fit:
         batch = self._batch(epoch, number)
         rate = self._schedule(rate)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            loss = self.model.loss(
-                self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch.ratings
-            )
+            loss = self._loss(self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch)
         if self.world > 1:
             # DDP averages over workers, whose shares may differ by a row: weight them so that rows weigh alike.
             loss = loss * (len(batch) * self.world / self.batch_size)
@@ -123,14 +124,21 @@ class Fit:
             self.model.finish(rows, self._again, seed=_mix(self.seed, self.steps))
         return loss.detach()
 
+    def _loss(self, output: Tensor, batch: Tensors) -> Tensor:
+        """The mean loss over this worker's share of a batch, each row's by its weight."""
+        if batch.weights is None:
+            return self.model.loss(output, batch.ratings)
+        losses = self.model.row_losses(output, batch.ratings)
+        return (losses * (self.level * batch.weights).to(losses.dtype)).mean()
+
     @torch.no_grad()
     def settle(self) -> None:
         """Give ids without a fitted rating a mean of the rated ones' rows. What is fitted does not depend on it."""
         of_users, of_items = self.model.tables()
         for table in of_users:
-            table.copy_(filled(table, torch.bincount(self.rows.users, minlength=len(table)), rare=None))
+            table.copy_(filled(table, self.rows.counts(self.rows.users, len(table)), rare=None))
         for table in of_items:
-            counts = torch.bincount(self.rows.items, minlength=len(table))
+            counts = self.rows.counts(self.rows.items, len(table))
             table.copy_(filled(table, counts, rare=self.shape.rare_items))
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:

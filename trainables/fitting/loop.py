@@ -118,7 +118,10 @@ def evaluate(
 
     def read(output: Tensor, chunk: slice) -> Tensor:
         known, grid, scale = share.ratings[chunk], fit.model.grid, fit.shape.scale
-        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature, noisy=noisy)[None]
+        weights = None if share.weights is None else share.weights[chunk]
+        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature, noisy=noisy, weights=weights)[
+            None
+        ]
 
     if len(share):
         total = predict_as(fit.model, share.users, share.items, share.times, read).sum(0)
@@ -138,4 +141,4 @@ def calibrate(fit: Fit, held_out: Tensors, *, metric: Metric = "mse") -> float:
     if every > 1:
         held_out = held_out.take(torch.arange(0, len(held_out), every, device=fit.device))
     output = predict(fit.model, held_out.users, held_out.items, held_out.times)
-    return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale)
+    return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale, held_out.weights)

@@ -104,8 +104,12 @@ def _with_noise(ratings: Tensor, scale: Scale, deviation: float) -> Tensor:
     return torch.nn.functional.pad(torch.nn.functional.pad(below, (1, 0)), (0, 1), value=1.0).diff(dim=1)
 
 
-def fit_temperature(output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale) -> float:
+def fit_temperature(
+    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, weights: Tensor | None = None
+) -> float:
     """The temperature of least log-loss on these rows (Guo et al. 2017), between 0.05 and 20.
+
+    With weights, shape (rows,), each row counts so often.
 
     The softmax of logits that were trained by another loss than cross-entropy is no probability without it. Of a scalar
     head it is the standard deviation of its noise, between 0.005 and 5 spans of the scale.
@@ -117,7 +121,8 @@ def fit_temperature(output: Tensor, ratings: Tensor, grid: Tensor | None, scale:
     def log_loss(log_temperature: float) -> float:
         temperature = math.exp(log_temperature)
         logs = observed_log_probabilities(output, grid, scale, temperature=temperature)
-        return -float(logs.gather(1, truth).mean())
+        of_truth = logs.gather(1, truth)
+        return -float(of_truth.mean() if weights is None else (of_truth[:, 0] * weights).sum() / weights.sum())
 
     unit = 1.0 if grid is not None else (scale.high - scale.low)
     low, high = (0.05, 20) if grid is not None else (0.005, 5)

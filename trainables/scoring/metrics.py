@@ -20,7 +20,7 @@ from reeltune.trainables.scoring.decoders import (
     round_to_scale,
 )
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
-from reeltune.trainables.scoring.probabilities import ranked_probability_scores
+from reeltune.trainables.scoring.probabilities import mean_of, ranked_probability_scores
 
 CHUNK = 65_536  # rows predicted at once: bounds the memory of the logits
 # What `sums` gives, in this order: of each decoder the squared error, of the chosen one three sums more, and two of
@@ -105,31 +105,37 @@ def sums(
     decoder: Decoder,
     temperature: float,
     noisy: bool = False,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """The sums over rows that SUMS names, shape (len(SUMS),). Those of several parts of the rows add up.
 
     `noisy` gives a scalar head's ratings noise of standard deviation `temperature`, which makes probabilities of them.
+    With weights, shape (rows,), each row counts so often, also among the rows.
     """
     ratings = ratings.double()
 
     def errors(kind: Decoder) -> Tensor:
         return decode(output, grid, scale, decoder=kind, temperature=temperature).double() - ratings
 
+    def total(values: Tensor) -> Tensor:
+        return values.sum() if weights is None else (values * weights).sum()
+
     rated = decode(output, grid, scale, decoder=decoder, temperature=temperature).double()
     chosen = rated - ratings
+    rows = torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device)
     found = {
-        "rows": torch.tensor(float(len(ratings)), dtype=torch.float64, device=output.device),
-        **{f"{kind}_squared": errors(kind).square().sum() for kind in DECODERS},
-        "squared": chosen.square().sum(),
-        "absolute": chosen.abs().sum(),
-        "hits": (round_to_scale(rated, scale) == round_to_scale(ratings, scale)).sum(),
+        "rows": rows if weights is None else weights.sum(),
+        **{f"{kind}_squared": total(errors(kind).square()) for kind in DECODERS},
+        "squared": total(chosen.square()),
+        "absolute": total(chosen.abs()),
+        "hits": total(round_to_scale(rated, scale) == round_to_scale(ratings, scale)),
         "log_loss": torch.zeros((), dtype=torch.float64, device=output.device),
         "rps": torch.zeros((), dtype=torch.float64, device=output.device),
     }
     if grid is not None or noisy:
         logs, truth = observed_log_probabilities(output, grid, scale, temperature=temperature), nearest(ratings, scale)
-        found["log_loss"] = -logs.gather(1, truth[:, None]).double().sum()
-        found["rps"] = ranked_probability_scores(logs.double().exp(), truth).sum()
+        found["log_loss"] = -total(logs.gather(1, truth[:, None])[:, 0].double())
+        found["rps"] = total(ranked_probability_scores(logs.double().exp(), truth))
     return torch.stack([found[name] for name in SUMS])
 
 
@@ -143,7 +149,7 @@ def errors_of_rows(
     metric: Metric,
     temperature: float,
 ) -> Tensor:
-    """Each row's part in the metric, float64 of shape (rows,): their mean is the metric.
+    """Each row's part in the metric, float64 of shape (rows,): their mean, by the rows' weights, is the metric.
 
     Its squared or absolute error by the decoder, or the score of its probabilities.
     """
@@ -158,7 +164,7 @@ def errors_of_rows(
 
 
 def from_sums(total: Tensor, *, scalar: bool, noisy: bool = False) -> Metrics:
-    """Divide the sums of all workers by their rows.
+    """Divide the sums of all workers by their rows, or the rows' weights.
 
     `scalar` says that the model has a scalar head, `noisy` that its ratings had noise.
     """
@@ -175,20 +181,26 @@ def from_sums(total: Tensor, *, scalar: bool, noisy: bool = False) -> Metrics:
 
 
 def decoder_errors(
-    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float
+    output: Tensor,
+    ratings: Tensor,
+    grid: Tensor | None,
+    scale: Scale,
+    *,
+    temperature: float,
+    weights: Tensor | None = None,
 ) -> dict[Decoder, DecoderErrors]:
-    """The errors of every decoder that the head has, on the same rows."""
+    """The errors of every decoder that the head has, on the same rows, by their weights where they have any."""
 
     def errors(decoder: Decoder) -> DecoderErrors:
         decoded = decode(output, grid, scale, decoder=decoder, temperature=temperature)
         off = decoded.double() - ratings.double()
-        return DecoderErrors(mse=float(off.square().mean()), mae=float(off.abs().mean()))
+        return DecoderErrors(mse=mean_of(off.square(), weights), mae=mean_of(off.abs(), weights))
 
     return {decoder: errors(decoder) for decoder, rule in DECODERS.items() if grid is not None or rule.scalar}
 
 
-def joined_errors(parts: Sequence[DecoderErrors], rows: Sequence[int]) -> DecoderErrors:
-    """The errors on all rows, from those on parts of them with so many rows each."""
+def joined_errors(parts: Sequence[DecoderErrors], rows: Sequence[float]) -> DecoderErrors:
+    """The errors on all rows, from those on parts of them with so many rows, or so much weight, each."""
     if len(parts) == 1:
         return parts[0]
     mse, mae = (np.average([getattr(part, name) for part in parts], weights=rows) for name in ("mse", "mae"))

@@ -11,7 +11,7 @@ true rating is nearest to value y.
 RPS is 0 for a forecast that is certain and right, 1 for one that is certain of the other end of the scale. Thresholds
 between neighbouring values have equal weight, however far apart the values are. For calibration, a row's forecast is
 its most probable value, its confidence that value's probability, and the event that the true rating is nearest to it.
-Bins have equal width in confidence.
+Bins have equal width in confidence. Where rows have weights, all these means are by them, and so are the bins' shares.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,7 @@ class Bin:
     count: int
     confidence: float  # mean of the rows'
     frequency: float
+    weight: float  # of the rows together; without weights their count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,31 +51,48 @@ class Probabilities:
 
 
 def judge_probabilities(
-    output: Tensor, ratings: Tensor, grid: Tensor | None, scale: Scale, *, temperature: float
+    output: Tensor,
+    ratings: Tensor,
+    grid: Tensor | None,
+    scale: Scale,
+    *,
+    temperature: float,
+    weights: Tensor | None = None,
 ) -> Probabilities:
     """Scores of logits of shape (rows, classes), or of ratings with noise, given the true ratings of shape (rows,)."""
     logs = observed_log_probabilities(output, grid, scale, temperature=temperature).double()
     truth = nearest(ratings, scale)
     confidence, guess = logs.exp().max(1)
-    bins = reliability(confidence.numpy(), (guess == truth).numpy())
+    bins = reliability(
+        confidence.numpy(), (guess == truth).numpy(), None if weights is None else weights.double().numpy()
+    )
     return Probabilities(
-        log_loss=-float(logs.gather(1, truth[:, None]).mean()),
-        rps=ranked_probability_score(logs.exp(), truth),
-        ece=sum(bin.count * abs(bin.frequency - bin.confidence) for bin in bins) / len(truth),
+        log_loss=-mean_of(logs.gather(1, truth[:, None])[:, 0], weights),
+        rps=mean_of(ranked_probability_scores(logs.exp(), truth), weights),
+        ece=_calibration_error(bins, len(truth) if weights is None else float(weights.sum())),
         temperature=temperature,
         reliability=bins,
     )
 
 
-def joined(parts: Sequence[Probabilities], rows: Sequence[int]) -> Probabilities:
-    """The scores of all rows, from those of parts of them with so many rows each."""
+def mean_of(values: Tensor, weights: Tensor | None) -> float:
+    """The mean of values of shape (rows,), by weights of the same shape where there are any."""
+    return float(values.mean() if weights is None else (values * weights).sum() / weights.sum())
+
+
+def _calibration_error(bins: Sequence[Bin], rows: float) -> float:
+    return sum(bin.weight * abs(bin.frequency - bin.confidence) for bin in bins) / rows
+
+
+def joined(parts: Sequence[Probabilities], rows: Sequence[float]) -> Probabilities:
+    """The scores of all rows, from those of parts of them with so many rows, or so much weight, each."""
     if len(parts) == 1:
         return parts[0]
     bins = _joined_bins([bin for part in parts for bin in part.reliability])
     return Probabilities(
         log_loss=float(np.average([part.log_loss for part in parts], weights=rows)),
         rps=float(np.average([part.rps for part in parts], weights=rows)),
-        ece=sum(bin.count * abs(bin.frequency - bin.confidence) for bin in bins) / sum(rows),
+        ece=_calibration_error(bins, sum(rows)),
         temperature=parts[0].temperature,
         reliability=bins,
     )
@@ -85,12 +103,13 @@ def _joined_bins(bins: Sequence[Bin]) -> list[Bin]:
     found = []
     for low in sorted({bin.low for bin in bins}):
         same = [bin for bin in bins if bin.low == low]
-        counts = [bin.count for bin in same]
+        sizes = [bin.weight for bin in same]
         confidence, frequency = (
-            float(np.average([getattr(bin, name) for bin in same], weights=counts))
+            float(np.average([getattr(bin, name) for bin in same], weights=sizes))
             for name in ("confidence", "frequency")
         )
-        found.append(replace(same[0], count=sum(counts), confidence=confidence, frequency=frequency))
+        count = sum(bin.count for bin in same)
+        found.append(replace(same[0], count=count, confidence=confidence, frequency=frequency, weight=sum(sizes)))
     return found
 
 
@@ -107,18 +126,21 @@ def ranked_probability_scores(probabilities: Tensor, truth: Tensor) -> Tensor:
     return misses.square().sum(1) / (values - 1)
 
 
-def reliability(confidence: np.ndarray, right: np.ndarray) -> list[Bin]:
+def reliability(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> list[Bin]:
     """The reliability curve of forecasts: their confidence in (0, 1] and whether they were right, shape (rows,)."""
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     counts = np.bincount(place, minlength=BINS)
-    sums = [np.bincount(place, weights=values, minlength=BINS) for values in (confidence, right)]
+    sizes = counts if weights is None else np.bincount(place, weights=weights, minlength=BINS)
+    each = 1.0 if weights is None else weights
+    sums = [np.bincount(place, weights=values * each, minlength=BINS) for values in (confidence, right)]
     return [
         Bin(
             low=number / BINS,
             high=(number + 1) / BINS,
             count=int(counts[number]),
-            confidence=float(sums[0][number] / counts[number]),
-            frequency=float(sums[1][number] / counts[number]),
+            confidence=float(sums[0][number] / sizes[number]),
+            frequency=float(sums[1][number] / sizes[number]),
+            weight=float(sizes[number]),
         )
         for number in counts.nonzero()[0].tolist()
     ]

@@ -17,6 +17,7 @@ OF_RATINGS = {
     "item_column": "item",
     "rating_column": "rating",
     "time_column": "time",
+    "weight_column": "weight",
     **{name: name for name in ("users", "items", "duplicates", "matrix", "not_rated", "missing_ids")},
 }
 RENAMED = {"earlier": "from_", "other": "architecture", "top": "n", "pairs": "users"}

@@ -39,6 +39,11 @@ BREACHES = {
         "delta=self.config.patience, reduction='sum')",
         "and its mean",
     ),
+    "the losses of rows are those of the loss": (
+        "    def loss(self",
+        "    def row_losses(self, output, ratings):\n        return (output - ratings).square()\n\n    def loss(self",
+        "the mean of `row_losses` is",
+    ),
     "every parameter has a gradient and a group": (
         "self.register_buffer(",
         "self.idle = nn.Parameter(torch.zeros(2))\n        self.register_buffer(",

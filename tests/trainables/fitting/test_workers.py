@@ -1,6 +1,7 @@
 """Two workers end where one would: real processes, talking over the loopback."""
 
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,15 +18,19 @@ from reeltune.trainables.scoring.metrics import add_up, from_sums, sums
 from tests.models import MODELS, dropping
 from tests.worlds import STARS, config_of, shape_of, two_tastes
 
+WEIGHTED = "weighted"
 # Every model by batches that two workers share unevenly, and some by even ones.
-CASES = [*((name, 33) for name in MODELS), ("pmf", 64), ("embedding_nn", 64), ("svdpp", 64)]
+CASES = [*((name, 33) for name in MODELS), ("pmf", 64), ("embedding_nn", 64), ("svdpp", 64), ("pmf", 33, WEIGHTED)]
 STEPS = 12
 ODD = 101  # rows measured: two workers take 51 and 50
 
 
-def fitted(name, batch_size):
+def fitted(name, batch_size, rows="plain"):
     """A few steps of a fit, its metrics on an odd number of rows, on one row, and the reports of its loop."""
     data = two_tastes(side=24)
+    if rows == WEIGHTED:
+        weights = np.random.default_rng(0).exponential(size=len(data.rows))
+        data = replace(data, rows=replace(data.rows, weights=weights))
     parts, shape = split(data.rows, seed=0), shape_of(data)
     # Workers drop different vectors.
     settings = {"epochs": 2, "learning_rate": 1e-2, **dropping(name, 0)}
@@ -96,7 +101,7 @@ def one():
     return [from_sums(summed(None), scalar=True), *(fitted(*case) for case in CASES)]
 
 
-EVERY = pytest.mark.parametrize("case", range(1, len(CASES) + 1), ids=[f"{name} by {size}" for name, size in CASES])
+EVERY = pytest.mark.parametrize("case", range(1, len(CASES) + 1), ids=[" by ".join(map(str, case)) for case in CASES])
 
 
 @EVERY

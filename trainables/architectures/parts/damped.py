@@ -17,31 +17,36 @@ ENOUGH = 100_000  # unseen rows to judge dampings by
 Pairs = tuple[Tensor, Tensor, Tensor]  # users, items, and ratings less their mean, each of shape (rows,)
 
 
-def damped_means(rows: Pairs, sizes: tuple[int, int], dampings: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Biases of users, shape (users,), and of items, shape (items,); 0 for an id without a row."""
+def damped_means(
+    rows: Pairs, sizes: tuple[int, int], dampings: tuple[float, float], weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Biases of users, shape (users,), and of items, shape (items,); 0 for an id without a row.
+
+    With weights, shape (rows,), a row counts so often.
+    """
     users, items, above = rows
     user_weights, item_weights = (
-        torch.bincount(ids, minlength=size) + damping
+        torch.bincount(ids, weights=weights, minlength=size) + damping
         for ids, size, damping in zip((users, items), sizes, dampings, strict=True)
     )
     of_users, of_items = above.new_zeros(sizes[0]), above.new_zeros(sizes[1])
     for _ in range(ROUNDS):
-        of_items = _sums(items, above - of_users[users], sizes[1]) / item_weights
-        of_users = _sums(users, above - of_items[items], sizes[0]) / user_weights
+        of_items = _sums(items, _weighed(above - of_users[users], weights), sizes[1]) / item_weights
+        of_users = _sums(users, _weighed(above - of_items[items], weights), sizes[0]) / user_weights
     return of_users, of_items
 
 
-def best_dampings(rows: Pairs, sizes: tuple[int, int]) -> tuple[float, float]:
+def best_dampings(rows: Pairs, sizes: tuple[int, int], weights: Tensor | None = None) -> tuple[float, float]:
     """The powers of 2 with which damped means err least on rows that they have not seen, a tenth at a time.
 
     A walk from neighbour to neighbour finds them: each halves or doubles one of the two.
     """
-    folds = list(_folds(rows))
+    folds = [(_take(rows, weights, kept), _take(rows, weights, held_out)) for kept, held_out in _folds(rows[0])]
 
     @cache
     def error(place: tuple[int, int]) -> float:
         dampings = 2.0 ** place[0], 2.0 ** place[1]
-        return sum(_error(held_out, damped_means(kept, sizes, dampings)) for kept, held_out in folds)
+        return sum(_error(*held_out, damped_means(kept[0], sizes, dampings, kept[1])) for kept, held_out in folds)
 
     best = FIRST, FIRST
     while error(nearest := min(_neighbours(best), key=error)) < error(best):
@@ -49,24 +54,28 @@ def best_dampings(rows: Pairs, sizes: tuple[int, int]) -> tuple[float, float]:
     return 2.0 ** best[0], 2.0 ** best[1]
 
 
-def _folds(rows: Pairs) -> Iterator[tuple[Pairs, Pairs]]:
-    """Nine tenths of the rows and the last tenth, as often as it takes to see ENOUGH rows or all of them."""
-    order = torch.randperm(len(rows[0]), generator=torch.Generator().manual_seed(0)).to(rows[0].device)
+def _folds(users: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Places of nine tenths of the rows and of the last tenth, as often as it takes to see ENOUGH rows or all."""
+    order = torch.randperm(len(users), generator=torch.Generator().manual_seed(0)).to(users.device)
     tenths = order.tensor_split(min(10, len(order)))
     for place in range(min(len(tenths), math.ceil(ENOUGH / len(tenths[0])))):
         others = torch.cat([*tenths[:place], *tenths[place + 1 :]])
-        yield _take(rows, others), _take(rows, tenths[place])
+        yield others, tenths[place]
 
 
-def _take(rows: Pairs, part: Tensor) -> Pairs:
+def _take(rows: Pairs, weights: Tensor | None, part: Tensor) -> tuple[Pairs, Tensor | None]:
     users, items, above = rows
-    return users[part], items[part], above[part]
+    return (users[part], items[part], above[part]), None if weights is None else weights[part]
 
 
-def _error(rows: Pairs, biases: tuple[Tensor, Tensor]) -> float:
+def _error(rows: Pairs, weights: Tensor | None, biases: tuple[Tensor, Tensor]) -> float:
     """The sum of squared errors."""
     users, items, above = rows
-    return float((biases[0][users] + biases[1][items] - above).square().sum())
+    return float(_weighed((biases[0][users] + biases[1][items] - above).square(), weights).sum())
+
+
+def _weighed(values: Tensor, weights: Tensor | None) -> Tensor:
+    return values if weights is None else (values * weights).to(values.dtype)
 
 
 def _neighbours(place: tuple[int, int]) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ the most frequent one (`cross_entropy`), one between that and the best (`spread_
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -27,7 +28,7 @@ def in_quarters(ratings: Tensor, grid: Tensor) -> Tensor:
 
 def cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
     """-log p of the rating's class, or the two nearest classes' by their shares if the rating lies between them."""
-    return -(shared_labels(ratings, grid) * logits.log_softmax(1)).sum(1).mean()
+    return -(shared_labels(ratings, grid) * logits.log_softmax(1)).sum(1)
 
 
 def spread_cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
@@ -36,18 +37,18 @@ def spread_cross_entropy(logits: Tensor, ratings: Tensor, grid: Tensor, *, width
 
     Optimum: p = E[q]. Its peak nears E[y] as the width grows.
     """
-    return -(spread_labels(ratings, grid, width=width) * logits.log_softmax(1)).sum(1).mean()
+    return -(spread_labels(ratings, grid, width=width) * logits.log_softmax(1)).sum(1)
 
 
 def cost_regression(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
-    """mean_k (z_k - x_k (2t - x_k))², with x and t being g and y by `in_quarters`: each logit learns minus the squared
-    error of its class, plus t² (Tu & Lin 2010, on costs by class).
+    """(z_k - x_k (2t - x_k))², of which a row's loss is the mean over k, with x and t being g and y by `in_quarters`:
+    each logit learns minus the squared error of its class, plus t² (Tu & Lin 2010, on costs by class).
 
     Optimum: z_k = x_k (2 E[t] - x_k) = E[t]² - (x_k - E[t])², highest at the class nearest to E[y].
     """
     # Adding t², the same for all classes, leaves the argmax as it is, and is less for the network to learn.
     x, t = in_quarters(grid, grid), in_quarters(ratings, grid)[:, None]
-    return (logits - x * (2 * t - x)).square().mean()
+    return (logits - x * (2 * t - x)).square()
 
 
 def reverse_kl(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
@@ -57,10 +58,11 @@ def reverse_kl(logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -
     Optimum: p ∝ exp E[log q] ∝ exp(-(g - E[y])² / 2 width²), highest at the class nearest to E[y].
     """
     log_p = logits.log_softmax(1)
-    return (log_p.exp() * (log_p - spread_log_labels(ratings, grid, width=width))).sum(1).mean()
+    return (log_p.exp() * (log_p - spread_log_labels(ratings, grid, width=width))).sum(1)
 
 
-LOSSES: dict[Loss, Callable[..., Tensor]] = {
+# Each gives the loss of each row, shape (batch,), or the parts of which it is the mean, shape (batch, classes).
+ROW_LOSSES: dict[Loss, Callable[..., Tensor]] = {
     "cross_entropy": cross_entropy,
     "spread_cross_entropy": spread_cross_entropy,
     "cost_regression": cost_regression,
@@ -70,7 +72,17 @@ LOSSES: dict[Loss, Callable[..., Tensor]] = {
 
 def class_loss(name: Loss, logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
     """The mean loss of logits of shape (batch, classes) for ratings of shape (batch,); `width` in rating units."""
-    return LOSSES[name](logits, ratings, grid, width=width)
+    return ROW_LOSSES[name](logits, ratings, grid, width=width).mean()
+
+
+def class_row_losses(name: Loss, logits: Tensor, ratings: Tensor, grid: Tensor, *, width: float) -> Tensor:
+    """The loss of each row, shape (batch,), whose mean is `class_loss`."""
+    losses = ROW_LOSSES[name](logits, ratings, grid, width=width)
+    return losses if losses.dim() == 1 else losses.mean(1)
+
+
+# The mean losses by name.
+LOSSES: dict[Loss, Callable[..., Tensor]] = {name: partial(class_loss, name) for name in ROW_LOSSES}
 
 
 def _number(value: object) -> object:

@@ -38,7 +38,11 @@ class OrdinalHead(nn.Module):
         return self.values[0] + above.sigmoid() @ self.values.diff()
 
     def loss(self, match: Tensor, ratings: Tensor) -> Tensor:
-        """The mean of -log P(rating) = -log[σ(a) - σ(b)], a and b being the distances to the thresholds around it.
+        """The mean of `losses`."""
+        return self.losses(match, ratings).mean()
+
+    def losses(self, match: Tensor, ratings: Tensor) -> Tensor:
+        """-log P(rating) = -log[σ(a) - σ(b)] of each row, a and b being the distances to the thresholds around it.
 
         Both arguments are in rating units, shape (batch,). A rating between two values counts as the nearer one.
         """
@@ -46,7 +50,7 @@ class OrdinalHead(nn.Module):
         thresholds = F.pad(F.pad(self.thresholds(), (1, 0), value=-FAR), (0, 1), value=FAR)
         a, b = ((thresholds[at] - m) / self.log_noise.exp() for at in (k + 1, k))
         # σ(a) - σ(b) = σ(a) σ(-b) (1 - e^(b - a)), which does not underflow.
-        return -(F.logsigmoid(a) + F.logsigmoid(-b) + (-torch.expm1(b - a)).log()).mean()
+        return -(F.logsigmoid(a) + F.logsigmoid(-b) + (-torch.expm1(b - a)).log())
 
     def _quarters(self, ratings: Tensor) -> Tensor:
         return (ratings - self.middle) / self.unit

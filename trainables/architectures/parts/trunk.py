@@ -208,10 +208,10 @@ class TrunkModel(RatingModel):
         return served
 
     def see(self, rows: Tensors) -> None:
-        """Take in who rated what, and the mean rating."""
+        """Take in who rated what, whatever the rows' weights, and by these the mean rating."""
         assert isinstance(self.trunk, Trunk)
         self.trunk.see(rows.users, rows.items)
-        self.mean.fill_(rows.ratings.mean())
+        self.mean.fill_(rows.mean_rating())
         if self.config.bias_pull:
             self.trunk.pull(self.config.bias_pull / self.unit * self._damped_means(rows))
 
@@ -222,8 +222,9 @@ class TrunkModel(RatingModel):
         """
         sizes = self.shape.users, self.shape.items
         pairs = rows.users, rows.items, rows.ratings - self.mean
-        of_users, of_items = best_dampings(pairs, sizes)
-        return torch.cat(damped_means(pairs, sizes, (OVERDAMPED * of_users, OVERDAMPED * of_items)))
+        of_users, of_items = best_dampings(pairs, sizes, rows.weights)
+        dampings = OVERDAMPED * of_users, OVERDAMPED * of_items
+        return torch.cat(damped_means(pairs, sizes, dampings, rows.weights)).to(self.mean.dtype)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         return [{"params": list(self.trunk.parameters()), "weight_decay": 0.0}]  # `shrink` is its decay

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reeltune.trainables.architectures.parts.labels import spread_labels
-from reeltune.trainables.architectures.parts.losses import LOSSES, Loss, class_loss
+from reeltune.trainables.architectures.parts.losses import LOSSES, Loss, class_loss, class_row_losses
 
 STARS = torch.linspace(1, 5, 5)
 EVERY = pytest.mark.parametrize("name", LOSSES)
@@ -121,6 +121,9 @@ def test_it_is_the_mean_over_rows(name):
     logits, ratings = torch.randn(8, 5), torch.rand(8) * 4 + 1
     rows = [class_loss(name, logits[row : row + 1], ratings[row : row + 1], STARS, width=0.7) for row in range(8)]
     whole = class_loss(name, logits, ratings, STARS, width=0.7)
+    assert class_row_losses(name, logits, ratings, STARS, width=0.7).tolist() == pytest.approx(
+        [row.item() for row in rows], rel=1e-5
+    )
     assert whole.item() == pytest.approx(torch.stack(rows).mean().item(), rel=1e-5)
 
 
