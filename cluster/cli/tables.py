@@ -4,7 +4,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from reeltune.cluster.report.results import HEADINGS, NARROW, figure, heading, rows
-from reeltune.cluster.report.words import objective_of
+from reeltune.cluster.report.words import by_weight, objective_of
 from reeltune.cluster.runs.answer import ByValue, Metrics, Result
 
 WIDE = 145  # characters that the whole result table needs
@@ -15,7 +15,7 @@ def terminal_table(result: Result, decoder: str, *, width: int) -> Table:
     wide = width >= WIDE
     shown = HEADINGS if wide else NARROW
     body = rows(result, decoder) if wide else [_narrowed(row) for row in rows(result, decoder)]
-    title = f"test rows, {objective_of(result, decoder).title}"
+    title = f"test rows, {objective_of(result, decoder).title}{by_weight(result)}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     longest = max((len(word) for label, *_ in body for word in label.split()), default=0)
     table.add_column("", no_wrap=wide, min_width=longest)

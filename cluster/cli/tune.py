@@ -29,6 +29,7 @@ ABOUT_DATA = (  # options that --smoke-test, whose ratings are made up, has no u
     "item_column",
     "rating_column",
     "time_column",
+    "weight_column",
 )
 
 
@@ -119,6 +120,7 @@ def tune(
     item_column: opt.ItemColumn = None,
     rating_column: opt.RatingColumn = None,
     time_column: opt.TimeColumn = None,
+    weight_column: opt.WeightColumn = None,
     not_rated: opt.NotRated = None,
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
@@ -143,6 +145,7 @@ def tune(
         item=item_column,
         rating=rating_column,
         timestamp=time_column,
+        weight=weight_column,
         not_rated=not_rated,
         missing_ids=missing_ids,
         unknown_ids=unknown_ids,

@@ -34,6 +34,8 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.user_sample import user_sample
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.timestamps import check_times
+from reeltune.trainables.fitting.weighted import check_weights
+from reeltune.trainables.model import Architecture
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
@@ -186,12 +188,10 @@ def ask(options: TuneOptions) -> TunePlan:
     wider = wider_bounds(source, own, registry) if source else wider_as_begun(folder) if options.earlier else {}
     as_declared = with_bounds(own, wider)
     prepared = prepare(options.data)
-    if prepared.ratings.rows.weights is not None:
-        raise InputError(
-            "--weight-column: a verdict counts each row once; leave it out, or fit one architecture: train"
-        )
     spaces = {name: space.on(prepared.shape, registry[name]) for name, space in as_declared.items()}
-    check_times(_possible(spaces, prepared.shape, registry), prepared)
+    possible = list(_possible(spaces, prepared.shape, registry))
+    check_times((config for _, config in possible), prepared)
+    check_weights([*possible, *_of_baseline(options.baseline, prepared.shape, registry)], prepared)
     check_sampler(options.sampler, spaces, registry, prepared.shape)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline, registry), prepared.split.train, workers=most)
@@ -292,10 +292,17 @@ def about_metric(options: TuneOptions, shape: Shape, registry: Registry) -> list
     return said
 
 
-def _possible(spaces: dict[str, Space], shape: Shape, registry: Registry) -> Iterator[FitConfig]:
+def _possible(spaces: dict[str, Space], shape: Shape, registry: Registry) -> Iterator[tuple[Architecture, FitConfig]]:
     """Each architecture's reference, and the reference with one setting at a time as its space has it."""
     for name, space in spaces.items():
         reference = registry[name].reference(shape)
-        yield reference
+        yield registry[name], reference
         for key in (*space.fixed, *space.parameters):
-            yield from (reference.model_copy(update={**space.fixed, key: value}) for value in space.values(key))
+            for value in space.values(key):
+                yield registry[name], reference.model_copy(update={**space.fixed, key: value})
+
+
+def _of_baseline(baseline: Baseline, shape: Shape, registry: Registry) -> Iterator[tuple[Architecture, FitConfig]]:
+    """The fit of a baseline that is fitted at its reference."""
+    if baseline.kind == "reference":
+        yield registry[baseline.name], registry[baseline.name].reference(shape)

@@ -51,8 +51,9 @@ class ComparedRun(Stored):
 class Compared(Stored):
     """What `compare --json` prints."""
 
-    test_rows: str  # the content hash of the test rows that all runs share
+    test_rows: str  # the content hash of the test rows, with their weights, that all runs share
     runs: list[ComparedRun]
+    weight_column: str | None = None  # says how often each row counts; None: once
 
 
 def compare(folders: list[RunFolder]) -> Compared:
@@ -72,7 +73,11 @@ def compare(folders: list[RunFolder]) -> Compared:
                 f"{run.folder.place} was judged by {run.objective.label}, and {first} by {runs[0].objective.label}: "
                 "compare runs of one --metric"
             )
-    return Compared(test_rows=hashes[first], runs=[_described(run) for run in runs])
+    return Compared(
+        test_rows=hashes[first],
+        runs=[_described(run) for run in runs],
+        weight_column=_answer(runs[0])[0].weight_column,
+    )
 
 
 def _answer(run: Run) -> tuple[Answer, JudgedRows]:
@@ -123,7 +128,9 @@ def _if_mse(run: Run, error: float | None) -> float | None:
 
 def comparison_table(compared: Compared) -> Table:
     """For a terminal: each run's baseline, then its architectures."""
-    title = f"the same test rows ({compared.test_rows[:12]}…); * the winner by validation error; core-seconds of trials"
+    weighed = "" if compared.weight_column is None else ", by weight"
+    shared = f"the same test rows ({compared.test_rows[:12]}…){weighed}"
+    title = f"{shared}; * the winner by validation error; core-seconds of trials"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in ("run", "architecture", ERROR, "gain", "95% CI", "over simple", "verdict", "trials", "seconds"):
         words = name in ("run", "architecture", "verdict")
@@ -142,11 +149,12 @@ def comparison_table(compared: Compared) -> Table:
 def narrow_tables(compared: Compared) -> list[Table]:
     """For a narrow terminal: a table for each run, all of the same widths, without trials and seconds."""
     longest = max(len(found.architecture) for run in compared.runs for found in run.architectures)
-    return [_narrow_table(run, longest=max(longest, len("baseline"))) for run in compared.runs]
+    weighed = "" if compared.weight_column is None else ", rows by weight"
+    return [_narrow_table(run, longest=max(longest, len("baseline")), weighed=weighed) for run in compared.runs]
 
 
-def _narrow_table(run: ComparedRun, *, longest: int) -> Table:
-    about = "" if run.decoder == "argmax" else f" ({run.decoder})"
+def _narrow_table(run: ComparedRun, *, longest: int, weighed: str) -> Table:
+    about = weighed if run.decoder == "argmax" else f" ({run.decoder}){weighed}"
     winner = f"; winner by validation error: {run.winner}" if run.winner else ""
     title = escape(f"{run.run}{about}{winner}")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

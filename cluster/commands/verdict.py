@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
-from reeltune.cluster.judging.predictions import errors_of
+from reeltune.cluster.judging.predictions import errors_of, weights_of
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
@@ -47,6 +47,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         found=others,
         baseline=about,
         simple=simple.best if simple else None,
+        weights=weights_of(frame),
     )
     result = Result(
         run=kept.run,
@@ -59,6 +60,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
         architectures={name: verdicts.of(name, each) for name, each in others.items()},
         winner=kept.winner,
         folds=kept.folds,
+        weight_column=kept.weight_column,
     )
     return Rejudged(result=result, decoder=kept.decoder or "argmax", look=look)
 

@@ -85,22 +85,30 @@ def groups(users: pd.Series) -> np.ndarray:
     return np.where(codes < 0, -1 - np.arange(len(codes)), codes)
 
 
-def judge_all(errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray) -> dict[str, "Verdict"]:
+def judge_all(
+    errors: dict[str, np.ndarray], against: np.ndarray | float, users: np.ndarray, weights: np.ndarray | None = None
+) -> dict[str, "Verdict"]:
     """Verdicts on errors, shape (rows,), against the baseline's on the same rows, or against a number."""
     # Imported late: SciPy's statistics take time to load, and a search plans without them.
     from reeltune.trainables.scoring.comparison import compare_all, compare_with_number
     from reeltune.trainables.scoring.verdict import judge
 
     if isinstance(against, float):
-        comparisons = {name: compare_with_number(against, each, users) for name, each in errors.items()}
+        comparisons = {name: compare_with_number(against, each, users, weights) for name, each in errors.items()}
     else:
-        comparisons = compare_all(against, errors, users)
+        comparisons = compare_all(against, errors, users, weights)
     return judge(comparisons)
 
 
-def gains_over(errors: Mapping[str, np.ndarray], other: np.ndarray | None) -> dict[str, float]:
+def gains_over(
+    errors: Mapping[str, np.ndarray], other: np.ndarray | None, weights: np.ndarray | None = None
+) -> dict[str, float]:
     """Each predictor's gain over another one, in mean error; empty without another one's errors."""
-    return {} if other is None else {name: float((other - each).mean()) for name, each in errors.items()}
+    if other is None:
+        return {}
+    if weights is None:
+        return {name: float((other - each).mean()) for name, each in errors.items()}
+    return {name: float(np.average(other - each, weights=weights)) for name, each in errors.items()}
 
 
 def same_as(baseline: BaselineResult, found: Mapping[str, ArchitectureResult]) -> set[str]:
@@ -153,19 +161,21 @@ def judge_architectures(
     found: Mapping[str, ArchitectureResult],
     baseline: BaselineResult,
     simple: str | None,
+    weights: np.ndarray | None = None,
 ) -> Judged:
     """Judge the errors, shape (rows,), of each tested architecture in `found` against the baseline's.
 
     `errors` has those of other predictors too. Over folds there is no one configuration: then equal errors alone tell
-    the baseline itself. `simple` is the name of the best simple predictor.
+    the baseline itself. `simple` is the name of the best simple predictor, `weights`, shape (rows,), how often each row
+    counts.
     """
     judged = {name: errors[name] for name, each in found.items() if each.test is not None}
     same = {*same_as(baseline, found), *(name for name, each in found.items() if each.config is None)}
     own = {name for name in same if name in judged and np.array_equal(judged[name], against)}
     others = {name: each for name, each in judged.items() if name not in own}
     return Judged(
-        verdicts=judge_all(others, against, users),
-        over_simple=gains_over(judged, errors.get(simple or "")),
-        over_pmf=gains_over(judged, errors.get(PMF)),
+        verdicts=judge_all(others, against, users, weights),
+        over_simple=gains_over(judged, errors.get(simple or ""), weights),
+        over_pmf=gains_over(judged, errors.get(PMF), weights),
         baseline=own,
     )

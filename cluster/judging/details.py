@@ -29,7 +29,9 @@ def details(
         split=SplitKind(kind=asked.split_word, seed=asked.split_seed),
         test_rows=_test_rows(rows, prepared),
         seeds={
-            name: Seeds(metrics=[scored.metrics.by_name() for scored in each], spread=spread(errors[name]))
+            name: Seeds(
+                metrics=[scored.metrics.by_name() for scored in each], spread=spread(errors[name], rows.weights)
+            )
             for name, each in scores.items()
         },
         by_value={name: by_value(each[0], rows, shape) for name, each in scores.items()},
@@ -45,10 +47,10 @@ def details(
 
 def _slice(group: Groups, scores: list[Scored], rows: Rows, objective: Objective) -> list[SliceGroup]:
     """Each group's squared error and, where another metric is judged, that."""
-    squared = group.errors(squared_errors(scores, rows).mean(0))
+    squared = group.errors(squared_errors(scores, rows).mean(0), rows.weights)
     if objective.metric == "mse":
         return [SliceGroup.model_validate(each) for each in squared]
-    judged = group.errors(judged_errors(scores).mean(0))
+    judged = group.errors(judged_errors(scores).mean(0), rows.weights)
     return [
         SliceGroup.model_validate({**each, "error": other["mse"]}) for each, other in zip(squared, judged, strict=True)
     ]

@@ -56,7 +56,7 @@ def _folds(prepared: Prepared) -> list[Rows]:
 def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prepared: Prepared) -> Choice:
     """Weights fitted on all held-out rows; metrics by cross-fitting, so that no row is rated by weights it shaped."""
     predictions = np.stack(list(members.values()))
-    honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed)
+    honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed, often=rows.weights)
     objective = searched.objective
     noise = noise_of(honest, rows, prepared.shape, objective=objective)
 
@@ -65,7 +65,7 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
         return found.metrics.by_name()
 
     metrics = measured(honest, rows)
-    weights = ensemble.weights(predictions, rows.ratings)
+    weights = ensemble.weights(predictions, rows.ratings, rows.weights)
     folds = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in _folds(prepared)])[:-1])
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},

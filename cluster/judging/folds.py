@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.judging.baseline import KEY, Judged, gains_over, groups, judge_architectures
-from reeltune.cluster.judging.predictions import errors_of, score_column
+from reeltune.cluster.judging.predictions import errors_of, score_column, weights_of
 from reeltune.cluster.judging.ranking import Rankings, described, read_rankings, write_rankings
 from reeltune.cluster.runs.answer import (
     EACH_WINNER,
@@ -45,6 +45,12 @@ class JudgedFold:
     frame: pd.DataFrame
     value: str | None = None  # of its rows in the column of folds, if one names them
 
+    @property
+    def size(self) -> float:
+        """Its rows, or their weights together: by these its means count among those of all folds."""
+        weights = weights_of(self.frame)
+        return len(self.frame) if weights is None else float(weights.sum())
+
 
 def read_fold(folder: RunFolder, answer: Answer, value: str | None = None) -> JudgedFold | None:
     """A fold's run with its predictions. None if no fit of it came to its end, so that it has none."""
@@ -55,7 +61,7 @@ def read_fold(folder: RunFolder, answer: Answer, value: str | None = None) -> Ju
 
 def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
     """The answer over all folds. Writes the pooled predictions and lists to `folder`."""
-    rows = [len(fold.frame) for fold in folds]
+    rows = [fold.size for fold in folds]
     simple = _simple(folds, rows)
     added = [EACH_WINNER, *([EACH_SIMPLE] if simple.best == EACH_SIMPLE else [])]
     frame = pd.concat([_named(number, fold, added) for number, fold in enumerate(folds, 1)], ignore_index=True)
@@ -74,7 +80,8 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
         trials_asked=sum(fold.answer.trials_asked or 0 for fold in folds),
         baseline=baseline,
         simple=simple,
-        architectures=_judged(errors, users, found, baseline, simple.best),
+        architectures=_judged(errors, users, found, baseline, simple.best, weights_of(frame)),
+        weight_column=first.weight_column,
         winner=EACH_WINNER,
         folds=[_fold_result(fold) for fold in folds],
         ranking=_ranking(folds, folder, baseline),
@@ -99,14 +106,17 @@ def _judged(
     found: dict[str, ArchitectureResult],
     baseline: BaselineResult,
     simple: str,
+    weights: np.ndarray | None,
 ) -> dict[str, ArchitectureResult]:
     """The architectures with their verdicts; for want of a baseline, with the gains over the simple predictor alone."""
     against = errors.get(KEY, baseline.published if baseline.kind == "published" else None)
     if against is None:
         tested = {name: errors[name] for name, each in found.items() if each.test is not None}
-        judged = Judged(over_simple=gains_over(tested, errors.get(simple)))
+        judged = Judged(over_simple=gains_over(tested, errors.get(simple), weights))
     else:
-        judged = judge_architectures(errors, against, users, found=found, baseline=baseline, simple=simple)
+        judged = judge_architectures(
+            errors, against, users, found=found, baseline=baseline, simple=simple, weights=weights
+        )
     return {name: judged.of(name, each) for name, each in found.items()}
 
 
@@ -140,19 +150,19 @@ def _result(fold: JudgedFold, name: str) -> ArchitectureResult:
     return fold.answer.architectures.get(_chosen(fold, name), ArchitectureResult())
 
 
-def _pooled(name: str, folds: Sequence[JudgedFold], rows: list[int]) -> ArchitectureResult:
+def _pooled(name: str, folds: Sequence[JudgedFold], rows: list[float]) -> ArchitectureResult:
     """What is said of an architecture over all folds; without `test` if a fold lacks it."""
     each = [_result(fold, name) for fold in folds]
     own = {number: fold.answer.architectures.get(name) for number, fold in enumerate(folds, 1)}
     return ArchitectureResult(
         timed=any(found.timed for found in each),
-        validation=_mean([found.validation for found in each], [1] * len(each)),
+        validation=_mean([found.validation for found in each], [1.0] * len(each)),
         test=_mean([found.test for found in each], rows),
         dropped=[f"{trial} of fold {number}" for number, found in own.items() if found for trial in found.dropped],
     )
 
 
-def _mean(each: Sequence[Metrics | None], weights: list[int]) -> Metrics | None:
+def _mean(each: Sequence[Metrics | None], weights: list[float]) -> Metrics | None:
     """Each metric's mean over folds, each weighted by its rows; None if a fold has no metrics."""
     known = [metrics for metrics in each if metrics is not None]
     if len(known) < len(each):
@@ -170,18 +180,18 @@ def _values(each: Sequence[Metrics], name: str) -> list[float | None]:
     return [metrics.get("mean_mse") if value is None else value for metrics, value in zip(each, values, strict=True)]
 
 
-def _weighted(values: Sequence[float | None], weights: list[int]) -> float | None:
+def _weighted(values: Sequence[float | None], weights: list[float]) -> float | None:
     numbers = [value for value in values if value is not None]
     return float(np.average(numbers, weights=weights)) if len(numbers) == len(values) else None
 
 
-def _root(values: Sequence[float | None], weights: list[int]) -> float | None:
+def _root(values: Sequence[float | None], weights: list[float]) -> float | None:
     """The root mean squared error of all rows: of the mean of squares."""
     mean = _weighted([None if value is None else value**2 for value in values], weights)
     return None if mean is None else float(np.sqrt(mean))
 
 
-def _baseline(folds: Sequence[JudgedFold], rows: list[int]) -> BaselineResult:
+def _baseline(folds: Sequence[JudgedFold], rows: list[float]) -> BaselineResult:
     """The baseline over all folds; its configuration may grow with a fold's rows, and is not told."""
     own = [fold.answer.baseline for fold in folds]
     names = {each.name for each in own}
@@ -195,7 +205,7 @@ def _baseline(folds: Sequence[JudgedFold], rows: list[int]) -> BaselineResult:
     )
 
 
-def _simple(folds: Sequence[JudgedFold], rows: list[int]) -> SimplePredictors:
+def _simple(folds: Sequence[JudgedFold], rows: list[float]) -> SimplePredictors:
     """The simple predictors that all folds compared; the best of each is taken together, where folds differ in it."""
     each = [fold.answer.simple for fold in folds if fold.answer.simple is not None]
     best = {found.best for found in each}
@@ -241,7 +251,7 @@ def _test_rows(folds: Sequence[JudgedFold], users: np.ndarray) -> JudgedRows:
 
 
 def _decoders(
-    folds: Sequence[JudgedFold], rows: list[int], names: Sequence[str]
+    folds: Sequence[JudgedFold], rows: list[float], names: Sequence[str]
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Each decoder's errors over all rows, of the predictors that every fold has."""
     found: dict[str, dict[str, dict[str, float]]] = {}
@@ -253,7 +263,7 @@ def _decoders(
     return found
 
 
-def _averaged(errors: Sequence[dict[str, float]], rows: list[int]) -> dict[str, float]:
+def _averaged(errors: Sequence[dict[str, float]], rows: list[float]) -> dict[str, float]:
     return {kind: float(np.average([each[kind] for each in errors], weights=rows)) for kind in errors[0]}
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reeltune.cluster.judging.scores import Scored
+from reeltune.cluster.runs.answer import WEIGHT
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
@@ -32,6 +33,7 @@ def write_predictions(
             "item": _names(prepared.ratings.items.text, rows.items),
             "rating": rows.ratings,
             **({} if rows.timestamps is None else {"timestamp": rows.timestamps}),
+            **({} if rows.weights is None else {WEIGHT: rows.weights}),
         }
     )
     for name, each in scores.items():
@@ -93,6 +95,11 @@ def errors_of(frame: pd.DataFrame, names: Iterable[str], metric: Metric) -> dict
         if columns and not np.isnan(each).all(axis=0).any():
             found[name] = np.nanmean(each, axis=0)
     return found
+
+
+def weights_of(frame: pd.DataFrame) -> np.ndarray | None:
+    """How often each row of predictions counts, shape (rows,); None: once."""
+    return frame[WEIGHT].to_numpy(np.float64) if WEIGHT in frame else None
 
 
 def people(rows: Rows, prepared: Prepared) -> np.ndarray:

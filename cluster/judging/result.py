@@ -90,6 +90,7 @@ def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared,
         simple=described(scores.compared, scores.simple) if scores else None,
         architectures={name: judged.of(name, each) for name, each in found.items()},
         winner=_winner(searched.choices, tested),
+        weight_column=prepared.ratings.columns.get("weight"),
     )
 
 
@@ -102,11 +103,12 @@ def _judge(
 ) -> Judged:
     errors = {name: judged_errors(each).mean(0) for name, each in scores.all.items()}
     best, against = scores.compared.best, errors.get(KEY, searched.baseline.number)
+    weights = scores.rows.weights
     if against is None:
         tested = {name: errors[name] for name in found if name in scores.judged}
-        return Judged(over_simple=gains_over(tested, errors[best]))
+        return Judged(over_simple=gains_over(tested, errors[best], weights))
     users = groups(pd.Series(people(scores.rows, prepared)))
-    return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best)
+    return judge_architectures(errors, against, users, found=found, baseline=baseline, simple=best, weights=weights)
 
 
 def _counts(ledger: Ledger) -> dict[str, int]:

@@ -152,11 +152,17 @@ def _scored(
         logits, grid = _frequencies(train, shape.scale)
         return scored(logits.expand(len(rows), -1), grid, rows, shape, objective=objective, temperature=1.0), 1.0
     if config is None:
-        values = np.full(len(rows), float(train.ratings.mean(dtype=np.float64)))
+        values = np.full(len(rows), _mean(train))
     else:
         values = _rated(bias.Config.model_validate(config), train, rows, prepared)
     temperature = noise_of(values, rows, shape, objective=objective) if temperature is None else temperature
     return of_values(values, rows, shape, objective=objective, temperature=temperature), temperature
+
+
+def _mean(train: Rows) -> float:
+    if train.weights is not None:
+        return float(np.average(train.ratings, weights=train.weights))
+    return float(train.ratings.mean(dtype=np.float64))
 
 
 def _frequencies(train: Rows, scale: Scale) -> tuple[torch.Tensor, torch.Tensor]:
@@ -164,7 +170,7 @@ def _frequencies(train: Rows, scale: Scale) -> tuple[torch.Tensor, torch.Tensor]
 
     Laplace's rule: a value that no row of `train` has must not be impossible.
     """
-    counts = np.bincount(scale.nearest(train.ratings), minlength=len(scale.values)) + 1.0
+    counts = np.bincount(scale.nearest(train.ratings), weights=train.weights, minlength=len(scale.values)) + 1.0
     return torch.tensor(np.log(counts / counts.sum()))[None], torch.tensor(scale.values, dtype=torch.float64)
 
 

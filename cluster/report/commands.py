@@ -10,7 +10,7 @@ from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.architectures import ENSEMBLE
 
 # Options that earlier versions kept in `run.json` only as part of the command.
-CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column")
+CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column", "--weight-column")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow.parquet as parquet
 
+from reeltune.cluster.runs.answer import WEIGHT
 from reeltune.cluster.runs.finished import Run
 
 SHOWN = 8
@@ -37,18 +38,26 @@ def items(run: Run) -> Items | None:
     path = run.folder.predictions
     if run.winner is None or not path.exists():
         return None
-    wanted = ["item", "rating", run.winner, "baseline"]
+    wanted = ["item", "rating", run.winner, "baseline", WEIGHT]
     columns = [column for column in wanted if column in parquet.read_schema(path).names]
     if not {"item", "rating", run.winner} <= set(columns):
         return None
     return _ranked(pd.read_parquet(path, columns=columns), run.winner)
 
 
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    """The means of each item's rows, by their weights where they have any."""
+    if WEIGHT not in frame:
+        return frame.groupby("item").mean(numeric_only=True)
+    numbers = frame.drop(columns=["item", WEIGHT]).mul(frame[WEIGHT], axis=0)
+    return numbers.groupby(frame["item"]).sum().div(frame.groupby("item")[WEIGHT].sum(), axis=0)
+
+
 def _ranked(frame: pd.DataFrame, winner: str) -> Items:
     frame = frame.assign(error=(frame[winner] - frame["rating"]) ** 2)
     if "baseline" in frame:
         frame["baseline"] = (frame["baseline"] - frame["rating"]) ** 2
-    means = frame.groupby("item").mean(numeric_only=True)
+    means = _means(frame)
     means["count"] = frame.groupby("item").size()
     fewest = int(min(ENOUGH, means["count"].nlargest(CANDIDATES).min()))
     ranked = means[means["count"] >= fewest].sort_values("error", ascending=False)

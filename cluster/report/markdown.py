@@ -8,7 +8,16 @@ from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.standing import standing
 from reeltune.cluster.report.top_lists import line as top_lists
 from reeltune.cluster.report.use import going_on, using
-from reeltune.cluster.report.words import ABOUT_TIME, about_dropped, about_simple, also, answer, best_simple, with_time
+from reeltune.cluster.report.words import (
+    ABOUT_TIME,
+    about_dropped,
+    about_simple,
+    about_weights,
+    also,
+    answer,
+    best_simple,
+    with_time,
+)
 from reeltune.cluster.runs.finished import Run
 from reeltune.trainables.scoring.levels import NOTHING
 
@@ -76,6 +85,8 @@ def _notes(run: Run) -> Iterable[str]:
     if look is not None:
         yield f"- {look}"
         yield f"- {run.objective.title}. {about_gain(run)} {about_second_gain(run)}"
+    if found is not None and about_weights(found):
+        yield f"- {_plain(about_weights(found))}."
     if found is not None and with_time(found):
         yield f"- {ABOUT_TIME}"
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""

@@ -27,6 +27,7 @@ class Confusion:
     values: list[str]
     rows: list[list[Cell]]
     report: str  # scikit-learn's classification report
+    weighted: bool  # the rows have weights: here each counts once all the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def _confusion(table: ByValue | None) -> Confusion | None:
     if table is None:
         return None
     body = [[Cell(count=n, share=n / max(1, sum(counts))) for n in counts] for counts in table.confusion]
-    return Confusion(values=table.values, rows=body, report=table.report.rstrip())
+    return Confusion(values=table.values, rows=body, report=table.report.rstrip(), weighted=table.weighted)
 
 
 def _trials(run: Run, name: str) -> str:

@@ -38,7 +38,8 @@ def line(result: Result) -> str:
         f"{word} {_said(ranking.by_name[name])}" for name, word in shown.items() if name in ranking.by_name
     )
     drawn = f" of {ranking.users:,} users drawn from {ranking.of_users:,}" if ranking.users < ranking.of_users else ""
-    return f"top {ranking.top} of all unrated items, NDCG and recall{drawn}: {said}"
+    weighted = "" if result.weight_column is None else ", each row counted once"
+    return f"top {ranking.top} of all unrated items, NDCG and recall{drawn}{weighted}: {said}"
 
 
 def _said(found: Listed) -> str:
@@ -46,14 +47,15 @@ def _said(found: Listed) -> str:
     return f"{found.ndcg.value:.4f} and {recall}"
 
 
-def about(ranking: Ranking) -> str:
-    """What the table's figures are of, and what they do not tell."""
+def about(ranking: Ranking, *, weighted: bool = False) -> str:
+    """What the table's figures are of, and what they do not tell; whether the rows have weights, which do not count."""
+    weights = " Each row counts once, whatever its weight." if weighted else ""
     who = f"{ranking.users:,} users"
     who += f", drawn from {ranking.of_users:,}" if ranking.users < ranking.of_users else ""
     return (
         f"Lists of the best {ranking.top} of {ranking.items:,} items, without those that the user has a fitted rating "
         f"of, against the user's test rows: NDCG of {who}, with the rating as gain; recall of items rated "
-        f"{ranking.liked:.4g} or higher, of the {ranking.liking_users:,} users who have one. A mean over users. "
-        "Nothing was chosen by it: the search lowers the error of ratings, and who rates well "
+        f"{ranking.liked:.4g} or higher, of the {ranking.liking_users:,} users who have one. A mean over users."
+        f"{weights} Nothing was chosen by it: the search lowers the error of ratings, and who rates well "
         "may list worse than the most rated items do."
     )

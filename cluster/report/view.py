@@ -23,6 +23,7 @@ from reeltune.cluster.report.words import (
     ABOUT_TIME,
     SIMPLE,
     about_ensemble,
+    about_weights,
     also,
     answer_parts,
     baseline_error,
@@ -183,6 +184,7 @@ def _notes(run: Run) -> list[str]:
     found = run.answer.architectures
     notes = [about_look(run), about_gain(run), about_second_gain(run), _unusual(run.answer.test_rows)]
     notes += [
+        about_weights(run.answer),
         ABOUT_TIME if with_time(run.answer) else "",
         about_ensemble(run.asked.metric) if ENSEMBLE in found else "",
     ]
@@ -243,7 +245,8 @@ def _lists(run: Run) -> Lists | None:
     ranking = run.answer.ranking if run.answer else None
     if ranking is None:
         return None
-    return Lists(about=about(ranking), headings=headings(ranking), rows=list_table(ranking))
+    weighted = run.answer is not None and run.answer.weight_column is not None
+    return Lists(about=about(ranking, weighted=weighted), headings=headings(ranking), rows=list_table(ranking))
 
 
 def _time(run: Run) -> Time | None:

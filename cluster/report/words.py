@@ -74,6 +74,21 @@ def baseline_error(result: Result, decoder: str) -> float | None:
     return baseline.published if baseline.test is None else objective_of(result, decoder).of(baseline.test)
 
 
+def about_weights(result: Result) -> str:
+    """What rows' weights count in, and what not; "" where each row counts once."""
+    if result.weight_column is None:
+        return ""
+    return (
+        f"Rows count by their weights, column {result.weight_column!r}, in every error, gain and interval, over all of "
+        "them or some; but once where rows are counted, in confusion matrices with their reports, and in top lists"
+    )
+
+
+def by_weight(result: Result) -> str:
+    """What follows the name of an error in a heading; "" where each row counts once."""
+    return "" if result.weight_column is None else ", rows by weight"
+
+
 def is_published(baseline: BaselineResult) -> bool:
     return baseline.kind == "published"
 
@@ -109,7 +124,7 @@ def numbers(name: str, found: ArchitectureResult, result: Result, decoder: str) 
     kind = "loss" if found.gain < 0 else "gain"
     against = baseline_error(result, decoder)
     errors += "" if against is None else f" against {against:.4f}"
-    return f"{errors}, {kind} {abs(found.gain):.4f} ({_interval(found, result.baseline)}){_missing(found)}{second}"
+    return f"{errors}, {kind} {abs(found.gain):.4f} ({_interval(found, result)}){_missing(found)}{second}"
 
 
 def _over_simple(name: str, found: ArchitectureResult, result: Result) -> str:
@@ -170,11 +185,12 @@ def _about_weak_baseline(result: Result, decoder: str) -> list[str]:
     return [f"{note}; to beat it says little: --baseline best-simple judges against the best simple predictor"]
 
 
-def _interval(found: ArchitectureResult, baseline: BaselineResult) -> str:
+def _interval(found: ArchitectureResult, result: Result) -> str:
     if found.ci95 is None:
-        return "no interval: nearly all test rows are one user's"
+        weighed = "" if result.weight_column is None else ", by weight,"
+        return f"no interval: nearly all test rows{weighed} are one user's"
     low, high = found.ci95
-    return f"{'one-sample ' if is_published(baseline) else ''}95% CI of the gain {low:.4f} to {high:.4f}"
+    return f"{'one-sample ' if is_published(result.baseline) else ''}95% CI of the gain {low:.4f} to {high:.4f}"
 
 
 def _missing(found: ArchitectureResult) -> str:
@@ -195,6 +211,7 @@ def headline(result: Result, decoder: str) -> list[str]:
     lines += [ABOUT_TIME] if with_time(result) else []
     lines += _about_weak_baseline(result, decoder)
     lines += [about_simple(result, decoder)] if best_simple(result) else []
+    lines += [about_weights(result)] if result.weight_column is not None else []
     return [*lines, about_bounds(result)] if about_bounds(result) else lines
 
 

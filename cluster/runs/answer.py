@@ -10,6 +10,7 @@ from reeltune.cluster.runs.stored import Stored
 SCHEMA = 4  # files without `schema` are version 1; version 2 has no `ranking`, version 3 no `spent`
 EACH_WINNER = "each fold's winner"  # in a verdict over folds: what the search chose in each, taken together
 MOST_RATED = "most rated items"  # among top lists: what others are measured by
+WEIGHT = "weight"  # the column of predictions that says how often each row counts, where rows have weights
 Metrics = dict[str, float | None]  # by name, such as "argmax_mse"; None: the head has no such value
 
 
@@ -113,6 +114,7 @@ class Result(Stored):
     winner: str | None = None
     folds: list[FoldResult] | None = None  # of a verdict over several runs; None: the run is one itself
     ranking: Ranking | None = None  # None: an older run, one without an answer, or one of too many items
+    weight_column: str | None = None  # of the data: says how often each row counts; None: once
 
 
 class SplitKind(Stored):

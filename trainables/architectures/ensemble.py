@@ -24,8 +24,10 @@ FOLDS = 5
 RIDGE = 1e-4  # relative to the errors' norm: equal predictors get equal weights, and without rows all do
 
 
-def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+def weights(predictions: np.ndarray, ratings: np.ndarray, often: np.ndarray | None = None) -> np.ndarray:
     """The weights, shape (models,), of least squared error for predictions of shape (models, rows).
+
+    Rows may have weights of their own, `often`, shape (rows,): their squared errors count so often.
 
     With errors E, w minimises |Ew|² on the simplex. It is v / Σv for the v ≥ 0 that minimises |Ev|² + (1 - Σv)²: both
     have the same conditions of optimality, and the second has an exact solver (NNLS: Lawson & Hanson 1974).
@@ -33,6 +35,8 @@ def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     from scipy.optimize import nnls  # half a second to load
 
     errors = (np.asarray(predictions, dtype=np.float64) - ratings).T
+    if often is not None:
+        errors = errors * np.sqrt(often)[:, None]
     models = errors.shape[1]
     triangle = np.linalg.qr(errors / (np.linalg.norm(errors) or 1.0), mode="r")
     system = np.vstack([triangle, RIDGE * np.eye(models), np.ones(models)])
@@ -40,18 +44,21 @@ def weights(predictions: np.ndarray, ratings: np.ndarray) -> np.ndarray:
     return solved / solved.sum()
 
 
-def cross_fitted(predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarray, *, seed: int) -> np.ndarray:
+def cross_fitted(
+    predictions: np.ndarray, ratings: np.ndarray, numbers: np.ndarray, *, seed: int, often: np.ndarray | None = None
+) -> np.ndarray:
     """The ensemble's ratings of these rows, shape (rows,), each by weights that were fitted on the other folds.
 
     `predictions` has shape (models, rows). Rows of equal `numbers` are one row of the data that several fits predicted:
-    they share a fold, or a row's own rating would have a part in its weights.
+    they share a fold, or a row's own rating would have a part in its weights. `often` is as `weights` has it.
     """
     _, places = np.unique(numbers, return_inverse=True)
     fold = (np.random.default_rng(seed).permutation(places.max() + 1) % FOLDS)[places]
     combined = np.empty(len(ratings))
     for number in range(FOLDS):
         within = fold == number
-        combined[within] = weights(predictions[:, ~within], ratings[~within]) @ predictions[:, within]
+        others = None if often is None else often[~within]
+        combined[within] = weights(predictions[:, ~within], ratings[~within], others) @ predictions[:, within]
     return combined
 
 

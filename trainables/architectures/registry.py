@@ -20,7 +20,7 @@ from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import Architecture, RatingModel
 
 # Names that stand beside the architectures' in verdicts, in the columns of predictions and in TensorBoard's folder.
-TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp", "chosen", "refits"}
+TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp", "weight", "chosen", "refits"}
 
 
 @dataclass(frozen=True, kw_only=True)

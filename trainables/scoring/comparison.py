@@ -41,7 +41,8 @@ class Comparison:
     users: int
     differ: int  # users on whose rows the two differ
     effective_users: float  # how many users with equally many rows these are worth
-    largest_share: float  # of the rows, of the user who has most
+    largest_share: float  # of the rows, or of their weights, of the user who has most
+    weighted: bool = False  # the rows have weights
     nothing: float  # gains up to this count as none
 
     @property
@@ -55,23 +56,32 @@ class Comparison:
         return _side(self.gain)
 
 
-def compare(baseline: np.ndarray, other: np.ndarray, users: np.ndarray) -> Comparison:
+def compare(
+    baseline: np.ndarray, other: np.ndarray, users: np.ndarray, weights: np.ndarray | None = None
+) -> Comparison:
     """Compare the squared errors of two predictors on the same rows, of these users; all of shape (rows,)."""
-    return compare_all(baseline, {"other": other}, users)["other"]
+    return compare_all(baseline, {"other": other}, users, weights)["other"]
 
 
-def compare_with_number(published: float, errors: np.ndarray, users: np.ndarray) -> Comparison:
+def compare_with_number(
+    published: float, errors: np.ndarray, users: np.ndarray, weights: np.ndarray | None = None
+) -> Comparison:
     """Compare with a published mean squared error, of which there are no predictions: a one-sample comparison.
 
     The number is taken as exact, so the interval has the uncertainty of this predictor's error only.
     """
-    return compare(np.full(errors.shape, published), errors, users)
+    return compare(np.full(errors.shape, published), errors, users, weights)
 
 
-def compare_all(baseline: np.ndarray, others: dict[str, np.ndarray], users: np.ndarray) -> dict[str, Comparison]:
-    """Compare the squared errors of several with the baseline's, all on the same rows."""
+def compare_all(
+    baseline: np.ndarray, others: dict[str, np.ndarray], users: np.ndarray, weights: np.ndarray | None = None
+) -> dict[str, Comparison]:
+    """Compare the squared errors of several with the baseline's, all on the same rows.
+
+    With weights, above 0, shape (rows,), each row counts so often.
+    """
     _, member, counts = np.unique(users, return_inverse=True, return_counts=True)
-    return {name: comparison(gains(baseline, other, member, counts)) for name, other in others.items()}
+    return {name: comparison(gains(baseline, other, member, counts, weights)) for name, other in others.items()}
 
 
 def comparison(found: Gains) -> Comparison:
@@ -91,11 +101,12 @@ def comparison(found: Gains) -> Comparison:
         criteria=criteria,
         standard_error=None if found.of_one else found.standard_error,
         error=found.error,
-        ratings=int(found.rows),
+        ratings=found.ratings,
         users=found.users,
         differ=found.differ,
         effective_users=1.0 if found.of_one else by_sizes(found) + 1,
         largest_share=float(found.shares.max()),
+        weighted=found.squares is not None,
         nothing=nothing,
     )
 

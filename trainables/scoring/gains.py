@@ -1,6 +1,11 @@
 """A user's gains as one observation: the sums over their rows, and how far they pull the mean gain.
 
 The errors of one user's rows hang together, so all that judges a gain works on users and not on rows.
+
+Where rows have weights w, the gain of rows with gains d is the ratio g = Σ w d / Σ w. By linearisation a row pulls it
+by w (d − g) / Σ w, and a user by the sum of these over their rows: as without weights, with Σ w d in place of the
+user's sum of gains, and Σ w in place of their number of rows. So a row of weight 2 is two rows of its user, and only
+the ratios of weights count. What knows that it is no second observation is `satterthwaite.by_sizes`, by Σ w².
 """
 
 from dataclasses import dataclass
@@ -22,12 +27,20 @@ class Gains:
     """
 
     totals: np.ndarray  # a user's sum of gains, shape (users,)
-    counts: np.ndarray  # a user's rows, at least 1, shape (users,)
+    counts: np.ndarray  # a user's rows, or their weights together; above 0, shape (users,)
     within: float  # the variance of rows within users; 0 if no user has two rows
     error: float  # the baseline's mean error
+    squares: np.ndarray | None = None  # a user's sum of squared weights, shape (users,); None: each row counts once
+    number: int | None = None  # of the rows, where they have weights
+
+    @property
+    def ratings(self) -> int:
+        """The number of rows."""
+        return int(self.rows) if self.number is None else self.number
 
     @cached_property
     def rows(self) -> float:
+        """All rows, or their weights together."""
         return float(self.counts.sum())
 
     @cached_property
@@ -46,7 +59,7 @@ class Gains:
 
     @cached_property
     def shares(self) -> np.ndarray:
-        """A user's share of the rows, shape (users,)."""
+        """A user's share of the rows, or of their weights, shape (users,)."""
         return self.counts / self.rows
 
     @cached_property
@@ -80,10 +93,38 @@ class Gains:
         return error if error > ROUNDING * abs(self.mean) else 0.0
 
 
-def gains(baseline: np.ndarray, other: np.ndarray, member: np.ndarray, counts: np.ndarray) -> Gains:
-    """Add up squared errors, shape (rows,), by user: `member` is a row's user, `counts` how many rows each user has."""
-    each = baseline - other
-    totals = np.bincount(member, weights=each, minlength=len(counts))
-    spare = len(member) - len(counts)
-    within = float(((each - (totals / counts)[member]) ** 2).sum() / spare) if spare else 0.0
-    return Gains(totals=totals, counts=counts, within=within, error=float(baseline.mean()))
+def gains(
+    baseline: np.ndarray, other: np.ndarray, member: np.ndarray, counts: np.ndarray, weights: np.ndarray | None = None
+) -> Gains:
+    """Add up squared errors, shape (rows,), by user: `member` is a row's user, `counts` how many rows each user has.
+
+    With weights, above 0, shape (rows,), the variance within users is Σ w (d − m)² / (Σ w − Σ_users Σ w² / Σ w), m
+    being the user's weighted mean: unbiased where rows vary alike, and Σ (d − m)² / (rows − users) without weights.
+    """
+    if weights is None:
+        each = baseline - other
+        totals = np.bincount(member, weights=each, minlength=len(counts))
+        spare = len(member) - len(counts)
+        within = float(((each - (totals / counts)[member]) ** 2).sum() / spare) if spare else 0.0
+        return Gains(totals=totals, counts=counts, within=within, error=float(baseline.mean()))
+    return _weighted(baseline, baseline - other, member, counts, weights)
+
+
+def _weighted(
+    baseline: np.ndarray, each: np.ndarray, member: np.ndarray, counts: np.ndarray, weights: np.ndarray
+) -> Gains:
+    totals, sizes, squares = (
+        np.bincount(member, weights=values, minlength=len(counts)) for values in (weights * each, weights, weights**2)
+    )
+    within = 0.0
+    if len(member) > len(counts):
+        off = (weights * (each - (totals / sizes)[member]) ** 2).sum()
+        within = float(off / (sizes.sum() - (squares / sizes).sum()))
+    return Gains(
+        totals=totals,
+        counts=sizes,
+        within=within,
+        error=float((weights * baseline).sum() / weights.sum()),
+        squares=squares,
+        number=len(member),
+    )

@@ -51,7 +51,7 @@ def missing(comparison: Comparison, needed: int | None) -> str:
     if effective(comparison) < FEWEST:
         return (
             f"these {comparison.users:,} users count like {effective(comparison)}: "
-            f"one user has {_percent(comparison.largest_share)} of the rows"
+            f"one user has {_percent(comparison.largest_share)} of the {'weight' if comparison.weighted else 'rows'}"
         )
     enough = "more than can be told" if needed is None else f"about {_of(comparison, needed)}"
     if isinstance(max(comparison.criteria, key=lambda each: each.p(comparison.beyond, comparison.side)), Unseen):

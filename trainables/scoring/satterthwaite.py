@@ -44,6 +44,7 @@ def by_sizes(gains: Gains) -> float:
 
     P = A M V M' A is the covariance of the users' influence, in which A = diag(scale), M = I − shares 1' takes the mean
     out, and V = diag(n s² + n² τ²) are the variances of sums of n gains: s² of rows within users, τ² between users.
+    With weights w they are diag(s² Σ w² + τ² (Σ w)²): a row of weight 2 is one observation.
     M V M' = V − w v' − v w' + (Σ v) w w' for shares w and variances v, so that both traces are sums over users.
     """
     if gains.standard_error == 0:
@@ -70,8 +71,16 @@ def by_gains(gains: Gains) -> float:
 
 
 def _variances(gains: Gains) -> np.ndarray:
-    """The variance of each user's sum of gains by random effects, shape (users,); τ² by the analysis of variance."""
+    """The variance of each user's sum of gains by random effects, shape (users,); τ² by the analysis of variance.
+
+    With W = Σ w and Q = Σ w² of each user, the expectation of Σ off² / W over users is s² (Σ Q / W − Σ Q / Σ W) +
+    τ² (Σ W − Σ W² / Σ W). Where each row counts once Q is W, and the first bracket is users − 1.
+    """
     counts, within = gains.counts.astype(float), gains.within
-    between = float((gains.off**2 / counts).sum()) - (gains.users - 1) * within
+    squares, spare = counts, gains.users - 1.0
+    if gains.squares is not None:
+        squares = gains.squares
+        spare = float((squares / counts).sum()) - float(squares.sum()) / gains.rows
+    between = float((gains.off**2 / counts).sum()) - spare * within
     effect = max(0.0, between / (gains.rows - float((counts**2).sum()) / gains.rows))
-    return counts * within + counts**2 * effect if within + effect > 0 else counts
+    return squares * within + counts**2 * effect if within + effect > 0 else squares

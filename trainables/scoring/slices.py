@@ -24,14 +24,24 @@ class Groups:
     labels: tuple[str, ...]
     member: np.ndarray
 
-    def errors(self, squared: np.ndarray) -> list[dict[str, str | int | float | None]]:
-        """Each group's label, count and mean of these squared errors, shape (rows,); None for a group without rows."""
+    def errors(
+        self, squared: np.ndarray, weights: np.ndarray | None = None
+    ) -> list[dict[str, str | int | float | None]]:
+        """Each group's label, count and mean of these squared errors, shape (rows,); None for a group without rows.
+
+        With weights, above 0, shape (rows,), the means are by them, and the counts are of rows all the same.
+        """
         counts = np.bincount(self.member, minlength=len(self.labels)).tolist()
-        sums = np.bincount(self.member, weights=squared, minlength=len(self.labels)).tolist()
+        if weights is not None:
+            squared = squared * weights
+        sizes = counts if weights is None else self._sums(weights)
         return [
-            {"label": label, "count": count, "mse": total / count if count else None}
-            for label, count, total in zip(self.labels, counts, sums, strict=True)
+            {"label": label, "count": count, "mse": total / size if count else None}
+            for label, count, size, total in zip(self.labels, counts, sizes, self._sums(squared), strict=True)
         ]
+
+    def _sums(self, values: np.ndarray) -> list[float]:
+        return np.bincount(self.member, weights=values, minlength=len(self.labels)).tolist()
 
 
 def slices(rows: Rows, fitting: Rows, scale: Scale) -> dict[str, Groups]:

@@ -69,6 +69,12 @@ def _word(gain: float, p: float) -> Word:
     return "beats" if gain > 0 else "worse"
 
 
-def spread(errors_by_seed: np.ndarray) -> float:
-    """The standard deviation over seeds of the mean squared error, from squared errors of shape (seeds, rows)."""
-    return float(errors_by_seed.mean(1).std(ddof=1)) if len(errors_by_seed) > 1 else 0.0
+def spread(errors_by_seed: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """The standard deviation over seeds of the mean squared error, from squared errors of shape (seeds, rows).
+
+    With weights, shape (rows,), the means are by them.
+    """
+    if len(errors_by_seed) < 2:
+        return 0.0
+    means = errors_by_seed.mean(1) if weights is None else np.average(errors_by_seed, axis=1, weights=weights)
+    return float(means.std(ddof=1))

@@ -10,7 +10,8 @@ import pytest
 import reeltune as rt
 from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.data.prepared import DataOptions, prepare
-from tests import inside
+from reeltune.trainables.scoring.comparison import compare
+from tests import inside, two_towers
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,76 @@ def test_an_own_architecture_takes_weights_with_the_losses_of_rows_alone(world):
     reeltune("train", "mine.py", "--data", world, "--set", "epochs=1")
 
 
-def test_a_search_is_refused_with_weights_which_its_verdict_would_not_know(world):
-    with pytest.raises(rt.InputError, match="--weight-column: a verdict counts each row once; leave it out, or fit"):
-        rt.tune(rt.Ratings(str(world), weight="often"), ["bias"], trials=1)
+def errors(frame, name, metric):
+    """Each row's error by a predictor, mean over the seeds of which there are columns."""
+    columns = [column for column in frame if column == name or column.startswith(f"{name}.seed")]
+    if metric == "mse":
+        return np.mean([(frame[column].astype(float) - frame["rating"]) ** 2 for column in columns], axis=0)
+    return np.mean([frame[f"{metric}:{column}"] for column in columns], axis=0)
+
+
+def interval_of_t(gains, weights, users):
+    """The standard error of a weighted mean of gains, a user's rows being one observation (CR2), by a loop."""
+    mean, total = np.average(gains, weights=weights), weights.sum()
+    squared = 0.0
+    for user in np.unique(users):
+        mine = users == user
+        pull = (weights[mine] * (gains[mine] - mean)).sum() / total
+        squared += pull**2 / (1 - weights[mine].sum() / total)
+    return mean, squared**0.5
+
+
+@pytest.mark.parametrize("metric", ["mse", pytest.param("rps", marks=pytest.mark.slow)])
+def test_every_figure_of_a_search_is_by_the_weights_or_says_that_it_is_not(world, metric, ray_stays):
+    words = ("tune", "bias", "pmf", "--data", world, "--weight-column", "often", "--trials", 1, "--metric", metric)
+    done = reeltune(*words, "--name", "one")
+    assert "weights from column 'often': 0.5 to 2, effective rows " in done.stderr
+    assert ", rows by weight" in done.stdout
+    assert "Rows count by their weights, column 'often', in every error, gain and interval" in done.stdout
+    assert "NDCG and recall, each row counted once: " in done.stdout
+    run = Path("runs/one")
+    answer, frame = json.loads((run / "verdict.json").read_text()), pd.read_parquet(run / "predictions.parquet")
+    weights, users = frame["weight"].to_numpy(), frame["user"].to_numpy()
+    key = "argmax_mse" if metric == "mse" else metric
+    baseline, simple = (errors(frame, name, metric) for name in ("baseline", answer["simple"]["best"]))
+    assert answer["weight_column"] == "often"
+    assert answer["baseline"]["test"][key] == pytest.approx(np.average(baseline, weights=weights), rel=1e-5)
+    for name, found in answer["architectures"].items():
+        own = errors(frame, name, metric)
+        assert found["test"][key] == pytest.approx(np.average(own, weights=weights), rel=1e-5)
+        assert found["gain_over_simple"] == pytest.approx(np.average(simple - own, weights=weights), abs=1e-6)
+        if found["verdict"] == "is the baseline":
+            continue
+        gain, error = interval_of_t(baseline - own, weights, users)
+        assert found["gain"] == pytest.approx(gain, abs=1e-6)
+        if gain:
+            kept = compare(baseline, own, users, weights)
+            assert kept.standard_error == pytest.approx(error, rel=1e-9)
+            assert found["ci95"] == pytest.approx(kept.ci95, abs=1e-6)
+        squared = errors(frame, name, "mse")
+        for group in answer["slices"][name]["cold"]:
+            if group["count"] == len(frame):
+                assert group["mse"] == pytest.approx(np.average(squared, weights=weights), rel=1e-5)
+    fitted = prepare(DataOptions(data=str(world), split_seed=42, columns=Columns(weight="often"))).split.fitting
+    if metric == "mse":
+        mean = np.average(fitted.ratings, weights=fitted.weights)
+        assert frame["mean"].to_numpy() == pytest.approx(mean, rel=1e-6)
+    assert all(table["weighted"] for table in answer["by_value"].values())
+    page = (run / "report.html").read_text()
+    assert page.count("Each row counts once, whatever its weight.") == 1 + len(answer["by_value"])
+    assert "Rows count by their weights" in (run / "report.md").read_text()
+    for bundle in (run / "models").iterdir():
+        assert "Each row counts by its weight, column often" in (bundle / "README.md").read_text()
+    again = reeltune("verdict", "one", "--json")
+    for name, found in json.loads(again.stdout)["architectures"].items():
+        assert found["gain"] == pytest.approx(answer["architectures"][name]["gain"], abs=1e-6)
+    assert ", by weight; * the winner" in reeltune("compare", "one").stdout
+    changed = inside.reeltune(*map(str, words), "--weight-column", "other", "--name", "one", "--resume")
+    assert changed.returncode == 2
+    assert "--resume: columns was" in changed.stderr
+
+
+def test_a_search_with_what_takes_no_weights_is_refused_before_it_begins(world):
+    ratings = rt.Ratings(str(world), weight="often")
+    with pytest.raises(rt.InputError, match=r"two_towers\.py has the mean loss of a batch alone"):
+        rt.tune(ratings, ["bias"], baseline=two_towers.__file__)

@@ -184,3 +184,19 @@ def test_lists_gain_over_those_of_the_best_simple_predictor_where_that_is_the_ba
 def test_a_fold_without_a_winner_cannot_be_judged(folds):
     none = folds[0].answer.model_copy(update={"winner": None})
     assert read_fold(folds[0].folder, none) is None
+
+
+def test_rows_with_weights_count_by_them_and_so_do_their_folds(folds, tmp_path):
+    draw = np.random.default_rng(2)
+    weighted = [
+        changed(fold, fold.frame.assign(weight=number * draw.integers(1, 4, len(fold.frame))), weight_column="often")
+        for number, fold in enumerate(folds, 1)
+    ]
+    answer, frame = judged(weighted, tmp_path)
+    users, found = frame["user"].to_numpy(), answer.architectures["svdpp"]
+    expected = compare(squared(frame, "baseline"), squared(frame, "svdpp"), users, frame["weight"].to_numpy(float))
+    assert (found.gain, found.ci95) == (pytest.approx(expected.gain), pytest.approx(expected.ci95))
+    each = [fold.answer.architectures["svdpp"].test["argmax_mse"] for fold in folds]
+    sizes = [fold.frame["weight"].sum() for fold in weighted]
+    assert found.test["argmax_mse"] == pytest.approx(np.average(each, weights=sizes))
+    assert answer.weight_column == "often"

@@ -29,3 +29,12 @@ def test_a_run_without_predictions_shows_no_items(tmp_path):
     folder = write_run(tmp_path / "one")
     folder.predictions.unlink()
     assert items(read_run(folder)) is None
+
+
+def test_the_means_of_an_item_are_by_its_rows_weights(tmp_path):
+    folder = write_run(tmp_path / "one")
+    frame = pd.DataFrame({"item": ["a", "a", "b"], "rating": [1.0, 5.0, 3.0], "classifier": [2.0, 5.0, 3.0]})
+    frame.assign(baseline=3.0, weight=[3.0, 1.0, 0.5]).to_parquet(folder.predictions, index=False)
+    found = items(read_run(folder)).worst[0]
+    assert (found.title, found.count, found.rating, found.predicted) == ("a", 2, 2.0, 2.75)
+    assert (found.error, found.baseline) == (0.75, 4.0)

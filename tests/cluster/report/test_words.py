@@ -218,3 +218,12 @@ def test_against_the_best_simple_predictor_the_gain_is_said_once(kind, label):
 def test_a_search_that_was_cut_short_says_so_last():
     short = result(trials={"completed": 3}, trials_asked=40)
     assert also(short, "argmax")[-1] == "--time was over after 3 of 40 trials"
+
+
+def test_what_weights_count_in_is_said_where_rows_have_any():
+    weighted = result(weight_column="often")
+    line = "Rows count by their weights, column 'often', in every error, gain and interval"
+    assert any(said.startswith(line) for said in headline(weighted, "argmax"))
+    assert not any(said.startswith("Rows count") for said in headline(result(), "argmax"))
+    one = found(ci95=None)
+    assert "nearly all test rows, by weight, are one user's" in verdict_line("classifier", one, weighted, "argmax")

@@ -256,3 +256,17 @@ def test_a_members_fits_are_averaged_before_the_architectures_are(tmp_path, smal
     model.load_state_dict(weights)
     each = [fit.model(users, items).clamp(fit.shape.scale.low, fit.shape.scale.high) for fit in fits]
     assert torch.allclose(model(users, items), (each[0] + each[1]) / 2, atol=1e-6)
+
+
+def test_a_row_that_counts_twice_is_the_row_twice():
+    draw = np.random.default_rng(3)
+    ratings, often = draw.normal(3, 1, 200), draw.integers(1, 4, 200)
+    predictions = ratings + draw.normal(0, [[0.5], [0.7], [1.0]], (3, 200))
+    found = ensemble.weights(predictions, ratings, often.astype(float))
+    assert found == pytest.approx(
+        ensemble.weights(np.repeat(predictions, often, 1), np.repeat(ratings, often)), abs=1e-6
+    )
+    numbers = np.arange(200)
+    rated = ensemble.cross_fitted(predictions, ratings, numbers, seed=1, often=often.astype(float))
+    again = [np.repeat(each, often, -1) for each in (predictions, ratings, numbers)]
+    assert np.repeat(rated, often) == pytest.approx(ensemble.cross_fitted(*again, seed=1), abs=1e-6)

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,3 +244,37 @@ def test_a_million_rows_take_well_under_three_seconds():
     start = time.process_time()
     compare_all(baseline, others, users)
     assert time.process_time() - start < 3
+
+
+def test_only_the_ratios_of_weights_count():
+    baseline, other, users = world(6, gain=0.2, skewed=True)
+    weights = np.random.default_rng(0).exponential(1, len(users)) + 0.1
+    found, larger = compare(baseline, other, users, weights), compare(baseline, other, users, 1000 * weights)
+    assert larger.ci95 == pytest.approx(found.ci95, rel=1e-9)
+    assert larger.p == pytest.approx(found.p, rel=1e-9)
+    assert larger.effective_users == pytest.approx(found.effective_users, rel=1e-9)
+    assert (larger.ratings, found.ratings) == (len(users), len(users))
+
+
+def test_weights_of_1_change_no_digit():
+    baseline, other, users = world(7, gain=0.1, skewed=True)
+    plain, ones = compare(baseline, other, users), compare(baseline, other, users, np.ones(len(users)))
+    assert replace(ones, weighted=False) == plain
+
+
+def test_a_row_of_weight_2_moves_gain_and_interval_as_the_row_twice():
+    """But for degrees of freedom, which two equal rows raise a little: they are taken for two observations."""
+    baseline, other, users = world(8, gain=0.2)
+    often = np.random.default_rng(0).integers(1, 4, len(users))
+    found = compare(baseline, other, users, often.astype(float))
+    twice = compare(*(np.repeat(values, often) for values in (baseline, other, users)))
+    assert found.gain == pytest.approx(twice.gain, rel=1e-9)
+    assert found.standard_error == pytest.approx(twice.standard_error, rel=1e-9)
+    assert found.ci95 == pytest.approx(twice.ci95, abs=0.02 * found.standard_error)
+    assert found.effective_users <= twice.effective_users + 1e-9
+
+
+def test_of_one_user_with_nearly_all_weight_nothing_is_told():
+    baseline, other, users = world(9, gain=0.2)
+    heavy = np.where(users == 0, 1e4, 1.0)
+    assert compare(baseline, other, users, heavy).ci95 is None

@@ -60,3 +60,47 @@ def test_the_standard_error_is_the_spread_of_the_gain_over_worlds():
 def test_what_is_rounding_alone_is_no_standard_error():
     assert alike([0.1 + 0.2, 0.3, 0.3]).standard_error == 0
     assert uneven(1).standard_error > 0
+
+
+def repeated(values, often):
+    return np.repeat(values, often)
+
+
+def test_a_row_of_weight_2_is_two_rows_of_its_user():
+    baseline, other, users = world(3, users=12, rows=5)
+    often = np.random.default_rng(0).integers(1, 4, len(users))
+    found = gains(baseline, other, users, np.bincount(users), often.astype(float))
+    rows = [repeated(values, often) for values in (baseline, other, users)]
+    twice = gains(*rows, np.bincount(rows[-1]))
+    for name in ("totals", "counts", "shares", "off", "influence"):
+        assert getattr(found, name) == pytest.approx(getattr(twice, name), rel=1e-9), name
+    for name in ("mean", "error", "standard_error", "rows"):
+        assert getattr(found, name) == pytest.approx(getattr(twice, name), rel=1e-9), name
+    assert (found.ratings, twice.ratings) == (len(users), often.sum())
+
+
+def test_weights_of_1_are_none():
+    baseline, other, users = world(4, users=12, rows=5)
+    counts = np.bincount(users)
+    plain, ones = gains(baseline, other, users, counts), gains(baseline, other, users, counts, np.ones(len(users)))
+    assert (plain.mean, plain.within, plain.error, plain.standard_error, plain.ratings) == (
+        (ones.mean, ones.within, ones.error, ones.standard_error, ones.ratings)
+    )
+
+
+def test_the_variance_within_users_is_unbiased_whatever_the_weights():
+    draw = np.random.default_rng(5)
+    users = np.repeat(np.arange(30), 4)
+    weights = draw.exponential(1, len(users)) ** 2 + 0.01
+    found = [
+        gains(draw.normal(0, 1, len(users)), np.zeros(len(users)), users, np.bincount(users), weights).within
+        for _ in range(2000)
+    ]
+    assert np.mean(found) == pytest.approx(1, abs=4 * np.std(found) / len(found) ** 0.5)
+
+
+def test_where_each_user_has_one_row_of_any_weight_nothing_varies_within_users():
+    weights = np.array([0.1, 0.3, 0.7, 2.0])
+    found = gains(np.arange(4.0), np.zeros(4), np.arange(4), np.ones(4, dtype=int), weights)
+    assert found.within == 0
+    assert found.mean == pytest.approx(np.average(np.arange(4.0), weights=weights))

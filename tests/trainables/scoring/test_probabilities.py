@@ -130,3 +130,18 @@ def test_every_row_is_in_one_bin_of_the_curve(rows):
     assert sum(bin.count * bin.frequency for bin in bins) == pytest.approx(right.sum())
     assert sum(bin.count * bin.confidence for bin in bins) == pytest.approx(confidence.sum())
     assert all(bin.low - 1e-12 <= bin.confidence <= bin.high + 1e-12 for bin in bins)
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_a_row_of_weight_2_is_the_row_twice(classes):
+    draw = torch.Generator().manual_seed(0)
+    ratings, often = torch.randint(1, 6, (90,), generator=draw).double(), torch.randint(1, 4, (90,), generator=draw)
+    output = torch.randn(90, 5, generator=draw) if classes else ratings + torch.randn(90, generator=draw)
+    grid = torch.tensor([1.0, 2, 3, 4, 5]) if classes else None
+    found = judge_probabilities(output, ratings, grid, STARS, temperature=1.2, weights=often.double())
+    rows = output.repeat_interleave(often, 0), ratings.repeat_interleave(often)
+    twice = judge_probabilities(*rows, grid, STARS, temperature=1.2)
+    for name in ("log_loss", "rps", "ece"):
+        assert getattr(found, name) == pytest.approx(getattr(twice, name), rel=1e-6), name
+    assert [each.weight for each in found.reliability] == pytest.approx([each.weight for each in twice.reliability])
+    assert sum(each.count for each in found.reliability) == 90

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reeltune.trainables.data.scale import Scale
-from reeltune.trainables.scoring.slices import FEWEST, by_cold, by_number, by_rating, slices
+from reeltune.trainables.scoring.slices import FEWEST, Groups, by_cold, by_number, by_rating, slices
 from tests.worlds import STARS, rows_of
 
 numbers = st.lists(st.integers(0, 300), min_size=1, max_size=400).map(np.array)
@@ -102,3 +102,9 @@ def test_activity_and_popularity_count_the_fitting_rows_alone():
     groups = slices(rows, fitting, STARS)
     assert groups["user_activity"].labels == ("10 ratings", "20 ratings")
     assert groups["item_popularity"].labels == ("0 ratings", "30 ratings")
+
+
+def test_means_are_by_weights_and_counts_of_rows():
+    groups = Groups(labels=("a", "b", "c"), member=np.array([0, 0, 1]))
+    found = groups.errors(np.array([1.0, 4.0, 9.0]), np.array([1.0, 3.0, 0.5]))
+    assert [(each["count"], each["mse"]) for each in found] == [(2, 13 / 4), (1, 9.0), (0, None)]

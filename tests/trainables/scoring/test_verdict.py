@@ -73,3 +73,10 @@ def test_the_spread_is_the_deviation_of_the_seeds_mse():
     errors = np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]])
     assert spread(errors) == pytest.approx(1.0)
     assert spread(errors[:1]) == 0
+
+
+def test_the_spread_over_seeds_is_of_weighted_means():
+    errors = np.array([[1.0, 3.0], [2.0, 0.0]])
+    assert spread(errors, np.array([3.0, 1.0])) == pytest.approx(np.std([1.5, 1.5], ddof=1))
+    assert spread(errors, np.array([1.0, 3.0])) == pytest.approx(np.std([2.5, 0.5], ddof=1))
+    assert spread(errors[:1], np.array([1.0, 3.0])) == 0
