@@ -138,7 +138,8 @@ class Prepared:
     def bytes(self) -> int:
         """About what the rows and the features take in memory."""
         sides = (self.shape.user_features, self.shape.item_features)
-        return 48 * len(self.ratings.rows) + sum(side.bytes for side in sides if side is not None)
+        rows = len(self.ratings.rows) * (48 if self.ratings.rows.weights is None else 56)
+        return rows + sum(side.bytes for side in sides if side is not None)
 
     def summary(self) -> str:
         """What the data is and how it was read: one line, and one for each warning."""

@@ -119,9 +119,10 @@ def evaluate(
     def read(output: Tensor, chunk: slice) -> Tensor:
         known, grid, scale = share.ratings[chunk], fit.model.grid, fit.shape.scale
         weights = None if share.weights is None else share.weights[chunk]
-        return sums(output, known, grid, scale, decoder=decoder, temperature=temperature, noisy=noisy, weights=weights)[
-            None
-        ]
+        of_chunk = sums(
+            output, known, grid, scale, decoder=decoder, temperature=temperature, noisy=noisy, weights=weights
+        )
+        return of_chunk[None]
 
     if len(share):
         total = predict_as(fit.model, share.users, share.items, share.times, read).sum(0)

@@ -53,6 +53,15 @@ def test_the_figures_of_a_fit_are_by_the_weights(world):
     assert "Each row counts by its weight, column often" in Path("runs/one/models/bias/README.md").read_text()
 
 
+def test_a_table_in_memory_is_fitted_as_the_file_is(world):
+    reeltune("train", "bias", "--data", world, "--weight-column", "often", "--split-seed", 42, "--name", "file")
+    ratings = rt.Ratings(pd.read_csv(world), weight="often")
+    assert "often" in str(ratings)
+    model = rt.train(ratings, "bias", name="table")
+    assert model.validation == rt.load("runs/file/models/bias").validation
+    assert "often" in pd.read_parquet("runs/table/data/ratings.parquet")
+
+
 def test_a_table_of_counts_says_that_it_counts_rows(world):
     words = ("train", "bias", "--data", world, "--score-test")
     assert "in the next two tables each row counts once" in reeltune(*words, "--weight-column", "often").stdout
