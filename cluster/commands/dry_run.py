@@ -6,7 +6,7 @@ from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
 from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.time_left import BETWEEN, BUSY, ENDING, REFITS_START, START
-from reeltune.cluster.judging.ranking import seconds_to_rank
+from reeltune.cluster.judging.ranking_size import seconds_to_rank
 from reeltune.cluster.runs.claim import check_claim
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here

@@ -17,7 +17,7 @@ from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched, Times
-from reeltune.cluster.judging.ranking import seconds_to_rank
+from reeltune.cluster.judging.ranking_size import seconds_to_rank
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim, ran_on

@@ -11,6 +11,7 @@
 - `spent.py`: the core seconds of the fits, by phase and architecture
 - `details.py`: what `verdict.json` holds beside the answer
 - `ranking.py`: top lists, and `ranking.parquet`
+- `ranking_size.py`: for how many users, and how long that takes
 - `predictions.py`: `predictions.parquet`
 - `bundles.py`: the bundles of a run
 """

@@ -17,6 +17,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.baseline import KEY, groups
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
+from reeltune.cluster.judging.ranking_size import MOST_PAIRS, MOST_USERS
 from reeltune.cluster.judging.scores import crossed_output, restored_fit
 from reeltune.cluster.runs.answer import MOST_RATED, Listed, ListScore, Ranking
 from reeltune.cluster.runs.folder import RunFolder
@@ -24,17 +25,13 @@ from reeltune.cluster.session.machine import usable_cpus
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.comparison import compare
 from reeltune.trainables.scoring.decoders import decode, order
 from reeltune.trainables.scoring.levels import FEWEST
 from reeltune.trainables.scoring.ranking import TOP, Lists, Ranked, lists, ranked
 
-MOST_USERS = 2000
-MOST_PAIRS = 1 << 21  # for each fit to rate: seconds, for those that need one forward pass a pair
 PAIRS = 1 << 18  # rated in one call: bounds memory
-PAIR_SECONDS = 2e-7  # of a processor for a fit to rate a pair, mean over the architectures that are shipped
 CHUNK = 1 << 12  # of these in one step of a model: layers stay in a processor's cache, which halves their time
 
 
@@ -71,12 +68,6 @@ def rankings(
         items=shape.items - 1,
         liked=shape.scale.liked,
     )
-
-
-def seconds_to_rank(fits: int, shape: Shape) -> float:
-    """About how long `rankings` takes on this machine, if each user has test rows."""
-    pairs = min(MOST_USERS, shape.users - 1) * (shape.items - 1)
-    return fits * min(MOST_PAIRS, pairs) * PAIR_SECONDS / usable_cpus()
 
 
 def _batches(asked: Lists) -> Iterator[Lists]:
