@@ -171,7 +171,7 @@ def restore(path: Path, registry: Registry) -> Predictor:
 
 
 def _check_files(path: Path, hashes: Mapping[str, str]) -> None:
-    """Raise InputError where a file is not the one that was saved. A bundle of format 2 has no hashes."""
+    """Raise InputError where a file is not the one that was saved. Bundles of formats 1 and 2 have no hashes."""
     for name in HASHED:
         if name not in hashes:
             continue
@@ -227,10 +227,16 @@ def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[
 
 
 def _ids(file: Path) -> tuple[Ids, np.ndarray]:
-    """The ids, and by index how many ratings were fitted, shape (1 + ids,); index 0, 'unknown', has none."""
+    """The ids, and by index how many ratings were fitted, shape (1 + ids,); index 0, 'unknown', has none.
+
+    The first bundles of format 1 do not say how many: then it is one of each id, all of which they took as known.
+    """
     try:
-        frame = pd.read_parquet(file, columns=["id", "ratings"])
-        return Ids(frame["id"].to_numpy()), np.concatenate([[0], frame["ratings"].to_numpy()])
+        frame = pd.read_parquet(file)
+        counts = frame["ratings"] if "ratings" in frame else pd.Series(1, frame.index)
+        return Ids(frame["id"].to_numpy()), np.concatenate([[0], counts.to_numpy()])
+    except KeyError:
+        raise InputError(f"{file}: expected a column 'id'; found none") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: {str(error).splitlines()[0]}") from None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.registry import Registry
@@ -19,7 +19,10 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder
 from reeltune.trainables.version import __version__
 
-FORMATS = (2, 3)  # those that are read; the last is written. 2 knows no more than the first twelve fields
+# Those that are read; the last is written. 1 and 2 know no more than the first twelve fields; 1 may lack the counts of
+# ratings beside the ids.
+FORMATS = (1, 2, 3)
+LOSSES_OF_LABELS = {"hard": "cross_entropy", "spread": "spread_cross_entropy"}
 
 
 class Part(BaseModel):
@@ -89,8 +92,17 @@ class Description(Part):
         if number > FORMATS[-1]:
             raise ValueError(f"a newer version wrote this bundle: upgrade reeltune, which is {__version__} here")
         if number not in FORMATS:
-            raise ValueError(f"must be {FORMATS[0]} or {FORMATS[-1]}")
+            raise ValueError(f"must be {FORMATS[0]} to {FORMATS[-1]}")
         return number
+
+    @field_validator("config")
+    @classmethod
+    def _loss_of_labels(cls, config: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """The first classifiers, of format 1, had `labels` in place of a loss."""
+        if info.data.get("format") != 1 or config.get("labels") not in LOSSES_OF_LABELS:
+            return config
+        kept = {name: value for name, value in config.items() if name != "labels"}
+        return kept | {"loss": LOSSES_OF_LABELS[config["labels"]]}
 
     def scale(self) -> Scale:
         return Scale(

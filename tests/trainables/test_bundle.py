@@ -1,6 +1,7 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -240,6 +241,19 @@ def test_a_bundle_of_format_2_is_read(bundled):
     assert np.array_equal(load(bundled).predict(["u1"], ["i1"]), expected)
 
 
+# Bundles that earlier versions wrote, and what these gave for each pair: the first of format 1, which count no ratings
+# and whose classifier has `labels`, and the last (svdpp).
+FORMAT_1 = Path(__file__).parent / "format_1"
+
+
+@pytest.mark.parametrize("name", ["pmf", "classifier", "svdpp"])
+def test_a_bundle_of_format_1_rates_pairs_as_its_version_did(name):
+    loaded, pairs = load(FORMAT_1 / name), pd.read_csv(FORMAT_1 / f"{name}.csv")
+    assert loaded.description.format == 1
+    np.testing.assert_allclose(loaded.predict(pairs["user"], pairs["item"]), pairs["rating"], atol=1e-6)
+    assert loaded.unknown(["u1", "stranger"], ["i1", "never"]) == (1, 1)
+
+
 @pytest.mark.parametrize("file", [name for name in FILES if name != "config.json"])
 def test_a_file_that_was_changed_is_named(bundled, file):
     content = bytearray((bundled / file).read_bytes())
@@ -301,7 +315,7 @@ def test_a_file_that_is_no_configuration_is_an_input_error(tmp_path, name, conte
     ("change", "said"),
     [
         ({"config": {"width": 3}}, "config: no option 'width'"),
-        ({"format": 1}, "format: must be 2 or 3; found 1"),
+        ({"format": 0}, "format: must be 1 to 3; found 0"),
         ({"decoder": "mode"}, "decoder: must be one of argmax, mean, .*; found 'mode'"),
         ({"values": []}, "values: List should have at least 2 items"),
     ],
