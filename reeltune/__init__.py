@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from reeltune.trainables.version import __version__
 
 if TYPE_CHECKING:
+    from reeltune.cluster.api.load import load
     from reeltune.cluster.api.lr_find import lr_find
     from reeltune.cluster.api.model import Model
-    from reeltune.cluster.api.open import compare, load, open
+    from reeltune.cluster.api.open import compare, open
     from reeltune.cluster.api.ratings import Ratings
     from reeltune.cluster.api.run import Run
     from reeltune.cluster.api.train import train
@@ -50,7 +51,7 @@ _HOMES = {
     "StorageFailed": "trainables.errors:StorageFailed",
     "architectures": "cluster.commands.architectures:describe_architectures",
     "compare": "cluster.api.open:compare",
-    "load": "cluster.api.open:load",
+    "load": "cluster.api.load:load",
     "lr_find": "cluster.api.lr_find:lr_find",
     "open": "cluster.api.open:open",
     "shutdown": "cluster.session.session:shut_down",
@@ -63,7 +64,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'reeltune' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")
-    return getattr(import_module(f"reeltune.{module}"), attribute)
+    try:
+        return getattr(import_module(f"reeltune.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        from reeltune.trainables.errors import lacking
+
+        if said := lacking(error):
+            raise ModuleNotFoundError(f"reeltune.{name}: {said}", name=error.name) from None
+        raise
 
 
 def __dir__() -> list[str]:

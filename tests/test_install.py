@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.api.test_run import EXAMPLE, write_ratings
+from tests.test_light_install import FOR_COMMANDS, FOR_PYTHON, MODEL, PAIRS, as_its_version_rated, linked, rated
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLD = "synthetic:users=40,items=30,ratings=600"
@@ -115,6 +116,22 @@ def test_readmes_lines_of_python_run_where_the_wheel_alone_is_installed(environm
     file, winner = done.stdout.splitlines()[-1].split()
     assert Path(file).is_relative_to(environment.parents[1])
     assert winner in ("pmf", "svdpp", "ensemble")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_wheel_rates_pairs_in_an_environment_of_what_predictions_need(wheel, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "rater")], check=True)
+    programs = tmp_path / "rater" / "bin"
+    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([programs / "python", "-m", "pip", "install", *options, str(wheel)], check=True)
+    [site] = (tmp_path / "rater").glob("lib/python*/site-packages")
+    linked([*FOR_PYTHON, *FOR_COMMANDS], site)
+    (tmp_path / "pairs.csv").write_text(PAIRS)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [programs / "reeltune", "predict", MODEL, "pairs.csv", "-o", "rated.csv"]
+    subprocess.run(command, cwd=tmp_path, env=variables, check=True)
+    assert rated(tmp_path) == as_its_version_rated()
 
 
 @pytest.mark.slow

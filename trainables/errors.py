@@ -13,6 +13,21 @@ class StorageFailed(RuntimeError):
     """A run's storage took or gave no file after several tries. What was written stays; exit code 1."""
 
 
+# What reeltune needs besides where it does more than predict and recommend, by the names of their imports
+# (docs/using-the-model.md has what these two need).
+MORE = ("jinja2", "matplotlib", "optuna", "plotly", "pooch", "psutil", "ray", "scipy", "sklearn", "tensorboard", "yaml")
+
+
+def lacking(error: BaseException) -> str | None:
+    """What to say where a package of reeltune's is not installed; None of any other error."""
+    if not isinstance(error, ModuleNotFoundError) or error.name not in MORE:
+        return None
+    return (
+        f"this needs {error.name}, which is not installed, as where reeltune is to predict and recommend alone: "
+        "install it again without --no-deps"
+    )
+
+
 LONGEST = 300  # characters of a reason
 
 

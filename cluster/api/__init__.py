@@ -12,7 +12,8 @@
 - `pairs.py`: ids and ratings as a person types them
 - `tables.py`: a run's verdict and trials as DataFrames
 - `plots.py`: a run's figures
-- `open.py`: `open`, `load` and `compare`: what is on disk
+- `load.py`: `load`: a fitted model that is on disk
+- `open.py`: `open` and `compare`: the runs that are on disk
 - `call.py`: one call of a job: its progress, its Ray, its end
 - `command.py`: the command line that does the same as a call
 - `html.py`: how objects show themselves in a notebook

@@ -1,10 +1,9 @@
-"""What is on disk or in an object store: runs and fitted models."""
+"""What is on disk or in an object store: runs, and several compared."""
 
 from pathlib import Path
 
-from reeltune.cluster.api.model import Model
-from reeltune.cluster.api.options import own_source
-from reeltune.cluster.api.run import Files, Run, named
+from reeltune.cluster.api.load import Files, named
+from reeltune.cluster.api.run import Run
 from reeltune.cluster.commands.compare import Compared
 from reeltune.cluster.commands.compare import compare as job
 from reeltune.cluster.runs.find import find_run
@@ -16,15 +15,6 @@ def open(run: str | Path, *, architecture: Files | None = None) -> Run:
     `architecture` are the files of your own architectures that it searched, for its models: none is run before.
     """
     return Run(find_run(str(run)), files=named(architecture))
-
-
-def load(model: str | Path, *, architecture: Files | None = None, changed_source: str | None = None) -> Model:
-    """A fitted model, by the path or URI of its bundle. Raises InputError, naming the file, if it is missing or broken.
-
-    No code of a bundle is run. A model of your own architecture needs its file, `architecture`, unchanged unless
-    `changed_source` is "allow".
-    """
-    return Model.at(model, own=own_source(named(architecture), changed_source))
 
 
 def compare(*runs: Run | str | Path) -> Compared:

@@ -12,6 +12,7 @@ import pandas as pd
 from reeltune.cluster.api import html
 from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.load import named
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.plots import Chart, plot
 from reeltune.cluster.api.tables import ranking_frame, trials_frame, verdict_frame
@@ -29,15 +30,6 @@ from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.bundle import needed_of
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.errors import InputError
-
-Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-
-def named(files: Files | None) -> tuple[str, ...]:
-    """One file or several, as text."""
-    if files is None or isinstance(files, (str, os.PathLike)):
-        return () if files is None else (os.fspath(files),)
-    return tuple(os.fspath(file) for file in files)
 
 
 class Run:

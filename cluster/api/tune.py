@@ -7,9 +7,10 @@ from pathlib import Path
 from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.command import tune_command
 from reeltune.cluster.api.folds import folds_within, paired
+from reeltune.cluster.api.load import Files, named
 from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, tune_options
 from reeltune.cluster.api.ratings import Data, asked_of, several
-from reeltune.cluster.api.run import Files, Run, named
+from reeltune.cluster.api.run import Run
 from reeltune.cluster.commands.folds import tune_folds as job
 from reeltune.cluster.runs.find import folder_of, new_name
 from reeltune.search_spaces import Sampling

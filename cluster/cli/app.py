@@ -33,7 +33,7 @@ from reeltune.cluster.cli.tune import tune
 from reeltune.cluster.cli.verdict import verdict
 from reeltune.cluster.cli.wrong_values import message
 from reeltune.trainables.architectures.source import described, own_line
-from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, lacking, one_line
 from reeltune.trainables.version import __version__
 
 app = typer.Typer(
@@ -100,9 +100,11 @@ def main() -> None:
         else:
             raise
     except Exception as error:
-        if own_line(error) is None:
+        lacks = lacking(error)
+        if lacks is None and own_line(error) is None:
             raise
-        print(f"error: {one_line(described(error))}", file=sys.stderr)  # of somebody's own architecture: theirs to mend
+        # Without `lacks` it is of somebody's own architecture: theirs to mend.
+        print(f"error: {lacks or one_line(described(error))}", file=sys.stderr)
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
 

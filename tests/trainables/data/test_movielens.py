@@ -57,6 +57,23 @@ def fetched(tmp_path_factory, wheel_index):
     return folder
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"REELTUNE_CACHE": "/mine", "XDG_CACHE_HOME": "/theirs"}, "/mine"),
+        ({"REELTUNE_CACHE": "", "XDG_CACHE_HOME": "/theirs"}, "/theirs/reeltune"),
+        ({"HOME": "/home/me"}, "/home/me/.cache/reeltune"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other platforms have another cache folder")
+def test_the_cache_is_the_platforms_unless_a_variable_says_otherwise(monkeypatch, variables, expected):
+    for name in ("REELTUNE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(movielens.cache_folder()) == expected
+
+
 def archive(folder):
     """A zip in the form of ML-100k's, with four ratings of three films, two of them of one title, by two women."""
     file = folder / "ml-100k.zip"
