@@ -30,6 +30,7 @@ FLOORS = [
     "trainables/description.py",
     "trainables/card.py",
     "trainables/predictor.py",
+    "trainables/exported.py",
     "trainables/bundle.py",
     "trainables/best_items.py",
     "trainables/contract",

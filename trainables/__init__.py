@@ -8,6 +8,7 @@ From the top down; each folder imports only those below it.
 - `contract/`: the contract of every architecture, as checks
 - `best_items.py`: the items that a model rates best for each user
 - `bundle.py`: the model bundle: a folder that rates pairs by their own ids
+- `exported.py`: a fitted model as a program without reeltune
 - `predictor.py`: a loaded bundle, which rates pairs by their own ids
 - `card.py`: the page for people in a bundle: the model card
 - `description.py`: what a bundle says of its model

@@ -36,6 +36,7 @@ MISSING_IDS = ("error", "drop")
 KNOWN_IDS = ("error", "drop", "again")
 UNKNOWN_IDS = ("error", "allow")
 CHANGED_SOURCE = ("error", "allow")
+EXPORTS = ("torch", "onnx")
 FEWEST_SAMPLED = 1000  # ratings of a sample
 
 

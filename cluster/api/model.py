@@ -10,7 +10,7 @@ import pandas as pd
 
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import at_least
-from reeltune.cluster.api.options import known_ids_of, reading
+from reeltune.cluster.api.options import export_asked, known_ids_of, reading
 from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
 from reeltune.cluster.commands.fold_in import folded_in
@@ -22,6 +22,7 @@ from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.exported import Exported, export
 from reeltune.trainables.folding.newcomers import shown
 from reeltune.trainables.scoring.decoders import Decoder
 
@@ -228,6 +229,17 @@ class Model(Predictor):
             done = recommended(self, options)
         _say(about_recommended(done, len(done.frame)))
         return done.frame
+
+    def export(self, output: str | Path, *, to: str, decoder: Decoder | None = None) -> Exported:
+        """Write this model as a program that needs no reeltune: `to` "torch" (a .pt2 file) or "onnx" (an .onnx file).
+
+        It maps int64 indices `user` and `item` of n pairs (and `time`, seconds since 1970, if the model is fitted with
+        time) to n ratings, float32, by the model's decoder or `decoder`. A file with `.ids.json` added to its name has
+        the index of each id; any other id has index 0. Raises InputError where a file is there already, or the model
+        cannot be traced.
+        """
+        target, chosen = export_asked(to, decoder)
+        return export(self, Path(output), to=target, decoder=chosen)
 
     def __repr__(self) -> str:
         errors = _shown(self.validation, "validation") + _shown(self.test, "test")

@@ -11,6 +11,7 @@ from reeltune.cluster.api.checks import (
     CHANGED_SOURCE,
     DECODERS,
     DUPLICATES,
+    EXPORTS,
     KNOWN_IDS,
     METRICS,
     MISSING_IDS,
@@ -119,6 +120,11 @@ def own_source(files: Sequence[str] | None, changed: str | None) -> "OwnSource":
     from reeltune.trainables.architectures.kept_source import OwnSource
 
     return OwnSource(files=tuple(files or ()), changed=one_of("--changed-source", changed or "error", CHANGED_SOURCE))
+
+
+def export_asked(to: str, decoder: str | None) -> tuple[str, str | None]:
+    """What a model is exported to, and its decoder if another than its own is asked for."""
+    return one_of("--to", to, EXPORTS), None if decoder is None else one_of("--decoder", decoder, DECODERS)
 
 
 def train_options(

@@ -22,6 +22,7 @@
 - `verdict.py`: judges a run again
 - `replay.py`: trains a run's winner again
 - `recommend.py`: the best unseen items for each user
+- `export.py`: a model as a program without reeltune
 - `submit.py`: runs a verb as a Ray job
 - `jobs.py`: lists, follows and stops such jobs
 """

@@ -19,6 +19,7 @@ from reeltune.cluster.cli.board import board
 from reeltune.cluster.cli.check import check
 from reeltune.cluster.cli.compare import compare
 from reeltune.cluster.cli.data import data
+from reeltune.cluster.cli.export import export
 from reeltune.cluster.cli.jobs import jobs
 from reeltune.cluster.cli.logs import configure
 from reeltune.cluster.cli.lr_find import lr_find
@@ -61,6 +62,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "verdict": verdict,
     "replay": replay,
     "recommend": recommend,
+    "export": export,
     "submit": submit,
     "jobs": jobs,
 }

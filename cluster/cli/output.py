@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reeltune.cluster.commands.check import CheckedArchitecture
     from reeltune.cluster.commands.data import DataDescription
     from reeltune.cluster.commands.dry_run import DryRun
+    from reeltune.cluster.commands.export import ExportDescription
     from reeltune.cluster.commands.predict import Predicted
     from reeltune.cluster.commands.recommend import RecommendedDescription
     from reeltune.cluster.commands.replay import Replayed
@@ -145,6 +146,14 @@ def predicted(done: "Predicted") -> None:
     print(f"{done.pairs:,} pairs rated in {done.output}")
     for line in [*about_unknown(done.unknown_users, done.unknown_items, done.unknown_both), *done.notes]:
         print(line)
+
+
+def exported(done: "ExportDescription") -> None:
+    print(f"model in {done.output}, by the decoder {done.decoder}")
+    if done.weights is not None:
+        print(f"its weights in {done.weights}, which belongs beside it")
+    print(f"indices of users and items in {done.ids}")
+    print(f"inputs: {', '.join(done.inputs)} (int64, one number for each pair); output: rating (float32)")
 
 
 def recommended(done: "RecommendedDescription") -> None:

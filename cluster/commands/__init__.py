@@ -22,6 +22,7 @@
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
 - `fold_in.py`: new users and items for these two, without a fit
+- `export.py`: a model as a program without reeltune
 - `output_file.py`: the tables that verbs write
 - `time_left.py`: how long a search still takes
 - `durations.py`: durations in words

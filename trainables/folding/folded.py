@@ -53,6 +53,8 @@ class Folded(RatingModel):
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
         """As the base's. The time of a pair with a fresh id has no part in its rating."""
         fresh = self.fresh_users[users] | self.fresh_items[items]
+        if torch.compiler.is_compiling():
+            return self._traced(fresh, users, items, times)
         if not fresh.any():
             return self.base(*self.base.inputs(users, items, times))
         output = self.rate_rows(self.users[users], self.items[items])
@@ -60,6 +62,12 @@ class Folded(RatingModel):
         if old.any():
             output[old] = self.base(*self.base.inputs(users[old], items[old], None if times is None else times[old]))
         return output
+
+    def _traced(self, fresh: Tensor, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        """As `forward`, for `torch.export`, which takes one way for all pairs: each is rated both ways."""
+        new = self.rate_rows(self.users[users], self.items[items])
+        old = self.base(*self.base.inputs(users.where(~fresh, 0), items.where(~fresh, 0), times))
+        return torch.where(fresh if new.dim() == 1 else fresh[:, None], new, old)
 
     def id_rows(self) -> tuple[Tensor, Tensor]:
         return self.users, self.items

@@ -10,7 +10,7 @@ from reeltune.cluster.cli.app import app
 from tests import inside
 
 # What has another name in Python, or is said in another place.
-OF_LOAD = {"architecture", "changed_source"}  # of `predict` and `recommend`: a model is loaded before it is used
+OF_LOAD = {"architecture", "changed_source"}  # of `predict` and its like: a model is loaded before it is used
 OF_FOLD_IN = {"ratings": "ratings", "known_ids": "known_ids", "rating_column": "rating"}  # of the same two
 OF_RATINGS = {
     "user_column": "user",
@@ -38,6 +38,7 @@ VERBS = {
     "report": rt.Run.report,
     "predict": rt.Model.predict,
     "recommend": rt.Model.recommend,
+    "export": rt.Model.export,
 }
 
 
@@ -50,7 +51,7 @@ def options_of(verb):
 def in_python(verb, name):
     if verb in ("tune", "train", "lr-find") and name in OF_RATINGS:
         return rt.Ratings, OF_RATINGS[name]
-    if verb in ("predict", "recommend") and name in OF_LOAD:
+    if verb in ("predict", "recommend", "export") and name in OF_LOAD:
         return rt.load, name
     if verb in ("predict", "recommend") and name in OF_FOLD_IN:
         return rt.Model.fold_in, OF_FOLD_IN[name]
