@@ -142,6 +142,11 @@ def _limits(described: Description) -> Iterable[str]:
         f"calibrated on validation rows where there are any (temperature {described.temperature:.4g}); one that gives "
         "a single value gives that."
     )
+    if described.spread is not None:
+        yield (
+            "With `predict --intervals` a rating has two intervals, in which 80% and 95% of such ratings lie, by the "
+            f"errors on {described.spread.rows:,} held-out rows. Of those of one user or item it may be more or fewer."
+        )
     if described.timed:
         yield "WITH TIME: it needs to know when a pair was rated, which is known only once the rating is given."
     if described.fitted_on is not None and described.fitted_on.split in ("random", "user"):

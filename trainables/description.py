@@ -17,6 +17,7 @@ from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder
+from reeltune.trainables.scoring.spread import Spread
 from reeltune.trainables.version import __version__
 
 # Those that are read; the last is written. 1 and 2 know no more than the first twelve fields; 1 may lack the counts of
@@ -84,6 +85,7 @@ class Description(Part):
     timed: bool | None = None  # predictions use when a pair was rated
     fitted_on: FittedOn | None = None
     judged: Judged | None = None  # None: no baseline was fitted beside it
+    spread: Spread | None = None  # how far ratings may lie from predictions; None of too few held-out rows
     files: dict[str, str] = {}  # the SHA-256 of the bundle's other files, by name
 
     @field_validator("format")
@@ -127,6 +129,7 @@ def describe(
     sources: Mapping[str, Source] | None = None,
     fitted_on: FittedOn | None = None,
     judged: Judged | None = None,
+    spread: Spread | None = None,
 ) -> Description:
     """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
     return Description(
@@ -148,6 +151,7 @@ def describe(
         timed=config.timed,
         fitted_on=fitted_on,
         judged=judged,
+        spread=spread,
     )
 
 

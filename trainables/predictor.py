@@ -18,6 +18,7 @@ from reeltune.trainables.folding.prior import WIDEST
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.decoders import Decoder, decode
 from reeltune.trainables.scoring.metrics import predict_as
+from reeltune.trainables.scoring.spread import FEWEST
 
 # A bundle's file for new users and items; not in bundles of versions before 0.2, nor of all architectures.
 PRIORS = "priors.safetensors"
@@ -111,6 +112,28 @@ class Predictor:
         """As `predict`, by index: 0 is unknown."""
         by = decoder or self.description.decoder
         return self._read(users, items, times, lambda output, _: self._decoded(output, by)).numpy()
+
+    def interval_indices(
+        self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None, *, decoder: Decoder | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ratings by index, shape (n,), and the ends of their intervals, shape (n, 4), as `spread.COLUMNS` names them.
+
+        Raises InputError where the bundle has none.
+        """
+        spread = self.description.spread
+        if spread is None:
+            raise InputError(
+                f"--intervals: the bundle of this {self.description.architecture} has none, as those of earlier "
+                f"versions and of fits with fewer than {FEWEST} held-out ratings: fit again"
+            )
+        by = decoder or self.description.decoder
+
+        def read(output: torch.Tensor, _: slice) -> torch.Tensor:
+            return torch.stack([self._decoded(output, by), self._decoded(output, "mean")], 1)
+
+        both = self._read(users, items, times, read).numpy()
+        known = self.user_ratings[users], self.item_ratings[items]
+        return both[:, 0], spread.intervals(both[:, 1], known, self.scale)
 
     def rank_indices(
         self, users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None

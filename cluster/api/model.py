@@ -14,7 +14,7 @@ from reeltune.cluster.api.options import export_asked, known_ids_of, reading
 from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
 from reeltune.cluster.commands.fold_in import folded_in
-from reeltune.cluster.commands.predict import about_unknown, rated, unknown_in
+from reeltune.cluster.commands.predict import PREDICTION, about_unknown, rated, unknown_in
 from reeltune.cluster.commands.recommend import RecommendOptions, about_recommended, recommended
 from reeltune.cluster.runs.find import model_folder
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
@@ -25,6 +25,7 @@ from reeltune.trainables.errors import InputError
 from reeltune.trainables.exported import Exported, export
 from reeltune.trainables.folding.newcomers import shown
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.spread import COLUMNS
 
 Metrics = dict[str, float | None]
 
@@ -85,6 +86,7 @@ class Model(Predictor):
         time: str | None = None,
         missing_ids: str | None = None,
         unknown_ids: str | None = None,
+        intervals: bool = False,
     ) -> Any:
         """Rate n pairs: `predict(pairs)`, a table with user and item columns, or `predict(users, items)`, n ids each.
 
@@ -92,11 +94,12 @@ class Model(Predictor):
         user goes with every item, and one item with every user; of two single ids the rating is a number. Columns of a
         table have the names of those that the model was fitted on, or usual ones, or `user`, `item` and `time` name
         them. An id that the training data lacks is rated as 'unknown', and counted; a table none of whose users, or
-        items, is known is an error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times.
-        Raises InputError where a table cannot be read.
+        items, is known is an error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times. With
+        `intervals` the result is a table: columns prediction, and low_80, high_80, low_95, high_95, between which 80%
+        and 95% of such ratings lie. Raises InputError where a table cannot be read, or the bundle has no intervals.
         """
         if items is not None:
-            return self._of_ids(users, items, times, decoder)
+            return self._of_ids(users, items, times, decoder, intervals)
         known = columns_of(self.fitted_on, users)
         how = reading(
             user=user or known.get("user"),
@@ -106,25 +109,33 @@ class Model(Predictor):
             unknown_ids=unknown_ids,
         )
         with said_in_python():
-            read, ratings = rated(self, users, reading=how, decoder=decoder)
+            read, columns = rated(self, users, reading=how, decoder=decoder, intervals=intervals)
         _say([*about_unknown(*unknown_in(read, self)), *read.notes])
-        found = np.full(read.rows, np.nan)
-        found[read.frame.index] = ratings
-        return found
+        found = pd.DataFrame(columns, index=read.frame.index).reindex(range(read.rows))
+        if not intervals:
+            return found[PREDICTION].to_numpy()
+        return found.set_index(users.index) if isinstance(users, pd.DataFrame) else found
 
-    def _of_ids(self, users: Any, items: Any, times: Any, decoder: Decoder | None) -> np.ndarray | float:
-        """Ratings of ids; a number where both are single ones."""
+    def _of_ids(
+        self, users: Any, items: Any, times: Any, decoder: Decoder | None, intervals: bool
+    ) -> np.ndarray | float | pd.DataFrame:
+        """Ratings of ids; a number where both are single ones; with `intervals` a table."""
         pairs = pairs_of(users, items)
         whole = pairs.notna().all(axis=1).to_numpy()
         of_users, of_items = self.users.encode(pairs["user"][whole]), self.items.encode(pairs["item"][whole])
         seconds = None if times is None else np.broadcast_to(times, len(pairs))[whole]
-        found = np.full(len(pairs), np.nan, dtype=np.float32)
-        found[whole] = self.predict_indices(of_users, of_items, seconds, decoder=decoder)
+        found = np.full((len(pairs), 1 + len(COLUMNS) * intervals), np.nan, dtype=np.float32)
+        if intervals:
+            found[whole] = np.column_stack(self.interval_indices(of_users, of_items, seconds, decoder=decoder))
+        else:
+            found[whole, 0] = self.predict_indices(of_users, of_items, seconds, decoder=decoder)
         unknown = self.unknown_rows(of_users, of_items)
         _say(about_unknown(*(int(each.sum()) for each in (*unknown, unknown[0] & unknown[1]))))
         if not whole.all():
             _say([f"pairs without a user or an item, whose rating is NaN: {int((~whole).sum()):,}"])
-        return float(found[0]) if is_one(users) and is_one(items) else found
+        if intervals:
+            return pd.DataFrame(found, columns=[PREDICTION, *COLUMNS])
+        return float(found[0, 0]) if is_one(users) and is_one(items) else found[:, 0]
 
     def fold_in(
         self,

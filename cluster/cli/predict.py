@@ -21,6 +21,10 @@ def predict(
     missing_ids: opt.MissingIds = None,
     unknown_ids: opt.UnknownIds = None,
     known_ids: opt.KnownIds = None,
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Also columns low_80, high_80, low_95 and high_95: where ratings may lie."),
+    ] = False,
     architecture: opt.Source = None,
     changed_source: opt.ChangedSource = None,
     as_json: opt.Json = False,
@@ -49,6 +53,7 @@ def predict(
             reading=reading,
             ratings=ratings,
             known_ids=known,
+            intervals=intervals,
             own=own,
             progress=watch.tick,
             say=watch.say,

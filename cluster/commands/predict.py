@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.output_file import TableFile, check_output
@@ -18,6 +19,7 @@ from reeltune.trainables.data.reading.parts import parts_of, whole
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import KnownIds
 from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.spread import COLUMNS
 
 PREDICTION = "prediction"  # the column that is written
 
@@ -34,17 +36,28 @@ class Predicted(Stored):
 
 
 def rated(
-    predictor: Predictor, pairs: Source, *, reading: Reading, decoder: Decoder | None = None
-) -> tuple[ReadPairs, np.ndarray]:
-    """The pairs of a table, and their ratings, shape (pairs,). Raises InputError if they cannot be read."""
+    predictor: Predictor, pairs: Source, *, reading: Reading, decoder: Decoder | None = None, intervals: bool = False
+) -> tuple[ReadPairs, dict[str, np.ndarray]]:
+    """The pairs of a table, and the columns that they get. Raises InputError if they cannot be read."""
     read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
-    return read, ratings_of(read, predictor, decoder=decoder)
+    return read, columns_of(read, predictor, intervals=intervals, decoder=decoder)
 
 
 def ratings_of(read: ReadPairs, predictor: Predictor, *, decoder: Decoder | None = None) -> np.ndarray:
     """The ratings of pairs that were read, shape (pairs,), with as many digits as the scale needs."""
     ratings = predictor.predict_indices(read.users, read.items, read.times, decoder=decoder).astype(float)
     return ratings.round(predictor.scale.decimals)
+
+
+def columns_of(
+    read: ReadPairs, predictor: Predictor, *, intervals: bool, decoder: Decoder | None = None
+) -> dict[str, np.ndarray]:
+    """The columns that pairs get, each of shape (pairs,): their ratings, and with `intervals` the ends of these."""
+    if not intervals:
+        return {PREDICTION: ratings_of(read, predictor, decoder=decoder)}
+    ratings, ends = predictor.interval_indices(read.users, read.items, read.times, decoder=decoder)
+    columns = dict(zip((PREDICTION, *COLUMNS), [ratings, *ends.T], strict=True))
+    return {name: column.astype(float).round(predictor.scale.decimals) for name, column in columns.items()}
 
 
 def predict_file(
@@ -55,6 +68,7 @@ def predict_file(
     reading: Reading,
     ratings: str | None = None,
     known_ids: KnownIds = "error",
+    intervals: bool = False,
     own: OwnSource = NO_SOURCE,
     progress: Callable[[str], None] = lambda line: None,
     say: Callable[[str], None] = lambda line: None,
@@ -64,6 +78,7 @@ def predict_file(
     A large file is read, rated and written some rows at a time, unless the model needs times; the output is there
     whole at the end or not at all.
     `say` gets a warning at once where no user, or no item, of the first rows is known.
+    With `intervals` there are four columns more, of `spread.COLUMNS`.
     `ratings` is a file of ratings by new users, or of new items, which the model then knows. Raises InputError if the
     pairs cannot be read, have a column of that name, or the output cannot be written.
     """
@@ -77,15 +92,12 @@ def predict_file(
     unknown, shown = np.zeros(3, dtype=int), Progress(parts.rows, progress)
     with TableFile(output, types=parts.types) as file:
         for table in parts.tables:
-            if PREDICTION in table.frame.columns:
-                raise InputError(
-                    f"{pairs}: has a column {PREDICTION!r} already, which would be lost; rename or drop it"
-                )
+            _check_columns(table.frame, pairs, intervals)
             read = reader.read(table)
             if not shown.pairs and read.rows != parts.rows:  # the end, which tells, may be hours away
                 for line in reader.warnings():
                     say(line)
-            file.write(read.frame.assign(**{PREDICTION: ratings_of(read, predictor)}))
+            file.write(read.frame.assign(**columns_of(read, predictor, intervals=intervals)))
             unknown += unknown_in(read, predictor)
             shown.add(read)
         notes = reader.notes()
@@ -98,6 +110,12 @@ def predict_file(
         output=str(output),
         notes=[*said, *notes],
     )
+
+
+def _check_columns(frame: pd.DataFrame, pairs: str, intervals: bool) -> None:
+    for name in (PREDICTION, *(COLUMNS if intervals else ())):
+        if name in frame.columns:
+            raise InputError(f"{pairs}: has a column {name!r} already, which would be lost; rename or drop it")
 
 
 class Progress:

@@ -38,6 +38,7 @@ from reeltune.trainables.description import fitted_on
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.timestamps import check_times
 from reeltune.trainables.fitting.weighted import check_weights
+from reeltune.trainables.scoring.spread import FEWEST, Spread, known_of
 
 
 class Trained(Stored):
@@ -253,6 +254,7 @@ def _scored(
         metrics={"validation": validated.metrics, "test": test},
         sources=registry.sources,
         fitted_on=fitted_on(prepared, rows),
+        spread=_spread(options, prepared, config, registry, validated),
     )
     users, items = prepared.ratings.users, prepared.ratings.items
     save(
@@ -278,3 +280,22 @@ def _scored(
         model=folder.place_of(f"models/{options.architecture}"),
         by_value=table,
     )
+
+
+def _spread(
+    options: TrainOptions, prepared: Prepared, config: FitConfig, registry: Registry, validated: Fitted
+) -> Spread | None:
+    """How far ratings lie from the predictions of the fit that was validated; None of too few validation rows."""
+    rows = prepared.split.validation
+    if len(rows) < FEWEST:
+        return None
+    scored = score(
+        _orders(options, config)[0],
+        validated,
+        rows,
+        prepared.shape,
+        objective=options.objective,
+        temperature=validated.temperature,
+        registry=registry,
+    )
+    return Spread.of(rows.ratings, scored.averaged, known_of(prepared.split.train, rows, prepared.shape))

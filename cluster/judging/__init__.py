@@ -13,5 +13,6 @@
 - `ranking.py`: top lists, and `ranking.parquet`
 - `ranking_size.py`: for how many users, and how long that takes
 - `predictions.py`: `predictions.parquet`
+- `spread.py`: how far ratings may lie from a model's predictions
 - `bundles.py`: the bundles of a run
 """

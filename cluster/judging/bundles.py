@@ -7,6 +7,7 @@ import torch
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.ensemble import packed, packed_priors
 from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.spread import spread
 from reeltune.cluster.report.words import baseline_error, baseline_label
 from reeltune.cluster.runs.answer import ArchitectureResult, Result
 from reeltune.cluster.runs.folder import RunFolder
@@ -59,6 +60,7 @@ def write_bundles(
             sources=sources,
             fitted_on=data,
             judged=_judged(result.architectures[name], result, searched.objective, look),
+            spread=spread(searched, name, prepared, folder),
         )
         users, items = prepared.ratings.users, prepared.ratings.items
         save(

@@ -16,6 +16,7 @@ from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.data import Rows, fold
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.scoring.decoders import Decoder
 
 
 def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> Searched:
@@ -33,13 +34,18 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
     return replace(searched, architectures=architectures, choices={**searched.choices, ENSEMBLE: choice})
 
 
-def held_out_ratings(searched: Searched, name: str, folder: RunFolder) -> np.ndarray | None:
-    """An architecture's ratings of the held-out rows, shape (rows,), fold after fold; None if a fold is missing."""
+def held_out_ratings(
+    searched: Searched, name: str, folder: RunFolder, *, by: Decoder | None = None
+) -> np.ndarray | None:
+    """An architecture's ratings of the held-out rows, shape (rows,), fold after fold; None if a fold is missing.
+
+    They are those that the ensemble takes, or by this decoder of KEPT.
+    """
     found = [out_of_fold.read(folder.store, trial) for trial in searched.choices[name].trials]
     ratings = [each for each in found if each is not None]
     if len(ratings) < SEEDS:
         return None
-    place = KEPT.index(searched.averaged(name))
+    place = KEPT.index(by or searched.averaged(name))
     return np.concatenate([each[place] for each in ratings])
 
 

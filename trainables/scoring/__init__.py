@@ -5,6 +5,7 @@
 - `decoder_table.py`: the decoders, by name
 - `decoders.py`: ratings by any of them; the temperature
 - `probabilities.py`: log-loss, ranked probability score, calibration
+- `spread.py`: intervals of single ratings, by split conformal prediction
 - `slices.py`: the error by group of rows
 - `ranking.py`: how good top lists are: NDCG and recall
 - `gains.py`: a predictor's gains, added up by user

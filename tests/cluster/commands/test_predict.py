@@ -1,5 +1,6 @@
 """`reeltune predict` with models that take a pair's time."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,31 @@ def test_a_model_with_time_reads_the_file_whole(timed, in_parts):
     in_parts()
     assert predict_file(MODEL, "pairs.csv", RATED, reading=Reading(columns=TIMED)).notes == whole.notes
     assert RATED.read_bytes() == Path("whole.csv").read_bytes()
+
+
+def test_intervals_are_four_columns_more_and_a_bundle_without_them_says_so(timed):
+    timed.to_csv("pairs.csv", index=False)
+    with_time = Reading(columns=TIMED)
+    with pytest.raises(InputError, match="--intervals: the bundle of this ensemble has none, as those of earlier"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=with_time, intervals=True)
+    assert not RATED.exists()
+    about = json.loads((MODEL / "config.json").read_text())
+    about["spread"] = {"rows": 500, "noise": 1.0, "user": 0.0, "item": 0.0, "q80": 0.5, "q95": 9.0}
+    (MODEL / "config.json").write_text(json.dumps(about))
+    predict_file(MODEL, "pairs.csv", RATED, reading=with_time, intervals=True)
+    rated, model = pd.read_csv(RATED), load(MODEL)
+    assert list(rated) == [*timed.columns, "prediction", "low_80", "high_80", "low_95", "high_95"]
+    np.testing.assert_allclose(rated["low_80"], (rated["prediction"] - 0.5).clip(lower=model.scale.low), atol=1e-4)
+    np.testing.assert_allclose(rated["high_80"], (rated["prediction"] + 0.5).clip(upper=model.scale.high), atol=1e-4)
+    assert (rated["low_95"] == model.scale.low).all()
+    assert (rated["high_95"] == model.scale.high).all()
+    shown = model.predict(timed.set_axis(timed.index + 5), time="when", intervals=True)
+    np.testing.assert_allclose(shown, rated[shown.columns], atol=1e-5)
+    assert shown.index.equals(timed.index + 5)
+    of_ids = model.predict("u1", ["i1", None], 1_500_000_000, intervals=True)
+    assert of_ids.isna().all(axis=1).tolist() == [False, True]
+    assert list(of_ids) == list(shown)
+    RATED.unlink()
+    timed.assign(low_80=1).to_csv("pairs.csv", index=False)
+    with pytest.raises(InputError, match="has a column 'low_80' already"):
+        predict_file(MODEL, "pairs.csv", RATED, reading=with_time, intervals=True)

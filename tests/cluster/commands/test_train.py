@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import reeltune as rt
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
 from reeltune.trainables.data import Shares
@@ -60,6 +62,18 @@ def test_a_refit_is_a_second_fit_on_validation_rows_too_and_the_figures_are_of_t
         "--refit: the model is a second fit, on training and validation rows together (540); validation figures are of "
         "the first, on training rows alone" in said
     )
+
+
+def test_predictions_come_with_intervals_that_hold_on_rows_that_the_fit_did_not_see():
+    world = "synthetic:users=80,items=60,ratings=4000"
+    words = ("--data", world, "--validation", "0.25", "--test-share", "0.25", "--score-test", "--set", "epochs=2")
+    trained, _ = train("svdpp_classifier", *words, name="wide")
+    prepared = prepare(DataOptions(data=world, shares=Shares(validation=0.25, test=0.25)))
+    ratings, (test, _) = prepared.ratings, prepared.split.test.open(Path("looks.jsonl"), reason="a test")
+    pairs = {"user": ratings.users.text[test.users - 1], "item": ratings.items.text[test.items - 1]}
+    found = rt.load(trained["model"]).predict(pd.DataFrame(pairs), intervals=True)
+    for level, low, high in (0.80, found["low_80"], found["high_80"]), (0.95, found["low_95"], found["high_95"]):
+        assert ((low <= test.ratings) & (test.ratings <= high)).mean() == pytest.approx(level, abs=0.04)
 
 
 def test_a_refit_scores_the_test_rows_by_the_model_that_is_kept(world):

@@ -10,6 +10,7 @@ import torch
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging import ensemble as ensembled
 from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.spread import spread as spread_of
 from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice
@@ -165,3 +166,24 @@ def test_an_architecture_whose_held_out_ratings_are_gone_is_left_out(searched, p
 def test_one_architecture_makes_no_ensemble(searched, prepared, folder):
     alone = without_a_fold(lost(searched, "bias0"), "pmf")
     assert ensembled.with_ensemble(alone, prepared, folder) is alone
+
+
+def test_the_spread_of_each_choice_is_of_the_rows_that_confirmations_held_out(searched, prepared, folder):
+    found = ensembled.with_ensemble(searched, prepared, folder)
+    rows = ensembled.held_out_rows(prepared)
+    for name in found.choices:
+        spread = spread_of(found, name, prepared, folder)
+        assert spread.rows == len(rows)
+        assert 0.1 < spread.noise + spread.user + spread.item < 10
+    mean = ensembled.held_out_ratings(searched, "classifier", folder, by="mean")
+    argmax = ensembled.held_out_ratings(searched, "classifier", folder, by="argmax")
+    assert not np.array_equal(mean, argmax)
+
+
+def test_a_choice_without_its_confirmations_has_no_spread(searched, prepared, folder):
+    found = ensembled.with_ensemble(searched, prepared, folder)
+    lacking = replace(found.choices["pmf"], trials=found.choices["pmf"].trials[1:])
+    partly = replace(found, choices={**found.choices, "pmf": lacking})
+    assert spread_of(partly, "pmf", prepared, folder) is None
+    assert spread_of(partly, "ensemble", prepared, folder) is None
+    assert spread_of(partly, "bias", prepared, folder) is not None
