@@ -21,6 +21,7 @@ DOCS = (
     "own-architectures",
     "python",
     "security",
+    "serving",
     "tensorboard",
     "trackers",
     "using-the-model",

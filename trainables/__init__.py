@@ -7,6 +7,7 @@ From the top down; each folder imports only those below it.
 
 - `contract/`: the contract of every architecture, as checks
 - `best_items.py`: the items that a model rates best for each user
+- `neighbours.py`: items that are alike
 - `bundle.py`: the model bundle: a folder that rates pairs by their own ids
 - `exported.py`: a fitted model as a program without reeltune
 - `predictor.py`: a loaded bundle, which rates pairs by their own ids

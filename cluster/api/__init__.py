@@ -6,6 +6,7 @@
 - `tune.py`: `tune`, the main job
 - `train.py`: `train`, one fit
 - `lr_find.py`: `lr_find`, the learning-rate range test
+- `serve.py`: the options of `serve`, which the command line alone has
 - `ratings.py`: `Ratings`: data, and how it is read
 - `run.py`: `Run`: what a search found
 - `model.py`: `Model`: a fitted model

@@ -23,7 +23,7 @@ from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.exported import Exported, export
-from reeltune.trainables.folding.newcomers import shown
+from reeltune.trainables.neighbours import directions, item_vectors, nearest
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.spread import COLUMNS
 
@@ -191,24 +191,15 @@ class Model(Predictor):
 
         What the numbers mean is the architecture's: often the last is a bias. Raises InputError where it has none.
         """
-        vectors = self.model.item_vectors()
-        if vectors is None:
-            raise InputError(f"{self.architecture}: has no item vectors; ask a member, or another architecture")
-        rated = np.flatnonzero(self.item_ratings)
-        return pd.DataFrame(vectors.detach().numpy()[rated], index=self.items.text[rated - 1].rename("item"))
+        return item_vectors(self)
 
     def similar_items(self, item: str | int, n: int = 10) -> pd.DataFrame:
         """The n items nearest to this one: columns rank, item and similarity, the cosine of vectors less their mean.
 
         Raises InputError where the architecture has no item vectors, or the model knows no rating of the item.
         """
-        vectors = self.item_vectors()
         name = self.items.plain(pd.Index([str(item)]))[0]
-        if name not in vectors.index:
-            raise InputError(f"item {shown(str(item))}: the model knows no rating of it")
-        apart = vectors - vectors.mean()
-        unit = apart.div(np.sqrt((apart**2).sum(axis=1)).clip(lower=1e-12), axis=0)
-        near = (unit @ unit.loc[name]).drop(name).nlargest(at_least("n", n, 1))
+        near = nearest(directions(self.item_vectors()), name, at_least("n", n, 1))
         ranks = range(1, len(near) + 1)
         return pd.DataFrame({"rank": ranks, "item": near.index, "similarity": near.to_numpy()})
 

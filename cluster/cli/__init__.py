@@ -23,6 +23,7 @@
 - `replay.py`: trains a run's winner again
 - `recommend.py`: the best unseen items for each user
 - `export.py`: a model as a program without reeltune
+- `serve.py`: answers HTTP requests out of a model
 - `submit.py`: runs a verb as a Ray job
 - `jobs.py`: lists, follows and stops such jobs
 """

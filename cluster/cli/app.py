@@ -28,6 +28,7 @@ from reeltune.cluster.cli.predict import predict
 from reeltune.cluster.cli.recommend import recommend
 from reeltune.cluster.cli.replay import replay
 from reeltune.cluster.cli.report import report
+from reeltune.cluster.cli.serve import serve
 from reeltune.cluster.cli.submit import submit
 from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
@@ -63,6 +64,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "replay": replay,
     "recommend": recommend,
     "export": export,
+    "serve": serve,
     "submit": submit,
     "jobs": jobs,
 }

@@ -21,6 +21,7 @@
 - `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
 - `recommend.py`: the best unseen items for each user
+- `serve.py`: answers HTTP requests out of a model
 - `fold_in.py`: new users and items for these two, without a fit
 - `export.py`: a model as a program without reeltune
 - `output_file.py`: the tables that verbs write

@@ -37,6 +37,7 @@ VERBS = {
     "data": ([WORLD], {"pandas"}),
     "predict": (["model", "pairs.csv", "-o", "rated.csv"], {"torch"}),
     "recommend": (["model", "--seen", "none", "-o", "best.csv"], set()),
+    "serve": (["nowhere", "--port", "0"], set()),
     "train": (["svdpp_classifier", "--data", WORLD, "--set", "epochs=1", "--name", "fit"], {"scipy", "tensorboard"}),
     "architectures": ([], {"optuna"}),
     "tune": (["pmf", "svdpp", "--data", WORLD, "--dry-run"], set()),

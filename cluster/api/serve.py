@@ -1,0 +1,66 @@
+"""The options of `serve`, with their checks."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reeltune.cluster.api.checks import at_least
+from reeltune.trainables.errors import InputError
+
+if TYPE_CHECKING:
+    from reeltune.cluster.serving.options import ServeOptions
+    from reeltune.trainables.architectures.kept_source import OwnSource
+
+KEY_VARIABLE = "REELTUNE_API_KEY"
+SHORTEST = 16  # characters of a key: a shorter one can be guessed
+
+
+def serve_options(
+    model: str,
+    *,
+    host: str,
+    port: int,
+    api_key_file: Path | None,
+    reload_every: float | None,
+    drain: float,
+    own: "OwnSource",
+    environment: Mapping[str, str] = os.environ,
+) -> "ServeOptions":
+    """Raises InputError at a value that is not allowed, and where anybody on the network could ask."""
+    from reeltune.cluster.serving.options import ServeOptions
+
+    options = ServeOptions(
+        model=model,
+        host=host,
+        port=port,
+        api_key=_key(api_key_file, environment),
+        reload_every=None if reload_every is None else at_least("--reload-every", reload_every, 0.1),
+        drain=at_least("--drain", drain, 0),
+        own=own,
+    )
+    if options.api_key is None and not options.here_alone:
+        raise InputError(
+            f"--host {host}: whoever reaches this machine could ask; give --api-key-file FILE or the variable "
+            f"{KEY_VARIABLE}, or leave --host out for this machine alone"
+        )
+    return options
+
+
+def _key(file: Path | None, environment: Mapping[str, str]) -> str | None:
+    """The key of the file, else of the environment; None: there is none."""
+    if file is None and KEY_VARIABLE not in environment:
+        return None
+    source = KEY_VARIABLE if file is None else f"--api-key-file {file}"
+    try:
+        key = (environment[KEY_VARIABLE] if file is None else file.read_text(encoding="utf-8")).strip()
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{source}: expected one line of text") from None
+    if len(key) < SHORTEST or not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError(
+            f"{source}: expected {SHORTEST} or more letters, digits and signs of ASCII without spaces, such as "
+            "`openssl rand -hex 32` prints"
+        )
+    return key

@@ -1,0 +1,40 @@
+"""`reeltune serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reeltune.cluster.api.checks import SeenData
+from reeltune.cluster.api.serve import KEY_VARIABLE, serve_options
+from reeltune.cluster.cli import options as opt
+
+
+def serve(
+    model: Annotated[str, typer.Argument(help="A model bundle: its folder, a link to it, or its URI."), SeenData()],
+    host: Annotated[
+        str, typer.Option(help="The address to listen on. One that others reach needs an API key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one, which is printed.")] = 8000,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(help=f"A file with the key that requests must have. [default: the variable {KEY_VARIABLE}]"),
+    ] = None,
+    reload_every: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Look that often for another bundle in its place. [default: at SIGHUP]"),
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long requests may take to finish after SIGTERM.")
+    ] = 30,
+    architecture: opt.Source = None,
+    changed_source: opt.ChangedSource = None,
+) -> int:
+    """Answer HTTP requests out of a model: ratings, lists, similar items, new users. Needs reeltune[serve]."""
+    own = opt.own_source(architecture, changed_source)
+    options = serve_options(
+        model, host=host, port=port, api_key_file=api_key_file, reload_every=reload_every, drain=drain, own=own
+    )
+    from reeltune.cluster.commands.serve import serve as answer
+
+    return answer(options)

@@ -1,0 +1,99 @@
+"""The model in use, and a newer bundle in its place.
+
+A new bundle is read and checked beside the model in use, which answers meanwhile. One assignment then swaps them: each
+request is answered by one model, the old or the new one. A bundle that cannot be read changes nothing.
+"""
+
+import asyncio
+import gc
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from reeltune.cluster.runs.find import model_folder
+from reeltune.cluster.serving.answers import Answers
+from reeltune.cluster.serving.options import ServeOptions
+from reeltune.trainables.bundle import DESCRIPTION, load_own
+from reeltune.trainables.errors import InputError, StorageFailed
+
+log = logging.getLogger(__name__)
+
+Reload = Literal["none", "swapped", "unchanged", "failed"]
+SHOWN = 12  # of a name's hexadecimal digits
+
+
+class Holder:
+    """The model in use; `last_reload` is what came of the latest look for another one."""
+
+    def __init__(self, options: ServeOptions, say: Callable[[str], None]) -> None:
+        """Load the bundle. Raises InputError where it cannot be used."""
+        self._options, self._say = options, say
+        self.answers = self._read()
+        self.last_reload: Reload = "none"
+        self.told: Callable[[Reload], None] = lambda outcome: None  # is called with what came of each look
+        self._one = threading.Lock()
+        self._failed: str | None = None
+
+    def look(self, *, ask: bool) -> Reload:
+        """Take the bundle that is there now, if it is another one. `ask`: somebody asked for it, and is answered."""
+        with self._one:
+            try:
+                self.last_reload = self._swap(ask=ask)
+            except (InputError, StorageFailed, OSError, MemoryError) as error:
+                self._fail(str(error), ask=ask)
+        self.told(self.last_reload)
+        return self.last_reload
+
+    def _swap(self, *, ask: bool) -> Reload:
+        if not ask and self._name_there() == self.answers.name:
+            self._failed = None
+            return "none" if self.last_reload == "none" else "unchanged"
+        found = self._read()
+        self._failed, before = None, self.answers.name
+        if found.name == before:
+            self._say(f"reload: {self._options.model} is still the bundle {before}")
+            return "unchanged"
+        self.answers = found
+        self._say(f"reload: the bundle {found.name} answers now, in place of {before}")
+        return "swapped"
+
+    def _fail(self, why: str, *, ask: bool) -> None:
+        """Say it once, unless somebody asks again: a folder that is looked at each second fails each second."""
+        self.last_reload = "failed"
+        if ask or why != self._failed:
+            self._say(f"reload: failed, and the bundle {self.answers.name} still answers: {why}")
+        self._failed = why
+
+    def _read(self) -> Answers:
+        """The bundle, checked and ready to answer. A link is followed once, so that all files are of one bundle."""
+        folder = model_folder(self._options.model).resolve()
+        name = _name(folder)
+        found = Answers(load_own(folder, self._options.own), name)
+        found.prepare()
+        if _name(folder) != name:
+            raise InputError(f"{folder}: changed while it was read; load it again once it is whole")
+        gc.collect()
+        gc.freeze()  # a model's ids are many objects that stay: the collector need not walk them in each request
+        return found
+
+    def _name_there(self) -> str:
+        return _name(model_folder(self._options.model).resolve())
+
+
+def _name(folder: Path) -> str:
+    """The start of the SHA-256 of the bundle's description, which has those of the other files."""
+    try:
+        content = (folder / DESCRIPTION).read_bytes()
+    except OSError:
+        raise InputError(f"{folder}: no model bundle (it has no {DESCRIPTION})") from None
+    return hashlib.sha256(content).hexdigest()[:SHOWN]
+
+
+async def look_every(holder: Holder, seconds: float) -> None:
+    """Look for another bundle for ever, in a thread of its own."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(holder.look, ask=False)

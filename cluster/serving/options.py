@@ -1,0 +1,25 @@
+"""What the service is started with."""
+
+from dataclasses import dataclass
+
+from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+BODY_LIMIT = 8 << 20  # bytes of a request's body: 10,000 pairs whose ids have 400 characters
+KEY_HEADER = "X-API-Key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    model: str  # a bundle's path or URI
+    host: str = LOOPBACK[0]
+    port: int = 8000  # 0: any free one
+    api_key: str | None = None  # None: whoever reaches the address may ask
+    reload_every: float | None = None  # seconds between two looks for another bundle; None: at SIGHUP alone
+    drain: float = 30.0  # seconds that requests have to finish in after SIGTERM
+    own: OwnSource = NO_SOURCE
+
+    @property
+    def here_alone(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return self.host in LOOPBACK

@@ -1,0 +1,85 @@
+"""A real `reeltune serve` on the loopback address, and what it answers."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+REELTUNE = str(Path(sys.executable).parent / "reeltune")
+PATIENCE = 120  # seconds: a shared machine may stall
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Served:
+    process: subprocess.Popen
+    greeting: list[str]
+    errors: Path  # standard error so far
+
+    @property
+    def url(self):
+        return self.greeting[0].split(": ")[0]
+
+    def connection(self):
+        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)
+
+    def ask(self, path, body=None, headers=None, *, connection=None):
+        """POST a body (bytes as they are, anything else as JSON), or GET without one."""
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        asking = connection or self.connection()
+        named = {"Content-Type": "application/json", **(headers or {})}
+        asking.request("GET" if body is None else "POST", path, content, named)
+        found = asking.getresponse()
+        answer = Answer(found.status, found.read().decode(), {k.lower(): v for k, v in found.getheaders()})
+        if connection is None:
+            asking.close()
+        return answer
+
+    def until(self, true):
+        """Wait until this is true of `/healthz`."""
+        end = time.monotonic() + PATIENCE
+        while not true(health := self.ask("/healthz").json):
+            assert time.monotonic() < end, (health, self.errors.read_text())
+            time.sleep(0.05)
+
+
+@contextmanager
+def served(*words, folder, variables=None) -> Iterator[Served]:
+    """Start a service at a free port, and end it if it has not ended."""
+    errors = Path(folder) / "errors.txt"
+    environment = {name: value for name, value in os.environ.items() if name != "REELTUNE_API_KEY"}
+    command = [REELTUNE, "serve", *map(str, words), "--port", "0"]
+    with errors.open("w") as said:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, **(variables or {})},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+    try:
+        greeting = [process.stdout.readline().strip() for _ in range(3)]
+        assert greeting[0].startswith("http"), errors.read_text()
+        yield Served(process, greeting, errors)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
