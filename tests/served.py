@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,14 +43,13 @@ class Served:
     def ask(self, path, body=None, headers=None, *, connection=None):
         """POST a body (bytes as they are, anything else as JSON), or GET without one."""
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        asking = connection or self.connection()
-        named = {"Content-Type": "application/json", **(headers or {})}
-        asking.request("GET" if body is None else "POST", path, content, named)
-        found = asking.getresponse()
-        answer = Answer(found.status, found.read().decode(), {k.lower(): v for k, v in found.getheaders()})
         if connection is None:
-            asking.close()
-        return answer
+            with closing(self.connection()) as own:
+                return self.ask(path, body, headers, connection=own)
+        named = {"Content-Type": "application/json", **(headers or {})}
+        connection.request("GET" if body is None else "POST", path, content, named)
+        found = connection.getresponse()
+        return Answer(found.status, found.read().decode(), {k.lower(): v for k, v in found.getheaders()})
 
     def until(self, true):
         """Wait until this is true of `/healthz`."""

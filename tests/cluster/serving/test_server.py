@@ -132,8 +132,10 @@ def test_so_is_one_that_does_not_say_its_length(service):
     connection.endheaders()
     for size in (*[1 << 20] * (BODY_LIMIT >> 20), 1):  # not a byte is on its way when the last one is too many
         connection.send(b"%x\r\n%s\r\n" % (size, b"1" * size))
-    assert connection.getresponse().status == 413
+    answer = connection.getresponse()
+    status, _ = answer.status, answer.read()
     connection.close()
+    assert status == 413
 
 
 def test_without_a_key_a_request_for_another_host_is_refused(service):
@@ -266,8 +268,9 @@ def drains(service):
     until_refused(service)
     connection.send(body[5:])
     answer = connection.getresponse()
-    assert answer.status == 200
-    assert json.loads(answer.read())["predictions"]
+    status, text = answer.status, answer.read()
+    connection.close()
+    assert (status, list(json.loads(text))) == (200, ["model", "predictions"])
     assert service.process.wait(PATIENCE) == 0
 
 
