@@ -8,7 +8,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import torch
 import uvicorn
@@ -73,17 +73,20 @@ async def _until_a_signal(server: _Server, service: Service, options: ServeOptio
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    tasks = set[asyncio.Future[object]]()
-    loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.run_in_executor(None, _look, service.holder)))
+    tasks = set[asyncio.Task[object]]()
+
+    def begin(work: Coroutine[object, object, object]) -> None:
+        """Run it beside the requests. A failure that nobody expects is logged by asyncio, with its traceback."""
+        task = loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(asyncio.to_thread(service.holder.look, ask=True)))
     if options.reload_every is not None:
-        tasks.add(asyncio.ensure_future(look_every(service.holder, options.reload_every)))
+        begin(look_every(service.holder, options.reload_every))
     await server.serve(sockets=[listening])
     for task in tasks:
         task.cancel()
-
-
-def _look(holder: Holder) -> None:
-    holder.look(ask=True)
 
 
 def _listening(options: ServeOptions) -> socket.socket:

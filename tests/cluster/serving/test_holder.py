@@ -1,5 +1,6 @@
 """A bundle that cannot be used is one sentence, and the one in use still answers."""
 
+import asyncio
 import json
 import shutil
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reeltune.cluster.serving.holder import Holder
+from reeltune.cluster.serving.holder import Holder, look_every
 from reeltune.cluster.serving.options import ServeOptions
 from reeltune.cluster.serving.schemas import PredictRequest
 from reeltune.trainables.errors import InputError
@@ -137,6 +138,21 @@ def test_a_bundle_that_is_whole_again_is_taken(link, bundles):
     (link / "config.json").write_text(kept)
     assert holder.look(ask=False) == "unchanged"
     assert len(said) == 1
+
+
+def test_a_service_looks_again_and_again_by_itself(link, bundles):
+    holder, said = held(link)
+
+    async def until_swapped():
+        looking = asyncio.create_task(look_every(holder, 0.01))
+        shutil.rmtree(link)
+        shutil.copytree(bundles[1], link)
+        while holder.last_reload != "swapped":
+            await asyncio.sleep(0.01)
+        looking.cancel()
+
+    asyncio.run(until_swapped())
+    assert f"reload: the bundle {holder.answers.name} answers now, in place of " in said[-1]
 
 
 def test_what_came_of_a_look_is_told(link):
