@@ -13,11 +13,11 @@ from tests.worlds import shape_of, small_config
 WORLD = "synthetic:users=40,items=30,ratings=600"
 
 
-def bundle_at(path, name="svdpp", *, seed=1):
+def bundle_at(path, name="svdpp", *, seed=1, **settings):
     """A bundle of a small fit, with which new users can be folded in."""
     data = load_data(WORLD)
     shape = shape_of(data)
-    fit = Fit(ARCHITECTURES[name], small_config(name), shape, data.rows, seed=seed)
+    fit = Fit(ARCHITECTURES[name], small_config(name, **settings), shape, data.rows, seed=seed)
     list(run(fit))
     about = describe(
         name, fit.config, shape.scale, decoder="argmax", temperature=1.0, seed=seed, data=WORLD, metrics={}

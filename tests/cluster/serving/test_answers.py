@@ -155,3 +155,37 @@ def test_what_is_no_id_is_refused(value, sentence):
 def test_what_is_no_number_is_no_rating(rating):
     with pytest.raises(ValidationError):
         FoldInRequest(ratings=[{"item": "i1", "rating": rating}])
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """Of a model that looks at when a pair was rated."""
+    return Answers(load(bundle_at(tmp_path_factory.mktemp("timed") / "model", time="day")), "timed")
+
+
+def test_a_model_with_time_wants_one_and_rates_by_it(timed):
+    timed.prepare()
+    pair = {"user": "u1", "item": "i1"}
+    days = [PredictRequest(pairs=[{**pair, "time": f"2001-01-0{day}T18:30+01:00"}]) for day in (1, 2)]
+    error, *found = timed.predict([PredictRequest(pairs=[pair]), *days])
+    assert "pairs.0.time: this model was fitted with time: say when" in str(error)
+    seconds = np.array([978370200, 978456600])
+    wanted = timed.predictor.predict(["u1", "u1"], ["i1", "i1"], seconds)
+    assert [each.predictions[0].prediction for each in found] == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+def test_its_lists_want_a_date_too(timed):
+    with pytest.raises(InputError, match="at: this model was fitted with time"):
+        timed.recommend(RecommendRequest(users=["u1"]))
+    with pytest.raises(InputError, match="at: this model was fitted with time"):
+        timed.fold_in(FoldInRequest(ratings=[{"item": "i1", "rating": 5}]))
+    [found] = timed.recommend(RecommendRequest(users=["u1"], n=3, at="2001-01-01")).recommendations
+    assert len(found.items) == 3
+    folded = timed.fold_in(FoldInRequest(ratings=[{"item": "i1", "rating": 5}], items=["i2"], at="2001-01-01"))
+    assert len(folded.predictions) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", 978370200, "2001-13-01", True, "99999999999-01-01"])
+def test_what_is_no_date_is_no_time(value):
+    with pytest.raises(ValidationError, match="expected a date, such as 2026-11-26"):
+        RecommendRequest.model_validate({"users": ["u1"], "at": value})
