@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reeltune.trainables.architectures.kept_source import OwnSource
 
 KEY_VARIABLE = "REELTUNE_API_KEY"
+DAY = 86_400  # seconds
 SHORTEST = 16  # characters of a key: a shorter one can be guessed
 
 
@@ -35,8 +36,8 @@ def serve_options(
         host=host,
         port=port,
         api_key=_key(api_key_file, environment),
-        reload_every=None if reload_every is None else at_least("--reload-every", reload_every, 0.1),
-        drain=at_least("--drain", drain, 0),
+        reload_every=None if reload_every is None else _seconds("--reload-every", reload_every, 0.1),
+        drain=_seconds("--drain", drain, 0),
         own=own,
     )
     if options.api_key is None and not options.here_alone:
@@ -45,6 +46,12 @@ def serve_options(
             f"{KEY_VARIABLE}, or leave --host out for this machine alone"
         )
     return options
+
+
+def _seconds(option: str, value: float, least: float) -> float:
+    if at_least(option, value, least) > DAY:
+        raise InputError(f"{option} {value:g}: expected {DAY:,} seconds, a day, or less")
+    return value
 
 
 def _key(file: Path | None, environment: Mapping[str, str]) -> str | None:

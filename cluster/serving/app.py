@@ -31,7 +31,7 @@ from reeltune.cluster.serving.schemas import (
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.version import __version__
 
-LINE = 256  # requests for lists that may wait
+LINE = 128  # requests for lists that may wait
 ABOUT = "Rates pairs of users and items, and lists items, out of one model bundle. Ids are those of the model's data."
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": said}
@@ -82,7 +82,7 @@ def application(service: Service, options: ServeOptions) -> ASGIApp:
 
 
 def _answers(app: FastAPI, service: Service) -> None:
-    batches = Batcher(service.predict, sized=service.metrics.batches.observe)
+    batches = Batcher(service.predict, pairs=lambda asked: len(asked.pairs), sized=service.metrics.batches.observe)
     line = Line(LINE)
 
     @app.post("/predict", responses=PROBLEMS)

@@ -15,8 +15,8 @@ from reeltune.trainables.errors import InputError
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
-MOST_AT_ONCE = 256  # requests in one call
-MOST_WAITING = 2048  # requests; more are refused, as they would only wait
+MOST_AT_ONCE = 10_000  # pairs in one call, unless one request has more
+MOST_WAITING = 200_000  # pairs, about 100 MB of them; more are refused, as they would only wait
 
 
 class Busy(Exception):
@@ -27,20 +27,26 @@ class Batcher(Generic[Asked, Given]):
     """Asks `work` for the answers to several requests at once, in one thread of its own."""
 
     def __init__(
-        self, work: Callable[[Sequence[Asked]], Sequence[Given | InputError]], *, sized: Callable[[int], None]
+        self,
+        work: Callable[[Sequence[Asked]], Sequence[Given | InputError]],
+        *,
+        pairs: Callable[[Asked], int],
+        sized: Callable[[int], None],
     ) -> None:
-        """`sized` is told how many requests each call has."""
-        self._work, self._sized = work, sized
+        """`pairs` says how many a request has, and `sized` is told how many requests each call has."""
+        self._work, self._pairs, self._sized = work, pairs, sized
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._waiting: deque[tuple[Asked, asyncio.Future[Given]]] = deque()
+        self._pairs_waiting = 0
         self._running = False
 
     async def ask(self, asked: Asked) -> Given:
         """The answer. Raises Busy, and what `work` gives or raises."""
-        if len(self._waiting) >= MOST_WAITING:
+        if self._pairs_waiting + self._pairs(asked) > MOST_WAITING:
             raise Busy
         future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
+        self._pairs_waiting += self._pairs(asked)
         self._next()
         return await future
 
@@ -48,10 +54,19 @@ class Batcher(Generic[Asked, Given]):
         if self._running or not self._waiting:
             return
         self._running = True
-        batch = [self._waiting.popleft() for _ in range(min(MOST_AT_ONCE, len(self._waiting)))]
+        batch = self._batch()
         self._sized(len(batch))
         call = asyncio.get_running_loop().run_in_executor(self._thread, self._work, [asked for asked, _ in batch])
         call.add_done_callback(lambda done: self._finished(done, [future for _, future in batch]))
+
+    def _batch(self) -> "list[tuple[Asked, asyncio.Future[Given]]]":
+        """The requests that have waited longest."""
+        batch = [self._waiting.popleft()]
+        size = self._pairs(batch[0][0])
+        while self._waiting and (size := size + self._pairs(self._waiting[0][0])) <= MOST_AT_ONCE:
+            batch.append(self._waiting.popleft())
+        self._pairs_waiting -= sum(self._pairs(asked) for asked, _ in batch)
+        return batch
 
     def _finished(
         self, done: "asyncio.Future[Sequence[Given | InputError]]", futures: Sequence["asyncio.Future[Given]"]

@@ -12,11 +12,11 @@ KEY_HEADER = "X-API-Key"
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
     model: str  # a bundle's path or URI
-    host: str = LOOPBACK[0]
-    port: int = 8000  # 0: any free one
+    host: str
+    port: int  # 0: any free one
+    drain: float  # seconds that requests have to finish in after SIGTERM
     api_key: str | None = None  # None: whoever reaches the address may ask
     reload_every: float | None = None  # seconds between two looks for another bundle; None: at SIGHUP alone
-    drain: float = 30.0  # seconds that requests have to finish in after SIGTERM
     own: OwnSource = NO_SOURCE
 
     @property

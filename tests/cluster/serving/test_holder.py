@@ -89,7 +89,7 @@ def link(bundles, tmp_path):
 
 def held(folder):
     said = []
-    return Holder(ServeOptions(model=str(folder)), said.append), said
+    return Holder(ServeOptions(model=str(folder), host="127.0.0.1", port=0, drain=1), said.append), said
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -324,5 +324,19 @@ def test_a_key_file_that_is_not_there_is_one_line(bundles):
     )
 
 
-def test_no_such_host_is_one_line(bundles):
-    assert refused(bundles[0], "--host", "localhost", "--reload-every", "0").startswith("error: --reload-every 0.0: ")
+def test_a_host_that_is_none_is_one_line(bundles, monkeypatch):
+    monkeypatch.setenv("REELTUNE_API_KEY", KEY)
+    assert refused(bundles[0], "--host", "no such host").startswith("error: --host no such host --port 8000: no such ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--reload-every", "0", "--reload-every 0.0: expected 0.1 or more"),
+        ("--reload-every", "inf", "--reload-every inf: expected 86,400 seconds, a day, or less"),
+        ("--drain", "nan", "--drain nan: expected 0 or more"),
+        ("--port", "70000", "--port"),
+    ],
+)
+def test_a_number_out_of_range_is_one_line(bundles, option, value, sentence):
+    assert refused(bundles[0], option, value).startswith(f"error: {sentence}")
