@@ -1,6 +1,7 @@
 """The options of `serve`, with their checks."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ def serve_options(
         host=host,
         port=port,
         api_key=_key(api_key_file, environment),
+        key_in_shell=f"${KEY_VARIABLE}" if api_key_file is None else f"$(cat {shlex.quote(str(api_key_file))})",
         reload_every=None if reload_every is None else _seconds("--reload-every", reload_every, 0.1),
         drain=_seconds("--drain", drain, 0),
         own=own,

@@ -1,7 +1,8 @@
 """The endpoints, and each error as one sentence."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp
 
 from reeltune.cluster.serving.batching import Batcher, Busy, Line
 from reeltune.cluster.serving.guard import Guard
-from reeltune.cluster.serving.holder import Holder, Reload
+from reeltune.cluster.serving.holder import Holder, Reload, settle
 from reeltune.cluster.serving.metrics import CONTENT_TYPE_LATEST, Measured, Metrics
 from reeltune.cluster.serving.options import KEY_HEADER, ServeOptions
 from reeltune.cluster.serving.schemas import (
@@ -52,6 +53,7 @@ class Service:
 
     holder: Holder
     metrics: Metrics
+    ending: asyncio.Event = field(default_factory=asyncio.Event)  # set by the first signal to end
 
     def predict(self, asked: Sequence[PredictRequest]) -> Sequence[PredictAnswer | InputError]:
         """Runs in the thread of the batches. One model answers the whole batch."""
@@ -65,6 +67,8 @@ class Service:
     def reloaded(self, outcome: Reload) -> None:
         self.metrics.reloads.labels(outcome).inc()
         self.metrics.uses(self.holder.answers.name)
+        if outcome == "swapped":
+            settle()
 
 
 def application(service: Service, options: ServeOptions) -> ASGIApp:
@@ -78,7 +82,7 @@ def application(service: Service, options: ServeOptions) -> ASGIApp:
     service.metrics.uses(service.holder.answers.name)
     service.holder.told = service.reloaded
     paths = frozenset(app.openapi()["paths"]) | {"/docs", "/openapi.json"}
-    return Measured(Guard(app, options), service.metrics, paths)
+    return Measured(Guard(app, options), service.metrics, paths, service.ending.is_set)
 
 
 def _answers(app: FastAPI, service: Service) -> None:

@@ -75,8 +75,6 @@ class Holder:
         found.prepare()
         if _name(folder) != name:
             raise InputError(f"{folder}: changed while it was read; load it again once it is whole")
-        gc.collect()
-        gc.freeze()  # a model's ids are many objects that stay: the collector need not walk them in each request
         return found
 
     def _name_there(self) -> str:
@@ -90,6 +88,13 @@ def _name(folder: Path) -> str:
     except OSError:
         raise InputError(f"{folder}: no model bundle (it has no {DESCRIPTION})") from None
     return hashlib.sha256(content).hexdigest()[:SHOWN]
+
+
+def settle() -> None:
+    """Let the collector of garbage leave alone what is there now: a model's ids are many objects, which stay."""
+    gc.unfreeze()  # the model before the last one, where something of it is still there
+    gc.collect()
+    gc.freeze()
 
 
 async def look_every(holder: Holder, seconds: float) -> None:

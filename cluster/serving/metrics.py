@@ -1,6 +1,7 @@
 """What Prometheus reads at `/metrics`."""
 
 import time
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -42,10 +43,13 @@ class Metrics:
 
 
 class Measured:
-    """Counts and times the requests of an application. Paths that it does not have are one: 'other'."""
+    """Counts and times the requests of an application. Paths that it does not have are one: 'other'.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str]) -> None:
-        self._app, self._metrics, self._paths = app, metrics, paths
+    Once the service is `ending`, each answer is the last one on its connection.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str], ending: Callable[[], bool]) -> None:
+        self._app, self._metrics, self._paths, self._ending = app, metrics, paths, ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["path"] in self._paths else "other"
@@ -55,6 +59,8 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._ending():
+                    message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
         try:

@@ -16,6 +16,7 @@ class ServeOptions:
     port: int  # 0: any free one
     drain: float  # seconds that requests have to finish in after SIGTERM
     api_key: str | None = None  # None: whoever reaches the address may ask
+    key_in_shell: str = ""  # how a shell gets at the key, which is never printed
     reload_every: float | None = None  # seconds between two looks for another bundle; None: at SIGHUP alone
     own: OwnSource = NO_SOURCE
 

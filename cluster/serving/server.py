@@ -14,12 +14,13 @@ import torch
 import uvicorn
 
 from reeltune.cluster.serving.app import Service, application
-from reeltune.cluster.serving.holder import Holder, look_every
+from reeltune.cluster.serving.holder import Holder, look_every, settle
 from reeltune.cluster.serving.metrics import Metrics
 from reeltune.cluster.serving.options import KEY_HEADER, ServeOptions
 from reeltune.trainables.errors import InputError
 
 KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than those of most proxies, which then close first
+LAST = 1.0  # seconds in which a signal to end still lets requests in: each answer then closes its connection
 
 
 def serve(options: ServeOptions, say: Callable[[str], None]) -> int:
@@ -42,6 +43,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> int:
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=int(options.drain),
         )
+        settle()
         server = _Server(config, lambda: _greet(service.holder, options, listening))
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_until_a_signal(server, service, options, listening))
@@ -67,9 +69,14 @@ class _Server(uvicorn.Server):
 async def _until_a_signal(server: _Server, service: Service, options: ServeOptions, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
 
-    def end() -> None:
-        server.force_exit = server.should_exit  # the second signal
+    def stop() -> None:
         server.should_exit = True
+
+    def end() -> None:
+        if service.ending.is_set():  # the second signal
+            server.force_exit = server.should_exit = True
+        service.ending.set()
+        loop.call_later(min(LAST, options.drain), stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
@@ -120,8 +127,8 @@ def _greet(holder: Holder, options: ServeOptions, listening: socket.socket) -> N
     )
     user, item = predictor.users.text[0], predictor.items.text[0]
     pair = {"user": user, "item": item, **({"time": about.date or "2026-01-01"} if predictor.timed else {})}
-    headers = ["Content-Type: application/json", *([] if options.api_key is None else [f"{KEY_HEADER}: ..."])]
-    body = json.dumps({"pairs": [pair]}, ensure_ascii=False)
-    words = ["curl", "-s", f"{url}/predict", *(word for each in headers for word in ("-H", each)), "-d", body]
-    print(f"{shlex.join(words)}\nits page: {url}/docs", flush=True)
+    body = shlex.quote(json.dumps({"pairs": [pair]}, ensure_ascii=False))
+    key = "" if options.api_key is None else f' -H "{KEY_HEADER}: {options.key_in_shell}"'
+    print(f"curl -s {url}/predict -H 'Content-Type: application/json'{key} -d {body}")
+    print(f"its page: {url}/docs", flush=True)
     print(f"kill -HUP {os.getpid()} loads the bundle again; Ctrl-C ends it", file=sys.stderr, flush=True)

@@ -229,6 +229,7 @@ def test_a_new_bundle_takes_over_without_a_lost_request_and_the_service_drains(b
         assert f"reload: failed, and the bundle {names[1]} still answers: {tmp_path / 'empty'}: no model bundle" in said
         assert 'reeltune_reloads_total{outcome="failed"} 1.0' in service.ask("/metrics", headers=key).text
 
+        the_command_works_with_the_key(service)
         the_key_is_needed(service)
         drains(service)
 
@@ -237,6 +238,12 @@ def pointed(link, bundle):
     """Point a link elsewhere in one step, as a deployment does."""
     link.with_name("next").symlink_to(bundle)
     os.replace(link.with_name("next"), link)
+
+
+def the_command_works_with_the_key(service):
+    variables = {**os.environ, "REELTUNE_API_KEY": KEY}
+    done = subprocess.run(service.greeting[1], shell=True, env=variables, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["predictions"]
 
 
 def the_key_is_needed(service):
@@ -256,7 +263,7 @@ def the_key_is_needed(service):
 
 
 def drains(service):
-    """After SIGTERM nobody new gets in, and whoever is in gets an answer; the exit code is 0."""
+    """After SIGTERM soon nobody new gets in, and whoever is in gets an answer and no more; the exit code is 0."""
     connection, body = service.connection(), json.dumps(PAIR).encode()
     connection.putrequest("POST", "/predict")
     for name, value in {"Content-Type": "application/json", "X-API-Key": KEY, "Content-Length": len(body)}.items():
@@ -268,9 +275,9 @@ def drains(service):
     until_refused(service)
     connection.send(body[5:])
     answer = connection.getresponse()
-    status, text = answer.status, answer.read()
+    status, text, last = answer.status, answer.read(), answer.getheader("connection")
     connection.close()
-    assert (status, list(json.loads(text))) == (200, ["model", "predictions"])
+    assert (status, list(json.loads(text)), last) == (200, ["model", "predictions"], "close")
     assert service.process.wait(PATIENCE) == 0
 
 
