@@ -152,7 +152,7 @@ class Answers:
         if self.predictor.item_ratings[index] == 0:
             return SimilarAnswer(item=asked.item, known_item=False, similar=[], model=self.name)
         near = nearest(unit, self.predictor.items.text[index - 1], asked.n)
-        found = zip(near.index.tolist(), near.round(6).tolist(), strict=True)
+        found = zip(near.index.tolist(), near.astype(float).round(6).tolist(), strict=True)
         rows = [Similar(rank=rank, item=item, similarity=value) for rank, (item, value) in enumerate(found, start=1)]
         return SimilarAnswer(item=asked.item, known_item=True, similar=rows, model=self.name)
 

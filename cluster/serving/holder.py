@@ -7,7 +7,6 @@ request is answered by one model, the old or the new one. A bundle that cannot b
 import asyncio
 import gc
 import hashlib
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,6 @@ from reeltune.cluster.serving.answers import Answers
 from reeltune.cluster.serving.options import ServeOptions
 from reeltune.trainables.bundle import DESCRIPTION, load_own
 from reeltune.trainables.errors import InputError, StorageFailed
-
-log = logging.getLogger(__name__)
 
 Reload = Literal["none", "swapped", "unchanged", "failed"]
 SHOWN = 12  # of a name's hexadecimal digits

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from reeltune.cluster.serving.holder import Holder, look_every
 from reeltune.cluster.serving.options import ServeOptions
 from reeltune.cluster.serving.schemas import PredictRequest
 from reeltune.trainables.errors import InputError
+from tests import s3
 from tests.cluster.serving.conftest import bundle_at
 
 PAIR = PredictRequest(pairs=[{"user": "u1", "item": "i1"}])
@@ -170,3 +172,25 @@ def test_a_vector_of_numbers_that_are_none_is_no_model(link):
     described(link, files=None)
     with pytest.raises(InputError, match="its ratings are no numbers"):
         held(link)
+
+
+def uploaded(bundle, store):
+    for file in bundle.iterdir():
+        store.write(file.name, file.read_bytes())
+
+
+@pytest.mark.slow
+def test_a_bundle_in_an_object_store_is_looked_at_there(bundles, s3_port, bucket):
+    store = s3.store(s3_port, bucket)
+    uploaded(bundles[0], store)
+    holder, said = held(s3.uri(s3_port, bucket))
+    first = holder.answers.name
+    assert holder.look(ask=False) == "none"
+    time.sleep(1.1)  # S3 dates its objects by the second
+    uploaded(bundles[1], store)
+    assert holder.look(ask=False) == "swapped"
+    assert said == [f"reload: the bundle {holder.answers.name} answers now, in place of {first}"]
+    time.sleep(1.1)
+    store.write("config.json", b"{}")
+    assert holder.look(ask=False) == "failed"
+    assert holder.answers.predict([PAIR])[0].predictions

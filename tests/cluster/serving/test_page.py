@@ -15,7 +15,7 @@ COMMANDS = [
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
     for command in re.findall(r"^curl .*(?:\n  .*)*", block, re.M)
 ]
-OURS = {"196": "u1", "186": "u2", "242": "i1", "302": "i2"}  # ids of the bundle that is served here
+OURS = {"196": "u1", "186": "u2", "Heat (1995)": "i1", "Fargo (1996)": "i2"}  # ids of the bundle that is served here
 
 
 def test_there_are_commands_to_run():

@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
@@ -329,6 +330,12 @@ def test_a_key_file_that_is_not_there_is_one_line(bundles):
     assert (
         refused(bundles[0], "--api-key-file", "nowhere") == "error: --api-key-file nowhere: No such file or directory\n"
     )
+
+
+def test_without_the_extra_a_line_says_what_to_install(bundles, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "reeltune.cluster.serving.server", raising=False)
+    assert "uvicorn is not installed; pip install 'reeltune[serve]'" in refused(bundles[0])
 
 
 def test_a_host_that_is_none_is_one_line(bundles, monkeypatch):
