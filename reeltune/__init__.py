@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reeltune.cluster.api.run import Run
     from reeltune.cluster.api.train import train
     from reeltune.cluster.api.tune import tune
+    from reeltune.cluster.api.update import update
     from reeltune.cluster.commands.architectures import describe_architectures as architectures
     from reeltune.cluster.session.session import shut_down as shutdown
     from reeltune.trainables.bundle import Predictor
@@ -39,6 +40,7 @@ __all__ = [
     "shutdown",
     "train",
     "tune",
+    "update",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "shutdown": "cluster.session.session:shut_down",
     "train": "cluster.api.train:train",
     "tune": "cluster.api.tune:tune",
+    "update": "cluster.api.update:update",
 }
 
 

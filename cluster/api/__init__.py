@@ -5,6 +5,7 @@
 - `checks.py`: what the values of options may be
 - `tune.py`: `tune`, the main job
 - `train.py`: `train`, one fit
+- `update.py`: `update`, a model on newer ratings
 - `lr_find.py`: `lr_find`, the learning-rate range test
 - `serve.py`: the options of `serve`, which the command line alone has
 - `ratings.py`: `Ratings`: data, and how it is read

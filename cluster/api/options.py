@@ -32,10 +32,12 @@ from reeltune.trainables.errors import InputError
 if TYPE_CHECKING:
     from reeltune.cluster.commands.ask import TuneOptions
     from reeltune.cluster.commands.train_options import TrainOptions
+    from reeltune.cluster.commands.update import UpdateOptions
     from reeltune.search_spaces import Sampling
     from reeltune.trainables.architectures.kept_source import OwnSource
     from reeltune.trainables.data import Reading
     from reeltune.trainables.data.prepared import DataOptions
+    from reeltune.trainables.data.reading.frames import Source
     from reeltune.trainables.folding.newcomers import KnownIds
 
 DATA, SMOKE_DATA, SMOKE_TRIALS, TRIALS = "ml-100k", "synthetic:ratings=2000", 2, 20
@@ -175,6 +177,50 @@ def train_options(
         resume=resume,
         trackers=asked_trackers(tracker),
         command=command,
+    )
+
+
+def update_options(
+    model: str,
+    data: "Source",
+    output: Path,
+    *,
+    own: "OwnSource",
+    old: "Source | None" = None,
+    test_share: float = 0.5,
+    users: "Source | None" = None,
+    items: "Source | None" = None,
+    duplicates: str | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    timestamp: str | None = None,
+    weight: str | None = None,
+    not_rated: Sequence[str] | None = None,
+    missing_ids: str | None = None,
+) -> "UpdateOptions":
+    """The options of `update`. Raises InputError at a value that is not allowed."""
+    from reeltune.cluster.commands.update import UpdateOptions
+    from reeltune.trainables.data import Columns, Reading
+    from reeltune.trainables.data.newer import NewerData
+
+    if not 0 < test_share < 1:
+        raise InputError(f"--test-share {test_share:g}: expected a share of the new ratings above 0 and below 1")
+    columns = Columns(user=user, item=item, rating=rating, timestamp=timestamp, weight=weight)
+    missing = one_of("--missing-ids", missing_ids or "error", MISSING_IDS)
+    return UpdateOptions(
+        model=model,
+        data=NewerData(
+            data=data,
+            old=old,
+            users=users,
+            items=items,
+            reading=Reading(columns=columns, not_rated=tuple(not_rated or ()), missing_ids=missing),
+            duplicates=one_of("--duplicates", duplicates or "last", DUPLICATES),
+        ),
+        output=output,
+        test_share=test_share,
+        own=own,
     )
 
 

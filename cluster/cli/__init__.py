@@ -24,6 +24,7 @@
 - `recommend.py`: the best unseen items for each user
 - `export.py`: a model as a program without reeltune
 - `serve.py`: answers HTTP requests out of a model
+- `update.py`: a bundle on newer ratings
 - `submit.py`: runs a verb as a Ray job
 - `jobs.py`: lists, follows and stops such jobs
 """

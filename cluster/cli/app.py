@@ -32,6 +32,7 @@ from reeltune.cluster.cli.serve import serve
 from reeltune.cluster.cli.submit import submit
 from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
+from reeltune.cluster.cli.update import update
 from reeltune.cluster.cli.verdict import verdict
 from reeltune.cluster.cli.wrong_values import message
 from reeltune.trainables.architectures.source import described, own_line
@@ -65,6 +66,7 @@ VERBS: dict[str, Callable[..., int]] = {
     "recommend": recommend,
     "export": export,
     "serve": serve,
+    "update": update,
     "submit": submit,
     "jobs": jobs,
 }

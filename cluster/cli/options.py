@@ -7,7 +7,15 @@ import typer
 
 from reeltune.cluster.api.checks import DECODERS, METRICS, SeenData, SentFile, SentSource, either
 from reeltune.cluster.api.folds import folds_of, for_one_fit
-from reeltune.cluster.api.options import data_options, known_ids_of, own_source, reading, train_options, tune_options
+from reeltune.cluster.api.options import (
+    data_options,
+    known_ids_of,
+    own_source,
+    reading,
+    train_options,
+    tune_options,
+    update_options,
+)
 
 __all__ = [
     "data_options",
@@ -18,6 +26,7 @@ __all__ = [
     "reading",
     "train_options",
     "tune_options",
+    "update_options",
 ]
 
 # Lists, so that a second one is seen: of an option that takes one, typer drops the first.

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table
+from reeltune.cluster.cli.tables import confusion_table, metrics_table, terminal_table, update_table
 from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.top_lists import line as top_lists
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reeltune.cluster.commands.recommend import RecommendedDescription
     from reeltune.cluster.commands.replay import Replayed
     from reeltune.cluster.commands.train import Trained
+    from reeltune.cluster.commands.update import Updated
 
 FILE_WIDTH = 160  # columns when the output is not a terminal, so that no table in a file is cut
 
@@ -154,6 +155,13 @@ def exported(done: "ExportDescription") -> None:
         print(f"its weights in {done.weights}, which belongs beside it")
     print(f"indices of users and items in {done.ids}")
     print(f"inputs: {', '.join(done.inputs)} (int64, one number for each pair); output: rating (float32)")
+
+
+def updated(done: "Updated") -> None:
+    from reeltune.cluster.commands.update import about_update
+
+    print_table(update_table(done))
+    print("\n".join(about_update(done)))
 
 
 def recommended(done: "RecommendedDescription") -> None:

@@ -1,11 +1,16 @@
 """Tables for the terminal."""
 
+from typing import TYPE_CHECKING
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from reeltune.cluster.report.results import HEADINGS, NARROW, figure, heading, rows
+from reeltune.cluster.report.results import HEADINGS, NARROW, figure, heading, interval, rows, signed
 from reeltune.cluster.report.words import by_weight, objective_of
 from reeltune.cluster.runs.answer import ByValue, Metrics, Result
+
+if TYPE_CHECKING:
+    from reeltune.cluster.commands.update import Updated
 
 WIDE = 145  # characters that the whole result table needs
 
@@ -44,6 +49,19 @@ def metrics_table(validation: Metrics | None, test: Metrics | None) -> Table:
         table.add_column(part, justify="right")
     for name in next(iter(shown.values()), {}):
         table.add_row(name, *[figure(metrics[name]) or "-" for metrics in shown.values()])
+    return table
+
+
+def update_table(done: "Updated") -> Table:
+    """The errors of a bundle and of what it was updated to, on the same ratings."""
+    table = Table(title=f"held-out ratings, {done.metric}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for name in ("error", "gain", "95% CI"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    table.add_row("old bundle", figure(done.old))
+    gain = signed(done.gain), interval(done.verdict, done.ci95)
+    table.add_row("updated", figure(done.updated), *gain, done.verdict)
     return table
 
 

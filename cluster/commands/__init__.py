@@ -13,6 +13,7 @@
 - `lr_find.py`: the learning-rate range test and its plot
 - `replay.py`: trains a run's winner again, and compares the score
 - `verdict.py`: judges a run's predictions again
+- `update.py`: a bundle on newer ratings, judged against it
 - `compare.py`: several runs in one table
 - `data.py`: what a data set holds
 - `architectures.py`: what there is to choose from

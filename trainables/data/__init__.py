@@ -24,6 +24,7 @@
 - `scale.py`: the rating scale and its class grids
 - `shape.py`: what a model must know of the data
 - `prepared.py`: from what was asked to split rows
+- `newer.py`: ratings newer than a model, and which of them to judge on
 - `user_sample.py`: a sample of users with all their rows
 - `tensors.py`: rows on a device
 """

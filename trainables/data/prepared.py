@@ -196,18 +196,23 @@ def prepare(options: DataOptions) -> Prepared:
             )
         _refuse_half_weighted(options, ratings)
         notes = (*more.notes, *_two_scales(options.test, Scale.of(parts.fitting.ratings), more.rows.ratings))
-    shape = Shape(
+    shape = shape_of(ratings, parts.train, scale=Scale.of(parts.fitting.ratings), kind=options.split)
+    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
+
+
+def shape_of(ratings: Ratings, train: Rows, *, scale: Scale, kind: SplitKind) -> Shape:
+    """The shape of data, these rows of which are trained on, of a split of this kind."""
+    return Shape(
         users=ratings.users.rows,
         items=ratings.items.rows,
-        scale=Scale.of(parts.fitting.ratings),
-        ratings=len(parts.train),
-        rated_users=int(np.count_nonzero(np.bincount(parts.train.users))),
-        rated_items=int(np.count_nonzero(np.bincount(parts.train.items))),
-        rare_items=_rare_items(ratings, options.split),
+        scale=scale,
+        ratings=len(train),
+        rated_users=int(np.count_nonzero(np.bincount(train.users))),
+        rated_items=int(np.count_nonzero(np.bincount(train.items))),
+        rare_items=_rare_items(ratings, kind),
         user_features=ratings.user_features,
         item_features=ratings.item_features,
     )
-    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
 
 
 def _refuse_half_weighted(options: DataOptions, ratings: Ratings) -> None:

@@ -83,15 +83,15 @@ def _melted(table: Table, reading: Reading) -> Table:
 
 
 def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Ratings:
-    name, read = _read_rated(source, reading)
+    name, read = read_frame(source, reading)
     ratings = from_frame(read.frame, name=name, duplicates=duplicates)
     notes = (*read.notes, *_about_weights(read, ratings.rows), *_repeated(ratings, read))
     notes = (*notes, *questions(ratings.rows.ratings))
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
 
 
-def _read_rated(source: Source, reading: Reading) -> tuple[str, Read]:
-    """The table's name and what was read. The table itself, which may take gigabytes, is let go."""
+def read_frame(source: Source, reading: Reading) -> tuple[str, Read]:
+    """A table's name, and its ids, ratings and times as read. The table itself, which may take gigabytes, is let go."""
     table = table_of(source)
     if reading.matrix:
         table = _melted(table, reading)

@@ -39,6 +39,7 @@ VERBS = {
     "predict": rt.Model.predict,
     "recommend": rt.Model.recommend,
     "export": rt.Model.export,
+    "update": rt.update,
 }
 
 
@@ -55,7 +56,7 @@ def in_python(verb, name):
         return rt.load, name
     if verb in ("predict", "recommend") and name in OF_FOLD_IN:
         return rt.Model.fold_in, OF_FOLD_IN[name]
-    if verb in ("data", "predict", "recommend") and name.endswith("_column"):
+    if verb in ("data", "predict", "recommend", "update") and name.endswith("_column"):
         return VERBS[verb], OF_RATINGS[name]
     return VERBS[verb], RENAMED.get(name, name)
 
@@ -72,10 +73,10 @@ def test_every_option_is_there_with_its_default(verb, name):
         assert parameters[renamed].default == default or (default == () and not parameters[renamed].default)
 
 
-@pytest.mark.parametrize("verb", ["tune", "train", "lr-find", "data"])
+@pytest.mark.parametrize("verb", ["tune", "train", "lr-find", "data", "update"])
 def test_python_has_no_option_that_the_command_line_lacks(verb):
     there = {in_python(verb, name)[1] for name in options_of(verb)}
-    assert set(inspect.signature(VERBS[verb]).parameters) - {"self", "hyperparameters"} <= there
+    assert set(inspect.signature(VERBS[verb]).parameters) - {"self", "model", "hyperparameters"} <= there
 
 
 def test_a_hyperparameter_is_no_option_of_train():

@@ -1,0 +1,92 @@
+"""The script of a nightly update for real, with stand-ins for `reeltune` and for the service that it signals."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[3] / "cluster" / "deploy" / "nightly"
+SERVICE = "trap 'echo again >>heard; exit' HUP; echo $$ >pid; while :; do sleep 0.1; done"
+COMMAND = """#!/bin/sh
+printf '%s\\n' "$*" >asked
+[ "$1" = update ] || exit 3
+while [ "$1" != --output ]; do shift; done
+mkdir "$2"
+cat answer
+exit $(cat code)
+"""
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A folder of models with a link to the first, where `reeltune` answers what the file `answer` holds."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "reeltune").write_text(COMMAND)
+    (tmp_path / "bin" / "reeltune").chmod(0o755)
+    (tmp_path / "code").write_text("0")
+    (tmp_path / "models" / "first").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("models/first")
+    return tmp_path
+
+
+def nightly(models, *words):
+    return subprocess.run(
+        ["sh", FOLDER / "update.sh", models, "all.csv", *words],
+        env={"PATH": f"{models}/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def answer(models, verdict):
+    content = json.dumps({"verdict": verdict, "swap": verdict != "worse"})
+    (models / "answer").write_text(content)
+    return content
+
+
+@pytest.mark.parametrize("verdict", ["beats", "undecided"])
+def test_the_link_moves_and_the_service_hears_of_it_unless_the_new_bundle_is_worse(models, verdict):
+    content = answer(models, verdict)
+    with subprocess.Popen(["sh", "-c", SERVICE], cwd=models) as service:
+        while not (models / "pid").is_file() or not (models / "pid").read_text().strip():
+            assert service.poll() is None
+        done = nightly(models, "pid")
+        assert done.returncode == 0, done.stderr
+        service.wait()
+    assert (models / "heard").read_text() == "again\n"
+    new = (models / "current").readlink()
+    assert new.parent == Path("models")
+    assert new != Path("models/first")
+    assert (models / f"{new}.json").read_text().strip() == content
+    assert (models / "asked").read_text() == f"update current --data all.csv --output {new} --json\n"
+    assert not (models / "next").exists()
+
+
+def test_the_link_stays_where_the_new_bundle_is_worse(models):
+    answer(models, "worse")
+    done = nightly(models)
+    assert done.returncode == 0
+    assert "is worse" in done.stdout
+    assert (models / "current").readlink() == Path("models/first")
+
+
+def test_the_link_stays_where_the_update_fails(models):
+    answer(models, "beats")
+    (models / "code").write_text("2")
+    assert nightly(models).returncode == 2
+    assert (models / "current").readlink() == Path("models/first")
+
+
+def test_the_cron_job_runs_the_script_with_its_two_words_one_at_a_time():
+    job = yaml.safe_load((FOLDER / "cronjob.yaml").read_text())
+    assert (job["apiVersion"], job["kind"], job["spec"]["concurrencyPolicy"]) == ("batch/v1", "CronJob", "Forbid")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"][:2] == ["sh", "/script/update.sh"]
+    assert len(container["command"]) == 4
+    mounted = {each["name"] for each in container["volumeMounts"]}
+    assert mounted == {each["name"] for each in pod["volumes"]}
+    assert container["command"][2] in {each["mountPath"] for each in container["volumeMounts"]}
