@@ -116,10 +116,10 @@ def _weighted(
     totals, sizes, squares = (
         np.bincount(member, weights=values, minlength=len(counts)) for values in (weights * each, weights, weights**2)
     )
-    within = 0.0
-    if len(member) > len(counts):
-        off = (weights * (each - (totals / sizes)[member]) ** 2).sum()
-        within = float(off / (sizes.sum() - (squares / sizes).sum()))
+    off = (weights * (each - (totals / sizes)[member]) ** 2).sum()
+    spare = float(sizes.sum() - (squares / sizes).sum())
+    # Where each user's weight is as good as that of one row, nothing is known of rows within users.
+    within = float(off) / spare if spare > ROUNDING * float(sizes.sum()) else 0.0
     return Gains(
         totals=totals,
         counts=sizes,

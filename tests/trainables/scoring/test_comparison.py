@@ -278,3 +278,17 @@ def test_of_one_user_with_nearly_all_weight_nothing_is_told():
     baseline, other, users = world(9, gain=0.2)
     heavy = np.where(users == 0, 1e4, 1.0)
     assert compare(baseline, other, users, heavy).ci95 is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("level", [1e-15, 1.0, 1e15])
+@pytest.mark.parametrize("light", [1.0, 1e-18])
+def test_weights_of_any_size_are_compared(level, light):
+    """Also where all but nothing of each user's weight is one row's, so that rows within users tell nothing."""
+    baseline, other, _ = world(8, gain=0.2)
+    users = np.arange(len(baseline)) // 2
+    found = compare(baseline, other, users, level * np.where(np.arange(len(users)) % 2, 1.0, light))
+    low, high = found.ci95
+    assert low < found.gain < high
+    assert 0 < found.p < 1
+    assert found.effective_users == pytest.approx(found.users)
