@@ -83,7 +83,8 @@ class Predictor:
         if not self.priors:
             raise InputError(
                 f"{self.description.architecture}: takes no new users or items without a fit, since its bundle has no "
-                f"{PRIORS}, as those of reeltune 0.2.0 and before and of rows wider than {WIDEST:,}: fit again"
+                f"{PRIORS}, as those of reeltune 0.2.0 and before, of rows wider than {WIDEST:,}, and of one user's or "
+                "one item's ratings alone: fit again"
             )
 
     @property
@@ -124,7 +125,7 @@ class Predictor:
         if spread is None:
             raise InputError(
                 f"--intervals: the bundle of this {self.description.architecture} has none, as those of earlier "
-                f"versions and of fits with fewer than {FEWEST} held-out ratings: fit again"
+                f"versions and of fits with fewer than {FEWEST} held-out ratings: fit again, with that many held out"
             )
         by = decoder or self.description.decoder
 

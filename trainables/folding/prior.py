@@ -32,8 +32,8 @@ class Pairs:
 def learnt(model: RatingModel, rows: Tensors, *, seed: int) -> dict[str, Tensor]:
     """The priors of both sides of a fitted model, as `named` has them.
 
-    None where it does not name its rows, or they are too wide or no numbers. No random numbers but those of `seed` are
-    drawn, and the model stays as it is.
+    None where it does not name its rows, they are too wide or no numbers, or one user or one item has all ratings (of
+    one row no spread is known). No random numbers but those of `seed` are drawn, and the model stays as it is.
     """
     was_training = model.training
     model.eval()
@@ -48,6 +48,8 @@ def learnt(model: RatingModel, rows: Tensors, *, seed: int) -> dict[str, Tensor]
 def _of_both(served: RatingModel, rows: Tensors, seed: int) -> dict[str, Tensor]:
     tables = served.id_rows()
     if tables is None or max(table.shape[1] for table in tables) > WIDEST:
+        return {}
+    if any(len(ids.unique()) < 2 for ids in (rows.users, rows.items)):
         return {}
     users, items = (table.detach() for table in tables)
     of_users = Match(model=served, side="users", partners=items)

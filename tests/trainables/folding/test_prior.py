@@ -90,3 +90,10 @@ def test_a_model_that_does_not_name_its_rows_has_no_prior(drawn):
             self.shape = Shape(users=2, items=2, scale=STARS)
 
     assert prior.learnt(Nameless(), rows, seed=1) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_one_user_alone_there_is_no_prior(drawn):
+    """One row has no spread."""
+    model, rows, _, _ = drawn
+    assert prior.learnt(model, rows.take(torch.arange(12)), seed=1) == {}
