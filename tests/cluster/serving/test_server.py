@@ -186,7 +186,8 @@ def test_a_new_bundle_takes_over_without_a_lost_request_and_the_service_drains(b
     """A link is pointed elsewhere under load, to good bundles and bad ones; then the service is told to end."""
     link = tmp_path / "model"
     link.symlink_to(bundles[0])
-    with served(link, folder=tmp_path, variables={"REELTUNE_API_KEY": KEY}) as service:
+    # What is in flight at the end may take as long as this machine needs.
+    with served(link, "--drain", "600", folder=tmp_path, variables={"REELTUNE_API_KEY": KEY}) as service:
         key = {"X-API-Key": KEY}
         names = [service.ask("/healthz").json["model"]]
         ended, given = threading.Event(), []
