@@ -227,5 +227,5 @@ def in_python(line: str) -> str:
     """A line of the readers with `user='NAME'` for `--user-column NAME`."""
     line = re.sub(r"columns=Columns\(([^)]*)\)", r"\1", line).replace("timestamp=", "time=")
     for kind, option in COLUMN_OPTIONS.items():
-        line = re.sub(rf"{option} ([^\s),.;]+)", rf"{ARGUMENTS[kind]}='\1'", line)
+        line = re.sub(rf"{option} ([^\s),.;]*[^\s),.;:])", rf"{ARGUMENTS[kind]}='\1'", line)
     return line

@@ -77,6 +77,11 @@ def test_the_columns_hint_names_what_to_give():
         rt.Ratings(frame)
 
 
+def test_what_does_not_apply_is_named_as_python_has_it():
+    with pytest.raises(rt.InputError, match=r"^weight='often': does not apply to synthetic"):
+        rt.Ratings("synthetic", weight="often")
+
+
 def test_something_else_is_refused():
     with pytest.raises(rt.InputError, match=r"a DataFrame or a pyarrow\.Table; found list"):
         rt.Ratings([1, 2])
