@@ -59,11 +59,12 @@ def _candidates(
     slack = 0.0 if predictor.model.grid is not None else 2 * ROUNDING * predictor.scale.quarter
     # A user with fewer unseen items than `top` has -inf as the least: seen items are below any number.
     least = (least - slack).clamp(min=torch.finfo(ratings.dtype).min)
-    rows, places = (ratings >= least).nonzero(as_tuple=True)
+    found = (ratings >= least).nonzero(as_tuple=True)
+    rows, places = (each.numpy() for each in found)
     if finer is not None:
-        return rows.numpy(), places.numpy(), ratings[rows, places].numpy(), finer[rows, places].numpy()
+        return rows, places, ratings[found].numpy(), finer[found].numpy()
     of_rows = None if times is None else times[rows]
-    return rows.numpy(), places.numpy(), *predictor.rank_indices(users[rows], places.numpy() + 1, of_rows)
+    return rows, places, *predictor.rank_indices(users[rows], places + 1, of_rows)
 
 
 def _rated(predictor: Predictor, users: np.ndarray, times: np.ndarray | None) -> tuple[Tensor, Tensor | None]:

@@ -58,6 +58,13 @@ def test_lists_are_those_of_pairs_rated_one_by_one_with_ties_too(spread, decoder
         assert all_at_once(predictor, users, seen, top) == one_by_one(predictor, users, seen, top)
 
 
+@pytest.mark.parametrize("time", [None, 1_600_000_000])
+def test_one_user_has_one_best_item(time):
+    predictor, user = predictor_of(pmf, made(0.5)), np.array([7])
+    [best] = best_items.best_items(predictor, user, seen=np.array([], dtype=np.int64), top=1, seconds=time)
+    assert list(zip(best.users.tolist(), best.items.tolist(), strict=True)) == one_by_one(predictor, user, set(), 1)
+
+
 def test_items_of_the_same_vector_come_in_the_order_of_the_items():
     model = made(1.0)
     with torch.no_grad():
