@@ -1,5 +1,7 @@
 """The kinds of failure that reeltune expects; everything else is a bug and keeps its traceback."""
 
+from importlib.util import find_spec
+
 
 class InputError(Exception):
     """What a person typed, or a file of theirs, cannot be used. The message is for them; exit code 2."""
@@ -20,12 +22,21 @@ MORE = ("jinja2", "matplotlib", "optuna", "plotly", "pooch", "psutil", "ray", "s
 
 def lacking(error: BaseException) -> str | None:
     """What to say where a package of reeltune's is not installed; None of any other error."""
-    if not isinstance(error, ModuleNotFoundError) or error.name not in MORE:
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    name, *within = error.name.split(".")
+    # A module of it is not found where a folder of its name, such as Ray's own /tmp/ray, is taken for the package.
+    if name not in MORE or (within and _is_installed(name)):
         return None
     return (
-        f"this needs {error.name}, which is not installed, as where reeltune is to predict and recommend alone: "
+        f"this needs {name}, which is not installed, as where reeltune is to predict and recommend alone: "
         "install it again without --no-deps"
     )
+
+
+def _is_installed(package: str) -> bool:
+    found = find_spec(package)
+    return found is not None and found.origin is not None
 
 
 LONGEST = 300  # characters of a reason
