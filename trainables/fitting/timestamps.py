@@ -13,10 +13,12 @@ def check_times(configs: Iterable[FitConfig], prepared: Prepared) -> None:
     if fitted and tested:
         return
     place = f"the test rows of {prepared.ratings.name}" if fitted else prepared.ratings.name
+    untimed = "" if fitted else prepared.ratings.untimed
+    why = f": {untimed}" if untimed else f", and {place} have none"
     for config in configs:
         if config.timed:
             what, way_out = _reason(config)
-            raise InputError(f"{what} needs timestamps, and {place} have none; {way_out}")
+            raise InputError(f"{what} needs timestamps{why}; {way_out}")
 
 
 def _reason(config: FitConfig) -> tuple[str, str]:

@@ -19,9 +19,15 @@ def without(tmp_path_factory):
     return prepare(DataOptions(data=str(bare)))
 
 
+def test_a_column_that_cannot_be_read_is_told_with_the_line(tmp_path):
+    (tmp_path / "r.csv").write_text("user,item,rating,time\n" + "".join(f"u{n % 7},i{n},{n % 3},\n" for n in range(60)))
+    with pytest.raises(InputError, match=r"because .*r\.csv:2: the time in column 'time' .* found nothing; "):
+        check_times([svdpp.Config(time="day")], prepare(DataOptions(data=str(tmp_path / "r.csv"))))
+
+
 def test_time_is_refused_where_a_pair_has_no_timestamp(without, tmp_path):
     check_times([pmf.Config(), svdpp.Config(), two_towers.Config()], without)
-    with pytest.raises(InputError, match=r"time = 'day' needs timestamps, and .* have none; use time = 'none'"):
+    with pytest.raises(InputError, match=r"time = 'day' needs timestamps: no column .*; use time = 'none'"):
         check_times([svdpp.Config(), svdpp.Config(time="day")], without)
     check_times([svdpp.Config(time="day")], prepare(DataOptions(data=WORLD)))
     later = tmp_path / "later.csv"
@@ -31,7 +37,7 @@ def test_time_is_refused_where_a_pair_has_no_timestamp(without, tmp_path):
 
 
 def test_a_setting_of_another_name_is_named(without):
-    with pytest.raises(InputError, match=r"clock = True needs timestamps, and .* have none; use clock = False"):
+    with pytest.raises(InputError, match=r"clock = True needs timestamps: no column .*; use clock = False"):
         check_times([two_towers.Config(clock=True)], without)
 
 
@@ -42,7 +48,10 @@ class Always(pmf.Config):
 
 
 def test_an_architecture_that_always_looks_at_times_is_refused_as_such(without):
-    with pytest.raises(InputError, match=r"this architecture needs timestamps, and .* have none; choose another"):
+    with pytest.raises(
+        InputError,
+        match=r"this architecture needs timestamps: no column .*; choose another",
+    ):
         check_times([Always()], without)
 
 
