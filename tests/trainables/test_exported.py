@@ -14,6 +14,7 @@ import reeltune as rt
 from reeltune.cluster.api.checks import EXPORTS
 from reeltune.trainables import bundle, exported
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
+from reeltune.trainables.architectures.parts.days import DAY
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import load_data
 from reeltune.trainables.errors import InputError
@@ -95,7 +96,8 @@ def compared(model, program, data):
     rows = data.rows
     users = np.append(data.users.text[rows.users - 1], ["nobody", "nobody", "u1"])
     items = np.append(data.items.text[rows.items - 1], ["i1", "nothing", "nothing"])
-    times = np.append(rows.timestamps, [1_500_000_000] * 3)
+    # The last second of each day, which in numbers of 32 bits would be the next day's first.
+    times = np.append(rows.timestamps // DAY * DAY + DAY - 1, [1_500_000_000] * 3)
     for some in (slice(None), slice(1), slice(0)):
         pairs = {"user": users[some], "item": items[some]}
         found = ratings_of(program, pairs, times[some])

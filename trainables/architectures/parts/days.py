@@ -38,4 +38,5 @@ class Days(nn.Module):
 
 def _keys(users: Tensor, times: Tensor) -> Tensor:
     """One number for a user and a day. The middle of a user's range is 1970, so that earlier days fit too."""
-    return users.long() * MOST_DAYS + (times.div(DAY, rounding_mode="floor") + MOST_DAYS // 2)
+    # `div` with `rounding_mode="floor"` is a division in 32 bits in ONNX, which takes a late hour for the next day.
+    return users.long() * MOST_DAYS + (times // DAY + MOST_DAYS // 2)
