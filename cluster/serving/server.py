@@ -121,7 +121,8 @@ def _greet(holder: Holder, options: ServeOptions, listening: socket.socket) -> N
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     predictor = holder.answers.predictor
     about, judged = predictor.description, predictor.description.judged
-    errors = "" if judged is None else f", {judged.metric} {judged.error:.4f} on test rows ({judged.verdict})"
+    weighed = "" if about.fitted_on is None or about.fitted_on.weight_column is None else " by weight"
+    errors = "" if judged is None else f", {judged.metric} {judged.error:.4f} on test rows{weighed} ({judged.verdict})"
     print(
         f"{url}: {about.architecture} of {about.data}{errors}, from {options.model} ({holder.answers.name})", flush=True
     )
