@@ -17,11 +17,10 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted
 from reeltune.cluster.judging.baseline import KEY, groups
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import people
-from reeltune.cluster.judging.ranking_size import MOST_PAIRS, MOST_USERS
+from reeltune.cluster.judging.ranking_size import MOST_PAIRS, MOST_USERS, at_once
 from reeltune.cluster.judging.scores import crossed_output, restored_fit
 from reeltune.cluster.runs.answer import MOST_RATED, Listed, ListScore, Ranking
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.session.machine import usable_cpus
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
@@ -31,7 +30,7 @@ from reeltune.trainables.scoring.decoders import decode, order
 from reeltune.trainables.scoring.levels import FEWEST
 from reeltune.trainables.scoring.ranking import TOP, Lists, Ranked, lists, ranked
 
-PAIRS = 1 << 18  # rated in one call: bounds memory
+PAIRS = 1 << 18  # rated in one call of a fit: bounds memory
 CHUNK = 1 << 12  # of these in one step of a model: layers stay in a processor's cache, which halves their time
 
 
@@ -84,7 +83,7 @@ def _ranked(searched: Searched, asked: Lists, prepared: Prepared) -> dict[str, R
     refits = searched.complete()
     each: dict[str, list[Ranked]] = {name: [] for name in refits}
     combined = torch.zeros(len(asked) * (asked.items - 1), dtype=torch.float64)
-    with ThreadPoolExecutor(usable_cpus()) as pool:
+    with ThreadPoolExecutor(at_once()) as pool:
         fits = [(name, fit) for name, some in refits.items() for fit in some]
         for (name, _), (lists, ratings) in zip(fits, pool.map(rater.rated, fits), strict=True):
             each[name].append(lists)

@@ -5,10 +5,16 @@ from reeltune.trainables.data.shape import Shape
 
 MOST_USERS = 2000
 MOST_PAIRS = 1 << 21  # for each fit to rate: seconds, for those that need one forward pass a pair
+MOST_AT_ONCE = 8  # fits that are rated side by side: each takes some 0.1 GB, of a class head
 PAIR_SECONDS = 2e-7  # of a processor for a fit to rate a pair, mean over the architectures that are shipped
+
+
+def at_once() -> int:
+    """How many fits are rated side by side on this machine."""
+    return min(MOST_AT_ONCE, usable_cpus())
 
 
 def seconds_to_rank(fits: int, shape: Shape) -> float:
     """About how long the top lists of so many fits take on this machine, if each user has test rows."""
     pairs = min(MOST_USERS, shape.users - 1) * (shape.items - 1)
-    return fits * min(MOST_PAIRS, pairs) * PAIR_SECONDS / usable_cpus()
+    return fits * min(MOST_PAIRS, pairs) * PAIR_SECONDS / at_once()

@@ -131,7 +131,7 @@ def test_memory_is_bounded_and_the_lists_are_the_same(searched, prepared, found,
 def test_the_lists_are_the_same_to_the_last_digit_on_any_number_of_processors(
     searched, prepared, found, monkeypatch, cpus
 ):
-    monkeypatch.setattr(ranking, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(ranking, "at_once", lambda: cpus)
     for name, each in judged(searched, prepared).by_name.items():
         np.testing.assert_array_equal(each.ndcg, found.by_name[name].ndcg)
         np.testing.assert_array_equal(each.recall, found.by_name[name].recall)
