@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +33,9 @@ class TrainingConfig(FitConfig):
     weight_decay: float = Field(0.1, ge=0, le=100, description="decoupled (AdamW); none on biases and norms")
     batch_size: int = Field(64, ge=2, le=1_048_576, description="rows per step, over all workers")
     epochs: int = Field(5, ge=1, le=1000, description="passes over the training rows")
+
+
+Shard = Literal["users"]  # what of a fit is dealt to its workers, a part for each: rows and vectors of users
 
 
 def batch_of(ratings: int, *, steps: int) -> int:

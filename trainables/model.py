@@ -33,6 +33,9 @@ class RatingModel(nn.Module):
 
     grid: Tensor | None  # shape (classes,)
     recipe: ClassVar[Recipe] = Recipe()
+    # Parameters with a row for each user, of which a pair's rating takes its own user's row and no other: with
+    # `--shard users` each worker has those of its own users alone. None: the model cannot be sharded.
+    user_parameters: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, grid: Tensor | None = None) -> None:
         super().__init__()

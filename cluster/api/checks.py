@@ -31,6 +31,7 @@ class SeenData:
 DECODERS = tuple(TABLE)
 METRICS = tuple(MEASURES)
 SPLITS = ("random", "user", "time")
+SHARDS = ("users",)
 DUPLICATES = ("keep", "last", "error")
 MISSING_IDS = ("error", "drop")
 KNOWN_IDS = ("error", "drop", "again")
@@ -122,7 +123,7 @@ def settings_of(given: Sequence[str] | Mapping[str, Any] | None) -> Mapping[str,
 
 def either(names: tuple[str, ...]) -> str:
     """`a, b or c`."""
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
 
 def seconds(option: str, text: str | float) -> float:

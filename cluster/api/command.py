@@ -53,6 +53,7 @@ def train_command(options: TrainOptions) -> str:
         "--decoder": options.decoder,
         "--metric": options.metric,
         "--workers": options.workers,
+        "--shard": options.shard,
         "--bf16": options.bfloat16,
         "--checkpoint-every": options.checkpoint_every,
         **_of_run(options),

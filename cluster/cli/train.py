@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import through_client
+from reeltune.cluster.api.checks import SHARDS, either, through_client
 from reeltune.cluster.api.options import DATA
 from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.watched import on_cluster, watched
@@ -30,6 +30,13 @@ def train(
     decoder: opt.Decoder = "argmax",
     metric: opt.Metric = "mse",
     workers: opt.Workers = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{either(SHARDS)}: a worker holds the rows and vectors of its own users alone, and the fit is the "
+            "same on any number of workers. [default: each holds all]"
+        ),
+    ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Use bfloat16 autocast; needs a GPU.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, help="Seconds between checkpoints.")] = 10.0,
     seed: opt.Seed = 42,
@@ -86,6 +93,7 @@ def train(
         decoder=decoder,
         metric=metric,
         workers=workers,
+        shard=shard,
         score_test=score_test,
         refit=refit,
         checkpoint_every=checkpoint_every,

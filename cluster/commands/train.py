@@ -10,7 +10,14 @@ import torch
 from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
-from reeltune.cluster.commands.train_options import TrainOptions, configured, resolved
+from reeltune.cluster.commands.train_options import (
+    TrainOptions,
+    about_shard,
+    check_shard,
+    check_workers,
+    configured,
+    resolved,
+)
 from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
 from reeltune.cluster.data_parallel.updates import notes
@@ -60,6 +67,7 @@ class Trained(Stored):
 def train(options: TrainOptions, watch: Watch) -> Trained:
     """Fit, score and write the bundle. Raises InputError at wrong options or data, FitFailed if the fit fails."""
     options, registry = resolved(options)
+    check_shard(options, registry)
     folder = folder_of(options.name, options.storage)
     if folder.home is not None:
         folder.home.check()
@@ -71,6 +79,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     config = configured(options, prepared.shape, registry)
     check_times([config], prepared)
     check_weights([(registry[options.architecture], config)], prepared)
+    check_workers(options, len(prepared.split.train))
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
@@ -81,6 +90,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         decoder=options.decoder,
         metric=options.metric,
         refit=options.refit,
+        shard=options.shard,
     )
     with (
         claim(folder, asked, resume=options.resume, command=options.command, say=watch.say),
@@ -88,6 +98,8 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     ):
         keep_tables(options.data, folder)
         keep_sources(registry, folder)
+        for line in about_shard(options, config):
+            watch.say(line)
         trackers: list[Tracker] = [TensorBoard(folder.tensorboard, metric=options.metric), *elsewhere]
         fits = _fit(options, prepared, config, registry, folder, trackers, watch)
         for line in _notes(options, prepared, config, registry):
@@ -211,7 +223,7 @@ def _fit_with_ray(
 
 def _orders(options: TrainOptions, config: FitConfig) -> list[FitOrder]:
     name = options.architecture
-    first = FitOrder(key=name, architecture=name, config=config.model_dump(), seed=options.seed)
+    first = FitOrder(key=name, architecture=name, config=config.model_dump(), seed=options.seed, shard=options.shard)
     return [first, replace(first, key=f"{name}, refitted", rows="fitting")] if options.refit else [first]
 
 

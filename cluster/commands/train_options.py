@@ -10,13 +10,18 @@ from pydantic import ValidationError
 from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
 from reeltune.trainables.bundle import config_of
-from reeltune.trainables.config import FitConfig
+from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
+from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.buckets import buckets_of
+from reeltune.trainables.fitting.sharded import shards
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
+
+SMALL = 2048  # rows of a batch, from which sharded workers gain: docs/lanes.md
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class TrainOptions:
     storage: str | None = None
     metric: Metric = "mse"
     refit: bool = False
+    shard: Shard | None = None  # what each worker has a part of; None: each has all
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
@@ -50,6 +56,49 @@ def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:
     """The options with the architecture's name, and the registry that has it. Raises InputError if there is none."""
     [name], registry = resolve([options.architecture])
     return replace(options, architecture=name), registry
+
+
+def check_shard(options: TrainOptions, registry: Registry) -> None:
+    """Raise InputError if users are to be sharded and the rows have weights, or the architecture cannot be."""
+    if options.shard is None:
+        return
+    weight = None if options.data.columns is None else options.data.columns.weight
+    if weight is not None:
+        option = f"{COLUMN_OPTIONS['weight']} {weight}"
+        raise InputError(f"{option}: --shard {options.shard} takes no weights yet; leave one of the two out")
+    if shards(registry[options.architecture]):
+        return
+    *most, last = (name for name in SHIPPED if shards(SHIPPED[name]))
+    able = f"{', '.join(most)} and {last}"
+    raise InputError(
+        f"--shard {options.shard}: {options.architecture} needs all users on each worker; {able} can be sharded: leave "
+        "the option out, or choose another architecture"
+    )
+
+
+def check_workers(options: TrainOptions, rows: int) -> None:
+    """Raise InputError if there are more workers than buckets of users in so many rows."""
+    buckets = buckets_of(rows)
+    if options.shard is not None and options.workers > buckets:
+        raise InputError(
+            f"--workers {options.workers}: --shard users deals the users of {rows:,} ratings to {buckets} buckets, and "
+            f"a worker needs one; use {buckets} workers or fewer"
+        )
+
+
+def about_shard(options: TrainOptions, config: FitConfig) -> list[str]:
+    """What a person should know of a fit with sharded users."""
+    if options.shard is None or options.workers == 1:
+        return []
+    word, lines = f"note: --shard {options.shard}", []
+    if isinstance(config, TrainingConfig) and config.batch_size < SMALL:
+        lines.append(
+            f"{word}: with batches of {config.batch_size:,} rows workers mostly wait for each other's messages, one "
+            f"after each step, and one worker may be faster; from about {SMALL:,} rows several are"
+        )
+    if getattr(config, "dropout", 0) > 0:
+        lines.append(f"{word}: dropout draws other masks on another number of workers; without it the fit is the same")
+    return lines
 
 
 def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED) -> FitConfig:

@@ -9,6 +9,7 @@ A lane is a group of workers that does one fit after another.
 - `mailbox.py`: the actor through which workers are asked for fits
 - `worker.py`: what each worker runs
 - `fit.py`: a fit of `train` or a refit, wherever it is done
+- `states.py`: its checkpoints, by the first worker or by all
 - `lane_refit.py`: such a fit on a lane's worker
 - `in_process.py`: such a fit in this process, without Ray
 - `updates.py`: shows the updates of fits, and takes their results

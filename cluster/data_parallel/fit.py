@@ -6,19 +6,22 @@ from dataclasses import asdict
 import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, keep
-from reeltune.cluster.runs.fit_states import Snapshots
+from reeltune.cluster.data_parallel.states import states_of
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
-from reeltune.trainables.fitting.fit import Fit, on_device
-from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
+from reeltune.trainables.data.tensors import Tensors, on_device
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import Report, agreed, calibrate, evaluate, run
+from reeltune.trainables.fitting.sharded import ShardedFit
 from reeltune.trainables.folding.prior import learnt
+from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.metric_table import Objective
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
 
 
 class Refit:
-    """Its updates have a line and a point for each epoch. Rank 0 writes its checkpoints and its result to storage."""
+    """Its updates have a line and a point for each epoch. Rank 0 writes its result to storage."""
 
     def __init__(
         self,
@@ -32,7 +35,8 @@ class Refit:
     ) -> None:
         self.order, self.data, self.store, self.save_every = order, data, store, save_every
         architecture = data.registry[order.architecture]
-        self.fit = Fit(
+        kind = Fit if order.shard is None else ShardedFit
+        self.fit = kind(
             architecture,
             architecture.Config.model_validate(order.config),
             self.data.shape,
@@ -44,8 +48,8 @@ class Refit:
         self.seconds, self.loss = 0.0, float("nan")
         self.points: list[EpochPoint] = []
         self.told = 0  # how many of them the driver has: none of a fit that goes on after a crash
-        self.states = Snapshots(store)
-        if (state := self.states.load(order.name, asdict(order))) is not None:
+        self.states = states_of(order, store, self.fit)
+        if (state := self.states.load()) is not None:
             self.fit.load_state(state["fit"])
             self.seconds, self.loss = state["seconds"], state["loss"]
             self.points = [EpochPoint(**point) for point in state.get("points", ())]
@@ -70,11 +74,10 @@ class Refit:
         done = self.fit.step == self.fit.steps
         ended = self._end() if done else None
         self.seconds += time.monotonic() - start
-        if self.fit.rank == 0:
-            if ended is not None:
-                keep(self.store, self.order, self._fitted(*ended))
-            elif time.monotonic() - self.saved >= self.save_every:
-                self._save()
+        if ended is not None:
+            self._keep(*ended)
+        elif agreed(self.fit, time.monotonic() - self.saved >= self.save_every):
+            self._save()
         new, self.told = self.points[self.told :], len(self.points)
         return FitUpdate(done=done, lines=tuple(lines), points=tuple(new))
 
@@ -85,7 +88,7 @@ class Refit:
             "loss": self.loss,
             "points": [asdict(point) for point in self.points],
         }
-        self.states.save(self.order.name, asdict(self.order), state)
+        self.states.save(state)
         self.saved = time.monotonic()
 
     def _line(self, report: Report) -> str:
@@ -105,20 +108,26 @@ class Refit:
         metrics = evaluate(self.fit, rows, decoder=self.data.decoder, metric=self.data.metric, temperature=temperature)
         return temperature, metrics.by_name()
 
-    def _fitted(self, temperature: float, metrics: dict[str, float | None] | None) -> Fitted:
-        weights = self.fit.model.served().state_dict()
+    def _keep(self, temperature: float, metrics: dict[str, float | None] | None) -> None:
+        """Have the first worker write the result."""
+        model, rows = self.fit.whole()
+        if self.fit.rank == 0:
+            keep(self.store, self.order, self._fitted(model, rows, temperature, metrics))
+
+    def _fitted(
+        self, model: RatingModel, rows: Tensors, temperature: float, metrics: dict[str, float | None] | None
+    ) -> Fitted:
+        weights = model.served().state_dict()
         return Fitted(
             key=self.order.key,
             weights={name: tensor.contiguous().cpu() for name, tensor in weights.items()},
-            priors={
-                name: tensor.cpu() for name, tensor in learnt(self.fit.model, self.fit.rows, seed=self.fit.seed).items()
-            },
+            priors={name: tensor.cpu() for name, tensor in learnt(model, rows, seed=self.fit.seed).items()},
             seconds=self.seconds,
             epochs=self.fit.epoch,
             train_loss=self.loss,
             metrics=metrics,
             temperature=temperature,
-            notes=list(self.fit.model.notes),
+            notes=list(model.notes),
         )
 
 

@@ -15,6 +15,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.config import Shard
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
@@ -35,6 +36,7 @@ class FitOrder:
     config: dict[str, Any]
     seed: int
     rows: Literal["training", "fitting"] = "training"  # "fitting": validation rows too, and nothing to validate on
+    shard: Shard | None = None  # what of the model and the rows each worker has a part of; None: each has all
 
     @property
     def tracked(self) -> TrackedFit:
@@ -49,9 +51,14 @@ class FitOrder:
         )
 
     @property
+    def content(self) -> dict[str, Any]:
+        """What tells it from other orders. What is not sharded has no `shard`, as before there was such a thing."""
+        return {key: value for key, value in asdict(self).items() if key != "shard" or value is not None}
+
+    @property
     def name(self) -> str:
         """File name: a hash of the order, so different orders never share a file."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,19 +29,29 @@ class Snapshots:
         self.store = store
         self._numbers: dict[str, int] = {}
 
-    def save(self, name: str, order: Mapping[str, object], state: FitState) -> None:
-        """Write a checkpoint of a fit over its last but one. Raises StorageFailed if the store keeps failing."""
-        number = self._next(name)
+    def save(self, name: str, order: Mapping[str, object], state: FitState, *, number: int | None = None) -> None:
+        """Write a checkpoint of a fit over its last but one. Raises StorageFailed if the store keeps failing.
+
+        Without a number it gets the next. A file that belongs to others is given theirs.
+        """
+        number = self._next(name) if number is None else number
         buffer = io.BytesIO()
         torch.save({"number": number, "order": _fingerprint(order), "state": state}, buffer)
         content = buffer.getvalue()
         self.store.write(_slot(name, number), hashlib.sha256(content).digest() + content)
         self._numbers[name] = number
 
-    def load(self, name: str, order: Mapping[str, object]) -> FitState | None:
-        """The latest whole checkpoint of a fit, its tensors on the CPU; None if there is none of this order."""
-        found = [kept for kept in self._kept(name) if kept["order"] == _fingerprint(order)]
+    def load(self, name: str, order: Mapping[str, object], *, number: int | None = None) -> FitState | None:
+        """The latest whole checkpoint of a fit, or the one of a number, its tensors on the CPU.
+
+        None if there is none of this order.
+        """
+        found = [kept for kept in self._of(name, order) if number in (None, kept["number"])]
         return max(found, key=lambda kept: kept["number"])["state"] if found else None
+
+    def numbers(self, name: str, order: Mapping[str, object]) -> list[int]:
+        """Of a fit's whole checkpoints, the latest first."""
+        return sorted((kept["number"] for kept in self._of(name, order)), reverse=True)
 
     def forget(self, name: str) -> None:
         for number in (0, 1):
@@ -59,6 +69,9 @@ class Snapshots:
         if name not in self._numbers:
             self._numbers[name] = max((kept["number"] for kept in self._kept(name)), default=-1)
         return self._numbers[name] + 1
+
+    def _of(self, name: str, order: Mapping[str, object]) -> list[FitState]:
+        return [kept for kept in self._kept(name) if kept["order"] == _fingerprint(order)]
 
     def _kept(self, name: str) -> list[FitState]:
         return [kept for number in (0, 1) if (kept := _whole(self.store.read(_slot(name, number)))) is not None]

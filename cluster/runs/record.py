@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, JsonValue, model_validator
 
 from reeltune.cluster.runs.stored import Stored
+from reeltune.trainables.config import Shard
 from reeltune.trainables.data import Columns, Duplicates, Fold, MissingIds, Shares, SplitKind, UnknownIds
 from reeltune.trainables.data.prepared import DataOptions, Prepared
 from reeltune.trainables.data.split import DEFAULT_SHARES
@@ -92,6 +93,7 @@ class AskedToTrain(AskedOfData):
     decoder: str = "argmax"
     metric: str = "mse"
     refit: bool = False
+    shard: Shard | None = None
 
 
 class AskedToTune(AskedOfData):

@@ -36,6 +36,8 @@ class Config(ClassHeadConfig):
 
 
 class Model(RatingModel):
+    user_parameters = ("users.weight",)
+
     def __init__(self, config: Config, shape: Shape) -> None:
         grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
         super().__init__(grid)

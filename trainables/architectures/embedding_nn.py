@@ -22,6 +22,8 @@ class Config(TrainingConfig):
 
 
 class Model(RatingModel):
+    user_parameters = ("users.weight",)
+
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.scale = shape.scale

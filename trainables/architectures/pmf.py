@@ -20,6 +20,8 @@ class Config(TrainingConfig):
 class Model(RatingModel):
     """Each table holds a vector and, in its last column, a bias: that saves a second look-up."""
 
+    user_parameters = ("users.weight",)
+
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.config, self.scale = config, shape.scale

@@ -1,6 +1,9 @@
 """One fit, on one worker or several, without Ray.
 
 - `fit.py`: model, optimiser, and where the fit stands
+- `sharded.py`: a fit of which each worker has its own users alone
+- `buckets.py`: which worker has which users, and which of their rows are in which batch
+- `seeds.py`: seeds made of several numbers
 - `loop.py`: the worker's loop, a generator of reports
 - `breach.py`: what an own model may break of the contract, named
 - `timestamps.py`: whether the data has the timestamps that a configuration needs

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -17,7 +16,9 @@ from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.breach import check_model
 from reeltune.trainables.fitting.schedule import one_cycle
+from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.model import Architecture, RatingModel, filled
+from reeltune.trainables.scoring.metrics import predict
 
 
 class Fit:
@@ -26,6 +27,7 @@ class Fit:
     The rows at the end of an epoch that fill no batch are left out; they are others in each epoch (as in fastai).
     An architecture without a `TrainingConfig` is solved by its `see`: its one step only measures the loss.
     Where rows have weights, the loss of a batch is the mean of wᵢ lossᵢ, with weights of mean 1 over all rows.
+    Each worker has all rows and the whole model, under torch's DistributedDataParallel (see also `ShardedFit`).
     Raises InputError if there are fewer than two rows, or `bfloat16` is asked for without a GPU.
     """
 
@@ -47,7 +49,7 @@ class Fit:
             raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
         self.architecture, self.given = architecture, rows
-        self.rows = on_device(rows, self.device, timed=config.timed)
+        self.rows = self._own(rows)
         # Weights of mean 1 in the loss: learning rates and decays then mean what they do without.
         self.level = 1.0 if rows.weights is None else 1 / float(rows.weights.mean())
         trained = config if isinstance(config, TrainingConfig) else None
@@ -60,16 +62,28 @@ class Fit:
         self.step = 0
         self.loss_sum = torch.zeros((), device=self.device)  # over the steps of this epoch
         torch.manual_seed(seed)
-        self.model: RatingModel = architecture.Model(config, shape).to(self.device)
+        self.model = self._new_model()
         self.model.see(self.rows if file_of(architecture) is None else self.rows.wide())
         check_model(architecture, self.model, shape, self.rows, trained=trained is not None)
         self.optimizer = None if trained is None else self._optimizer(trained)
-        # Workers compute the same buffers, so that nothing needs to be sent.
-        parallel = self.world > 1 and self.optimizer is not None
-        self.trained: nn.Module = (
-            DistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
-        )
+        self.trained = self._parallel()
         self._order: tuple[int, Tensor] | None = None  # an epoch's, and which epoch it is
+
+    def _own(self, rows: Rows) -> Tensors:
+        """The rows that this worker holds."""
+        return on_device(rows, self.device, timed=self.config.timed)
+
+    def _new_model(self) -> RatingModel:
+        """The model at its random start."""
+        model: RatingModel = self.architecture.Model(self.config, self.shape)
+        return model.to(self.device)
+
+    def _parallel(self) -> nn.Module:
+        """The model as it is called in training."""
+        if self.world == 1 or self.optimizer is None:
+            return self.model
+        # Workers compute the same buffers, so that nothing needs to be sent.
+        return DistributedDataParallel(self.model, broadcast_buffers=False)
 
     def _optimizer(self, config: TrainingConfig) -> AdamW:
         recipe = self.model.recipe
@@ -107,29 +121,54 @@ class Fit:
         batch = self._batch(epoch, number)
         rate = self._schedule(rate)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            loss = self._loss(self.trained(*self.model.inputs(batch.users, batch.items, batch.times)), batch)
-        if self.world > 1:
-            # DDP averages over workers, whose shares may differ by a row: weight them so that rows weigh alike.
-            loss = loss * (len(batch) * self.world / self.batch_size)
+            output = self.trained(*self.model.inputs(batch.users, batch.items, batch.times))
+            loss = self._loss(output, batch, number)
         if self.optimizer is not None:
             self.optimizer.zero_grad()
             loss.backward()
+            self._sum_gradients()
             self.model.shrink(rate)
             self.optimizer.step()
-        self.loss_sum += loss.detach() / self.world
+        self.loss_sum += loss.detach() / self.averaged
         self.step += 1
         if self.step == self.steps:
             self.settle()
             rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
-            self.model.finish(rows, self._again, seed=_mix(self.seed, self.steps))
+            self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
         return loss.detach()
 
-    def _loss(self, output: Tensor, batch: Tensors) -> Tensor:
+    @property
+    def averaged(self) -> int:
+        """Over how many workers gradients are averaged: DDP's over all."""
+        return self.world
+
+    def _loss(self, output: Tensor, batch: Tensors, number: int) -> Tensor:
+        """The loss of this worker's share of batch `number`, weighted for the average over workers."""
+        loss = self._mean_loss(output, batch)
+        # DDP averages over workers, whose shares may differ by a row: weight them so that rows weigh alike.
+        return loss * (len(batch) * self.world / self.batch_size) if self.world > 1 else loss
+
+    def _mean_loss(self, output: Tensor, batch: Tensors) -> Tensor:
         """The mean loss over this worker's share of a batch, each row's by its weight."""
         if batch.weights is None:
             return self.model.loss(output, batch.ratings)
         losses = self.model.row_losses(output, batch.ratings)
         return (losses * (self.level * batch.weights).to(losses.dtype)).mean()
+
+    def _sum_gradients(self) -> None:
+        """Sum gradients over workers: DDP has done that."""
+
+    def share(self, rows: Tensors) -> Tensors:
+        """This worker's share of rows to measure on, in the model's indices."""
+        return rows.take(slice(self.rank, None, self.world))
+
+    def predicted(self, rows: Tensors) -> Tensor:
+        """The model's output for all of these rows, on every worker."""
+        return predict(self.model, rows.users, rows.items, rows.times)
+
+    def whole(self) -> tuple[RatingModel, Tensors]:
+        """The model of all users and all rows that it was fitted on. Called on all workers; of use on the first."""
+        return self.model, self.rows
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -176,9 +215,9 @@ class Fit:
 
     def _shuffled(self, epoch: int) -> Tensor:
         """The order of the rows in an epoch: the same on every worker, and again when the fit is resumed."""
-        generator = torch.Generator(device=self.device).manual_seed(_mix(self.seed, epoch))
+        generator = torch.Generator(device=self.device).manual_seed(mix(self.seed, epoch))
         if epoch * self.steps_per_epoch == self.step:
-            torch.manual_seed(_mix(self.seed, epoch, self.rank))  # dropout
+            torch.manual_seed(mix(self.seed, epoch, self.rank))  # dropout
         return torch.randperm(len(self.rows), generator=generator, device=self.device)
 
     def state(self) -> dict[str, Any]:
@@ -203,7 +242,7 @@ class Fit:
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
         if self.rank > 0:  # the state is the first worker's: the others must draw other dropout masks
-            torch.manual_seed(_mix(self.seed, self.step, self.rank))
+            torch.manual_seed(mix(self.seed, self.step, self.rank))
             return
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"] is not None:
@@ -213,8 +252,3 @@ class Fit:
 def _world() -> tuple[int, int]:
     """The number of workers, and which of them this is."""
     return (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
-
-
-def _mix(*numbers: int) -> int:
-    """One seed from several numbers, well spread even if they are small."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

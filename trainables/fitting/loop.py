@@ -13,7 +13,7 @@ from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
 from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
 from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
-from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict, predict_as, sums
+from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict_as, sums
 
 LOOK_EVERY = 64  # steps between readings of the clock
 ENOUGH = 1 << 18  # rows to find a temperature on
@@ -60,7 +60,7 @@ def run(
         measure = epoch_ends or fit.step in marked
         if not measure and fit.step % LOOK_EVERY:
             continue
-        due = _agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
+        due = agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
         if not (measure or due):
             continue
         yield _report(fit, held_out if measure else None, objective, marked=fit.step in marked, save=due)
@@ -68,7 +68,7 @@ def run(
             saved = clock()
 
 
-def _agreed(fit: Fit, due: bool) -> bool:
+def agreed(fit: Fit, due: bool) -> bool:
     """Whether a checkpoint is due by the first worker's clock, as clocks differ and workers must report together."""
     if fit.world == 1:
         return due
@@ -113,7 +113,7 @@ def evaluate(
     A scalar head has metrics of probabilities if `metric` is one: see `calibrate`.
     """
     noisy = METRICS[metric].probabilities
-    share = held_out.take(slice(fit.rank, None, fit.world))
+    share = fit.share(held_out)
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
 
     def read(output: Tensor, chunk: slice) -> Tensor:
@@ -141,5 +141,5 @@ def calibrate(fit: Fit, held_out: Tensors, *, metric: Metric = "mse") -> float:
     every = len(held_out) // ENOUGH
     if every > 1:
         held_out = held_out.take(torch.arange(0, len(held_out), every, device=fit.device))
-    output = predict(fit.model, held_out.users, held_out.items, held_out.times)
+    output = fit.predicted(held_out)
     return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale, held_out.weights)

@@ -116,6 +116,12 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.tune("synthetic", address="ray://head:10001"), "through Ray's client only a whole command runs"),
         (lambda: rt.train("synthetic", "nothing"), "architecture 'nothing': expected bias, pmf, "),
         (lambda: rt.train("synthetic", "pmf", decoder="tea leaves"), "--decoder 'tea leaves': expected argmax, "),
+        (lambda: rt.train("synthetic", "pmf", shard="items"), "--shard 'items': expected users"),
+        (
+            lambda: rt.train("synthetic", "pmf", shard="users", workers=65),
+            "a worker needs one; use 64 workers",
+        ),
+        (lambda: rt.train("synthetic", "autorec", shard="users"), "autorec needs all users on each worker; pmf"),
         (lambda: rt.train("synthetic", "pmf", factors=-1, name="one"), "factors: must be greater than or equal to 1"),
         (lambda: rt.train("synthetic", "pmf", fish=1, name="two"), "no option 'fish'; there are "),
         (lambda: rt.tune("ml-1m", smoke_test=True), "a smoke test runs on made-up ratings"),

@@ -125,9 +125,9 @@ def test_the_command_of_a_fit_has_every_setting():
     from reeltune.trainables.data.prepared import DataOptions
 
     data = DataOptions(data="a b.csv", not_rated=("0", "99"), shares=Shares(validation=0.3, test=0))
-    options = train_options("svdpp", data, config={"epochs": 2}, refit=True)
+    options = train_options("svdpp", data, config={"epochs": 2}, refit=True, shard="users")
     words = parsed(train_command(options))
-    assert (words["validation"], words["test_share"], words["refit"]) == (0.3, 0, True)
+    assert (words["validation"], words["test_share"], words["refit"], words["shard"]) == (0.3, 0, True, "users")
     assert (words["data"], words["not_rated"], words["settings"]) == (["a b.csv"], ["0", "99"], ["epochs=2"])
     assert shlex.split(train_command(options))[:3] == ["reeltune", "train", "svdpp"]
 

@@ -1,6 +1,7 @@
 """`train`: how much is held out, and the refit."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 import reeltune as rt
+from reeltune.cluster.api.options import train_options
+from reeltune.cluster.commands.train_options import about_shard
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
 from reeltune.trainables.data import Shares
@@ -109,6 +112,26 @@ def test_classes_that_nothing_is_held_out_for_are_said_to_be_uncalibrated():
     assert result["validation"] is None
     plain = inside.reeltune("train", *words, "--name", "other")
     assert f"training loss {result['train_loss']:.4f} in the last epoch" in plain.stdout
+
+
+def test_a_sharded_fit_is_recorded_and_says_what_depends_on_the_workers():
+    result, said = train("pmf", *HELD_OUT, "--shard", "users", "--set", "epochs=2", "--score-test")
+    assert result["test"]["mean_mse"] > 0
+    assert "note: --shard" not in said, "of several workers"
+    assert json.loads(Path("runs/one/run.json").read_text())["asked"]["shard"] == "users"
+    resumed = inside.reeltune("train", "pmf", *HELD_OUT, "--set", "epochs=2", "--name", "one", "--resume")
+    assert resumed.returncode == 2
+    assert "shard" in resumed.stderr
+
+
+def test_several_workers_are_said_to_be_slow_with_small_batches_and_to_drop_other_vectors():
+    pmf = ARCHITECTURES["pmf"].Config(batch_size=64, dropout=0.1)
+    options = train_options("pmf", DataOptions(data=WORLD), shard="users", workers=2)
+    small, masks = about_shard(options, pmf)
+    assert "with batches of 64 rows workers mostly wait" in small
+    assert "dropout draws other masks" in masks
+    assert about_shard(options, pmf.model_copy(update={"batch_size": 4096, "dropout": 0.0})) == []
+    assert about_shard(replace(options, workers=1), pmf) == about_shard(replace(options, shard=None), pmf) == []
 
 
 def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypatch):

@@ -25,9 +25,9 @@ def data(small):
     return GroupData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
 
 
-def order(key, name="pmf", seed=1, rows="training", **changes):
+def order(key, name="pmf", seed=1, rows="training", shard=None, **changes):
     config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
-    return FitOrder(key=key, architecture=name, config=config, seed=seed, rows=rows)
+    return FitOrder(key=key, architecture=name, config=config, seed=seed, rows=rows, shard=shard)
 
 
 def alone(orders, data, folder):
@@ -243,6 +243,34 @@ def test_what_was_done_is_not_done_again_and_what_was_running_goes_on_when_the_d
     assert same(came["short"], undisturbed["short"])
     assert same(came["long"], undisturbed["long"])
     assert came["long"].seconds > 0
+    assert not (tmp_path / "fits").exists()
+
+
+@pytest.mark.slow
+def test_a_sharded_fit_goes_on_after_a_lost_worker_and_with_another_number_of_them(resources, data, tmp_path):
+    """With two workers, of which one is killed; when the driver has ended too, with one."""
+    one, store, lines = order("long", epochs=100, shard="users"), Store(str(tmp_path / "fits")), []
+    killed = []
+
+    def end(line):
+        lines.append(line)
+        if list(tmp_path.glob(f"fits/{one.name}.state?")):
+            if not killed:
+                killed.append(worker_of(2)[-1])
+                os.kill(killed[0], signal.SIGKILL)
+            elif len(lines) > 40:
+                raise Ended
+
+    with pytest.raises(Ended):
+        fit_all([one], data, workers=2, resources=resources, store=store, progress=end, save_every=0.1)
+    again = []
+    came = fit_here([one], data, store=store, progress=again.append)["long"]
+    assert killed
+    assert 0 < len(again) < 100
+    whole = alone([one], data, tmp_path / "other")["long"]
+    assert came.metrics == pytest.approx(whole.metrics, abs=1e-5)
+    for name, tensor in whole.weights.items():
+        assert torch.allclose(came.weights[name], tensor, atol=5e-6), name
     assert not (tmp_path / "fits").exists()
 
 

@@ -21,9 +21,9 @@ def data(small):
     return GroupData(train=parts.train, validation=parts.validation, shape=shape, decoder="argmax")
 
 
-def order(name="pmf", **changes):
+def order(name="pmf", *, shard=None, **changes):
     config = ARCHITECTURES[name].Config(**{"batch_size": 32, **changes}).model_dump()
-    return FitOrder(key=name, architecture=name, config=config, seed=1)
+    return FitOrder(key=name, architecture=name, config=config, seed=1, shard=shard)
 
 
 def fit_one(one, data, **options):
@@ -56,11 +56,12 @@ class Cut(BaseException):
     """An interrupt."""
 
 
-def test_a_fit_cut_off_goes_on_from_its_last_checkpoint_and_ends_as_one_that_was_not(data, tmp_path):
-    store, one, lines = Store(str(tmp_path / "fits")), order("svdpp", epochs=12, dropout=0.2), []
+@pytest.mark.parametrize(("name", "shard"), [("svdpp", None), ("pmf", "users")])
+def test_a_fit_cut_off_goes_on_from_its_last_checkpoint_and_ends_as_one_that_was_not(data, tmp_path, name, shard):
+    store, one, lines = Store(str(tmp_path / "fits")), order(name, shard=shard, epochs=12, dropout=0.2), []
 
     def cut(line):
-        if list(tmp_path.glob("fits/*.state?")):
+        if list(tmp_path.glob(f"fits/{one.name}.state?")):
             raise Cut
 
     with pytest.raises(Cut):

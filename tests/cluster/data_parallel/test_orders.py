@@ -67,3 +67,8 @@ def test_weights_without_the_rest_are_no_result(store):
     keep(store, ORDER, DONE)
     store.remove(f"{ORDER.name}.json")
     assert kept(store, ORDER) is None
+
+
+def test_the_files_of_an_order_that_is_not_sharded_have_the_names_that_earlier_versions_gave_them():
+    assert ORDER.name == "22b558a1921461f6"
+    assert replace(ORDER, shard="users").name != ORDER.name

@@ -1,0 +1,204 @@
+"""A fit with sharded users is one fit, whatever the number of workers: real processes, talking over the loopback."""
+
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import load_data, split
+from reeltune.trainables.fitting import loop
+from reeltune.trainables.fitting.fit import Fit, on_device
+from reeltune.trainables.fitting.sharded import ShardedFit, shards
+from reeltune.trainables.scoring.decoders import decode
+from reeltune.trainables.scoring.metrics import predict
+from tests.worlds import rows_of, shape_of, small_config
+
+EQUAL = 5e-6  # what predictions of ratings from 1 to 5 may differ by: rounding
+SHARDED = [name for name, architecture in ARCHITECTURES.items() if shards(architecture)]
+STOPPED = 37  # the step at which two workers stop, within the second epoch
+NOBODY = 3  # users all of whose rows are held out
+WORLDS = pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
+EVERY = pytest.mark.parametrize("name", SHARDED)
+
+
+def parts():
+    """Rows to fit on, and rows to measure on, some of them of users without a row to fit on."""
+    data = load_data("synthetic:users=150,items=40,ratings=3000")
+    rows = split(data.rows, seed=0)
+    cold = rows.train.users <= NOBODY
+    held_out = rows.validation.joined(rows.train.take(np.flatnonzero(cold)))
+    return rows.train.take(np.flatnonzero(~cold)), held_out, shape_of(data)
+
+
+def new_fit(name, **changes):
+    fitted, _, shape = parts()
+    return ShardedFit(ARCHITECTURES[name], small_config(name, **changes), shape, fitted, seed=3)
+
+
+def advanced(fit, steps):
+    while fit.step < steps:
+        fit.advance()
+    return fit
+
+
+def crossed(model, shape):
+    """The ratings of all pairs: of classes, their mean."""
+    pairs = torch.cartesian_prod(torch.arange(shape.users), torch.arange(shape.items))
+    output = predict(model, pairs[:, 0], pairs[:, 1])
+    return decode(output, model.grid, shape.scale, decoder="mean", temperature=1.0)
+
+
+def ended(fit):
+    """What the end of a fit gives on this worker."""
+    _, held_out, shape = parts()
+    reports = list(loop.run(fit, validation=held_out, metric="rps"))
+    noise = loop.calibrate(fit, on_device(held_out, fit.device), metric="rps")
+    model, rows = fit.whole()
+    ratings = crossed(model, shape) if fit.rank == 0 else None
+    return {"reports": reports, "noise": noise, "ratings": ratings, "rows": len(rows), "held": len(fit.rows)}
+
+
+def work(rank, world, port, folder):
+    """A fit on several workers. Two keep the state of another that they stop; four go on from it."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    for name in SHARDED:
+        torch.save(ended(new_fit(name)), f"{folder}/{name}-{world}-{rank}.pt")
+        if world == 2:
+            torch.save(advanced(new_fit(name), STOPPED).state(), f"{folder}/{name}-state-{rank}.pt")
+        else:
+            fit = new_fit(name)
+            fit.load_state(stopped(folder, name))
+            torch.save(ended(fit), f"{folder}/{name}-resumed-{rank}.pt")
+    dist.destroy_process_group()
+
+
+def stopped(folder, name):
+    """What two workers kept, put together as a reader of it does."""
+    states = [torch.load(f"{folder}/{name}-state-{rank}.pt", weights_only=True) for rank in range(2)]
+    return {**states[0], "buckets": states[0]["buckets"] | states[1]["buckets"]}
+
+
+def started(world, folder):
+    """The folder in which so many workers have left what they found."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(work, args=(world, port, str(folder)), nprocs=world)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return started(2, tmp_path_factory.mktemp("workers"))
+
+
+@pytest.fixture(scope="module")
+def four(two):
+    """In the same folder."""
+    return started(4, two)
+
+
+@pytest.fixture
+def folder(world, request):
+    return request.getfixturevalue({2: "two", 4: "four"}[world])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return {name: ended(new_fit(name)) for name in SHARDED}
+
+
+def found(folder, name, what, worker=0):
+    return torch.load(folder / f"{name}-{what}-{worker}.pt", weights_only=False)
+
+
+@EVERY
+@WORLDS
+def test_predictions_do_not_depend_on_the_number_of_workers(folder, alone, name, world):
+    ratings = found(folder, name, world)["ratings"]
+    assert ratings.std() > 0.1
+    assert (ratings - alone[name]["ratings"]).abs().max() < EQUAL
+
+
+@EVERY
+@WORLDS
+def test_every_worker_holds_the_rows_of_its_own_users_alone(folder, alone, name, world):
+    held = [found(folder, name, world, worker)["held"] for worker in range(world)]
+    assert sum(held) == alone[name]["held"] == found(folder, name, world)["rows"]
+    assert max(held) < 1.2 * sum(held) / world
+
+
+@EVERY
+@WORLDS
+def test_all_workers_report_what_one_would(folder, alone, name, world):
+    every = [found(folder, name, world, worker) for worker in range(world)]
+    assert all(each["reports"] == every[0]["reports"] and each["noise"] == every[0]["noise"] for each in every)
+    assert every[0]["noise"] == pytest.approx(alone[name]["noise"], rel=1e-3)  # the least of a flat curve
+    for one, other in zip(every[0]["reports"], alone[name]["reports"], strict=True):
+        assert (one.step, one.whole, one.save) == (other.step, other.whole, other.save)
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-5)
+        assert one.validation.of("mean") == pytest.approx(other.validation.of("mean"), rel=1e-4)  # by the noise
+        assert one.validation.rps == pytest.approx(other.validation.rps, rel=1e-4)
+
+
+@EVERY
+@pytest.mark.slow
+def test_a_fit_stopped_at_two_workers_goes_on_with_four(four, alone, name):
+    resumed = found(four, name, "resumed")
+    assert (resumed["ratings"] - alone[name]["ratings"]).abs().max() < EQUAL
+    assert resumed["reports"][0].train_loss == pytest.approx(alone[name]["reports"][1].train_loss, rel=1e-5)
+
+
+@EVERY
+def test_a_fit_stopped_at_two_workers_goes_on_with_one(two, alone, name):
+    fit = new_fit(name)
+    fit.load_state(stopped(two, name))
+    assert fit.step == STOPPED
+    assert (ended(fit)["ratings"] - alone[name]["ratings"]).abs().max() < EQUAL
+
+
+@EVERY
+def test_it_is_the_fit_that_has_all_users_in_one_model_and_the_same_batches(alone, name):
+    fitted, _, shape = parts()
+    sharded = new_fit(name)
+    fit = Fit(ARCHITECTURES[name], sharded.config, shape, fitted, seed=3)
+    start, _ = sharded.whole()
+    fit.model.load_state_dict(start.state_dict())
+
+    def batch(epoch, number):
+        sharded.step = fit.step
+        rows = sharded._batch(epoch, number)
+        return rows.__class__(
+            users=torch.from_numpy(sharded.own)[rows.users - 1], items=rows.items, ratings=rows.ratings
+        )
+
+    fit._batch = batch
+    fit._loss = lambda output, rows, number: fit.model.loss(output, rows.ratings)
+    advanced(fit, fit.steps)
+    assert (crossed(fit.model, shape) - alone[name]["ratings"]).abs().max() < EQUAL
+
+
+@EVERY
+def test_a_stopped_fit_goes_on_bit_for_bit_on_as_many_workers(name):
+    config = {"dropout": 0.3}
+    through, stopped = (advanced(new_fit(name, **config), steps) for steps in (60, STOPPED))
+    resumed = new_fit(name, **config)
+    resumed.load_state(stopped.state())
+    advanced(resumed, 60)
+    for key, tensor in through.model.state_dict().items():
+        rows = slice(1, None) if key in through.model.user_parameters else ...  # row 0 is nobody's
+        assert torch.equal(tensor[rows], resumed.model.state_dict()[key][rows]), key
+
+
+def test_a_worker_may_have_no_row_of_a_batch_and_no_user(small_shape):
+    """Two users: 62 buckets are empty."""
+    rows = rows_of([1, 1, 2, 2], [1, 2, 1, 2], [1.0, 2.0, 3.0, 4.0])
+    fit = ShardedFit(ARCHITECTURES["pmf"], small_config("pmf", batch_size=2), small_shape, rows, seed=0)
+    seen = [len(fit._batch(*divmod(step, fit.steps_per_epoch))) for step in range(fit.steps)]
+    assert sum(seen) == 4 * fit.epochs
+    assert all(torch.isfinite(advanced(fit, step + 1).loss_sum) for step in range(fit.steps))
