@@ -1,6 +1,7 @@
 """What all architectures have in common: the contract that the loop, the bundle and the search rely on."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -33,9 +34,8 @@ class RatingModel(nn.Module):
 
     grid: Tensor | None  # shape (classes,)
     recipe: ClassVar[Recipe] = Recipe()
-    # Parameters with a row for each user, of which a pair's rating takes its own user's row and no other: with
-    # `--shard users` each worker has those of its own users alone. None: the model cannot be sharded.
-    user_parameters: ClassVar[tuple[str, ...]] = ()
+    # Parameters whose gradients are summed over workers when `backward` returns, where users are sharded.
+    summed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, grid: Tensor | None = None) -> None:
         super().__init__()
@@ -115,6 +115,22 @@ class RatingModel(nn.Module):
         """
         return [], []
 
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        """Parameters and buffers in which users have rows: the slices, ascending, each of a row for each user.
+
+        Where users are sharded (`ShardedFit`), each worker's model has those of its own users alone. A model that says
+        so takes nothing of other users that it does not sum over workers. In a `served` model they are what is served.
+        """
+        return {}
+
+    @classmethod
+    def why_not_sharded(cls, config: Any) -> str | None:
+        """Why users cannot be sharded with this configuration; None if they can."""
+        return "needs all users on each worker" if cls.user_blocks is RatingModel.user_blocks else None
+
+    def shard(self, everyone: "Everyone") -> None:
+        """Called before `see` where users are sharded: `see` gets the rows of this worker's users alone."""
+
     def finish(self, rows: Tensors, again: "Again", *, seed: int) -> None:
         """Called once after the last step, with the fitted rows, on every worker alike."""
 
@@ -166,6 +182,15 @@ def has_row_losses(model: type) -> bool:
         if "loss" in vars(each):
             return False
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everyone:
+    """All users, as a worker knows them that has a part of them."""
+
+    rows: Callable[[], Tensors]  # all rows to fit on
+    users: int
+    own: Tensor  # the index of each user of this worker's model, shape (users here,)
 
 
 def filled(rows: Tensor, counts: Tensor, *, rare: int | None) -> Tensor:

@@ -79,6 +79,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     config = configured(options, prepared.shape, registry)
     check_times([config], prepared)
     check_weights([(registry[options.architecture], config)], prepared)
+    check_shard(options, registry, config)
     check_workers(options, len(prepared.split.train))
     watch.say(prepared.summary())
     asked = AskedToTrain(

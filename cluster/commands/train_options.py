@@ -16,7 +16,7 @@ from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.buckets import buckets_of
-from reeltune.trainables.fitting.sharded import shards
+from reeltune.trainables.fitting.sharded import why_not_sharded
 from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
@@ -58,22 +58,25 @@ def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:
     return replace(options, architecture=name), registry
 
 
-def check_shard(options: TrainOptions, registry: Registry) -> None:
-    """Raise InputError if users are to be sharded and the rows have weights, or the architecture cannot be."""
+def check_shard(options: TrainOptions, registry: Registry, config: FitConfig | None = None) -> None:
+    """Raise InputError if users are to be sharded, and rows have weights or the architecture or configuration cannot.
+
+    Without `config` that of the architecture's defaults is meant.
+    """
     if options.shard is None:
         return
     weight = None if options.data.columns is None else options.data.columns.weight
     if weight is not None:
         option = f"{COLUMN_OPTIONS['weight']} {weight}"
         raise InputError(f"{option}: --shard {options.shard} takes no weights yet; leave one of the two out")
-    if shards(registry[options.architecture]):
-        return
-    *most, last = (name for name in SHIPPED if shards(SHIPPED[name]))
-    able = f"{', '.join(most)} and {last}"
-    raise InputError(
-        f"--shard {options.shard}: {options.architecture} needs all users on each worker; {able} can be sharded: leave "
-        "the option out, or choose another architecture"
-    )
+    architecture = registry[options.architecture]
+    why = why_not_sharded(architecture, architecture.Config() if config is None else config)
+    if why is not None:
+        *most, last = (name for name, each in SHIPPED.items() if why_not_sharded(each, each.Config()) is None)
+        raise InputError(
+            f"--shard {options.shard}: {options.architecture} {why}; {', '.join(most)} and {last} can be sharded: "
+            "leave the option out, or choose another"
+        )
 
 
 def check_workers(options: TrainOptions, rows: int) -> None:
@@ -96,8 +99,11 @@ def about_shard(options: TrainOptions, config: FitConfig) -> list[str]:
             f"{word}: with batches of {config.batch_size:,} rows workers mostly wait for each other's messages, one "
             f"after each step, and one worker may be faster; from about {SMALL:,} rows several are"
         )
-    if getattr(config, "dropout", 0) > 0:
-        lines.append(f"{word}: dropout draws other masks on another number of workers; without it the fit is the same")
+    dropping = [name for name, value in config.model_dump().items() if name.endswith("dropout") and value]
+    if dropping:
+        lines.append(
+            f"{word}: {dropping[0]} draws other masks on another number of workers; without, the fit is the same"
+        )
     return lines
 
 

@@ -36,8 +36,6 @@ class Config(ClassHeadConfig):
 
 
 class Model(RatingModel):
-    user_parameters = ("users.weight",)
-
     def __init__(self, config: Config, shape: Shape) -> None:
         grid = torch.from_numpy(shape.scale.grid(config.subdivisions)).float()
         super().__init__(grid)
@@ -82,6 +80,9 @@ class Model(RatingModel):
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        return {"users.weight": (slice(0, len(self.users.weight)),)}
 
     def item_vectors(self) -> Tensor:
         """The items' table."""

@@ -22,8 +22,6 @@ class Config(TrainingConfig):
 
 
 class Model(RatingModel):
-    user_parameters = ("users.weight",)
-
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.scale = shape.scale
@@ -49,6 +47,9 @@ class Model(RatingModel):
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        return {"users.weight": (slice(0, len(self.users.weight)),)}
 
     def item_vectors(self) -> Tensor:
         """The items' table."""

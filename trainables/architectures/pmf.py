@@ -20,8 +20,6 @@ class Config(TrainingConfig):
 class Model(RatingModel):
     """Each table holds a vector and, in its last column, a bias: that saves a second look-up."""
 
-    user_parameters = ("users.weight",)
-
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.config, self.scale = config, shape.scale
@@ -48,6 +46,9 @@ class Model(RatingModel):
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        return {"users.weight": (slice(0, len(self.users.weight)),)}
 
     def item_vectors(self) -> Tensor:
         """The items' table, with their biases in the last column."""

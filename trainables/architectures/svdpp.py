@@ -53,6 +53,12 @@ class Model(TrunkModel):
     def timed(self) -> bool:
         return self.config.timed
 
+    @classmethod
+    def why_not_sharded(cls, config: Config) -> str | None:
+        if config.timed:
+            return f"with time = {config.time!r} needs all users on each worker (time = 'none' does not)"
+        return super().why_not_sharded(config)
+
     def see(self, rows: Tensors) -> None:
         """Take in who rated what and when. Raises InputError if `time` is asked for and the rows have none."""
         super().see(rows)

@@ -2,6 +2,7 @@
 
 - `fit.py`: model, optimiser, and where the fit stands
 - `sharded.py`: a fit of which each worker has its own users alone
+- `blocks.py`: where a model's tensors have rows of users
 - `buckets.py`: which worker has which users, and which of their rows are in which batch
 - `seeds.py`: seeds made of several numbers
 - `loop.py`: the worker's loop, a generator of reports

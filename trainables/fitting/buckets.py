@@ -28,15 +28,19 @@ def buckets_of(rows: int) -> int:
 class Buckets:
     """Bucket b belongs to the worker of rank b modulo the number of workers."""
 
-    of_users: np.ndarray  # each user's bucket, shape (users,); -1 for a user without a row to fit on
+    of_users: np.ndarray  # each user's bucket, shape (users,); -1 for 'unknown'
     sizes: np.ndarray  # the rows of each bucket, shape (buckets,)
 
     @classmethod
     def of(cls, users: np.ndarray, count: int) -> "Buckets":
-        """Deal `count` users, given those of the rows to fit on: by falling number of rows, to and fro."""
+        """Deal `count` users, given those of the rows to fit on: by falling number of rows, to and fro.
+
+        Index 0 is 'unknown', and is dealt only if it has rows.
+        """
         buckets = buckets_of(len(users))
         rows = np.bincount(users, minlength=count)
-        order = np.argsort(-rows, kind="stable")[: np.count_nonzero(rows)]
+        order = np.argsort(-rows, kind="stable")
+        order = order[(order > 0) | (rows[0] > 0)]
         turn, seat = np.divmod(np.arange(len(order)), buckets)
         of_users = np.full(count, -1, dtype=np.int16)
         of_users[order] = np.where(turn % 2, buckets - 1 - seat, seat)

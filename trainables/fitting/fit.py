@@ -158,6 +158,10 @@ class Fit:
     def _sum_gradients(self) -> None:
         """Sum gradients over workers: DDP has done that."""
 
+    def served(self) -> RatingModel:
+        """The model to rate with. Called on all workers."""
+        return self.model
+
     def share(self, rows: Tensors) -> Tensors:
         """This worker's share of rows to measure on, in the model's indices."""
         return rows.take(slice(self.rank, None, self.world))

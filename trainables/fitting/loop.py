@@ -113,7 +113,7 @@ def evaluate(
     A scalar head has metrics of probabilities if `metric` is one: see `calibrate`.
     """
     noisy = METRICS[metric].probabilities
-    share = fit.share(held_out)
+    model, share = fit.served(), fit.share(held_out)
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=fit.device)
 
     def read(output: Tensor, chunk: slice) -> Tensor:
@@ -125,7 +125,7 @@ def evaluate(
         return of_chunk[None]
 
     if len(share):
-        total = predict_as(fit.model, share.users, share.items, share.times, read).sum(0)
+        total = predict_as(model, share.users, share.items, share.times, read).sum(0)
     return from_sums(add_up(total), scalar=fit.model.grid is None, noisy=noisy)
 
 

@@ -122,6 +122,10 @@ def test_a_hyperparameter_is_no_option_of_train():
             "a worker needs one; use 64 workers",
         ),
         (lambda: rt.train("synthetic", "autorec", shard="users"), "autorec needs all users on each worker; pmf"),
+        (
+            lambda: rt.train("synthetic", "svdpp", shard="users", id_dropout=0.1, name="three"),
+            "svdpp with id_dropout = 0.1 needs all",
+        ),
         (lambda: rt.train("synthetic", "pmf", factors=-1, name="one"), "factors: must be greater than or equal to 1"),
         (lambda: rt.train("synthetic", "pmf", fish=1, name="two"), "no option 'fish'; there are "),
         (lambda: rt.tune("ml-1m", smoke_test=True), "a smoke test runs on made-up ratings"),

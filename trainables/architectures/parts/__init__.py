@@ -1,5 +1,6 @@
 """Parts that several models share, or that would make a model's file too long.
 
+- `over_workers.py`: the vectors of the trunk where users are sharded
 - `trunk.py`: vectors of users and items from ids, implicit feedback and side information
 - `reference.py`: the defaults of the architectures on the trunk, sized for the data
 - `implicit.py`: implicit feedback one way, with its gradients

@@ -27,6 +27,7 @@ class Half:
 
     partners_of: Bags  # rows of this half, columns of partners
     rated_by: Bags  # its transpose
+    counts: Tensor  # n, the ratings of each id: over all workers, also where users are sharded; shape (rows,)
     scale: Tensor  # n^-exponent, 0 where there is no rating; shape (rows, 1)
     features: tuple[Bags, Bags] | None  # the side tables' matrix S and its transpose
     rare: int | None  # see `filled`
@@ -38,10 +39,7 @@ class Half:
         Features are added.
         """
         folded = self.partners_of.times(implicit).mul_(self.scale).add_(own)
-        if learnt:
-            folded = folded.where(self.scale > 0, own[0])
-        else:
-            folded = filled(folded, self.partners_of.sizes, rare=self.rare)
+        folded = folded.where(self.scale > 0, own[0]) if learnt else filled(folded, self.counts, rare=self.rare)
         return folded if self.features is None else folded.add_(self.features[0].times(sides))
 
     def vectors(
@@ -52,9 +50,22 @@ class Half:
         `shown` is `ids` with those that are dropped replaced by 0. All three indices have shape (batch,).
         """
         known, place = self._known(own, implicit, shown)
+        return self.without_pairs(known, place, implicit, sides, ids, shown, partners)
+
+    def without_pairs(
+        self,
+        known: Tensor,
+        place: Tensor,
+        implicit: Tensor,
+        sides: Tensor,
+        ids: Tensor,
+        shown: Tensor,
+        partners: Tensor,
+    ) -> Tensor:
+        """As `vectors`, given those of ids without their features, and each row's place among them."""
         if self.features is not None:
             of_sides = self.features[0].times(sides)
-        vectors = own.new_empty(len(ids), own.shape[1])
+        vectors = known.new_empty(len(ids), known.shape[1])
         for piece in _pieces(vectors):
             torch.index_select(known, 0, place[piece], out=vectors[piece])
             if self.features is not None:
@@ -75,18 +86,32 @@ class Half:
         self, into: tuple[Tensor, Tensor, Tensor], gradient: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
     ) -> None:
         """Write the gradients of the three tables into `into`, given that of `vectors`, shape (batch, width)."""
+        own = into[0]
+        own.copy_(sums_by_id(gradient, shown, len(own)))
+        self.gradients_of_others(into, gradient, ids, shown, partners)
+
+    def gradients_of_others(
+        self,
+        into: tuple[Tensor, Tensor, Tensor],
+        gradient: Tensor,
+        ids: Tensor,
+        shown: Tensor,
+        partners: Tensor,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Write those of the last two tables, given that of the first. `whole`: it is of more rows than the batch's."""
         own, implicit, sides = into
-        own.copy_(_sums(gradient, shown, len(own)))
-        rows = self._rows_alone(shown, BACKWARD)
+        rows = None if whole else self._rows_alone(shown, BACKWARD)
         if rows is None:
             implicit.copy_(self.rated_by.times(own * self.scale))
         else:
             alone, _ = rows
             rated_by = self.partners_of.take(alone).transposed(len(implicit))
             implicit.copy_(rated_by.times(own[alone] * self.scale[alone]))
-        implicit.sub_(_sums(gradient, partners, len(implicit), self.scale[:, 0].index_select(0, shown)))
+        implicit.sub_(sums_by_id(gradient, partners, len(implicit), self.scale[:, 0].index_select(0, shown)))
         if self.features is not None:
-            of_ids = own if shown is ids else _sums(gradient, ids, len(own))
+            of_ids = own if shown is ids else sums_by_id(gradient, ids, len(own))
             sides.copy_(self.features[1].times(of_ids))
 
     def _rows_alone(self, ids: Tensor, share: float) -> tuple[Tensor, Tensor] | None:
@@ -107,7 +132,7 @@ def _pieces(batch: Tensor) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(batch), size))
 
 
-def _sums(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
+def sums_by_id(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
     """For each of `count` ids, the sum of its rows of the batch, times their weights: shape (count, width)."""
     if len(ids) <= PIECE:
         weighted = batch if weights is None else batch * weights[:, None]
@@ -116,13 +141,26 @@ def _sums(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None)
     return Bags.of(ids, torch.arange(len(ids), device=ids.device), count, weights).times(batch)
 
 
-def half(partners_of: Bags, rated_by: Bags, exponent: float, features: Features | None, *, rare: int | None) -> Half:
-    """One side's formula, from who rated what (a row for each id of this side) and its transpose."""
-    counts = partners_of.sizes[:, None].float()
+def half(
+    partners_of: Bags,
+    rated_by: Bags,
+    exponent: float,
+    features: Features | None,
+    *,
+    rare: int | None,
+    counts: Tensor | None = None,
+) -> Half:
+    """One side's formula, from who rated what (a row for each id of this side) and its transpose.
+
+    `counts` are the ratings of each id, where these are not all of them.
+    """
+    counts = partners_of.sizes if counts is None else counts
+    n = counts[:, None].float()
     return Half(
         partners_of=partners_of,
         rated_by=rated_by,
-        scale=torch.where(counts > 0, counts.clamp(min=1) ** -exponent, 0.0),
+        counts=counts,
+        scale=torch.where(n > 0, n.clamp(min=1) ** -exponent, 0.0),
         features=None if features is None else _both_ways(features, partners_of.columns.device),
         rare=rare,
     )

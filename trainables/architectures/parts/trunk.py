@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
 from reeltune.trainables.architectures.parts.implicit import half
+from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, mean_over_workers, sharded_tables
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import RatingModel
+from reeltune.trainables.model import Everyone, RatingModel
+from reeltune.trainables.scoring.metrics import add_up
 
 OVERDAMPED = 3.0  # biases are pulled to means of so many times the best dampings
 
@@ -60,6 +62,7 @@ class Trunk(nn.Module):
             self.table[:, -1] = 0
         self.register_buffer("decay", self._decay(), persistent=False)
         self.register_buffer("goals", None, persistent=False)
+        self.sharded = False  # whether its users are those of this worker alone
 
     def see(self, users: Tensor, items: Tensor) -> None:
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
@@ -67,7 +70,12 @@ class Trunk(nn.Module):
         by_item = Bags.of(items, users, self.shape.items).cut()
         self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, rare=None)
         self.item_half = half(
-            by_item, by_user, self.config.exponent, self.shape.item_features, rare=self.shape.rare_items
+            by_item,
+            by_user,
+            self.config.exponent,
+            self.shape.item_features,
+            rare=self.shape.rare_items,
+            counts=add_up(by_item.sizes) if self.sharded else None,
         )
 
     @torch.no_grad()
@@ -84,6 +92,8 @@ class Trunk(nn.Module):
         """
         if not self.training:
             return self.folded()(users, items)
+        if self.sharded:
+            return ShardedVectors.apply(self.table, users, items, self)
         return _Vectors.apply(self.table, users, items, self._shown(users), self._shown(items), self)
 
     def _shown(self, ids: Tensor) -> Tensor:
@@ -106,6 +116,8 @@ class Trunk(nn.Module):
         An id without a fitted rating has its features and the vector of 'unknown': what dropped ids have learnt, or,
         without `id_dropout`, a mean of the rated ids (`filled`).
         """
+        if self.sharded:
+            return Tables(*sharded_tables(self.user_half, self.item_half, self.parts(self.table)))
         learnt = self.config.id_dropout > 0
         users, items, implicit_items, implicit_users, user_sides, item_sides = self.parts(self.table)
         return Tables(
@@ -188,6 +200,8 @@ class TrunkModel(RatingModel):
     trunk: Trunk | Tables
     mean: Tensor
     recipe = Recipe(momenta=(0.9, 0.9), epsilon=1e-6)
+    summed = ("trunk.table",)
+    everyone: Everyone | None = None  # where users are sharded
 
     def __init__(
         self, config: TrunkConfig, shape: Shape, *, grid: Tensor | None = None, trunk: Trunk | Tables | None = None
@@ -211,20 +225,39 @@ class TrunkModel(RatingModel):
         """Take in who rated what, whatever the rows' weights, and by these the mean rating."""
         assert isinstance(self.trunk, Trunk)
         self.trunk.see(rows.users, rows.items)
-        self.mean.fill_(rows.mean_rating())
+        self.mean.fill_(rows.mean_rating() if self.everyone is None else mean_over_workers(rows.ratings))
         if self.config.bias_pull:
             self.trunk.pull(self.config.bias_pull / self.unit * self._damped_means(rows))
 
     def _damped_means(self, rows: Tensors) -> Tensor:
         """Those of users and of items, shape (users + items,), damped more than single ratings are best predicted by.
 
-        What they leave of a mean is for the other parts of the bias to learn.
+        What they leave of a mean is for the other parts of the bias to learn. The best dampings are those of all rows.
         """
-        sizes = self.shape.users, self.shape.items
-        pairs = rows.users, rows.items, rows.ratings - self.mean
-        of_users, of_items = best_dampings(pairs, sizes, rows.weights)
+        every = rows if self.everyone is None else self.everyone.rows()
+        sizes = self.shape.users if self.everyone is None else self.everyone.users, self.shape.items
+        pairs = every.users, every.items, every.ratings - self.mean
+        of_users, of_items = best_dampings(pairs, sizes, every.weights)
         dampings = OVERDAMPED * of_users, OVERDAMPED * of_items
-        return torch.cat(damped_means(pairs, sizes, dampings, rows.weights)).to(self.mean.dtype)
+        users, items = damped_means(pairs, sizes, dampings, every.weights)
+        own = users if self.everyone is None else users[self.everyone.own]
+        return torch.cat([own, items]).to(self.mean.dtype)
+
+    def shard(self, everyone: Everyone) -> None:
+        assert isinstance(self.trunk, Trunk)
+        self.everyone, self.trunk.sharded = everyone, True
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        users, items = self.shape.users, self.shape.items
+        if isinstance(self.trunk, Tables):
+            return {"trunk.users": (slice(0, users),)}
+        return {"trunk.table": (slice(0, users), slice(users + 2 * items, 2 * users + 2 * items))}
+
+    @classmethod
+    def why_not_sharded(cls, config: Any) -> str | None:
+        if config.id_dropout:
+            return f"with id_dropout = {config.id_dropout:g} needs all users on each worker (id_dropout = 0 does not)"
+        return super().why_not_sharded(config)
 
     def groups(self, config: Any) -> list[ParameterGroup]:
         return [{"params": list(self.trunk.parameters()), "weight_decay": 0.0}]  # `shrink` is its decay
