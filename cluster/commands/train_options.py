@@ -21,7 +21,7 @@ from reeltune.trainables.options import explain
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
-SMALL = 2048  # rows of a batch, from which sharded workers gain: docs/lanes.md
+SMALL = 2048  # rows of a batch, below which sharded workers of pmf took longer than one, for all the waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,8 @@ def about_shard(options: TrainOptions, config: FitConfig) -> list[str]:
     word, lines = f"note: --shard {options.shard}", []
     if isinstance(config, TrainingConfig) and config.batch_size < SMALL:
         lines.append(
-            f"{word}: with batches of {config.batch_size:,} rows workers mostly wait for each other's messages, one "
-            f"after each step, and one worker may be faster; from about {SMALL:,} rows several are"
+            f"{word}: with batches of {config.batch_size:,} rows workers mostly wait for each other's messages in each "
+            "step, and one worker may be faster"
         )
     dropping = [name for name, value in config.model_dump().items() if name.endswith("dropout") and value]
     if dropping:
