@@ -27,7 +27,11 @@ NOBODY = 3  # users all of whose rows are held out
 WORLDS = pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
 SIDES = "svdpp with side tables and a pull"
 CASES = [*SHARDED, SIDES]
-EVERY = pytest.mark.parametrize("name", CASES)
+QUICK = ["embedding_nn", SIDES]  # on several workers: tables with layers and batch norm, and the trunk
+ALONE = pytest.mark.parametrize("name", CASES)
+EVERY = pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in CASES if name not in QUICK)]
+)
 
 
 def parts():
@@ -79,11 +83,11 @@ def ended(fit):
     return {"reports": reports, "noise": noise, "ratings": ratings, "rows": len(rows), "held": len(fit.rows)}
 
 
-def work(rank, world, port, folder):
-    """A fit on several workers. Two keep the state of another that they stop; four go on from it."""
+def work(rank, world, port, folder, names):
+    """A fit of each of these on several workers. Two keep the state of another that they stop; four go on from it."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
-    for name in CASES:
+    for name in names:
         torch.save(ended(new_fit(name)), f"{folder}/{name}-{world}-{rank}.pt")
         if world == 2:
             torch.save(advanced(new_fit(name), STOPPED).state(), f"{folder}/{name}-state-{rank}.pt")
@@ -100,24 +104,35 @@ def stopped(folder, name):
     return {**states[0], "buckets": states[0]["buckets"] | states[1]["buckets"]}
 
 
-def started(world, folder):
-    """The folder in which so many workers have left what they found."""
+def started(world, folder, names):
+    """The folder in which so many workers have left what they found of these."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(world, port, str(folder)), nprocs=world)
+    multiprocessing.spawn(work, args=(world, port, str(folder), names), nprocs=world)
     return folder
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    return started(2, tmp_path_factory.mktemp("workers"))
+def two_quick(tmp_path_factory):
+    return started(2, tmp_path_factory.mktemp("workers"), QUICK)
 
 
 @pytest.fixture(scope="module")
-def four(two):
+def two_of_all(two_quick):
     """In the same folder."""
-    return started(4, two)
+    return started(2, two_quick, [name for name in CASES if name not in QUICK])
+
+
+@pytest.fixture(scope="module")
+def four(two_of_all):
+    """In the same folder."""
+    return started(4, two_of_all, CASES)
+
+
+@pytest.fixture
+def two(name, request):
+    return request.getfixturevalue("two_quick" if name in QUICK else "two_of_all")
 
 
 @pytest.fixture
@@ -179,7 +194,7 @@ def test_a_fit_stopped_at_two_workers_goes_on_with_one(two, alone, name):
     assert (ended(fit)["ratings"] - alone[name]["ratings"]).abs().max() < EQUAL
 
 
-@EVERY
+@ALONE
 def test_it_is_the_fit_that_has_all_users_in_one_model_and_the_same_batches(alone, name):
     _, _, shape = parts()
     sharded = new_fit(name)
