@@ -2,13 +2,29 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.heads import until
+
 FOLDER = Path(__file__).parents[3] / "cluster" / "deploy" / "nightly"
-SERVICE = "trap 'echo again >>heard; exit' HUP; echo $$ >pid; while :; do sleep 0.1; done"
+# No shell: one that is started with SIGHUP ignored, as below `nohup`, cannot take it.
+SERVICE = """
+import os, signal, sys
+from pathlib import Path
+
+def heard(*_):
+    Path("heard").write_text("again")
+    sys.exit()
+
+signal.signal(signal.SIGHUP, heard)
+Path("pid").write_text(f"{os.getpid()}\\n")
+while True:
+    signal.pause()
+"""
 COMMAND = """#!/bin/sh
 printf '%s\\n' "$*" >asked
 [ "$1" = update ] || exit 3
@@ -50,13 +66,16 @@ def answer(models, verdict):
 @pytest.mark.parametrize("verdict", ["beats", "undecided"])
 def test_the_link_moves_and_the_service_hears_of_it_unless_the_new_bundle_is_worse(models, verdict):
     content = answer(models, verdict)
-    with subprocess.Popen(["sh", "-c", SERVICE], cwd=models) as service:
-        while not (models / "pid").is_file() or not (models / "pid").read_text().strip():
-            assert service.poll() is None
+    service = subprocess.Popen([sys.executable, "-c", SERVICE], cwd=models)
+    try:
+        until(lambda: (models / "pid").is_file() and (models / "pid").read_text().endswith("\n"), service)
         done = nightly(models, "pid")
         assert done.returncode == 0, done.stderr
+        assert service.wait(timeout=60) == 0
+    finally:
+        service.kill()
         service.wait()
-    assert (models / "heard").read_text() == "again\n"
+    assert (models / "heard").read_text() == "again"
     new = (models / "current").readlink()
     assert new.parent == Path("models")
     assert new != Path("models/first")
