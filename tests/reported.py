@@ -95,7 +95,8 @@ def result(**changes):
 
 def details(names):
     """What stands beside the answer."""
-    value = {"values": ["1", "2"], "confusion": [[3, 4], [5, 6]], "report": "   precision  recall\n1  0.5  0.4\n"}
+    report = "   precision  recall\n1  0.5  0.4\n"
+    value = {"values": ["1", "2"], "confusion": [[3, 4], [5, 6]], "report": report, "weighted": False}
     seeds = {"metrics": [METRICS] * 3, "spread": 0.0012}
     bins = [{"low": 0.2, "high": 0.4, "count": 8, "confidence": 0.3, "frequency": 0.25}]
     bins += [{"low": 0.4, "high": 0.6, "count": 9, "confidence": 0.5, "frequency": 0.55}]

@@ -48,7 +48,7 @@ def test_standard_output_is_one_json_object_of_the_promised_shape(run):
     _, done, result = run
     assert done.stdout.count("\n") == 1
     about = {"run", "metric", "trials", "trials_asked", "seconds", "spent", "winner", "folds", "ranking"}
-    assert set(result) == {*about, "baseline", "simple", "architectures"}
+    assert set(result) == {*about, "weight_column", "baseline", "simple", "architectures"}
     assert set(result["trials"]) == {"done", "stopped", "failed"}
     assert sum(result["trials"].values()) == TRIALS
     assert list(result["architectures"]) == [*ARCHITECTURES, "ensemble"]
