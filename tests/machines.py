@@ -95,7 +95,8 @@ class Machine:
 
     def environment(self, **variables):
         """Ray's variables are those given alone; the token is this user's own file, if there is one."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "REELTUNE_", "AWS_"))}
+        ours = ("RAY_", "REELTUNE_", "AWS_", "TMPDIR")  # Ray's folder below TMPDIR would be one for all machines
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         path = f"{Path(sys.executable).parent}:{kept['PATH']}"
         own = {"HOME": str(self.home), "REELTUNE_CACHE": str(self.home / "cache"), "PATH": path}
         return {**kept, **own, "PYTHONPATH": str(ROOT), "COLUMNS": "500", **variables}
