@@ -106,8 +106,6 @@ def gains_over(
     """Each predictor's gain over another one, in mean error; empty without another one's errors."""
     if other is None:
         return {}
-    if weights is None:
-        return {name: float((other - each).mean()) for name, each in errors.items()}
     return {name: float(np.average(other - each, weights=weights)) for name, each in errors.items()}
 
 
