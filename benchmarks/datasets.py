@@ -95,11 +95,13 @@ def read_arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--searched", action="store_true", help="also run `reeltune tune`, in runs/datasets-SET")
     parser.add_argument("--trials", type=int, default=20, help="of each architecture, for --searched")
     parser.add_argument("--sample", help="for --searched: of `reeltune tune`, which otherwise gets none on these sets")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="for --searched: searches these alone")
     asked = parser.parse_args(words)
     if asked.users is not None and asked.parts == "test":
         parser.error("--users needs --parts validation")
-    if unknown := set(asked.architectures) - ARCHITECTURES.keys():
-        parser.error(f"--architectures: {', '.join(sorted(unknown))} is none of {', '.join(ARCHITECTURES)}")
+    for option in ("architectures", "only"):
+        if unknown := set(getattr(asked, option)) - ARCHITECTURES.keys():
+            parser.error(f"--{option}: {', '.join(sorted(unknown))} is none of {', '.join(ARCHITECTURES)}")
     return asked
 
 
@@ -193,7 +195,8 @@ def best_dampings(rows: Rows, shape: Shape) -> FitConfig:
 def searched(one: DataSet, asked: argparse.Namespace) -> str:
     """RMSE of what `reeltune tune` tuned, of the argmax as judged, the ensemble's weights, and how long it took."""
     options, name = one.options(), f"datasets-{(one.sides or one.folder).name}"
-    command = [sys.executable, "-m", "reeltune", "tune", "--data", options.data, "--test", str(options.test)]
+    command = [sys.executable, "-m", "reeltune", "tune", *asked.only]
+    command += ["--data", options.data, "--test", str(options.test)]
     for side in ("users", "items"):
         path = getattr(options, side)
         command += [f"--{side}", path] if path else []
