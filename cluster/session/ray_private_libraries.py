@@ -1,11 +1,12 @@
 """What we use of Ray Tune and Ray Train that is private, each with the reason. As `ray_private.py`, which see."""
 
-import os
+import time
 from typing import Any
 
 import ray
 from ray._raylet import RAY_NODE_ID_KEY  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
+from ray.air.execution import ResourceManager
 from ray.air.execution._internal import RayActorManager
 from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
@@ -19,16 +20,7 @@ from ray.tune.experiment import Trial
 
 RETRIES = 2  # of a trial whose process died
 MOVES = 10  # of a trial whose node died, which are not counted among RETRIES
-PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
-
-
-def allow_pending(count: int) -> None:
-    """How many trials Tune may ask the searcher for before there is room to run them.
-
-    With `max_concurrent_trials` Tune takes as many as may run at once. Each of them is proposed without the result of
-    the one before it.
-    """
-    os.environ[PENDING] = str(count)
+START = 60.0  # seconds that an actor may take to start before its trial goes to another one
 
 
 def actor_of(trial: Trial) -> ActorHandle:
@@ -38,13 +30,31 @@ def actor_of(trial: Trial) -> ActorHandle:
     return actor
 
 
-def survive_deaths() -> None:
-    """Have Tune retry a trial whose process died, whatever it died of and whenever."""
+def correct_actors() -> None:
+    """Have Tune retry a trial whose process died, whatever it died of and whenever, and wait for actors that start."""
     tune_controller.RayActorManager = _Actors  # type: ignore[misc]
+    tune_controller.TuneController._maybe_reuse_cached_actor = _reuse_an_actor  # type: ignore[assignment]
+
+
+_REUSE = tune_controller.TuneController._maybe_reuse_cached_actor
+
+
+def _reuse_an_actor(controller: tune_controller.TuneController, trial: Trial) -> bool:
+    """Give the trial an actor whose own trial has ended, unless the trial's own actor is starting.
+
+    Tune gives it the free one and ends the one that is starting. Where trials take less time than an actor's start,
+    the first actor then takes every trial, and no second one ever comes up.
+    """
+    own, actors = controller._trial_to_actor.get(trial), controller._actor_manager
+    if own is not None and isinstance(actors, _Actors) and actors.starts(own):
+        return False
+    return _REUSE(controller, trial)
 
 
 class _Actors(RayActorManager):
-    """Three of Tune's reactions to a dead actor are corrected before Tune gets to see its error.
+    """Says which actors are starting, and corrects three of Tune's reactions to a dead one.
+
+    Tune gets to see the actor's error afterwards:
 
     - Killed by Ray's memory monitor: the error is an OutOfMemoryError, which Tune does not expect, so the whole search
       ends. It becomes a RayActorError, which Tune retries.
@@ -53,6 +63,17 @@ class _Actors(RayActorManager):
     - Died while it was being reset for its next trial: Tune gets two errors, of the actor and of its task. The second
       one ends the trial that the first one has put up for a retry, so it is dropped.
     """
+
+    def __init__(self, resource_manager: ResourceManager) -> None:
+        super().__init__(resource_manager)
+        self._starting: dict[TrackedActor, float] = {}  # since when, by time.monotonic()
+
+    def starts(self, actor: TrackedActor) -> bool:
+        """Whether its process is starting, and has not been for too long."""
+        if actor not in self._live_actors_to_ray_actors_resources or not self._tracked_actors_to_state_futures[actor]:
+            self._starting.pop(actor, None)
+            return False
+        return time.monotonic() - self._starting.setdefault(actor, time.monotonic()) < START
 
     def _actor_start_failed(self, tracked_actor: TrackedActor, exception: Exception) -> None:
         _spare(tracked_actor, exception)

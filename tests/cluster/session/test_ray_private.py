@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from ray import tune
 from ray._private import ray_constants, services, worker
 from ray.air.execution._internal import RayActorManager
 from ray.air.execution._internal.tracked_actor import TrackedActor
@@ -26,6 +27,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.train.torch import TorchTrainer
 from ray.tune.execution import tune_controller
 from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
 from ray.util.placement_group import placement_group, placement_group_table
 
 from reeltune.cluster.session import ray_private, ray_private_libraries, ray_private_state
@@ -75,10 +77,6 @@ READ = {
     "RAY_AIR_NEW_OUTPUT": ("tune/experimental/output.py", 'os.environ.get("RAY_AIR_NEW_OUTPUT", "1") == "0"'),
     "RAY_CHDIR_TO_TRIAL_DIR": ("tune/trainable/trainable.py", 'os.environ.get(RAY_CHDIR_TO_TRIAL_DIR, "1")'),
     "RAY_USAGE_STATS_ENABLED": ("_private/worker.py", "if usage_lib.is_nightly_wheel():"),
-    ray_private_libraries.PENDING: (
-        "tune/execution/tune_controller.py",
-        'max_pending_trials = os.getenv("TUNE_MAX_PENDING_TRIALS_PG", "auto")',
-    ),
     ray_private.LOOPBACK: ("_private/services.py", "if not ray_constants.ENABLE_RAY_CLUSTER:"),
     ray_private.DASHBOARD: ("dashboard/utils.py", "if api_server_address := os.environ.get("),
     ray_private.KUBERAY: ("_common/usage/usage_constants.py", "KUBERAY_ENV = "),
@@ -276,12 +274,17 @@ class Controller(tune_controller.TuneController):
         self.errors.append(("task", type(exception)))
 
 
+def as_ray_has_it(monkeypatch):
+    monkeypatch.setattr(tune_controller, "RayActorManager", RayActorManager)
+    monkeypatch.setattr(tune_controller.TuneController, "_maybe_reuse_cached_actor", ray_private_libraries._REUSE)
+
+
 @pytest.fixture(params=[False, True], ids=["Ray's own", "ours"])
 def manager(request, monkeypatch):
     """A manager of actors as Tune makes one, and whether it is ours."""
-    monkeypatch.setattr(tune_controller, "RayActorManager", RayActorManager)
+    as_ray_has_it(monkeypatch)
     if request.param:
-        ray_private_libraries.survive_deaths()
+        ray_private_libraries.correct_actors()
     made = object.__new__(tune_controller.RayActorManager)
     made._failed_actor_ids = set()
     made._cleanup_actor = lambda tracked_actor: None
@@ -353,6 +356,79 @@ def test_tune_gives_the_actor_of_a_trial_in_its_temporary_state_alone():
     assert "self.temporary_state.ray_actor = ray_actor" in inspect.getsource(Trial.set_ray_actor)
     public = [name for name in dir(trial) if "ray_actor" in name and not name.startswith("_")]
     assert public == ["get_ray_actor_ip", "set_ray_actor"], "one may be enough now"
+
+
+TRIALS, FIRST = 12, 5
+
+
+class Short(tune.Trainable):
+    """Short trials: an actor that is not the first one starts once some of them have ended. Each names its process."""
+
+    def setup(self, config):
+        self.folder = Path(config["folder"])
+        self.note("starting")
+        while pids(self.folder, "starting")[0] != os.getpid() and len(pids(self.folder, "served")) < FIRST:
+            time.sleep(0.05)
+
+    def note(self, word):
+        with (self.folder / word).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    def reset_config(self, new_config):
+        return True
+
+    def step(self):
+        self.note("served")
+        return {"value": 0.0, "done": True}
+
+    def save_checkpoint(self, checkpoint_dir):
+        return {}
+
+
+def pids(folder, word):
+    file = folder / word
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+class Given(Searcher):
+    """Proposes the same configuration a number of times."""
+
+    def __init__(self, config, times):
+        super().__init__(metric="value", mode="min")
+        self.left = [config] * times
+
+    def suggest(self, trial_id):
+        return self.left.pop() if self.left else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        pass
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["Ray's own", "ours"])
+def test_an_actor_that_takes_longer_to_start_than_trials_never_serves_unless_its_trial_waits(
+    resources, tmp_path, monkeypatch, ours
+):
+    as_ray_has_it(monkeypatch)
+    if ours:
+        ray_private_libraries.correct_actors()
+    tune.Tuner(
+        tune.with_resources(Short, {"CPU": 1}),
+        tune_config=tune.TuneConfig(
+            search_alg=Given({"folder": str(tmp_path)}, TRIALS),
+            num_samples=-1,
+            max_concurrent_trials=2,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(tmp_path / "tune"),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    ).fit()
+    starting, served = pids(tmp_path, "starting"), pids(tmp_path, "served")
+    assert len(served) == TRIALS
+    assert (starting[1] in served) == ours
+    assert (len(starting) == 2) or not ours
 
 
 # Ray Train's trainer
