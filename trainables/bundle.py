@@ -29,7 +29,7 @@ from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.card import card
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.ids import Ids
-from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.data.ratings import RatingCounts, Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.description import Description, describe
 from reeltune.trainables.errors import InputError
@@ -78,11 +78,11 @@ def save(
     users: Ids,
     items: Ids,
     *,
-    fitted: Rows,
+    fitted: Rows | RatingCounts,
     sources: Mapping[str, Source] | None = None,
     priors: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write the bundle of a model that was fitted on the rows `fitted`, in place of any bundle at `path`.
+    """Write the bundle of a model that was fitted on these rows, or so many, in place of any bundle at `path`.
 
     `sources` are those that `describe` was given, and `priors` those of `folding.prior.learnt`, by which new users and
     items get rows. If writing fails, what was at `path` stays as it was.
@@ -97,9 +97,9 @@ def save(
             file.chmod(0o644)  # safetensors lets only the owner read its files
         for source in (sources or {}).values():
             copy_of(unfinished, source.name).write_text(source.text, encoding="utf-8")
-        for name, ids, rated in ((USERS, users, fitted.users), (ITEMS, items, fitted.items)):
-            counts = np.bincount(rated, minlength=ids.rows)[1:]
-            pd.DataFrame({"id": ids.text, "ratings": counts}).to_parquet(unfinished / name, index=False)
+        counts = fitted.counts(users.rows, items.rows) if isinstance(fitted, Rows) else fitted
+        for name, ids, rated in ((USERS, users, counts.users), (ITEMS, items, counts.items)):
+            pd.DataFrame({"id": ids.text, "ratings": rated[1:]}).to_parquet(unfinished / name, index=False)
         hashes = {name: _hash(unfinished / name) for name in HASHED if (unfinished / name).exists()}
         content = description.model_copy(update={"files": hashes}).model_dump_json(indent=2)
         (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")

@@ -14,8 +14,8 @@ from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared
-from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.scale import Scale
+from reeltune.trainables.data.streamed import Streamed
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder
 from reeltune.trainables.scoring.spread import Spread
 from reeltune.trainables.version import __version__
@@ -161,18 +161,18 @@ def _about(architecture: str, registry: Registry) -> str:
     return "" if module is None else (inspect.getdoc(module) or "").partition("\n\n")[0]
 
 
-def fitted_on(prepared: Prepared, rows: Rows) -> FittedOn:
-    """The data of a model whose weights were fitted on these rows of it."""
-    asked, parts = prepared.asked, prepared.split
+def fitted_on(prepared: Prepared | Streamed, fitted: int) -> FittedOn:
+    """The data of a model whose weights were fitted on so many rows of it."""
+    asked, sizes = prepared.asked, prepared.sizes
     return FittedOn(
         hash=prepared.ratings.fingerprint(),
-        ratings=len(prepared.ratings.rows),
+        ratings=prepared.rows,
         users=prepared.shape.users - 1,
         items=prepared.shape.items - 1,
-        fitted=len(rows),
-        validation=len(parts.validation),
-        refitted=len(rows) > len(parts.train),
-        test=len(parts.test),
+        fitted=fitted,
+        validation=sizes.validation,
+        refitted=fitted > sizes.train,
+        test=sizes.test,
         split=asked.split_word,
         split_seed=asked.split_seed,
         weight_column=prepared.ratings.columns.get("weight"),

@@ -54,6 +54,7 @@ def train_command(options: TrainOptions) -> str:
         "--metric": options.metric,
         "--workers": options.workers,
         "--shard": options.shard,
+        "--stream": options.stream,
         "--bf16": options.bfloat16,
         "--checkpoint-every": options.checkpoint_every,
         **_of_run(options),

@@ -128,13 +128,16 @@ def asked_of(
     unknown_ids: str | None = None,
     name: str | None = None,
     storage: str | None = None,
+    stream: bool = False,
 ) -> DataOptions:
-    """The options of a job's data. With the name of a run, tables in memory get their places in the run's folder."""
+    """The options of a job's data. With the name of a run, tables in memory get their places in the run's folder.
+
+    With `stream` the data, a path, is not read here.
+    """
     kind, column = split_of(split)
-    ratings = data if isinstance(data, Ratings) else Ratings(data)
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
-    options, tables = ratings.with_folds(column)
+    options, tables = _unread(data) if stream else _ratings_of(data).with_folds(column)
     asked = replace(
         options,
         test=None if test is None else _name(test),
@@ -145,6 +148,16 @@ def asked_of(
     )
     tables = {**tables, **({"test": arrow_of(_table(test))} if in_memory(test) else {})}
     return asked if name is None else _placed(asked, tables, name, storage)
+
+
+def _ratings_of(data: Data) -> Ratings:
+    return data if isinstance(data, Ratings) else Ratings(data)
+
+
+def _unread(data: Data) -> tuple[DataOptions, dict[str, pa.Table]]:
+    if isinstance(data, Ratings) or in_memory(data):
+        raise InputError("--stream: the ratings are in memory already; give the path of Parquet, or leave stream out")
+    return data_options(str(data)), {}
 
 
 def _placed(asked: DataOptions, tables: Mapping[str, pa.Table], name: str, storage: str | None) -> DataOptions:

@@ -34,6 +34,7 @@ def train(
     metric: str = "mse",
     workers: int = 1,
     shard: str | None = None,
+    stream: bool = False,
     bf16: bool = False,
     checkpoint_every: float = 10.0,
     seed: int = 42,
@@ -53,6 +54,7 @@ def train(
     `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the fit there too.
     `validation` and `test_share` are how much is held out; 0 and 0 is a fit on every row. `refit` fits once more, on
     training and validation rows together: that is the model then, and `model.validation` is of the fit before.
+    With `shard="users"` and `stream` no process ever holds all rows of `data`, the path of Parquet.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
@@ -70,6 +72,7 @@ def train(
             unknown_ids=unknown_ids,
             name=name,
             storage=storage,
+            stream=stream,
         ),
         config=Path(config) if isinstance(config, str) else config,
         settings=hyperparameters,
@@ -78,6 +81,7 @@ def train(
         metric=metric,
         workers=workers,
         shard=shard,
+        stream=stream,
         score_test=score_test,
         refit=refit,
         checkpoint_every=checkpoint_every,

@@ -37,6 +37,13 @@ def train(
             "same on any number of workers. [default: each holds all]"
         ),
     ] = None,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="With --shard users: read Parquet a part at a time, so that no process ever holds all rows.",
+        ),
+    ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Use bfloat16 autocast; needs a GPU.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, help="Seconds between checkpoints.")] = 10.0,
     seed: opt.Seed = 42,
@@ -94,6 +101,7 @@ def train(
         metric=metric,
         workers=workers,
         shard=shard,
+        stream=stream,
         score_test=score_test,
         refit=refit,
         checkpoint_every=checkpoint_every,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.data_parallel.dealing import group_of
 from reeltune.cluster.data_parallel.fit_all import fit_all
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.resources import Resources, waiting
@@ -12,12 +13,13 @@ from reeltune.cluster.session.slots import at_once
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.data.prepared import Prepared
+from reeltune.trainables.data.streamed import Streamed
 from reeltune.trainables.scoring.metric_table import Objective
 
 
 def refit(
     orders: list[FitOrder],
-    prepared: Prepared,
+    prepared: Prepared | Streamed,
     *,
     doing: str | None = None,
     objective: Objective,
@@ -44,7 +46,7 @@ def refit(
         watch.status(_about(doing, len(distinct), lanes, workers, resources))
     came = fit_all(
         distinct,
-        GroupData.of(prepared, objective, registry),
+        group_of(prepared, objective, registry, store),
         workers=workers,
         resources=resources,
         store=store,

@@ -3,8 +3,11 @@
 With `--refit` there are two: the first is validated, and the second, on all rows but the test's, is the model.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from pydantic import Field, JsonValue
@@ -14,14 +17,16 @@ from reeltune.cluster.commands.train_options import (
     TrainOptions,
     about_shard,
     check_shard,
+    check_stream,
     check_workers,
     configured,
     resolved,
 )
+from reeltune.cluster.data_parallel.dealing import group_of
 from reeltune.cluster.data_parallel.in_process import fit_here
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.data_parallel.updates import notes
-from reeltune.cluster.judging.scores import by_value, score
+from reeltune.cluster.judging.scores import by_value, score, score_pieces
 from reeltune.cluster.runs.answer import ByValue, Metrics
 from reeltune.cluster.runs.claim import claim, ran_on
 from reeltune.cluster.runs.find import folder_of
@@ -41,11 +46,15 @@ from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
+from reeltune.trainables.data.ratings import RatingCounts, Rows
+from reeltune.trainables.data.streamed import Streamed, prepare_streamed
 from reeltune.trainables.description import fitted_on
-from reeltune.trainables.errors import FitFailed
+from reeltune.trainables.errors import FitFailed, InputError
 from reeltune.trainables.fitting.timestamps import check_times
 from reeltune.trainables.fitting.weighted import check_weights
 from reeltune.trainables.scoring.spread import FEWEST, Spread, known_of
+
+ENOUGH = 1 << 20  # validation rows on disk that intervals are found on
 
 
 class Trained(Stored):
@@ -75,12 +84,38 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         from reeltune.cluster.session.address import check_address  # late: it loads Ray
 
         check_address(options.address)
-    prepared = prepare(options.data)
+    check_stream(options)
+    with read(options, watch) as prepared:
+        return _train(options, prepared, registry, folder, watch)
+
+
+@contextmanager
+def read(options: TrainOptions, watch: Watch) -> Iterator[Prepared | Streamed]:
+    """The data, read and split: in memory, or on disk while the body runs. Raises InputError."""
+    if not options.stream:
+        yield prepare(options.data)
+        return
+    with tempfile.TemporaryDirectory(prefix="reeltune-rows-") as folder:
+        watch.status(f"reading {options.data.data} a part at a time")
+        try:
+            streamed = prepare_streamed(options.data, Path(folder))
+        except OSError as error:
+            raise InputError(
+                f"--stream: rows cannot be written to {folder}: {error}; set TMPDIR to a folder on a larger disk"
+            ) from None
+        yield streamed
+
+
+def _train(
+    options: TrainOptions, prepared: Prepared | Streamed, registry: Registry, folder: RunFolder, watch: Watch
+) -> Trained:
     config = configured(options, prepared.shape, registry)
-    check_times([config], prepared)
-    check_weights([(registry[options.architecture], config)], prepared)
+    if isinstance(prepared, Prepared):
+        check_times([config], prepared)
+        check_weights([(registry[options.architecture], config)], prepared)
     check_shard(options, registry, config)
-    check_workers(options, len(prepared.split.train))
+    check_stream(options, config)
+    check_workers(options, prepared.sizes.train)
     watch.say(prepared.summary())
     asked = AskedToTrain(
         **data_asked(options.data, prepared),
@@ -111,15 +146,15 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
         return trained
 
 
-def _notes(options: TrainOptions, prepared: Prepared, config: FitConfig, registry: Registry) -> list[str]:
+def _notes(options: TrainOptions, prepared: Prepared | Streamed, config: FitConfig, registry: Registry) -> list[str]:
     """What the figures are of, where that is not plain."""
     if options.refit:
-        rows = len(prepared.split.fitting)
+        rows = prepared.sizes.train + prepared.sizes.validation
         return [
             f"--refit: the model is a second fit, on training and validation rows together ({rows:,}); validation "
             "figures are of the first, on training rows alone"
         ]
-    if len(prepared.split.validation):
+    if prepared.sizes.validation:
         return []
     classes = has_classes(registry[options.architecture], config.model_dump(), prepared.shape)
     uncalibrated = "; its probabilities are not calibrated, for want of rows to do it on" if classes else ""
@@ -128,7 +163,7 @@ def _notes(options: TrainOptions, prepared: Prepared, config: FitConfig, registr
 
 def _fit(
     options: TrainOptions,
-    prepared: Prepared,
+    prepared: Prepared | Streamed,
     config: FitConfig,
     registry: Registry,
     folder: RunFolder,
@@ -154,7 +189,7 @@ def needs_no_ray(options: TrainOptions) -> bool:
 def _fit_here(
     orders: list[FitOrder],
     options: TrainOptions,
-    prepared: Prepared,
+    prepared: Prepared | Streamed,
     registry: Registry,
     folder: RunFolder,
     trackers: Sequence[Tracker],
@@ -164,7 +199,7 @@ def _fit_here(
     with guarded(how_to_go_on(folder.name, options.command), may_exit=not options.keep_ray):
         came = fit_here(
             orders,
-            GroupData.of(prepared, options.objective, registry),
+            group_of(prepared, options.objective, registry, folder.fits),
             store=folder.fits,
             save_every=options.checkpoint_every,
             progress=watch.status,
@@ -178,7 +213,7 @@ def _fit_here(
 def _fit_with_ray(
     orders: list[FitOrder],
     options: TrainOptions,
-    prepared: Prepared,
+    prepared: Prepared | Streamed,
     registry: Registry,
     folder: RunFolder,
     trackers: Sequence[Tracker],
@@ -230,7 +265,7 @@ def _orders(options: TrainOptions, config: FitConfig) -> list[FitOrder]:
 
 def _scored(
     options: TrainOptions,
-    prepared: Prepared,
+    prepared: Prepared | Streamed,
     config: FitConfig,
     registry: Registry,
     fits: list[Fitted],
@@ -239,23 +274,8 @@ def _scored(
 ) -> Trained:
     """Score the last fit, which is the model, on the test rows, if it is to be; keep it."""
     validated, fitted = fits[0], fits[-1]
-    test, table = None, None
-    if options.score_test or options.data.test is not None:
-        opened, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
-        asked = "--score-test" if options.score_test else "--test"
-        watch.say(f"{asked}: {len(opened):,} test rows are scored; this is look number {look} at them")
-        scored = score(
-            _orders(options, config)[-1],
-            fitted,
-            opened,
-            prepared.shape,
-            objective=options.objective,
-            temperature=validated.temperature,
-            registry=registry,
-        )
-        test, table = scored.metrics.by_name(), by_value(scored, opened, prepared.shape)
-    path = folder.model(options.architecture)
-    rows = prepared.split.fitting if options.refit else prepared.split.train
+    test, table = _tested(options, prepared, registry, fits, config, watch)
+    path, sizes = folder.model(options.architecture), prepared.sizes
     description = describe(
         options.architecture,
         config,
@@ -266,7 +286,7 @@ def _scored(
         data=options.data.data,
         metrics={"validation": validated.metrics, "test": test},
         sources=registry.sources,
-        fitted_on=fitted_on(prepared, rows),
+        fitted_on=fitted_on(prepared, sizes.train + (sizes.validation if options.refit else 0)),
         spread=_spread(options, prepared, config, registry, validated),
     )
     users, items = prepared.ratings.users, prepared.ratings.items
@@ -276,7 +296,7 @@ def _scored(
         fitted.weights,
         users,
         items,
-        fitted=rows,
+        fitted=_counted(prepared, refitted=options.refit),
         sources=registry.sources,
         priors=fitted.priors,
     )
@@ -295,11 +315,47 @@ def _scored(
     )
 
 
+def _counted(prepared: Prepared | Streamed, *, refitted: bool) -> Rows | RatingCounts:
+    """The rows that the model was fitted on, or how many each id has."""
+    if isinstance(prepared, Streamed):
+        return prepared.counts
+    return prepared.split.fitting if refitted else prepared.split.train
+
+
+def _tested(
+    options: TrainOptions,
+    prepared: Prepared | Streamed,
+    registry: Registry,
+    fits: list[Fitted],
+    config: FitConfig,
+    watch: Watch,
+) -> tuple[dict[str, float | None] | None, ByValue | None]:
+    """The last fit's metrics on the test rows, and a table by value of rows in memory; None where it is not asked."""
+    if not (options.score_test or options.data.test is not None):
+        return None, None
+    order, temperature = _orders(options, config)[-1], fits[0].temperature
+    opened, look = prepared.split.test.open(looks(), reason=f"train {options.architecture}")
+    asked = "--score-test" if options.score_test else "--test"
+    watch.say(f"{asked}: {len(prepared.split.test):,} test rows are scored; this is look number {look} at them")
+    shape, objective = prepared.shape, options.objective
+    if not isinstance(opened, Rows):
+        metrics = score_pieces(
+            order, fits[-1], opened, shape, objective=objective, temperature=temperature, registry=registry
+        )
+        return metrics.by_name(), None
+    scored = score(order, fits[-1], opened, shape, objective=objective, temperature=temperature, registry=registry)
+    return scored.metrics.by_name(), by_value(scored, opened, shape)
+
+
 def _spread(
-    options: TrainOptions, prepared: Prepared, config: FitConfig, registry: Registry, validated: Fitted
+    options: TrainOptions, prepared: Prepared | Streamed, config: FitConfig, registry: Registry, validated: Fitted
 ) -> Spread | None:
-    """How far ratings lie from the predictions of the fit that was validated; None of too few validation rows."""
-    rows = prepared.split.validation
+    """How far ratings lie from the predictions of the fit that was validated; None of too few validation rows.
+
+    Of rows on disk up to ENOUGH are looked at, spread evenly over all.
+    """
+    rows = prepared.split.some("validation", ENOUGH) if isinstance(prepared, Streamed) else prepared.split.validation
+    fitted = prepared.counts if isinstance(prepared, Streamed) else prepared.split.train
     if len(rows) < FEWEST:
         return None
     scored = score(
@@ -311,4 +367,4 @@ def _spread(
         temperature=validated.temperature,
         registry=registry,
     )
-    return Spread.of(rows.ratings, scored.averaged, known_of(prepared.split.train, rows, prepared.shape))
+    return Spread.of(rows.ratings, scored.averaged, known_of(fitted, rows, prepared.shape))

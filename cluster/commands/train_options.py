@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from reeltune.cluster.trackers.asked import AskedTracker
+from reeltune.trainables.architectures.parts.trunk import TrunkConfig
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
 from reeltune.trainables.bundle import config_of
 from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
 from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.shape import Shape
+from reeltune.trainables.data.streamed import check_streamed
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.buckets import buckets_of
 from reeltune.trainables.fitting.sharded import why_not_sharded
@@ -43,6 +45,7 @@ class TrainOptions:
     metric: Metric = "mse"
     refit: bool = False
     shard: Shard | None = None  # what each worker has a part of; None: each has all
+    stream: bool = False  # no process holds all rows
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     command: str | None = None  # the command that does the same; None: the one that this process was started with
@@ -76,6 +79,22 @@ def check_shard(options: TrainOptions, registry: Registry, config: FitConfig | N
         raise InputError(
             f"--shard {options.shard}: {options.architecture} {why}; {', '.join(most)} and {last} can be sharded: "
             "leave the option out, or choose another"
+        )
+
+
+def check_stream(options: TrainOptions, config: FitConfig | None = None) -> None:
+    """Raise InputError if no process is to hold all rows, and something asked for needs them."""
+    if not options.stream:
+        return
+    if options.shard is None:
+        raise InputError("--stream: without --shard users each worker holds all rows; add it, or leave --stream out")
+    if options.refit:
+        raise InputError("--stream: a second fit on other rows is not taken yet; leave --refit out, or --stream")
+    check_streamed(options.data)
+    if isinstance(config, TrunkConfig) and config.bias_pull:
+        raise InputError(
+            f"--stream: {options.architecture} with bias_pull = {config.bias_pull:g}, its reference on data of so few "
+            "ratings per id, looks at all rows on each worker; add --set bias_pull=0, or leave --stream out"
         )
 
 

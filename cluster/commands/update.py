@@ -231,7 +231,7 @@ class _Job:
             data=ratings.name,
             metrics={"validation": scores.metrics.by_name()},
             sources=self.registry.sources,
-            fitted_on=fitted_on(before, ratings.rows),
+            fitted_on=fitted_on(before, len(ratings.rows)),
             spread=Spread.of(rows.ratings, scores.averaged, known),
         )
         _refuse_output(self.options.output)  # one that came meanwhile

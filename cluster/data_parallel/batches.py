@@ -1,12 +1,11 @@
 """Whether batches are large enough for the workers that share them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
-from reeltune.trainables.data import Rows
 from reeltune.trainables.errors import InputError
 
 
-def check_batches(sizes: Iterable[int], rows: Rows, *, workers: int) -> None:
+def check_batches(sizes: Iterable[int], rows: Sized, *, workers: int) -> None:
     """Refuse batches that leave a worker less than two rows: batch norm needs two. Raises InputError."""
     smallest = min([len(rows), *sizes])
     if smallest < 2 * workers:

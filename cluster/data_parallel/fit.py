@@ -9,11 +9,11 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, G
 from reeltune.cluster.data_parallel.states import states_of
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
-from reeltune.trainables.data.tensors import Tensors, on_device
+from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import Report, agreed, calibrate, evaluate, run
 from reeltune.trainables.fitting.sharded import ShardedFit
-from reeltune.trainables.folding.prior import learnt
+from reeltune.trainables.folding.brought import Brought, brought
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.metric_table import Objective
 
@@ -103,25 +103,33 @@ class Refit:
         held_out = self.data.held_out(self.order)
         if held_out is None:
             return 1.0, None
-        rows = on_device(held_out, self.fit.device)
+        rows = self.fit.held_out(held_out)
         temperature = calibrate(self.fit, rows, metric=self.data.metric)
         metrics = evaluate(self.fit, rows, decoder=self.data.decoder, metric=self.data.metric, temperature=temperature)
         return temperature, metrics.by_name()
 
     def _keep(self, temperature: float, metrics: dict[str, float | None] | None) -> None:
         """Have the first worker write the result."""
+        given = self._for_priors()
         model, rows = self.fit.whole()
         if self.fit.rank == 0:
-            keep(self.store, self.order, self._fitted(model, rows, temperature, metrics))
+            given = Brought(rows=rows) if given is None else given
+            keep(self.store, self.order, self._fitted(model, given, temperature, metrics))
+
+    def _for_priors(self) -> Brought | None:
+        """What priors are learnt from, where that is not all rows in memory."""
+        if isinstance(self.fit, ShardedFit) and isinstance(self.fit.given, Dealt):
+            return brought(self.fit)
+        return None
 
     def _fitted(
-        self, model: RatingModel, rows: Tensors, temperature: float, metrics: dict[str, float | None] | None
+        self, model: RatingModel, given: Brought, temperature: float, metrics: dict[str, float | None] | None
     ) -> Fitted:
         weights = model.served().state_dict()
         return Fitted(
             key=self.order.key,
             weights={name: tensor.contiguous().cpu() for name, tensor in weights.items()},
-            priors={name: tensor.cpu() for name, tensor in learnt(model, rows, seed=self.fit.seed).items()},
+            priors={name: tensor.cpu() for name, tensor in given.priors(model, seed=self.fit.seed).items()},
             seconds=self.seconds,
             epochs=self.fit.epoch,
             train_loss=self.loss,

@@ -20,6 +20,7 @@ from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
@@ -63,10 +64,10 @@ class FitOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupData:
-    """What every worker sees. There are no test rows in it."""
+    """What every worker sees. There are no test rows in it. Rows in files are read by the workers that need them."""
 
-    train: Rows
-    validation: Rows
+    train: Rows | Dealt
+    validation: Rows | Dealt
     shape: Shape
     decoder: Decoder
     metric: Metric = "mse"
@@ -87,11 +88,15 @@ class GroupData:
     def objective(self) -> Objective:
         return Objective(decoder=self.decoder, metric=self.metric)
 
-    def rows(self, order: FitOrder) -> Rows:
+    def rows(self, order: FitOrder) -> Rows | Dealt:
         """Those to fit on."""
-        return self.train if order.rows == "training" else self.train.joined(self.validation)
+        if order.rows == "training":
+            return self.train
+        assert isinstance(self.train, Rows), "refits of rows in files are refused"
+        assert isinstance(self.validation, Rows), "as those to train on"
+        return self.train.joined(self.validation)
 
-    def held_out(self, order: FitOrder) -> Rows | None:
+    def held_out(self, order: FitOrder) -> Rows | Dealt | None:
         """Those to validate on; None for a fit on all rows, or if none are held out."""
         return self.validation if order.rows == "training" and len(self.validation) else None
 

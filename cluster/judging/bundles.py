@@ -44,7 +44,7 @@ def write_bundles(
             shutil.rmtree(earlier)
     priors = {name: fits[0][1].priors for name, fits in refits.items()} | {ENSEMBLE: packed_priors(searched, refits)}
     fitting = prepared.split.fitting
-    data = fitted_on(prepared, fitting)
+    data = fitted_on(prepared, len(fitting))
     for name, (config, weights) in kept.items():
         members = config.members if isinstance(config, ensemble.Config) else (name,)
         sources = {each: searched.registry.sources[each] for each in members if each in searched.registry.sources}

@@ -1,5 +1,6 @@
 """Scores refits on the opened test rows: predictions, errors by seed, decoders, confusion matrix."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from reeltune.trainables.scoring.decoders import Decoder, decode, fit_temperatur
 from reeltune.trainables.scoring.metric_table import Objective
 from reeltune.trainables.scoring.metrics import (
     CHUNK,
+    SUMS,
     DecoderErrors,
     Metrics,
     decoder_errors,
@@ -67,6 +69,30 @@ def score(
         return reading.columns(output, truth[chunk])
 
     return reading.joined(parts, predict_as(model, pairs.users, pairs.items, pairs.times, read))
+
+
+def score_pieces(
+    order: FitOrder,
+    fitted: Fitted,
+    pieces: Iterable[Rows],
+    shape: Shape,
+    *,
+    objective: Objective,
+    temperature: float,
+    registry: Registry = SHIPPED,
+) -> Metrics:
+    """The metrics of rows that are in memory a piece at a time."""
+    model = restored_fit(order, fitted, shape, registry)
+    reading = _Reading(grid=model.grid, shape=shape, objective=objective, temperature=temperature, averaged="mean")
+    total = torch.zeros(len(SUMS), dtype=torch.float64)
+    for rows in pieces:
+        pairs, truth = on_device(rows, torch.device("cpu")), torch.tensor(rows.ratings)
+
+        def read(output: torch.Tensor, chunk: slice, truth: torch.Tensor = truth) -> torch.Tensor:
+            return reading.part(output, truth[chunk], None).sums[None]
+
+        total += predict_as(model, pairs.users, pairs.items, pairs.times, read).sum(0)
+    return from_sums(total, scalar=model.grid is None, noisy=reading.noisy)
 
 
 def crossed_output(

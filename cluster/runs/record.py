@@ -11,6 +11,7 @@ from reeltune.trainables.config import Shard
 from reeltune.trainables.data import Columns, Duplicates, Fold, MissingIds, Shares, SplitKind, UnknownIds
 from reeltune.trainables.data.prepared import DataOptions, Prepared
 from reeltune.trainables.data.split import DEFAULT_SHARES
+from reeltune.trainables.data.streamed import Streamed
 
 SCHEMA = 2  # files without `schema` are version 1
 
@@ -57,7 +58,7 @@ class AskedOfData(Stored):
         )
 
 
-def data_asked(options: DataOptions, prepared: Prepared) -> dict[str, Any]:
+def data_asked(options: DataOptions, prepared: Prepared | Streamed) -> dict[str, Any]:
     """The fields of `AskedOfData`, as arguments for its subclasses."""
     columns = asdict(options.columns or Columns())
     return {

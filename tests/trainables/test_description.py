@@ -39,7 +39,7 @@ def test_a_description_has_the_names_of_files_and_no_paths(tmp_path):
         seed=7,
         data=prepared.ratings.name,
         metrics={},
-        fitted_on=fitted_on(prepared, prepared.split.train),
+        fitted_on=fitted_on(prepared, len(prepared.split.train)),
     )
     assert (described.data, described.fitted_on.test_rows) == ("films.csv", "test.csv")
     assert str(tmp_path) not in described.model_dump_json()

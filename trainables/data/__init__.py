@@ -22,8 +22,12 @@
 - `synthetic.py`: made-up ratings
 - `split.py`: training, validation and sealed test rows
 - `scale.py`: the rating scale and its class grids
+- `spool.py`: ratings on disk, a file for each column
+- `spooling.py`: reads Parquet a part at a time, to disk
+- `spooled_split.py`: the same split of those
 - `shape.py`: what a model must know of the data
 - `prepared.py`: from what was asked to split rows
+- `streamed.py`: from what was asked to rows on disk, split
 - `newer.py`: ratings newer than a model, and which of them to judge on
 - `user_sample.py`: a sample of users with all their rows
 - `tensors.py`: rows on a device

@@ -1,6 +1,6 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.movielens import cache_folder
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
-from reeltune.trainables.data.split import DEFAULT_SHARES
+from reeltune.trainables.data.split import DEFAULT_SHARES, Sizes
 from reeltune.trainables.errors import InputError
 
 WARNING = "WARNING: "
@@ -135,6 +135,16 @@ class Prepared:
         return FitData(train=self.split.train, validation=self.split.validation, shape=self.shape)
 
     @property
+    def sizes(self) -> Sizes:
+        parts = self.split
+        return Sizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
+
+    @property
+    def rows(self) -> int:
+        """How many there are in the three parts, but for test rows of one's own."""
+        return len(self.ratings.rows)
+
+    @property
     def bytes(self) -> int:
         """About what the rows and the features take in memory."""
         sides = (self.shape.user_features, self.shape.item_features)
@@ -143,29 +153,38 @@ class Prepared:
 
     def summary(self) -> str:
         """What the data is and how it was read: one line, and one for each warning."""
-        read = (self.ratings.columns_line, *self.ratings.notes, *self.test_notes)
-        said = [line for line in read if line and not line.startswith(WARNING)]
-        return "\n".join(["; ".join([self.counts(), *said]), *(line for line in read if line.startswith(WARNING))])
+        return summary_of(self.counts(), (self.ratings.columns_line, *self.ratings.notes, *self.test_notes))
 
     def counts(self) -> str:
         """How much data there is, and how much in which part: one line."""
-        parts = self.split
-        dropped = f" ({self.ratings.dropped:,} repeated ones dropped)" if self.ratings.dropped else ""
-        test = f", {len(parts.test):,} sealed for the test" if len(parts.test) else ", none held out for a test"
-        test += f" ({self.asked.fold.name})" if self.asked.fold is not None else ""
-        validation = f"{len(parts.validation):,}" if len(parts.validation) else "none"
+        about_test = f" ({self.asked.fold.name})" if self.asked.fold is not None else ""
         if self.overlap:
-            test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
-        return (
-            f"{self.ratings.name}: {len(self.ratings.rows):,} ratings{dropped} by {self.shape.users - 1:,} users of "
-            f"{self.shape.items - 1:,} items; {len(parts.train):,} to train on, {validation} to "
-            f"validate on{test}{self._features()}"
-        )
+            about_test += f" (NOTE: {self.overlap:,} of these pairs are trained on too)"
+        return counts_of(self.ratings.name, self.rows, self.ratings.dropped, self.shape, self.sizes, about_test)
 
-    def _features(self) -> str:
-        sides = {"user": self.shape.user_features, "item": self.shape.item_features}
-        counts = [f"{len(side.names):,} {kind}" for kind, side in sides.items() if side is not None]
-        return f"; {' and '.join(counts)} features" if counts else ""
+
+def summary_of(counts: str, read: Iterable[str]) -> str:
+    """What the data is and how it was read: one line, and one for each warning."""
+    lines = list(read)
+    said = [line for line in lines if line and not line.startswith(WARNING)]
+    return "\n".join(["; ".join([counts, *said]), *(line for line in lines if line.startswith(WARNING))])
+
+
+def counts_of(name: str, rows: int, dropped: int, shape: Shape, sizes: Sizes, about_test: str = "") -> str:
+    """How much data there is, and how much in which part: one line."""
+    repeated = f" ({dropped:,} repeated ones dropped)" if dropped else ""
+    test = f", {sizes.test:,} sealed for the test" if sizes.test else ", none held out for a test"
+    validation = f"{sizes.validation:,}" if sizes.validation else "none"
+    return (
+        f"{name}: {rows:,} ratings{repeated} by {shape.users - 1:,} users of {shape.items - 1:,} items; "
+        f"{sizes.train:,} to train on, {validation} to validate on{test}{about_test}{_features(shape)}"
+    )
+
+
+def _features(shape: Shape) -> str:
+    sides = {"user": shape.user_features, "item": shape.item_features}
+    counts = [f"{len(side.names):,} {kind}" for kind, side in sides.items() if side is not None]
+    return f"; {' and '.join(counts)} features" if counts else ""
 
 
 def prepare(options: DataOptions) -> Prepared:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,14 +60,43 @@ class Rows:
 
     def fingerprint(self) -> str:
         """A hash of the rows' content (indices, ratings, timestamps, weights), the same on every machine."""
-        digest = hashlib.sha256()
-        for column, kind in ((self.users, "<i8"), (self.items, "<i8"), (self.ratings, "<f8")):
-            digest.update(np.ascontiguousarray(column, dtype=kind).tobytes())
-        if self.timestamps is not None:
-            digest.update(np.ascontiguousarray(self.timestamps, dtype="<i8").tobytes())
-        if self.weights is not None:
-            digest.update(b"weights" + np.ascontiguousarray(self.weights, dtype="<f8").tobytes())
-        return digest.hexdigest()
+        columns = {name: getattr(self, name) for name in HASHED}
+        return fingerprint_of({name: [column] for name, column in columns.items() if column is not None})
+
+    def counts(self, users: int, items: int) -> "RatingCounts":
+        """How many of these rows each of so many users, and of so many items, has."""
+        return RatingCounts(
+            users=np.bincount(self.users, minlength=users), items=np.bincount(self.items, minlength=items)
+        )
+
+
+# The columns that a fingerprint is of, in this order: what comes before each, and as what it is hashed.
+HASHED = {
+    "users": (b"", "<i8"),
+    "items": (b"", "<i8"),
+    "ratings": (b"", "<f8"),
+    "timestamps": (b"", "<i8"),
+    "weights": (b"weights", "<f8"),
+}
+
+
+def fingerprint_of(columns: Mapping[str, Iterable[np.ndarray]]) -> str:
+    """The fingerprint of rows with these columns, each in one piece or in several: see `Rows.fingerprint`."""
+    digest = hashlib.sha256()
+    for name, (before, kind) in HASHED.items():
+        if name in columns:
+            digest.update(before)
+            for piece in columns[name]:
+                digest.update(np.ascontiguousarray(piece, dtype=kind).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingCounts:
+    """How many rows each index has: of users, shape (users,), and of items, shape (items,)."""
+
+    users: np.ndarray
+    items: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +119,21 @@ class Ratings:
     item_columns: tuple[SideColumn, ...] = ()
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(self.rows.fingerprint().encode())
-        for ids in (self.users, self.items):
-            digest.update(json.dumps(ids.text.tolist()).encode())
+        digest = hash_of(self.rows.fingerprint(), self.users, self.items)
         for kind, features in (("users", self.user_features), ("items", self.item_features)):
             if features is not None:
                 digest.update(f"{kind} {features.fingerprint()}".encode())
         if self.folds is not None:
             digest.update(f"folds {self.folds.values}".encode() + self.folds.of_rows.astype("<i1").tobytes())
         return digest.hexdigest()
+
+
+def hash_of(rows: str, users: Ids, items: Ids) -> "hashlib._Hash":
+    """The hash of rows of this fingerprint and of the ids behind their indices."""
+    digest = hashlib.sha256(rows.encode())
+    for ids in (users, items):
+        digest.update(json.dumps(ids.text.tolist()).encode())
+    return digest
 
 
 def from_frame(frame: pd.DataFrame, *, name: str, duplicates: Duplicates, notes: tuple[str, ...] = ()) -> Ratings:

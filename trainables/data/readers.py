@@ -85,7 +85,11 @@ def _melted(table: Table, reading: Reading) -> Table:
 def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Ratings:
     name, read = read_frame(source, reading)
     ratings = from_frame(read.frame, name=name, duplicates=duplicates)
-    notes = (*read.notes, *_about_weights(read, ratings.rows), *_repeated(ratings, read))
+    notes = (
+        *read.notes,
+        *_about_weights(read, ratings.rows),
+        *about_repeated(ratings.dropped, len(read.frame), read.found),
+    )
     notes = (*notes, *questions(ratings.rows.ratings))
     return replace(ratings, notes=notes, columns=read.found.names, columns_line=read.found.line(), untimed=read.untimed)
 
@@ -254,12 +258,12 @@ def notes_of_file(source: str, read: Read) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _repeated(ratings: Ratings, read: Read) -> tuple[str, ...]:
-    """A warning where many rows were repeated pairs."""
-    share = ratings.dropped / len(read.frame)
+def about_repeated(dropped: int, rows: int, found: Found) -> tuple[str, ...]:
+    """A warning where many of the rows were repeated pairs."""
+    share = dropped / rows
     if share <= MANY_REPEATED:
         return ()
-    item = read.found.names["item"]
+    item = found.names["item"]
     return (
         f"WARNING: {share:.0%} of the rows are repeated pairs, and of each pair the latest alone is kept: is {item!r} "
         "the column of items? (--item-column NAME reads another, --duplicates keep keeps all)",

@@ -28,7 +28,12 @@ class Scale:
     @classmethod
     def of(cls, ratings: np.ndarray) -> "Scale":
         """Read the scale off ratings of shape (n,). Raises InputError where all ratings are the same."""
-        values = _values(np.asarray(ratings, dtype=np.float64))
+        return cls.of_distinct(*distinct(np.asarray(ratings, dtype=np.float64)))
+
+    @classmethod
+    def of_distinct(cls, values: np.ndarray, counts: np.ndarray) -> "Scale":
+        """As `of`, from the distinct ratings, ascending, and how many rows have each: both of shape (values,)."""
+        values = _values(values, counts)
         if len(values) < 2:
             found = f"{values[0]:g}" if len(values) else "none"
             raise InputError(f"ratings need at least two different values to be predicted; found only {found}")
@@ -99,9 +104,8 @@ def distinct(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[order], np.bincount(codes, minlength=len(values))[order]
 
 
-def _values(ratings: np.ndarray) -> np.ndarray:
+def _values(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The distinct values, ascending: of those that are one but for rounding, the most frequent."""
-    values, counts = distinct(ratings)
     if len(values) < 2:
         return values
     noise = NOISE * (values[-1] - values[0])

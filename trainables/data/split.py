@@ -229,7 +229,7 @@ def _time_order(rows: Rows, seed: int) -> np.ndarray:
 def _first(rows: Rows, order: np.ndarray, share: float, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]:
     """The first `share` of the order (of each user's rows in it, where `by_user`), and the rest."""
     if not by_user:
-        count = math.floor(share * len(order) + ROUNDING)
+        count = _count(len(order), share)
         return order[:count], order[count:]
     users = rows.users[order]
     rank, _ = _ranks(users, by_user=True)
@@ -266,10 +266,46 @@ def _ranks(users: np.ndarray, *, by_user: bool) -> tuple[np.ndarray, np.ndarray]
 def _part(rows: Rows, chosen: np.ndarray, name: str, share: float, shares: Shares) -> Rows:
     """The chosen rows. Raises InputError if there are none although their share is above 0."""
     if len(chosen) == 0 and share > 0:
-        to_test = f"{100 * shares.test:.4g}% go to the test, " if shares.test else ""
-        raise InputError(
-            f"{len(rows):,} ratings are too few to split: the {name} part would be empty ({to_test}"
-            f"{100 * shares.validation:.4g}% of {'the rest' if to_test else 'them'} to validation); give more ratings, "
-            "other shares (--validation, --test-share) or fewer --folds"
-        )
+        raise _too_few(len(rows), name, shares)
     return rows.take(chosen)
+
+
+def _too_few(rows: int, name: str, shares: Shares) -> InputError:
+    to_test = f"{100 * shares.test:.4g}% go to the test, " if shares.test else ""
+    return InputError(
+        f"{rows:,} ratings are too few to split: the {name} part would be empty ({to_test}"
+        f"{100 * shares.validation:.4g}% of {'the rest' if to_test else 'them'} to validation); give more ratings, "
+        "other shares (--validation, --test-share) or fewer --folds"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How many rows each part has."""
+
+    train: int
+    validation: int
+    test: int
+
+    @classmethod
+    def of(cls, rows: int, shares: Shares) -> "Sizes":
+        """Those of a random split of so many rows. Raises InputError as `split` does.
+
+        Of its order the test rows come first, then those to validate on, then those to train on.
+        """
+        test = _count(rows, shares.test)
+        validation = _count(rows - test, shares.validation)
+        sizes = cls(train=rows - test - validation, validation=validation, test=test)
+        wanted = {
+            "test": (test, shares.test),
+            "training": (sizes.train, 1),
+            "validation": (validation, shares.validation),
+        }
+        for name, (size, share) in wanted.items():
+            if size == 0 and share > 0:
+                raise _too_few(rows, name, shares)
+        return sizes
+
+
+def _count(rows: int, share: float) -> int:
+    return math.floor(share * rows + ROUNDING)

@@ -46,11 +46,15 @@ def is_not_rated(values: pd.Series, not_rated: tuple[str, ...]) -> tuple[np.ndar
 
 def questions(ratings: np.ndarray) -> tuple[str, ...]:
     """A question for each value at an end of the scale that looks like 'not rated'."""
-    values, counts = distinct(ratings)
-    asked = []
-    while (odd := _odd_end(values, counts, len(ratings))) is not None:
+    return questions_of(*distinct(ratings))
+
+
+def questions_of(values: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+    """As `questions`, from the distinct ratings, ascending, and how many rows have each: both of shape (values,)."""
+    asked, rows = [], int(counts.sum())
+    while (odd := _odd_end(values, counts, rows)) is not None:
         place, why = odd
-        value, share = values[place], counts[place] / len(ratings)
+        value, share = values[place], counts[place] / rows
         shown = f"{share:.0%}" if share >= 0.01 else f"{counts[place]:,}"
         asked.append(
             f"WARNING: {value:g} is {shown} of the rows{why}: is it 'not rated'? --not-rated {value:g} leaves them out"

@@ -4,6 +4,7 @@
 - `sharded.py`: a fit of which each worker has its own users alone
 - `blocks.py`: where a model's tensors have rows of users
 - `buckets.py`: which worker has which users, and which of their rows are in which batch
+- `dealt.py`: rows in files, one for each bucket
 - `seeds.py`: seeds made of several numbers
 - `loop.py`: the worker's loop, a generator of reports
 - `breach.py`: what an own model may break of the contract, named

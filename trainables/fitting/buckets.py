@@ -37,8 +37,12 @@ class Buckets:
 
         Index 0 is 'unknown', and is dealt only if it has rows.
         """
-        buckets = buckets_of(len(users))
-        rows = np.bincount(users, minlength=count)
+        return cls.of_counts(np.bincount(users, minlength=count))
+
+    @classmethod
+    def of_counts(cls, rows: np.ndarray) -> "Buckets":
+        """As `of`, given how many rows each user has, shape (users,)."""
+        count, buckets = len(rows), buckets_of(int(rows.sum()))
         order = np.argsort(-rows, kind="stable")
         order = order[(order > 0) | (rows[0] > 0)]
         turn, seat = np.divmod(np.arange(len(order)), buckets)

@@ -15,6 +15,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.breach import check_model
+from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.model import Architecture, RatingModel, filled
@@ -27,7 +28,8 @@ class Fit:
     The rows at the end of an epoch that fill no batch are left out; they are others in each epoch (as in fastai).
     An architecture without a `TrainingConfig` is solved by its `see`: its one step only measures the loss.
     Where rows have weights, the loss of a batch is the mean of wᵢ lossᵢ, with weights of mean 1 over all rows.
-    Each worker has all rows and the whole model, under torch's DistributedDataParallel (see also `ShardedFit`).
+    Each worker has all rows and the whole model, under torch's DistributedDataParallel (see also `ShardedFit`, which
+    alone takes rows that are dealt to files).
     Raises InputError if there are fewer than two rows, or `bfloat16` is asked for without a GPU.
     """
 
@@ -36,7 +38,7 @@ class Fit:
         architecture: Architecture,
         config: FitConfig,
         shape: Shape,
-        rows: Rows,
+        rows: Rows | Dealt,
         *,
         seed: int,
         device: torch.device | str = "cpu",
@@ -69,8 +71,9 @@ class Fit:
         self.trained = self._parallel()
         self._order: tuple[int, Tensor] | None = None  # an epoch's, and which epoch it is
 
-    def _own(self, rows: Rows) -> Tensors:
+    def _own(self, rows: Rows | Dealt) -> Tensors:
         """The rows that this worker holds."""
+        assert isinstance(rows, Rows), "rows in files are for a fit with sharded users"
         return on_device(rows, self.device, timed=self.config.timed)
 
     def _new_model(self) -> RatingModel:
@@ -162,6 +165,21 @@ class Fit:
         """The model to rate with. Called on all workers."""
         return self.model
 
+    def held_out(self, rows: Rows | Dealt) -> Tensors:
+        """Rows to measure on, as `share` and `for_calibration` take them."""
+        assert isinstance(rows, Rows), "rows in files are for a fit with sharded users"
+        return on_device(rows, self.device)
+
+    def for_calibration(self, rows: Tensors, most: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The model's output, ratings and weights of rows to measure on: of very many, of about `most` of them.
+
+        Those are spread evenly over all. The same on every worker.
+        """
+        every = len(rows) // most
+        if every > 1:
+            rows = rows.take(torch.arange(0, len(rows), every, device=self.device))
+        return self.predicted(rows), rows.ratings, rows.weights
+
     def share(self, rows: Tensors) -> Tensors:
         """This worker's share of rows to measure on, in the model's indices."""
         return rows.take(slice(self.rank, None, self.world))
@@ -186,6 +204,7 @@ class Fit:
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
         """A model of the same architecture, fitted with this configuration on these of the rows: see `Again`."""
+        assert isinstance(self.given, Rows), "no model whose users are sharded is fitted again"
         fit = Fit(
             self.architecture,
             config,

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.errors import FitFailed
-from reeltune.trainables.fitting.fit import Fit, Tensors, on_device
+from reeltune.trainables.fitting.dealt import Dealt
+from reeltune.trainables.fitting.fit import Fit, Tensors
 from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
 from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict_as, sums
@@ -37,7 +38,7 @@ class Report:
 def run(
     fit: Fit,
     *,
-    validation: Rows | None = None,
+    validation: Rows | Dealt | None = None,
     decoder: Decoder = "argmax",
     metric: Metric = "mse",
     marks: tuple[float, ...] = (),
@@ -50,7 +51,7 @@ def run(
     A report with `save` comes every `save_every` seconds, and at the end; reports are the same on all workers.
     Raises FitFailed if the training loss or the validation error is no finite number.
     """
-    held_out = None if validation is None else on_device(validation, fit.device)
+    held_out = None if validation is None else fit.held_out(validation)
     objective = Objective(decoder=decoder, metric=metric)
     marked = {math.ceil(mark * fit.steps) for mark in marks}
     saved = clock()
@@ -138,8 +139,5 @@ def calibrate(fit: Fit, held_out: Tensors, *, metric: Metric = "mse") -> float:
     """
     if fit.model.grid is None and not METRICS[metric].probabilities:
         return 1.0
-    every = len(held_out) // ENOUGH
-    if every > 1:
-        held_out = held_out.take(torch.arange(0, len(held_out), every, device=fit.device))
-    output = fit.predicted(held_out)
-    return fit_temperature(output, held_out.ratings, fit.model.grid, fit.shape.scale, held_out.weights)
+    output, ratings, weights = fit.for_calibration(held_out, ENOUGH)
+    return fit_temperature(output, ratings, fit.model.grid, fit.shape.scale, weights)

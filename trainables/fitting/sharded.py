@@ -5,7 +5,7 @@ its users is complete as it is, and that of all other parameters is summed over 
 whose size does not grow with the users. The optimiser's state of a user is where the user is.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
 from reeltune.trainables.fitting.blocks import blocks_of, copy_shared, of_users
 from reeltune.trainables.fitting.buckets import Buckets, Order, Turns
+from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.model import Architecture, Everyone, RatingModel, filled
@@ -39,6 +40,14 @@ def why_not_sharded(architecture: Architecture, config: FitConfig) -> str | None
     return why
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnRows(Tensors):
+    """The rows of own users, of rows to measure on: `places` among these, shape (rows,), of which there are `total`."""
+
+    places: Tensor
+    total: int
+
+
 class ShardedFit(Fit):
     """As `Fit`, with batches, start and checkpoints that do not depend on the number of workers.
 
@@ -47,12 +56,15 @@ class ShardedFit(Fit):
     buckets would have no users.
     """
 
-    def _own(self, rows: Rows) -> Tensors:
+    def _own(self, rows: Rows | Dealt) -> Tensors:
         assert rows.weights is None, "rows with weights are refused before"
-        self.buckets = Buckets.of(rows.users, self.shape.users)
+        self.buckets = rows.buckets if isinstance(rows, Dealt) else Buckets.of(rows.users, self.shape.users)
         of_users = self.buckets.of_users
         self.own = np.flatnonzero((of_users >= 0) & (of_users % self.world == self.rank))
-        kept = rows.take(np.flatnonzero(of_users[rows.users] % self.world == self.rank))
+        if isinstance(rows, Dealt):
+            kept = rows.of(self.buckets_here)
+        else:
+            kept = rows.take(np.flatnonzero(of_users[rows.users] % self.world == self.rank))
         of_rows = of_users[kept.users]
         self.held = {bucket: torch.from_numpy(np.flatnonzero(of_rows == bucket)) for bucket in self.buckets_here}
         local = replace(kept, users=(np.searchsorted(self.own, kept.users) + 1).astype(np.int32))
@@ -80,12 +92,16 @@ class ShardedFit(Fit):
             for name, drawn in of_users(self._model_of(some)).items():
                 own[name][first + 1 : end + 1] = drawn[self.own[first:end] - start]
         everyone = Everyone(
-            rows=lambda: on_device(self.given, self.device, timed=False).wide(),
+            rows=lambda: self._all_rows().wide(),
             users=self.shape.users,
             own=torch.from_numpy(indices).to(self.device),
         )
         model.shard(everyone)
         return model
+
+    def _all_rows(self) -> Tensors:
+        assert isinstance(self.given, Rows), "what looks at all rows is refused where they are in files"
+        return on_device(self.given, self.device, timed=False)
 
     def _model_of(self, shape: Shape) -> RatingModel:
         model: RatingModel = self.architecture.Model(self.config, shape)
@@ -149,6 +165,35 @@ class ShardedFit(Fit):
         """The rows of own users; of an unknown user, those that it is this worker's turn to take."""
         return self._local(rows.take(self._mine(rows)))
 
+    def held_out(self, rows: Rows | Dealt) -> Tensors:
+        """Of rows in files those of own users."""
+        if isinstance(rows, Rows):
+            return super().held_out(rows)
+        own = rows.of(self.buckets_here)
+        columns = on_device(own, self.device, timed=False)
+        return OwnRows(
+            users=columns.users,
+            items=columns.items,
+            ratings=columns.ratings,
+            places=torch.from_numpy(own.number).to(self.device),
+            total=len(rows),
+        )
+
+    def for_calibration(self, rows: Tensors, most: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Each worker gives what its own rows have, and the sum is that of all."""
+        if not isinstance(rows, OwnRows):
+            return super().for_calibration(rows, most)
+        every, grid = max(1, rows.total // most), self.model.grid
+        mine = (rows.places % every == 0).nonzero()[:, 0]
+        own, places = self._local(rows.take(mine)), rows.places[mine] // every
+        count = -(-rows.total // every)
+        output = torch.zeros(count, *([] if grid is None else [len(grid)]), device=self.device)
+        ratings = torch.zeros(count, device=self.device)
+        served = self.served()
+        if len(mine):
+            output[places], ratings[places] = predict(served, own.users, own.items), own.ratings
+        return add_up(output), add_up(ratings), None
+
     def predicted(self, rows: Tensors) -> Tensor:
         served, mine, grid = self.served(), self._mine(rows), self.model.grid
         output = torch.zeros(len(rows), *([] if grid is None else [len(grid)]), device=self.device)
@@ -175,7 +220,7 @@ class ShardedFit(Fit):
 
     @torch.no_grad()
     def whole(self) -> tuple[RatingModel, Tensors]:
-        """As it is served, put together on the first worker, a bucket at a time."""
+        """As it is served, put together on the first worker, a bucket at a time. Of rows in files its own alone."""
         served = self.served()
         own = of_users(served)
         if self.rank > 0:
@@ -192,7 +237,7 @@ class ShardedFit(Fit):
             users = torch.from_numpy(self.buckets.users(bucket)).to(self.device)
             for name, table in own.items():
                 everyone[name][users] = self._received(bucket, table, len(users))
-        return whole, on_device(self.given, self.device, timed=self.config.timed)
+        return whole, self.rows if isinstance(self.given, Dealt) else self._all_rows()
 
     def _received(self, bucket: int, table: Tensor, users: int) -> Tensor:
         """On the first worker: the rows of a bucket's users in its owner's table."""

@@ -6,5 +6,6 @@ a Gaussian prior of the rows, learnt when a fit ends, the row of a new id is the
 - `folded.py`: a fitted model with more rows
 - `newcomers.py`: ratings of new users and items, checked
 - `prior.py`: the prior of one side's rows, learnt from the fitted ratings
+- `brought.py`: the rows that it is learnt from, where each worker has its own
 - `posterior.py`: the posterior of rows given ratings
 """

@@ -29,8 +29,13 @@ class Pairs:
 
 
 @torch.no_grad()
-def learnt(model: RatingModel, rows: Tensors, *, seed: int) -> dict[str, Tensor]:
+def learnt(
+    model: RatingModel, rows: Tensors, *, seed: int, counts: tuple[Tensor, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The priors of both sides of a fitted model, as `named` has them.
+
+    `counts` are the fitted ratings of each user, shape (users,), and of each item, where `rows` are not all of these
+    but those of the ids that are `looked_at`.
 
     None where it does not name its rows, they are too wide or no numbers, or one user or one item has all ratings (of
     one row no spread is known). No random numbers but those of `seed` are drawn, and the model stays as it is.
@@ -38,25 +43,29 @@ def learnt(model: RatingModel, rows: Tensors, *, seed: int) -> dict[str, Tensor]
     was_training = model.training
     model.eval()
     try:
-        return _of_both(model.served(), rows, seed)
+        return _of_both(model.served(), rows, seed, counts)
     except torch.linalg.LinAlgError:  # of rows that are no finite numbers: a fit does not fail for this
         return {}
     finally:
         model.train(was_training)
 
 
-def _of_both(served: RatingModel, rows: Tensors, seed: int) -> dict[str, Tensor]:
+def _of_both(served: RatingModel, rows: Tensors, seed: int, given: tuple[Tensor, Tensor] | None) -> dict[str, Tensor]:
     tables = served.id_rows()
-    if tables is None or max(table.shape[1] for table in tables) > WIDEST:
-        return {}
-    if any(len(ids.unique()) < 2 for ids in (rows.users, rows.items)):
+    if tables is None:
         return {}
     users, items = (table.detach() for table in tables)
+    counts = given or (
+        torch.bincount(rows.users, minlength=len(users)),
+        torch.bincount(rows.items, minlength=len(items)),
+    )
+    if not can_be_learnt((users.shape[1], items.shape[1]), counts):
+        return {}
     of_users = Match(model=served, side="users", partners=items)
     of_items = Match(model=served, side="items", partners=users)
     return {
-        **named("users", _of_side(of_users, users, rows.users, rows.items, rows.ratings, seed)),
-        **named("items", _of_side(of_items, items, rows.items, rows.users, rows.ratings, seed)),
+        **named("users", _of_side(of_users, users, rows.users, rows.items, rows.ratings, counts[0], seed)),
+        **named("items", _of_side(of_items, items, rows.items, rows.users, rows.ratings, counts[1], seed)),
     }
 
 
@@ -69,15 +78,26 @@ def read(side: Side, tensors: dict[str, Tensor]) -> Prior:
     return Prior(mean=tensors[f"{side}.mean"], root=tensors[f"{side}.root"], noise=tensors[f"{side}.noise"])
 
 
-def _of_side(match: Match, own: Tensor, owners: Tensor, others: Tensor, ratings: Tensor, seed: int) -> Prior:
-    draw = torch.Generator().manual_seed(seed)
-    counts = torch.bincount(owners, minlength=len(own))
+def can_be_learnt(widths: tuple[int, int], counts: tuple[Tensor, Tensor]) -> bool:
+    """Whether rows of these widths, of ids with so many ratings, have priors."""
+    return max(widths) <= WIDEST and all(int((each > 0).sum()) > 1 for each in counts)
+
+
+def looked_at(counts: Tensor, width: int, draw: torch.Generator) -> Tensor:
+    """The ids whose rows, of this width, a prior is learnt from, ascending; `counts` are the ratings of each id."""
     rated = counts.nonzero()[:, 0]
-    most = int(min(IDS, max(FEWEST, WORK / own.shape[1] ** 3)))
-    ids = rated[torch.randperm(len(rated), generator=draw)[:most].to(rated.device)].sort().values
+    most = int(min(IDS, max(FEWEST, WORK / width**3)))
+    return rated[torch.randperm(len(rated), generator=draw)[:most].to(rated.device)].sort().values
+
+
+def _of_side(
+    match: Match, own: Tensor, owners: Tensor, others: Tensor, ratings: Tensor, counts: Tensor, seed: int
+) -> Prior:
+    draw = torch.Generator().manual_seed(seed)
+    ids = looked_at(counts, own.shape[1], draw)
     # Errors are means over ratings, and so an id counts as its ratings do.
     share = counts[ids] / counts[ids].sum()
-    kept = _some_of_each(owners, ids, draw)
+    kept = some_of_each(owners, ids, draw)
     places = torch.searchsorted(ids, owners[kept])
     pairs = Pairs(owners=places, partners=others[kept], ratings=ratings[kept])
     off = ratings[kept] - match(own[owners[kept]], match.partners[others[kept]])
@@ -89,7 +109,7 @@ def _of_side(match: Match, own: Tensor, owners: Tensor, others: Tensor, ratings:
     return prior
 
 
-def _some_of_each(owners: Tensor, ids: Tensor, draw: torch.Generator) -> Tensor:
+def some_of_each(owners: Tensor, ids: Tensor, draw: torch.Generator) -> Tensor:
     """Places of rows, shape (rows,): of each of these ids at most EACH, drawn at random."""
     places = torch.isin(owners, ids).nonzero()[:, 0]
     places = places[torch.randperm(len(places), generator=draw).to(places.device)]

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.data.ratings import RatingCounts, Rows
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 
@@ -63,10 +63,10 @@ class Spread(BaseModel):
         return np.stack(ends, 1).clip(scale.low, scale.high)
 
 
-def known_of(fitted: Rows, rows: Rows, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def known_of(fitted: Rows | RatingCounts, rows: Rows, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """How many fitted ratings the user, and the item, of each row has, both of shape (rows,)."""
-    users, items = np.bincount(fitted.users, minlength=shape.users), np.bincount(fitted.items, minlength=shape.items)
-    return users[rows.users], items[rows.items]
+    counts = fitted.counts(shape.users, shape.items) if isinstance(fitted, Rows) else fitted
+    return counts.users[rows.users], counts.items[rows.items]
 
 
 def _deviations(found: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,15 +13,26 @@ from safetensors.torch import load_file
 import reeltune as rt
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.commands.train_options import about_shard
+from reeltune.trainables import description as dated
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
-from reeltune.trainables.data import Shares
+from reeltune.trainables.data import Shares, load_data
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
 from tests import inside
 
 WORLD = "synthetic:users=30,items=20,ratings=600"
+
+
+class Dated:
+    """A calendar on which it is always the same day."""
+
+    @staticmethod
+    def now(zone):
+        return datetime(2026, 1, 2, tzinfo=zone)
+
+
 HELD_OUT = ("--data", WORLD, "--split-seed", "3", "--validation", "0.25", "--test-share", "0.1")
 
 
@@ -122,6 +134,86 @@ def test_a_sharded_fit_is_recorded_and_says_what_depends_on_the_workers():
     resumed = inside.reeltune("train", "pmf", *HELD_OUT, "--set", "epochs=2", "--name", "one", "--resume")
     assert resumed.returncode == 2
     assert "shard" in resumed.stderr
+
+
+@pytest.fixture
+def parts():
+    """A folder of three Parquet files, below the current one, and how `train` is asked for them."""
+    data = load_data(WORLD)
+    pairs = {"user": data.users.text[data.rows.users - 1], "item": data.items.text[data.rows.items - 1]}
+    frame = pd.DataFrame({**pairs, "rating": data.rows.ratings})
+    Path("ratings").mkdir()
+    for number in range(3):
+        frame[200 * number : 200 * number + 200].to_parquet(f"ratings/{number}.parquet", row_group_size=90)
+    return ("--data", "ratings", *HELD_OUT[2:], "--shard", "users", "--set", "epochs=2")
+
+
+def bundle(name, architecture):
+    return {file.name: file.read_bytes() for file in Path(f"runs/{name}/models/{architecture}").iterdir()}
+
+
+@pytest.mark.parametrize("name", ["pmf", "svdpp_classifier"])
+def test_a_fit_of_data_that_is_streamed_has_the_very_bundle_and_figures(parts, name, monkeypatch):
+    monkeypatch.setattr(dated, "datetime", Dated)
+    words = (name, *parts, "--score-test", *(() if name == "pmf" else ("--set", "bias_pull=0")))
+    whole, said = train(*words, name="whole")
+    streamed, also_said = train(*words, "--stream", name="streamed")
+    assert bundle("streamed", name) == bundle("whole", name)
+    assert (streamed["validation"], streamed["test"]) == (whole["validation"], whole["test"])
+    assert "this is look number 1" in said
+    assert "this is look number 2" in also_said, "at the same rows"
+    assert said.splitlines()[0] in also_said.splitlines()
+    hashes = [json.loads(Path(f"runs/{each}/run.json").read_text())["asked"] for each in ("whole", "streamed")]
+    assert hashes[0] == hashes[1]
+    assert not Path("runs/streamed/fits").exists()
+
+
+def test_a_fit_that_streamed_its_data_goes_on_where_it_was_stopped(parts, monkeypatch):
+    from reeltune.cluster.data_parallel.fit import Refit
+
+    words = ("train", "pmf", *parts, "--stream", "--json")
+
+    def cut(fit, report):
+        assert fit.fit.step < fit.fit.steps, "half of it is left"
+        fit._save()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Refit, "_line", cut)
+        assert inside.reeltune(*words, "--name", "one").returncode == 130
+    resumed = inside.reeltune(*words, "--name", "one", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    train("pmf", *parts, name="whole")
+    assert same(weights(), weights("whole"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pmf", "--data", "ratings"), "--stream: without --shard users each worker holds all rows; add it, or leave"),
+        (("pmf", "--refit"), "--stream: a second fit on other rows is not taken yet; leave --refit out"),
+        (("svdpp",), "svdpp with bias_pull = 1, its reference on data of so few ratings per id"),
+        (("pmf", "--split", "user"), "--stream takes no --split user: it reads a Parquet file or a folder of such"),
+        (("pmf", "--not-rated", "0"), "--stream takes no --not-rated 0: "),
+        (("pmf", "--matrix"), "--stream takes no --matrix: "),
+        (("pmf", "--users", "ages.csv"), "--stream takes no --users ages.csv: "),
+        (("pmf", "--data", WORLD), f"--stream takes no --data {WORLD}, a data set by name: "),
+    ],
+)
+def test_what_cannot_be_streamed_is_refused_with_a_way_out(parts, words, said):
+    sharded = () if words == ("pmf", "--data", "ratings") else parts
+    if "--data" in words or "--split" in words:
+        sharded = tuple(word for word in sharded if word not in ("--data", "ratings"))
+        words = words if "--data" in words else (*words, "--data", "ratings")
+    done = inside.reeltune("train", *words, *sharded, "--stream")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert not Path("runs").exists()
+
+
+def test_data_in_memory_is_not_streamed(parts):
+    with pytest.raises(rt.InputError, match="the ratings are in memory already; give the path of Parquet"):
+        rt.train(rt.Ratings("ratings"), "pmf", shard="users", stream=True)
 
 
 def test_several_workers_are_said_to_be_slow_with_small_batches_and_to_drop_other_vectors():

@@ -5,7 +5,7 @@ whole.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -65,10 +65,8 @@ def _is_parquet(source: str) -> bool:
 
 
 def _parquet(source: str) -> Parts | None:
-    filesystem, path = resolve(source)
-    partitioning = pa.dataset.HivePartitioning.discover(infer_dictionary=True) if is_folder(source) else None
     try:
-        data = pa.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=partitioning)
+        data = _dataset(source)
         rows = data.count_rows()
     except (pa.ArrowException, OSError):
         return None  # reading it whole says what is wrong
@@ -78,10 +76,57 @@ def _parquet(source: str) -> Parts | None:
     return Parts(tables=_batches(source, data), rows=rows, types=types)
 
 
-def _batches(source: str, data: pyarrow.dataset.Dataset) -> Iterator[Table]:
+@dataclass(frozen=True, kw_only=True)
+class Parquet:
+    """A Parquet file, or a folder of such, of any size."""
+
+    source: str
+    data: pyarrow.dataset.Dataset
+
+    @classmethod
+    def at(cls, source: str) -> "Parquet":
+        """Raises InputError where there is none."""
+        source = source.rstrip("/")
+        if not _is_parquet(source):
+            raise InputError(
+                f"{source}: --stream reads Parquet alone; write the ratings as Parquet, or leave the option out"
+            )
+        try:
+            return cls(source=source, data=_dataset(source))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
+
+    def head(self, rows: int) -> Table:
+        """The first rows, with all columns. Raises InputError where there are none."""
+        try:
+            found = self.data.head(rows, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.source}: no readable Parquet: {str(error).splitlines()[0]}") from None
+        return table_of_frame(found.to_pandas(integer_object_nulls=True), self.source)
+
+    def type_of(self, column: str) -> pa.DataType:
+        return self.data.schema.field(column).type
+
+    def tables(self, columns: Iterable[str]) -> Iterator[Table]:
+        """All rows, ROWS or fewer at a time, with these columns."""
+        return _batches(self.source, self.data, list(columns))
+
+
+def _dataset(source: str) -> pyarrow.dataset.Dataset:
+    filesystem, path = resolve(source)
+    partitioning = pa.dataset.HivePartitioning.discover(infer_dictionary=True) if is_folder(source) else None
+    return pa.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=partitioning)
+
+
+def _batches(source: str, data: pyarrow.dataset.Dataset, columns: list[str] | None = None) -> Iterator[Table]:
     options = pa.dataset.ParquetFragmentScanOptions(pre_buffer=False)
     batches = data.to_batches(
-        batch_size=ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False, fragment_scan_options=options
+        columns=columns,
+        batch_size=ROWS,
+        batch_readahead=1,
+        fragment_readahead=1,
+        use_threads=False,
+        fragment_scan_options=options,
     )
     before = 0
     try:
