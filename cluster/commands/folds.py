@@ -16,7 +16,8 @@ from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.kept_tables import keep_tables
-from reeltune.cluster.runs.mirror import fetch
+from reeltune.cluster.runs.mirror import catch_up, mirrored
+from reeltune.cluster.runs.record import RunRecord
 from reeltune.cluster.session.address import check_address
 from reeltune.cluster.trackers.opened import tracked
 from reeltune.cluster.tracking.tracker import Tracker
@@ -49,7 +50,7 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
 
 def _search(searches: list[TuneOptions], watch: Watch) -> None:
     """Run the searches that are not finished. Each has an equal share of --time."""
-    left = [each for each in searches if not _is_finished(each)]
+    left = [each for each in searches if not _is_finished(each, watch)]
     for place, options in enumerate(left):
         fold = options.data.fold
         name = f"fold {options.fold} of {len(searches)}" if fold is None else fold.name
@@ -60,15 +61,28 @@ def _search(searches: list[TuneOptions], watch: Watch) -> None:
         tune(replace(options, seconds=seconds, resume=begun, told=told), watch)
 
 
-def _is_finished(options: TuneOptions) -> bool:
-    """Whether the fold's run has a verdict after as many trials as are asked for."""
+def _is_finished(options: TuneOptions, watch: Watch) -> bool:
+    """Whether the fold's run has a verdict after as many trials as are asked for. If so, all of it is in its home."""
     folder = options.folder
     if not folder.has(folder.record.name):
         return False
-    if folder.home is not None and not folder.record.exists():
-        fetch(folder.home, folder.path)
+    if folder.home is not None:
+        catch_up(folder, folder.home)
     run = read_run(folder)
-    return run.record.finished is not None and run.asked.trials == options.trials and not is_cut_short(run)
+    if run.record.finished is None or run.asked.trials != options.trials or is_cut_short(run):
+        return False
+    _send(folder, watch)
+    return True
+
+
+def _send(folder: RunFolder, watch: Watch) -> None:
+    """Upload a finished fold's files where that was cut off, or its run had no home before."""
+    there = None if folder.home is None else folder.home.read(folder.record.name)
+    if folder.home is None or (there and RunRecord.parsed(there, folder.place_of(folder.record.name)).finished):
+        return
+    folder.lock.touch()
+    with mirrored(folder, dead=folder.lock.read_text(), resume=True, say=watch.say):
+        pass
 
 
 def _judged(searches: list[TuneOptions], folder: RunFolder, trackers: Sequence[Tracker]) -> Result:

@@ -72,13 +72,21 @@ def _is_run(name: str) -> bool:
 
 
 def _fetched_run(uri: str, *, events: bool) -> RunFolder:
-    """The copy of the run at a URI, with or without event files. Raises InputError if there is no run."""
+    """The copy of the run at a URI and of its folds' runs, with or without event files. Raises InputError without."""
     home = Store.at(uri, "RUN").hasty
     folder = RunFolder(_copy(home), home)
     if home.read(folder.record.name) is None:
         raise InputError(f"{uri}: no run there (it has no {folder.record.name})")
-    fetch(home, folder.path, skip=() if events else (EVENTS,))
+    for each in (folder, *_folds_there(home, folder)):
+        fetch(each.store, each.path, skip=() if events else (EVENTS,))
     return folder
+
+
+def _folds_there(home: Store, folder: RunFolder) -> list[RunFolder]:
+    """The runs of a run's folds in the object store that is its home."""
+    begun = [name.removesuffix(f"/{folder.record.name}") for name in home.names()]
+    numbers = [name.removeprefix(FOLD) for name in begun if name.startswith(FOLD)]
+    return [folder.fold(int(number)) for number in numbers if number.isdecimal()]
 
 
 def model_folder(model: str) -> Path:

@@ -61,7 +61,7 @@ def read_run(folder: RunFolder) -> Run:
     ledger = tuple(entry for search in searches for entry in read_entries(search.ledger))
     run = Run(folder=folder, record=record, asked=record.asked, answer=answer, ledger=ledger)
     # A search that goes on with more trials still has its earlier answer, without the new trials.
-    # Of a run of folds that was read from an object store, the searches are not here.
+    # A run of folds may have been copied without their runs.
     here = bool(ledger) or record.asked.folds is None
     stale = answer is not None and here and answer.trials != run.counts()
     return replace(run, answer=None) if stale else run

@@ -60,14 +60,22 @@ def mirrored(folder: RunFolder, *, dead: str, resume: bool, say: Callable[[str],
 
 
 def _begin(folder: RunFolder, home: Store, mirror: "Mirror") -> None:
+    if home.read(folder.record.name) is None:
+        return
+    caught_up = catch_up(folder, home)
+    mirror.sent = stamps(folder.path) if caught_up else {name: UNKNOWN for name in home.files() if _fetched(name)}
+
+
+def catch_up(folder: RunFolder, home: Store) -> bool:
+    """Fetch the store's copy of a run if it is farther than the folder; whether it was.
+
+    Raises InputError if they are two different searches.
+    """
     there = home.read(folder.record.name)
-    if there is None:
-        return
-    if folder.record.exists() and not _behind(folder, home, there):
-        mirror.sent = {name: UNKNOWN for name in home.files() if _fetched(name)}
-        return
+    if there is None or (folder.record.exists() and not _behind(folder, home, there)):
+        return False
     fetch(home, folder.path)
-    mirror.sent = stamps(folder.path)
+    return True
 
 
 def _behind(folder: RunFolder, home: Store, record: bytes) -> bool:

@@ -1,7 +1,10 @@
 """`reeltune tune` over folds, on small worlds, as the command line and Python run it."""
 
 import json
+import os
 import shutil
+import signal
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -14,12 +17,14 @@ from reeltune.cluster.api.options import tune_options
 from reeltune.cluster.api.ratings import asked_of
 from reeltune.cluster.commands.ask import ask
 from reeltune.cluster.report.facts import facts
+from reeltune.cluster.runs import lease
 from reeltune.cluster.runs.answer import EACH_WINNER, Answer
 from reeltune.cluster.runs.find import find_runs
 from reeltune.cluster.runs.finished import read_run
+from reeltune.cluster.runs.folder import Ledger
 from reeltune.trainables.data import Fold, load_data
 from reeltune.trainables.scoring.comparison import compare
-from tests import inside
+from tests import inside, s3
 
 DATA = "synthetic:users=40,items=30,ratings=900,noise=0.3"
 WORDS = ("tune", "bias", "--data", DATA, "--folds", "2", "--trials", "2", "--baseline", "bias", "--name", "two")
@@ -123,6 +128,75 @@ def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, ray_stay
     ]
     after = Answer.read(own / "verdict.json")
     assert after.architectures["bias"].gain == pytest.approx(before.architectures["bias"].gain)
+
+
+@pytest.fixture
+def interrupted_in_fold_2(monkeypatch, signals):
+    """Within, Ctrl-C comes once the second fold's ledger has its first line."""
+
+    @contextmanager
+    def within():
+        append = Ledger.append
+
+        def interrupted(ledger, entry):
+            append(ledger, entry)
+            if ledger.path.parent.name == "fold-2":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "append", interrupted)
+            yield
+
+    return within
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_cut_off_in_the_second_fold_it_goes_on_elsewhere_from_its_store_as_if_undisturbed(
+    run, ray_stays, s3_port, bucket, interrupted_in_fold_2, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+    where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("two")
+    words = [*WORDS, "--storage", where]
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with interrupted_in_fold_2():
+        cut = inside.reeltune(*words)
+    assert cut.returncode == 130
+    assert cut.stderr.splitlines()[-1].startswith("interrupted; everything so far is kept")
+    assert cut.stderr.splitlines()[-1].endswith("--resume")
+    first, begun = home.read("fold-1/trials.jsonl"), home.read("fold-2/trials.jsonl")
+    shutil.rmtree(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "there")
+    done = inside.reeltune(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(",")[0] for line in done.stderr.splitlines() if line.startswith("fold ")] == ["fold 2 of 2"]
+    assert home.read("fold-1/trials.jsonl") == first
+    assert home.read("fold-2/trials.jsonl").startswith(begun)
+    after = rt.open(home.where)
+    assert after.answer.architectures == run.answer.architectures
+    assert [fold.errors for fold in after.answer.folds] == [fold.errors for fold in run.answer.folds]
+    assert [each.place for each in after.folds] == [home.below(f"fold-{number}").where for number in (1, 2)]
+    assert after.folds[1].best.predict(["u1"], ["i1"]).shape == (1,)
+    assert len(after.trials) == len(run.trials)
+    assert [each.name for each in find_runs([home.where], events=True)] == ["fold-1", "fold-2"]
+
+
+@pytest.mark.slow
+def test_a_finished_fold_of_which_the_store_has_not_all_is_uploaded_and_not_searched_again(
+    run, s3_port, bucket, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lease, "SETTLE", 0.1)
+    shutil.copytree(run.folder.path, tmp_path / "runs" / "two")
+    monkeypatch.chdir(tmp_path)
+    whole = tmp_path / "runs" / "two" / "run.json"
+    whole.write_text(json.dumps(json.loads(whole.read_text()) | {"finished": None}))
+    done = inside.reeltune(*WORDS, "--resume", "--storage", s3.uri(s3_port, bucket))
+    assert (done.returncode, done.stderr) == (0, "")
+    found = rt.open(s3.store(s3_port, bucket).below("two").where)
+    assert found.answer.architectures == run.answer.architectures
+    assert found.folds[0].best.predict(["u1"], ["i1"]) == run.folds[0].best.predict(["u1"], ["i1"])
 
 
 def test_what_is_alike_in_all_folds_is_said_once(there):

@@ -56,6 +56,16 @@ def test_what_is_new_there_is_fetched_and_tensorboards_files_only_for_the_board(
     assert list(find_run(home.where, events=True).tensorboard.rglob("events.*"))
 
 
+def test_a_run_over_folds_is_fetched_with_the_runs_of_its_folds(home):
+    for name in ("fold-1", "fold-2"):
+        for file in ("run.json", "trials.jsonl", "tensorboard/pmf-000/events.out.tfevents.1"):
+            home.write(f"{name}/{file}", home.read(file))
+    found = find_runs([home.where], events=True)
+    assert [each.place for each in found] == [home.below(name).where for name in ("fold-1", "fold-2")]
+    assert [each.ledger.read_bytes() for each in found] == [home.read("trials.jsonl")] * 2
+    assert all(list(each.tensorboard.rglob("events.*")) for each in found)
+
+
 def test_a_search_starts_from_a_run_that_is_named_by_its_uri(home, tmp_path):
     source = source_of(home.where, RunFolder(tmp_path / "new"), ["pmf"])
     assert source.place == home.where
