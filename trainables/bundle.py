@@ -47,6 +47,7 @@ __all__ = [
     "Predictor",
     "config_of",
     "describe",
+    "hash_of",
     "load",
     "load_own",
     "needed_of",
@@ -185,6 +186,11 @@ def _check_files(path: Path, hashes: Mapping[str, str]) -> None:
                 f"{file}: not the file that was saved in this bundle: its SHA-256 is {found[:16]}…, and {DESCRIPTION} "
                 f"says {hashes[name][:16]}…: copy the bundle again, or fit again"
             )
+
+
+def hash_of(path: Path) -> str:
+    """The SHA-256 of a bundle's `config.json`, which has those of its other files."""
+    return _hash(path / DESCRIPTION)
 
 
 def _hash(file: Path) -> str:

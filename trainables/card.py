@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable
 
 from reeltune.trainables.architectures import ENSEMBLE
-from reeltune.trainables.description import Description, FittedOn
+from reeltune.trainables.description import Description, FittedOn, UpdatedFrom
 
 MARKDOWN = r"\`*_{}[]|#~"  # characters that mean something to Markdown
 
@@ -42,12 +42,22 @@ def _head(described: Description) -> Iterable[str]:
     versions = {"reeltune": described.reeltune, "Python": described.python, "PyTorch": described.torch}
     made = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     yield f"It rates pairs of a user and an item. Written {described.date or ''} by {made}."
+    if described.updated_from is not None:
+        yield from ["", _updated(described.updated_from)]
     if described.about:
         yield from ["", *_fenced(described.about, "text")]
     if described.architecture == ENSEMBLE:
         members = described.config["members"].items()
         weights = [f"{plain(name)} {member['weight']:.3f}" for name, member in members]
         yield from ["", f"Weights of its members: {', '.join(weights)}."]
+
+
+def _updated(found: UpdatedFrom) -> str:
+    written = f", written {found.date}" if found.date else ""
+    return (
+        f"It is the model {plain(found.name)}{written}, with its settings fitted again on {found.added:,} more "
+        f"ratings. SHA-256 of that one's `config.json`: `{found.hash}`"
+    )
 
 
 def _use(described: Description) -> list[str]:

@@ -16,7 +16,9 @@ from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.streamed import Streamed
+from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.decoders import Decoder, KnownDecoder
+from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 from reeltune.trainables.scoring.spread import Spread
 from reeltune.trainables.version import __version__
 
@@ -62,6 +64,15 @@ class Judged(Part):
     look: int  # which look at these test rows this was, counting from 1
 
 
+class UpdatedFrom(Part):
+    """The bundle whose configuration was fitted again on newer ratings, by `update`."""
+
+    name: str  # of its folder
+    hash: str  # the SHA-256 of its config.json, which has those of its other files
+    date: str | None = None  # on which it was written
+    added: int  # ratings that its data had not
+
+
 class Description(Part):
     """The content of `config.json`."""
 
@@ -75,6 +86,7 @@ class Description(Part):
     temperature: float
     seed: int
     data: str
+    metric: str | None = None  # what was minimised, a key of METRICS; None: an earlier version did not say
     metrics: dict[str, dict[str, float | None] | None] = {}
     sources: dict[str, str] = {}  # by name, the SHA-256 of the source of each architecture that is none of reeltune's
     reeltune: str = __version__
@@ -85,6 +97,7 @@ class Description(Part):
     timed: bool | None = None  # predictions use when a pair was rated
     fitted_on: FittedOn | None = None
     judged: Judged | None = None  # None: no baseline was fitted beside it
+    updated_from: UpdatedFrom | None = None  # None: no update made it
     spread: Spread | None = None  # how far ratings may lie from predictions; None of too few held-out rows
     files: dict[str, str] = {}  # the SHA-256 of the bundle's other files, by name
 
@@ -106,6 +119,20 @@ class Description(Part):
         kept = {name: value for name, value in config.items() if name != "labels"}
         return kept | {"loss": LOSSES_OF_LABELS[config["labels"]]}
 
+    def own_metric(self) -> Metric | None:
+        """What it was searched or fitted for. Before there was `metric`, verdicts had the name; None: nothing says.
+
+        Raises InputError at the metric of a later version.
+        """
+        if self.metric is not None and self.metric not in METRICS:
+            raise InputError(
+                f"the bundle was searched by {self.metric!r}, a metric of a newer version: upgrade reeltune, which is "
+                f"{__version__} here"
+            )
+        judged_by = None if self.judged is None else self.judged.metric
+        labels = {Objective(decoder=self.decoder, metric=name).label: name for name in METRICS}
+        return self.metric or labels.get(judged_by or "")
+
     def scale(self) -> Scale:
         return Scale(
             values=tuple(self.values),
@@ -125,10 +152,12 @@ def describe(
     temperature: float,
     seed: int,
     data: str,
+    metric: Metric | None = None,
     metrics: dict[str, dict[str, float | None] | None],
     sources: Mapping[str, Source] | None = None,
     fitted_on: FittedOn | None = None,
     judged: Judged | None = None,
+    updated_from: UpdatedFrom | None = None,
     spread: Spread | None = None,
 ) -> Description:
     """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
@@ -142,6 +171,7 @@ def describe(
         temperature=temperature,
         seed=seed,
         data=name_of(data),
+        metric=metric,
         metrics=metrics,
         sources={name: source.hash for name, source in (sources or {}).items()},
         python=platform.python_version(),
@@ -151,6 +181,7 @@ def describe(
         timed=config.timed,
         fitted_on=fitted_on,
         judged=judged,
+        updated_from=updated_from,
         spread=spread,
     )
 

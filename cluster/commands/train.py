@@ -284,6 +284,7 @@ def _scored(
         temperature=validated.temperature,
         seed=options.seed,
         data=options.data.data,
+        metric=options.objective.metric,
         metrics={"validation": validated.metrics, "test": test},
         sources=registry.sources,
         fitted_on=fitted_on(prepared, sizes.train + (sizes.validation if options.refit else 0)),

@@ -19,12 +19,12 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.architectures.registry import Registry, resolve
-from reeltune.trainables.bundle import describe, load_own, read_description, save
+from reeltune.trainables.bundle import describe, hash_of, load_own, read_description, save
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data import Ids, Rows, SealedRows, Split
 from reeltune.trainables.data.newer import Newer, NewerData, held_out, read_newer, refuse_off_scale, rows_where
 from reeltune.trainables.data.prepared import DataOptions, Prepared, looks, shape_of
-from reeltune.trainables.description import Description, fitted_on
+from reeltune.trainables.description import Description, UpdatedFrom, fitted_on, name_of
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
@@ -93,7 +93,13 @@ def update(options: UpdateOptions, tell: Callable[[str], None]) -> Updated:
     newer = read_newer(options.data, fitted=None if seen is None else seen.ratings)
     refuse_off_scale(newer.ratings, old.scale)
     _refuse_other_weights(described, newer)
-    return _Job(options=options, old=old, registry=registry, newer=newer).done(tell)
+    come_from = UpdatedFrom(
+        name=name_of(options.model) if "://" in options.model else folder.resolve().name,
+        hash=hash_of(folder),
+        date=described.date,
+        added=int(newer.new.sum()),
+    )
+    return _Job(options=options, old=old, come_from=come_from, registry=registry, newer=newer).done(tell)
 
 
 def about_update(done: Updated) -> list[str]:
@@ -103,8 +109,8 @@ def about_update(done: Updated) -> list[str]:
     look = "" if done.look == 1 else f"; this was look number {done.look} at them, and the interval assumes the first"
     return [
         f"{SENTENCE[done.verdict]}{missing}: {done.metric} {done.updated:.4f} against {done.old:.4f}",
-        f"judged on {done.held_out:,} ratings, {which} of pairs with no other; {done.architecture} was first fitted "
-        f"without them{look}",
+        f"judged by {done.metric} on {done.held_out:,} ratings, {which} of pairs with no other; {done.architecture} "
+        f"was first fitted without them{look}",
         f"of {done.ratings:,} ratings {done.new:,} are new; new users: {done.users:,}, new items: {done.items:,}",
         *done.notes,
         f"{done.output} is fitted on all {done.ratings:,}, those {done.held_out:,} too; {done.model} stays as it is",
@@ -139,6 +145,7 @@ def _refuse_other_weights(described: Description, newer: Newer) -> None:
 class _Job:
     options: UpdateOptions
     old: Predictor
+    come_from: UpdatedFrom
     registry: Registry
     newer: Newer
 
@@ -168,12 +175,17 @@ class _Job:
 
     @property
     def objective(self) -> Objective:
-        return Objective(decoder=self.described.decoder, metric="mse")
+        """What the bundle was searched by; the squared error where it does not say."""
+        return Objective(decoder=self.described.decoder, metric=self.described.own_metric() or "mse")
 
     @property
     def by(self) -> Literal["time", "random"]:
         """How ratings are held out."""
         return "random" if self.newer.ratings.rows.timestamps is None else "time"
+
+    def _about_metric(self) -> list[str]:
+        unsaid = self.described.own_metric() is None
+        return [f"the bundle does not say what it was searched by: it is judged by {self.objective.label}"] * unsaid
 
     def _prepared(self, chosen: np.ndarray) -> Prepared:
         """The chosen ratings, a mask of shape (rows,), as rows to fit on; on the scale of the bundle."""
@@ -229,9 +241,11 @@ class _Job:
             temperature=described.temperature,
             seed=described.seed,
             data=ratings.name,
+            metric=described.own_metric(),
             metrics={"validation": scores.metrics.by_name()},
             sources=self.registry.sources,
             fitted_on=fitted_on(before, len(ratings.rows)),
+            updated_from=self.come_from,
             spread=Spread.of(rows.ratings, scores.averaged, known),
         )
         _refuse_output(self.options.output)  # one that came meanwhile
@@ -253,7 +267,7 @@ class _Job:
             model=self.options.model,
             output=str(self.options.output),
             ratings=len(ratings.rows),
-            new=int(self.newer.new.sum()),
+            new=self.come_from.added,
             users=_new_ids(ratings.rows.users, _places(ratings.users, self.old.users)),
             items=_new_ids(ratings.rows.items, _places(ratings.items, self.old.items)),
             held_out=len(rows),
@@ -268,7 +282,7 @@ class _Job:
             verdict=verdict.word,
             swap=verdict.word != "worse",
             missing=verdict.missing,
-            notes=[*ratings.notes, *fit.model.notes],
+            notes=[*self._about_metric(), *ratings.notes, *fit.model.notes],
         )
 
 

@@ -56,6 +56,7 @@ def write_bundles(
             temperature=searched.temperature(name),
             seed=searched.seed,
             data=prepared.ratings.name,
+            metric=searched.metric,
             metrics={"validation": result.architectures[name].validation, "test": result.architectures[name].test},
             sources=sources,
             fitted_on=data,

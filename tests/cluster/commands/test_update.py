@@ -1,6 +1,8 @@
 """`reeltune update`: newer ratings, the verdict over the old bundle, and a new bundle beside it."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +123,55 @@ def test_what_comes_of_ratings_that_mislead_is_called_worse(here):
 def test_the_answer_in_words_says_what_it_is_of(here):
     done = update(bundle_of("pmf"), "--data", "new.csv", "--with", "old.csv", "-o", "next")
     assert "the updated bundle beats the old one: argmax-MSE" in done.stdout
+    assert "judged by argmax-MSE on " in done.stdout
     assert "the latest new ones of pairs with no other; pmf was first fitted without them" in done.stdout
+    assert "does not say what it was searched by" not in done.stdout
     assert f" too; {bundle_of('pmf')} stays as it is" in done.stdout
+
+
+@pytest.mark.parametrize(("metric", "label"), [("mae", "argmax-MAE"), ("rps", "RPS")])
+def test_a_bundle_is_judged_by_the_metric_that_it_was_fitted_for(here, metric, label):
+    old = rt.train("old.csv", "pmf", epochs=1, metric=metric, test_share=0, name=metric)
+    found = rt.update(old.place, "all.csv", "next")
+    assert found.metric == label
+    later = pd.read_csv("all.csv")[-found.held_out :]
+    if metric == "mae":
+        off = rt.load(old.place).predict(later[["user", "item"]]) - later["rating"]
+        assert found.old == pytest.approx(off.abs().mean(), abs=1e-4)
+    described = rt.load("next").description
+    assert described.metric == metric
+    assert described.metrics["validation"][metric] == pytest.approx(found.updated)
+
+
+def test_the_new_bundle_says_which_one_it_comes_from(here):
+    content = Path(bundle_of("pmf"), "config.json").read_bytes()
+    found = rt.update(bundle_of("pmf"), "all.csv", "next")
+    described = rt.load("next").description
+    assert described.updated_from.name == "pmf"
+    assert described.updated_from.hash == hashlib.sha256(content).hexdigest()
+    assert described.updated_from.date == json.loads(content)["date"]
+    assert described.updated_from.added == found.new
+    assert f"It is the model pmf, written {described.updated_from.date}, with its" in Path("next/README.md").read_text()
+
+
+def test_a_bundle_from_before_that_says_no_metric_is_judged_by_the_squared_error_and_that_is_said(here):
+    shutil.copytree(bundle_of("pmf"), "before")
+    described = json.loads(Path("before/config.json").read_text())
+    del described["metric"], described["updated_from"]
+    Path("before/config.json").write_text(json.dumps(described))
+    assert rt.load("before").description.updated_from is None
+    said = "the bundle does not say what it was searched by: it is judged by argmax-MSE"
+    assert said in update("before", "--data", "all.csv", "-o", "next").stdout
+    described["judged"] = {
+        "metric": "argmax-MAE",
+        "error": 1,
+        "baseline": "",
+        "baseline_error": 1,
+        "verdict": "",
+        "look": 1,
+    }
+    Path("before/config.json").write_text(json.dumps(described))
+    assert rt.load("before").description.own_metric() == "mae"
 
 
 def test_the_new_bundle_rates_with_intervals_of_what_was_held_out(here):
