@@ -13,6 +13,7 @@ From the top down; each folder imports only those below it.
 - `tensorboard/`: writes the curves and the HParams tab, and shows them
 - `trackers/`: shows a run in MLflow or Weights & Biases as it goes
 - `jobs/`: runs the same command elsewhere: as a Ray job, or through Ray's client
+- `ray_serve/`: the same service on a Ray cluster
 - `serving/`: answers HTTP requests out of a model bundle
 - `runs/`: keeps what a command writes, in a folder or an object store
 - `session/`: starts or joins one Ray for one command

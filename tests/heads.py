@@ -36,6 +36,7 @@ class Head:
     gcs: str  # for --address
     client: str  # for --address ray://
     home: Path  # where Ray was started
+    temporary: Path  # where its logs are
     process: subprocess.Popen
 
 
@@ -110,6 +111,7 @@ def head_node(home, *words, cpus=2, **more):
             gcs=joined_at(home),
             client=f"127.0.0.1:{ports['--ray-client-server-port']}",
             home=home,
+            temporary=Path(temporary),
             process=process,
         )
     finally:

@@ -1,4 +1,4 @@
-"""A real `reeltune serve` on the loopback address, and what it answers."""
+"""A real `reeltune serve`, what it answers, and bundles for it."""
 
 import http.client
 import json
@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.bundle import describe, save
+from reeltune.trainables.data import load_data
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import run
+from reeltune.trainables.folding.prior import learnt
+from tests.worlds import shape_of, small_config
+
 REELTUNE = str(Path(sys.executable).parent / "reeltune")
+WORLD = "synthetic:users=40,items=30,ratings=600"
 PATIENCE = 120  # seconds: a shared machine may stall
 
 
@@ -60,11 +69,11 @@ class Served:
 
 
 @contextmanager
-def served(*words, folder, variables=None) -> Iterator[Served]:
-    """Start a service at a free port, and end it if it has not ended."""
+def served(*words, folder, variables=None, port=0) -> Iterator[Served]:
+    """Start a service, at a free port unless one is named, and end it if it has not ended."""
     errors = Path(folder) / "errors.txt"
     environment = {name: value for name, value in os.environ.items() if name != "REELTUNE_API_KEY"}
-    command = [REELTUNE, "serve", *map(str, words), "--port", "0"]
+    command = [REELTUNE, "serve", *map(str, words), "--port", str(port)]
     with errors.open("w") as said:
         process = subprocess.Popen(
             command,
@@ -82,3 +91,17 @@ def served(*words, folder, variables=None) -> Iterator[Served]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def bundle_at(path, name="svdpp", *, seed=1, **settings):
+    """A bundle of a small fit, with which new users can be folded in."""
+    data = load_data(WORLD)
+    shape = shape_of(data)
+    fit = Fit(ARCHITECTURES[name], small_config(name, **settings), shape, data.rows, seed=seed)
+    list(run(fit))
+    about = describe(
+        name, fit.config, shape.scale, decoder="argmax", temperature=1.0, seed=seed, data=WORLD, metrics={}
+    )
+    weights = fit.model.served().state_dict()
+    save(path, about, weights, data.users, data.items, fitted=data.rows, priors=learnt(fit.model, fit.rows, seed=seed))
+    return path

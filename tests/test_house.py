@@ -41,6 +41,7 @@ FLOORS = [
     "cluster/runs",
     "cluster/serving",
     "cluster/jobs",
+    "cluster/ray_serve",
     "cluster/tracking",
     "cluster/tensorboard",
     "cluster/report",
@@ -58,7 +59,9 @@ FORBIDDEN = {
     "search_spaces": {"ray"},
 }
 # Only these files may use what is private of Ray: see `test_nothing_private_of_ray_stands_elsewhere`.
-RAY_PRIVATE = tuple(f"reeltune.cluster.session.ray_private{part}" for part in ("", "_address", "_libraries", "_state"))
+RAY_PRIVATE = tuple(
+    f"reeltune.cluster.session.ray_private{part}" for part in ("", "_address", "_libraries", "_serve", "_state")
+)
 INTERNAL_MODULES = ("ray.air", "ray.core", "ray.dashboard", "ray.train.v2", "ray.tune.execution")  # without a `_`
 INTERNAL_NAMES = ("__internal_head__", "__ray_ready__", "temporary_state", "autoscaling-config")
 # Documented variables. The user sets them; we read or print them, and give RAY_ADDRESS to a `reeltune` that we start.

@@ -10,11 +10,13 @@ from reeltune.cluster.api.checks import at_least
 from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
+    from reeltune.cluster.ray_serve.options import ClusterOptions
     from reeltune.cluster.serving.options import ServeOptions
     from reeltune.trainables.architectures.kept_source import OwnSource
 
 KEY_VARIABLE = "REELTUNE_API_KEY"
 DAY = 86_400  # seconds
+LEAST_CPUS = 0.01  # that a replica can reserve
 SHORTEST = 16  # characters of a key: a shorter one can be guessed
 
 
@@ -48,6 +50,28 @@ def serve_options(
             f"{KEY_VARIABLE}, or leave --host out for this machine alone"
         )
     return options
+
+
+def cluster_options(
+    options: "ServeOptions", *, address: str | None, replicas: int | None, cpus_per_replica: float | None
+) -> "ClusterOptions | None":
+    """What is asked of a cluster; None without an address. Raises InputError at a value that is not allowed there."""
+    from reeltune.cluster.ray_serve.options import ClusterOptions
+
+    if address is None:
+        given = {"--replicas": replicas, "--cpus-per-replica": cpus_per_replica}
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(f"{option} {value:g}: is about a Ray cluster; give --address too, or leave it out")
+        return None
+    if address == "local":
+        raise InputError("--address local: leave it out to serve on this machine; a cluster is auto or HOST:PORT")
+    if options.port == 0:
+        raise InputError("--port 0: Ray Serve listens at the same port on all nodes; name one")
+    cpus = 1.0 if cpus_per_replica is None else at_least("--cpus-per-replica", cpus_per_replica, LEAST_CPUS)
+    return ClusterOptions(
+        address=address, replicas=at_least("--replicas", 1 if replicas is None else replicas, 1), cpus=cpus
+    )
 
 
 def _seconds(option: str, value: float, least: float) -> float:

@@ -3,6 +3,7 @@
 From the top down:
 
 - `server.py`: listens, answers until a signal, drains
+- `greeting.py`: the first lines of a service
 - `app.py`: the endpoints, and each error as one sentence
 - `guard.py`: who may ask, and how much at once
 - `metrics.py`: what Prometheus reads

@@ -127,7 +127,7 @@ def _state(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", responses={401: PROBLEMS[401], 200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """For Prometheus."""
-        return Response(service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _errors(app: FastAPI) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 from reeltune.cluster.runs.find import model_folder
 from reeltune.cluster.serving.answers import Answers
 from reeltune.cluster.serving.options import ServeOptions
-from reeltune.trainables.bundle import DESCRIPTION, load_own
+from reeltune.trainables.bundle import DESCRIPTION, Predictor, load_own
 from reeltune.trainables.errors import InputError, StorageFailed
 
 Reload = Literal["none", "swapped", "unchanged", "failed"]
@@ -25,9 +25,20 @@ SHOWN = 12  # of a name's hexadecimal digits
 class Holder:
     """The model in use; `last_reload` is what came of the latest look for another one."""
 
-    def __init__(self, options: ServeOptions, say: Callable[[str], None]) -> None:
-        """Load the bundle. Raises InputError where it cannot be used."""
-        self._options, self._say = options, say
+    def __init__(
+        self,
+        options: ServeOptions,
+        say: Callable[[str], None],
+        *,
+        load: Callable[[Path], Predictor] | None = None,
+        taken: str = "answers now",
+    ) -> None:
+        """Load the bundle, by `load` if that is given. `taken` says what becomes of another one.
+
+        Raises InputError where it cannot be used.
+        """
+        self._options, self._say, self._taken = options, say, taken
+        self._load = load or (lambda folder: load_own(folder, options.own))
         self.answers = self._read()
         self.last_reload: Reload = "none"
         self.told: Callable[[Reload], None] = lambda outcome: None  # is called with what came of each look
@@ -54,7 +65,7 @@ class Holder:
             self._say(f"reload: {self._options.model} is still the bundle {before}")
             return "unchanged"
         self.answers = found
-        self._say(f"reload: the bundle {found.name} answers now, in place of {before}")
+        self._say(f"reload: the bundle {found.name} {self._taken}, in place of {before}")
         return "swapped"
 
     def _fail(self, why: str, *, ask: bool) -> None:
@@ -68,7 +79,7 @@ class Holder:
         """The bundle, checked and ready to answer. A link is followed once, so that all files are of one bundle."""
         folder = model_folder(self._options.model).resolve()
         name = _name(folder)
-        found = Answers(load_own(folder, self._options.own), name)
+        found = Answers(self._load(folder), name)
         found.prepare()
         if _name(folder) != name:
             raise InputError(f"{folder}: changed while it was read; load it again once it is whole")
@@ -84,7 +95,12 @@ def _name(folder: Path) -> str:
         content = (folder / DESCRIPTION).read_bytes()
     except OSError:
         raise InputError(f"{folder}: no model bundle (it has no {DESCRIPTION})") from None
-    return hashlib.sha256(content).hexdigest()[:SHOWN]
+    return name_of(content)
+
+
+def name_of(description: bytes) -> str:
+    """The name of the bundle whose `config.json` has this content."""
+    return hashlib.sha256(description).hexdigest()[:SHOWN]
 
 
 def settle() -> None:

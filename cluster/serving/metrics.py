@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,7 +38,11 @@ class Metrics:
         self.model.clear()
         self.model.labels(model).set(1)
 
-    def page(self) -> bytes:
+    def now(self) -> tuple[Metric, ...]:
+        """What they are now, as they can be sent elsewhere."""
+        return tuple(self._registry.collect())
+
+    async def page(self) -> bytes:
         return generate_latest(self._registry)
 
 

@@ -1,6 +1,6 @@
 """What the service is started with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 
@@ -15,7 +15,7 @@ class ServeOptions:
     host: str
     port: int  # 0: any free one
     drain: float  # seconds that requests have to finish in after SIGTERM
-    api_key: str | None = None  # None: whoever reaches the address may ask
+    api_key: str | None = field(default=None, repr=False)  # None: whoever reaches the address may ask
     key_in_shell: str = ""  # how a shell gets at the key, which is never printed
     reload_every: float | None = None  # seconds between two looks for another bundle; None: at SIGHUP alone
     own: OwnSource = NO_SOURCE

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import json
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -14,9 +12,10 @@ import torch
 import uvicorn
 
 from reeltune.cluster.serving.app import Service, application
+from reeltune.cluster.serving.greeting import greeting
 from reeltune.cluster.serving.holder import Holder, look_every, settle
 from reeltune.cluster.serving.metrics import Metrics
-from reeltune.cluster.serving.options import KEY_HEADER, ServeOptions
+from reeltune.cluster.serving.options import ServeOptions
 from reeltune.trainables.errors import InputError
 
 KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than those of most proxies, which then close first
@@ -118,18 +117,5 @@ def _listening(options: ServeOptions) -> socket.socket:
 def _greet(holder: Holder, options: ServeOptions, listening: socket.socket) -> None:
     """The address and the model, and a command that asks it."""
     host, port = listening.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    predictor = holder.answers.predictor
-    about, judged = predictor.description, predictor.description.judged
-    weighed = "" if about.fitted_on is None or about.fitted_on.weight_column is None else " by weight"
-    errors = "" if judged is None else f", {judged.metric} {judged.error:.4f} on test rows{weighed} ({judged.verdict})"
-    print(
-        f"{url}: {about.architecture} of {about.data}{errors}, from {options.model} ({holder.answers.name})", flush=True
-    )
-    user, item = predictor.users.text[0], predictor.items.text[0]
-    pair = {"user": user, "item": item, **({"time": about.date or "2026-01-01"} if predictor.timed else {})}
-    body = shlex.quote(json.dumps({"pairs": [pair]}, ensure_ascii=False))
-    key = "" if options.api_key is None else f' -H "{KEY_HEADER}: {options.key_in_shell}"'
-    print(f"curl -s {url}/predict -H 'Content-Type: application/json'{key} -d {body}")
-    print(f"its page: {url}/docs", flush=True)
+    print(*greeting(holder, options, host, port), sep="\n", flush=True)
     print(f"kill -HUP {os.getpid()} loads the bundle again; Ctrl-C ends it", file=sys.stderr, flush=True)

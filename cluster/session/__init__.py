@@ -6,6 +6,7 @@
 - `ray_private_address.py`: what of Ray is private and tells what is at an address
 - `ray_private_state.py`: what of Ray is private and tells who is in a cluster, and who holds its CPUs
 - `ray_private_libraries.py`: the same of Ray Tune and Ray Train, which take seconds to load
+- `ray_private_serve.py`: the same of Ray Serve, which is an extra
 - `short_folder.py`: a short temporary folder for Ray, where the usual one is too long
 - `watchdog.py`: ends a command whose cluster is gone
 - `guard.py`: ends a fit in this process in time, and says so if it is killed

@@ -9,6 +9,7 @@ import pytest
 from reeltune.cluster.session.session import session
 from tests import inside, s3
 from tests.searches import EVERY_END, searched
+from tests.served import bundle_at, served
 from tests.worlds import small_parts
 
 
@@ -107,3 +108,17 @@ def film_ratings():
             score = int(np.clip(draw.normal(8 if liked else 3, 1), 1, 10))
             rows.append((f"käthe-{user}", f"film, the {item}", score))
     return rows
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory):
+    """Two bundles of the same data with other weights."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return [bundle_at(folder / f"seed-{seed}", seed=seed) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="session")
+def service(bundles, tmp_path_factory):
+    """A service of the first bundle, for all tests that leave it as it is."""
+    with served(bundles[0], folder=tmp_path_factory.mktemp("service")) as found:
+        yield found

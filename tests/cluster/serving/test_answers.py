@@ -11,7 +11,7 @@ from reeltune.cluster.serving.schemas import FoldInRequest, PredictRequest, Reco
 from reeltune.trainables.bundle import load
 from reeltune.trainables.data import Ids
 from reeltune.trainables.errors import InputError
-from tests.cluster.serving.conftest import bundle_at
+from tests.served import bundle_at
 
 PAIRS = [("u1", "i1"), ("u2", "i5"), ("nobody", "i5"), ("u3", "nothing"), ("nobody", "nothing")]
 

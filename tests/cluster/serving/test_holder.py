@@ -16,7 +16,7 @@ from reeltune.cluster.serving.options import ServeOptions
 from reeltune.cluster.serving.schemas import PredictRequest
 from reeltune.trainables.errors import InputError
 from tests import s3
-from tests.cluster.serving.conftest import bundle_at
+from tests.served import bundle_at
 
 PAIR = PredictRequest(pairs=[{"user": "u1", "item": "i1"}])
 

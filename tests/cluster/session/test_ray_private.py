@@ -481,3 +481,19 @@ def test_a_ray_that_is_started_has_its_sockets_below_the_first_of_these_folders(
         assert name in ray_private.TMPDIRS
         assert get_default_ray_temp_dir() == f"{folder}/ray"
     assert ray_private.SOCKET.startswith("/ray/session_")
+
+
+# Ray Serve
+
+
+def test_ray_serve_says_in_public_neither_its_host_nor_its_port():
+    from ray.serve.schema import ServeStatus
+
+    assert set(ServeStatus.__dataclass_fields__) == {"proxies", "applications", "target_capacity"}, "one may be enough"
+    assert "New http_options/controller_options will not be applied." in source("serve/_private/api.py")
+
+
+def test_nothing_is_up_where_ray_serve_was_not_started(resources):
+    from reeltune.cluster.session.ray_private_serve import running_at
+
+    assert running_at() is None

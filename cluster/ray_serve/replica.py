@@ -1,0 +1,138 @@
+"""A replica, with the whole application of `serving/` in it: endpoints, guard, batches, metrics."""
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from prometheus_client import Metric
+from ray import serve
+from ray.exceptions import RayError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reeltune.cluster.ray_serve.keeper import Beat, Bundle, Sent, found
+from reeltune.cluster.ray_serve.shared_metrics import SharedMetrics
+from reeltune.cluster.serving.app import Service, application
+from reeltune.cluster.serving.holder import Holder, settle
+from reeltune.trainables.bundle import restore
+
+BEAT = 1.0  # seconds between two calls of the keeper
+
+
+@serve.ingress()
+class Replica:
+    """Gets the bundle from the keeper, and asks it each second for another one, which it takes as `Holder` does."""
+
+    async def __init__(self) -> None:  # type: ignore[misc]  # Ray Serve awaits it
+        torch.set_num_threads(1)  # several replicas use several cores better than threads in each call
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._lines: list[str] = []
+        self._keeper: Any = found()
+        sent = await self._sent()
+        self._own = tempfile.TemporaryDirectory(prefix="reeltune-")
+        bundle: Bundle = await sent.bundle
+        self._tried = bundle.name
+        await asyncio.to_thread(self._write, bundle)
+        self._options = replace(sent.options, model=str(self._link))
+        holder = await asyncio.to_thread(
+            Holder, self._options, self._lines.append, load=lambda folder: restore(folder, sent.registry)
+        )
+        self._metrics = SharedMetrics(self._name, self._of_others)
+        self._service = Service(holder, self._metrics)
+        settle()
+        self._touch = asyncio.create_task(self._stay_in_touch())
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        return Hosted(application(self._service, self._options))
+
+    async def check_health(self) -> None:
+        """Ray Serve calls it in the loop that answers requests, and replaces a replica that does not return."""
+
+    async def _sent(self) -> Sent:
+        """What the keeper has, once it has a bundle."""
+        while True:
+            sent: Sent | None = await self._keeper.sent.remote()
+            if sent is not None:
+                return sent
+            await asyncio.sleep(BEAT)
+
+    @property
+    def _link(self) -> Path:
+        return Path(self._own.name, "current")
+
+    def _write(self, bundle: Bundle) -> None:
+        """Put the bundle on this machine's disk, and have the link point to it."""
+        folder = Path(self._own.name, bundle.name)
+        folder.mkdir(exist_ok=True)
+        for name, content in bundle.files.items():
+            (folder / name).write_bytes(content)
+        next_link = Path(self._own.name, "next")
+        next_link.symlink_to(folder)
+        next_link.replace(self._link)
+
+    async def _stay_in_touch(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                wanted = await self._keeper.beat.remote(self._beat())
+                if wanted not in (None, self._tried):
+                    await self._take(await self._sent())
+            except RayError:
+                self._look_for_the_keeper()
+
+    def _look_for_the_keeper(self) -> None:
+        """The command may have started another one. Without one the model that is here answers on."""
+        try:
+            self._keeper = found()
+        except ValueError:
+            return
+
+    async def _take(self, sent: Sent) -> None:
+        bundle: Bundle = await sent.bundle
+        self._tried = bundle.name  # a bundle that is refused is not asked for again
+        try:
+            await asyncio.to_thread(self._write, bundle)
+        except OSError as error:
+            self._lines.append(f"reload: failed, and {self._service.holder.answers.name} still answers: {error}")
+            return
+        await asyncio.to_thread(self._service.holder.look, ask=True)
+        for folder in Path(self._own.name).iterdir():
+            if not folder.is_symlink() and folder != self._link.resolve():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _beat(self) -> Beat:
+        lines = tuple(self._lines)
+        del self._lines[: len(lines)]
+        return Beat(
+            replica=self._name,
+            node=ray.util.get_node_ip_address(),
+            lines=lines,
+            metrics=self._metrics.now(),
+        )
+
+    async def _of_others(self) -> dict[str, tuple[Metric, ...]]:
+        try:
+            return {beat.replica: beat.metrics for beat in await self._keeper.others.remote(self._name)}
+        except RayError:
+            return {}
+
+
+class Hosted:
+    """An application behind Ray Serve, which also sends the start and the end of its life, and WebSockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+        else:
+            for part in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{part}.complete"})
