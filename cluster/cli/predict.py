@@ -31,7 +31,8 @@ def predict(
 ) -> int:
     """Rate the pairs of a file with a trained model."""
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.predict import predict_file
+    from reeltune.cluster.cli.watched import whole
+    from reeltune.cluster.commands.predict import Predicted, predict_file
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.runs.find import model_folder
 
@@ -45,9 +46,11 @@ def predict(
     )
     own = opt.own_source(architecture, changed_source)
     known = opt.known_ids_of(known_ids, folds_in=ratings is not None)
-    with Watch() as watch:
-        done = predict_file(
-            model_folder(model),
+    folder = model_folder(model)
+
+    def job(watch: Watch) -> Predicted:
+        return predict_file(
+            folder,
             pairs,
             output,
             reading=reading,
@@ -55,8 +58,11 @@ def predict(
             known_ids=known,
             intervals=intervals,
             own=own,
-            progress=watch.tick,
+            progress=watch.step,
             say=watch.say,
         )
-    show.print_json(done) if as_json else show.predicted(done)
-    return 0
+
+    code, done = whole(job, output)
+    if done is not None:
+        show.print_json(done) if as_json else show.predicted(done)
+    return code

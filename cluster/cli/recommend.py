@@ -50,10 +50,11 @@ def recommend(
     Items with the same rating, which the argmax of a classifier often gives, are ordered by their mean.
     """
     from reeltune.cluster.cli import output as show
+    from reeltune.cluster.cli.watched import whole
     from reeltune.cluster.commands.output_file import TableFile, check_output
     from reeltune.cluster.commands.progress import Watch
-    from reeltune.cluster.commands.recommend import RecommendOptions
-    from reeltune.cluster.commands.recommend import recommend as job
+    from reeltune.cluster.commands.recommend import RecommendedDescription, RecommendOptions
+    from reeltune.cluster.commands.recommend import recommend as list_items
     from reeltune.cluster.runs.find import model_folder
 
     if output is not None:
@@ -66,8 +67,15 @@ def recommend(
         users=users, seen=seen, top=top, at=at, reading=reading, ratings=ratings, known_ids=known
     )
     own = opt.own_source(architecture, changed_source)
-    with Watch() as watch, nullcontext() if output is None else TableFile(output) as file:
-        write = None if file is None else file.write
-        done = job(model_folder(model), options, own=own, progress=watch.tick, write=write)
-    show.print_json(done.described(output)) if as_json else show.recommended(done.described(output))
-    return 0
+    folder = model_folder(model)
+
+    def job(watch: Watch) -> RecommendedDescription:
+        with nullcontext() if output is None else TableFile(output) as file:
+            write = None if file is None else file.write
+            done = list_items(folder, options, own=own, progress=watch.step, write=write)
+        return done.described(output)
+
+    code, done = whole(job, output)
+    if done is not None:
+        show.print_json(done) if as_json else show.recommended(done)
+    return code

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -40,3 +41,16 @@ def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome 
     except StorageFailed as error:
         print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
+
+
+def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, Outcome | None]:
+    """As `watched`, for a job that leaves its output whole or not at all."""
+    from reeltune.cluster.commands.progress import Watch
+    from reeltune.cluster.session.interrupt import Interrupted, interruptible
+
+    try:
+        with interruptible(), Watch() as watch:
+            return 0, job(watch)
+    except Interrupted as interrupted:
+        print(f"interrupted{'' if output is None else f'; {output} is not written'}", file=sys.stderr)
+        return interrupted.exit_code, None

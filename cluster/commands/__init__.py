@@ -27,6 +27,7 @@
 - `export.py`: a model as a program without reeltune
 - `output_file.py`: the tables that verbs write
 - `time_left.py`: how long a search still takes
+- `counted.py`: how far a long job is, and how fast
 - `durations.py`: durations in words
 - `progress.py`: the live table, or plain lines, on standard error
 """

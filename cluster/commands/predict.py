@@ -1,12 +1,12 @@
 """`reeltune predict`: rates the pairs of a file with a trained model."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from reeltune.cluster.commands.counted import Counted, Step
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.output_file import TableFile, check_output
 from reeltune.cluster.runs.stored import Stored
@@ -70,7 +70,7 @@ def predict_file(
     known_ids: KnownIds = "error",
     intervals: bool = False,
     own: OwnSource = NO_SOURCE,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[Step], None] = lambda step: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Predicted:
     """Rate the pairs of a file, and write its columns and a `prediction` to `output` (CSV, TSV or Parquet).
@@ -89,21 +89,22 @@ def predict_file(
     # How dates and numbers are times is told by all of a column.
     parts = whole(pairs) if predictor.timed else parts_of(pairs)
     check_output(output)
-    unknown, shown = np.zeros(3, dtype=int), Progress(parts.rows, progress)
+    unknown, pairs_rated, shown = np.zeros(3, dtype=int), 0, Counted("rows", parts.rows, progress)
     with TableFile(output, types=parts.types) as file:
         for table in parts.tables:
             _check_columns(table.frame, pairs, intervals)
             read = reader.read(table)
-            if not shown.pairs and read.rows != parts.rows:  # the end, which tells, may be hours away
+            if not shown.done and read.rows != parts.rows:  # the end, which tells, may be hours away
                 for line in reader.warnings():
                     say(line)
             file.write(read.frame.assign(**columns_of(read, predictor, intervals=intervals)))
             unknown += unknown_in(read, predictor)
-            shown.add(read)
+            pairs_rated += len(read.frame)
+            shown.add(read.rows, share=parts.share())
         notes = reader.notes()
     unknown_users, unknown_items, unknown_both = unknown.tolist()
     return Predicted(
-        pairs=shown.pairs,
+        pairs=pairs_rated,
         unknown_users=unknown_users,
         unknown_items=unknown_items,
         unknown_both=unknown_both,
@@ -116,20 +117,6 @@ def _check_columns(frame: pd.DataFrame, pairs: str, intervals: bool) -> None:
     for name in (PREDICTION, *(COLUMNS if intervals else ())):
         if name in frame.columns:
             raise InputError(f"{pairs}: has a column {name!r} already, which would be lost; rename or drop it")
-
-
-class Progress:
-    """How many rows are done, of how many, and how fast."""
-
-    def __init__(self, rows: int | None, show: Callable[[str], None]) -> None:
-        self.pairs, self._rows = 0, 0
-        self._of = "" if rows is None else f" of {rows:,}"
-        self._show, self._start = show, time.monotonic()
-
-    def add(self, read: ReadPairs) -> None:
-        self.pairs, self._rows = self.pairs + len(read.frame), self._rows + read.rows
-        seconds = max(time.monotonic() - self._start, 1e-3)
-        self._show(f"{self._rows:,}{self._of} rows, {self._rows / seconds:,.0f} a second")
 
 
 def unknown_in(read: ReadPairs, predictor: Predictor) -> tuple[int, int, int]:

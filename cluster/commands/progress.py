@@ -8,14 +8,18 @@ from types import TracebackType
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from reeltune.cluster.commands.counted import Step
 from reeltune.cluster.commands.durations import spell, words
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft
 from reeltune.cluster.runs.folder import Entry, RunFolder
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 
+BAR = 30  # columns of a terminal
+LINE_EVERY = 30.0  # seconds between plain lines of how far a long job is
 STAGES = ("done", "stopped", "failed")
 
 
@@ -28,6 +32,8 @@ class Watch:
         self._live: Live | None = None
         self._table: SearchTable | None = None
         self._status = ""
+        self._share: float | None = None
+        self._next_line = time.monotonic() + LINE_EVERY
         self._notes: set[str] = set()
 
     def __enter__(self) -> "Watch":
@@ -60,6 +66,13 @@ class Watch:
     def tick(self, line: str) -> None:
         """Show what changes often; only in a terminal."""
         self._status = line
+
+    def step(self, step: Step) -> None:
+        """Show how far a long job is: in a terminal with a bar, else by a printed line now and then."""
+        self._status, self._share = step.line, step.share
+        if self._live is None and time.monotonic() >= self._next_line:
+            self.say(step.line)
+            self._next_line = time.monotonic() + LINE_EVERY
 
     def search(
         self, architectures: list[str], *, trials: int, label: str, slots: int, left: TimeLeft | None = None
@@ -97,8 +110,15 @@ class Watch:
             parts.append(self._table.table())
         if self._status:
             counted = f"{self.refits.count()}: " if self.refits is not None else ""
-            parts.append(Text(f"{counted}{self._status}"))
+            line = Text(f"{counted}{self._status}")
+            parts.append(line if self._share is None else _with_bar(self._share, line))
         return Group(*parts)
+
+
+def _with_bar(share: float, line: Text) -> Table:
+    row = Table.grid(padding=(0, 1))
+    row.add_row(ProgressBar(total=1.0, completed=share, width=BAR), line)
+    return row
 
 
 class SearchTable:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reeltune.cluster.commands.counted import Counted, Step
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
@@ -87,7 +88,7 @@ def recommend(
     options: RecommendOptions,
     *,
     own: OwnSource = NO_SOURCE,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[Step], None] = lambda step: None,
     write: Callable[[pd.DataFrame], None] | None = None,
 ) -> Recommended:
     """Rate all items for each user, some users at a time; `write` takes their rows, which else make up the frame.
@@ -101,7 +102,7 @@ def recommended(
     predictor: Predictor,
     options: RecommendOptions,
     *,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[Step], None] = lambda step: None,
     write: Callable[[pd.DataFrame], None] | None = None,
 ) -> Recommended:
     """As `recommend`, with a model that is loaded."""
@@ -112,7 +113,8 @@ def recommended(
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
     seen, of_seen = _seen(options, wanted, predictor)
-    progress(f"0 of {len(users):,} users")
+    shown = Counted("users", len(users), progress)
+    shown.add(0)
     parts: list[pd.DataFrame] = []
     rows = 0
     for best in best_items(predictor, users, seen=seen, top=options.top, seconds=seconds):
@@ -120,7 +122,7 @@ def recommended(
         columns = dict(zip(COLUMNS, (wanted[best.users], best.ranks, items[best.items], ratings), strict=True))
         (parts.append if write is None else write)(pd.DataFrame(columns))
         rows += len(ratings)
-        progress(f"{best.done:,} of {len(users):,} users")
+        shown.add(best.done - shown.done)
     unknown, _ = predictor.unknown_indices(users, users[:0])
     notes = (*said, *of_users, *of_seen)
     return Recommended(

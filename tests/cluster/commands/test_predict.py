@@ -1,6 +1,7 @@
 """`reeltune predict` with models that take a pair's time."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from reeltune import load
+from reeltune.cluster.commands import predict
 from reeltune.cluster.commands.predict import predict_file
 from reeltune.cluster.commands.recommend import RecommendOptions, recommend
 from reeltune.trainables import bundle
@@ -19,6 +21,7 @@ from reeltune.trainables.data.reading import parts
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
+from tests.inside import reeltune
 from tests.worlds import shape_of, small_config
 
 MODEL, RATED = Path("model"), Path("out.csv")
@@ -160,7 +163,10 @@ def test_a_large_file_is_rated_in_parts_and_the_output_is_the_same(untimed, in_p
     found = predict_file(MODEL, pairs, rated[1], reading=reading, progress=lines.append)
     assert found.model_copy(update={"output": ""}) == whole.model_copy(update={"output": ""})
     assert len(lines) > 2
-    assert lines[-1].startswith("20 of 20 rows, " if ending == "parquet" else "20 rows, ")
+    assert lines[-1].line.startswith("20 of 20 rows, " if ending == "parquet" else "20 rows, ")
+    shares = [step.share for step in lines]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1] == 1
     if ending == "csv":
         assert rated[0].read_bytes() == rated[1].read_bytes()
     else:
@@ -175,6 +181,19 @@ def test_an_error_in_a_late_part_names_the_line_and_leaves_no_output(untimed, in
         predict_file(MODEL, "pairs.csv", RATED, reading=Reading())
     assert RATED.read_text() == "of before"
     assert not list(Path().glob(".tmp-*"))
+
+
+def test_sigterm_leaves_no_output(untimed, monkeypatch):
+    untimed.to_csv("pairs.csv", index=False)
+    monkeypatch.setattr(predict, "columns_of", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        ended = reeltune("predict", str(MODEL), "pairs.csv", "-o", str(RATED))
+    finally:
+        for number, handler in handlers.items():  # the command ignores further ones, as it is about to end
+            signal.signal(number, handler)
+    assert (ended.returncode, ended.stderr) == (143, "interrupted; out.csv is not written\n")
+    assert sorted(path.name for path in Path().iterdir()) == ["model", "pairs.csv"]
 
 
 def test_whether_no_user_is_known_is_told_by_all_parts(untimed, in_parts):

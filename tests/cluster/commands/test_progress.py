@@ -4,6 +4,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from reeltune.cluster.commands import progress
+from reeltune.cluster.commands.counted import Step
 from reeltune.cluster.commands.progress import SearchTable, Watch
 from reeltune.cluster.commands.time_left import RefitsLeft
 from reeltune.cluster.tracking.tracker import FitEnd, TrackedFit
@@ -85,6 +87,26 @@ def test_refits_are_counted(capsys):
     counted.began(refit("pmf-seed-2"))
     counted.ended("refits/pmf-seed-2", FitEnd(state="failed", epochs=0))
     assert counted.count().startswith("refit 2 of 2"), "there is no third"
+
+
+def test_a_long_job_has_a_bar_in_a_terminal():
+    watch = Watch()
+    watch.console = Console(force_terminal=True, width=80, file=io.StringIO())
+    with watch:
+        watch.step(Step(line="3 of 4 rows, 1 a second", share=0.75))
+    shown = watch.console.file.getvalue()
+    assert "━" * 22 in shown
+    assert "3 of 4 rows, 1 a second" in shown
+
+
+def test_a_long_job_says_now_and_then_how_far_it_is_without_a_terminal(capsys, monkeypatch):
+    with Watch() as watch:
+        watch.step(Step(line="1 of 4 rows", share=0.25))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    with Watch() as watch:
+        watch.step(Step(line="2 of 4 rows", share=0.5))
+    assert capsys.readouterr().err == "2 of 4 rows\n"
 
 
 def test_without_a_terminal_there_are_plain_lines_on_standard_error(capsys):

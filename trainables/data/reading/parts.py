@@ -5,7 +5,7 @@ whole.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -43,7 +43,25 @@ class Parts:
 
     tables: Iterator[Table]
     rows: int | None = None  # of all tables; None: known only at their end
+    share: Callable[[], float | None] = lambda: None  # of the file's bytes that is read, where `rows` is unknown
     types: Mapping[str, pa.DataType] = field(default_factory=dict)  # of columns, for parts that hold nothing there
+
+
+@dataclass(kw_only=True)
+class Taken:
+    """The blocks of a file of `size` bytes (None: unknown), and how many bytes of it were taken so far."""
+
+    blocks: Iterable[bytes]
+    size: int | None
+    so_far: int = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self.blocks:
+            self.so_far += len(block)
+            yield block
+
+    def share(self) -> float | None:
+        return self.so_far / self.size if self.size else None
 
 
 def parts_of(source: str) -> Parts:
@@ -162,9 +180,11 @@ def _text(source: str) -> Parts | None:
         stream.close()
         return None
     blocks = itertools.chain((head[at : at + BYTES] for at in range(0, len(head), BYTES)), _blocks(source, stream))
-    cut = pieces(source, dialect, blocks, most=BLOCKS_HELD * BYTES)
+    packed = file != path.rsplit("/", 1)[-1].lower()
+    taken = Taken(blocks=blocks, size=None if packed else filesystem.get_file_info(path).size)
+    cut = pieces(source, dialect, taken, most=BLOCKS_HELD * BYTES)
     tables = _tables(source, dialect, cut, latin=known_names(file) is not None)
-    return Parts(tables=tables, types=dict.fromkeys(dialect.names, pa.large_string()))
+    return Parts(tables=tables, share=taken.share, types=dict.fromkeys(dialect.names, pa.large_string()))
 
 
 def _read(stream: pa.NativeFile, size: int) -> bytes:
