@@ -138,7 +138,9 @@ except InputError as error:
 @pytest.mark.slow
 def test_a_client_server_that_cannot_start_a_process_is_told_from_no_cluster(head):
     command = [sys.executable, "-c", MISSING, head.client]
-    done = subprocess.run(command, env=environment(), cwd=head.home, capture_output=True, text=True, timeout=240)
+    # The server waits so long for a client that may come back, also where it could not serve it.
+    variables = environment(RAY_CLIENT_RECONNECT_GRACE_PERIOD="1")
+    done = subprocess.run(command, env=variables, cwd=head.home, capture_output=True, text=True, timeout=240)
     assert (
         f"--address ray://{head.client}: the cluster's server for Ray's client could not start a process" in done.stdout
     )
