@@ -1,5 +1,6 @@
 """What `pip install` puts on a disk is one name, and somebody's own files of other names are no hindrance."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,19 @@ from tests.test_light_install import FOR_COMMANDS, FOR_PYTHON, MODEL, PAIRS, as_
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLD = "synthetic:users=40,items=30,ratings=600"
+# In one process, as each would take seconds to import torch.
+SEVERAL = """
+import json, sys
+
+from reeltune.cluster.cli.app import main
+
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["reeltune", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, words
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +69,11 @@ def hostile(tmp_path_factory):
 def reeltune(installed, hostile, tmp_path_factory):
     cache = str(tmp_path_factory.getbasetemp() / "cache")
 
-    def reeltune(*words):
+    def reeltune(*words, several=False):
+        """What a command prints; with `several`, what several do, each in a list of words."""
         environment = {**os.environ, "PYTHONPATH": str(installed), "REELTUNE_CACHE": cache}
-        command = [sys.executable, "-m", "reeltune", *words]
+        program = ["-c", SEVERAL, json.dumps(words)] if several else ["-m", "reeltune", *words]
+        command = [sys.executable, *program]
         done = subprocess.run(command, cwd=hostile, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -138,12 +154,14 @@ def test_the_wheel_rates_pairs_in_an_environment_of_what_predictions_need(wheel,
 @pytest.mark.timeout(900)
 def test_every_verb_works_beside_them(reeltune, hostile):
     (hostile / "pairs.csv").write_text("user,item\nu1,i1\nu2,i2\n")
-    reeltune("architectures")
-    reeltune("lr-find", "pmf", "--data", WORLD)
-    reeltune("train", "pmf", "--data", WORLD, "--name", "fit")
-    reeltune("tune", "bias", "--data", WORLD, "--trials", "1", "--concurrent", "1", "--name", "search")
-    for verb in ("report", "verdict", "replay"):
-        reeltune(verb, "search")
-    reeltune("compare", "search", "search")
-    reeltune("predict", "runs/fit/models/pmf", "pairs.csv", "-o", "rated.csv")
+    verbs = [
+        ["architectures"],
+        ["lr-find", "pmf", "--data", WORLD],
+        ["train", "pmf", "--data", WORLD, "--name", "fit"],
+        ["tune", "bias", "--data", WORLD, "--trials", "1", "--concurrent", "1", "--name", "search"],
+        *([verb, "search"] for verb in ("report", "verdict", "replay")),
+        ["compare", "search", "search"],
+        ["predict", "runs/fit/models/pmf", "pairs.csv", "-o", "rated.csv"],
+    ]
+    reeltune(*verbs, several=True)
     assert "user" in reeltune("recommend", "runs/fit/models/pmf", "--seen", "none", "--users", "u1", "--top", "2")
