@@ -13,7 +13,10 @@ from reeltune.cluster.serving.schemas import (
     MOST_ROWS,
     FoldInAnswer,
     FoldInRequest,
+    FoldInTableAnswer,
+    FoldInTableRequest,
     ItemPrediction,
+    Pair,
     PredictAnswer,
     Prediction,
     PredictRequest,
@@ -180,6 +183,31 @@ class Answers:
             recommendations=list(_rows(best, grown)),
             used_ratings=len(frame),
             unknown_items=[item for item, place in zip(rated, places, strict=True) if not place],
+            model=self.name,
+        )
+
+    def fold_in_table(self, asked: FoldInTableRequest) -> FoldInTableAnswer:
+        """Raises InputError as `Predictor.folded`, `predict` and `recommend`."""
+        frame = pd.DataFrame([(each.user.strip(), each.item.strip(), each.rating) for each in asked.ratings])
+        frame.columns = pd.Index(["user", "item", "rating"])
+        try:
+            grown = self.predictor.folded(frame, source="ratings", known_ids=asked.known_ids)
+        except InputError as error:
+            raise InputError(str(error).replace("--known-ids", "known_ids")) from None
+        assert grown.newcomers is not None
+        with_new = Answers(grown, self.name)
+        new_users, new_items = (grown.newcomers.text(kind).tolist() for kind in ("user", "item"))
+        [rated] = with_new.predict([PredictRequest.model_construct(pairs=asked.pairs)])
+        if isinstance(rated, InputError):
+            raise rated
+        users = asked.users or new_users
+        seen = [Pair.model_construct(user=each.user, item=each.item) for each in asked.ratings]
+        wanted = RecommendRequest.model_construct(users=users, n=asked.n, seen=seen, at=asked.at)
+        return FoldInTableAnswer(
+            predictions=rated.predictions,
+            recommendations=with_new.recommend(wanted).recommendations if users else [],
+            new_users=new_users,
+            new_items=new_items,
             model=self.name,
         )
 

@@ -20,6 +20,8 @@ from reeltune.cluster.serving.options import KEY_HEADER, ServeOptions
 from reeltune.cluster.serving.schemas import (
     FoldInAnswer,
     FoldInRequest,
+    FoldInTableAnswer,
+    FoldInTableRequest,
     Health,
     PredictAnswer,
     PredictRequest,
@@ -108,6 +110,11 @@ def _answers(app: FastAPI, service: Service) -> None:
     async def fold_in(asked: FoldInRequest) -> FoldInAnswer:
         """Rate and list items for somebody new, by their first ratings, without a fit. Nothing of it is kept."""
         return await line.ask(service.holder.answers.fold_in, asked)
+
+    @app.post("/fold-in-table", responses=PROBLEMS)
+    async def fold_in_table(asked: FoldInTableRequest) -> FoldInTableAnswer:
+        """Rate and list items for several new users, and new items, by their ratings. Nothing of it is kept."""
+        return await line.ask(service.holder.answers.fold_in_table, asked)
 
 
 def _state(app: FastAPI, service: Service) -> None:

@@ -1,7 +1,7 @@
 """The bodies of requests and answers. What is wrong with one is said in a sentence, with its place in the body."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -110,6 +110,34 @@ class FoldInRequest(BaseModel):
     at: When | None = Field(default=None, description="when items are rated: for models fitted with time alone")
 
 
+class RatedPair(Pair):
+    rating: Rating
+
+
+class FoldInTableRequest(BaseModel):
+    model_config = _example(
+        {
+            "ratings": [
+                {"user": "new user", "item": "242", "rating": 4},
+                {"user": "196", "item": "new item", "rating": 5},
+            ],
+            "pairs": [{"user": "new user", "item": "new item"}],
+            "n": 5,
+        }
+    )
+    ratings: list[RatedPair] = Field(
+        min_length=1, max_length=MOST_PAIRS, description="each with a new user, a new item or both"
+    )
+    known_ids: Literal["error", "drop", "again"] = Field(
+        default="error",
+        description="ratings of a known user and a known item: refused, left out, or the user's row is found again",
+    )
+    pairs: list[TimedPair] = Field(default=[], max_length=MOST_PAIRS, description="pairs to rate")
+    users: list[Id] = Field(default=[], max_length=MOST_USERS, description="who gets a list; empty: the new users")
+    n: Top = 10
+    at: When | None = Field(default=None, description="when items are rated: for models fitted with time alone")
+
+
 class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
     model: str = Field(description="which bundle has answered: the start of the SHA-256 of its config.json")
@@ -165,6 +193,13 @@ class FoldInAnswer(Answer):
     recommendations: list[Recommended] = Field(description="best first, without rated ones")
     used_ratings: int = Field(description="ratings of different known items, from which the user's row was found")
     unknown_items: list[str] = Field(description="rated items that the model does not know, which say nothing")
+
+
+class FoldInTableAnswer(Answer):
+    predictions: list[Prediction] = Field(description="in the order of `pairs`")
+    recommendations: list[RecommendedList] = Field(description="without rated items")
+    new_users: list[str]
+    new_items: list[str]
 
 
 class Health(BaseModel):

@@ -64,6 +64,7 @@ def pointed(link, bundle):
         ("/recommend", {"users": ["u1", "nobody"], "n": 5, "seen": [{"user": "u1", "item": "i1"}]}),
         ("/similar", {"item": "i3", "n": 5}),
         ("/fold-in", {"ratings": [{"item": "i1", "rating": 5}], "items": ["i2", "nothing"], "n": 5}),
+        ("/fold-in-table", {"ratings": [{"user": "new", "item": "i1", "rating": 5}], "n": 5}),
         ("/predict", {"pairs": []}),
         ("/predict", b"no json"),
         ("/nowhere", {}),

@@ -7,7 +7,13 @@ from pydantic import ValidationError
 
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.serving.answers import Answers, Places
-from reeltune.cluster.serving.schemas import FoldInRequest, PredictRequest, RecommendRequest, SimilarRequest
+from reeltune.cluster.serving.schemas import (
+    FoldInRequest,
+    FoldInTableRequest,
+    PredictRequest,
+    RecommendRequest,
+    SimilarRequest,
+)
 from reeltune.trainables.bundle import load
 from reeltune.trainables.data import Ids
 from reeltune.trainables.errors import InputError
@@ -89,6 +95,37 @@ def test_somebody_new_is_rated_and_advised_as_in_python(answers, model):
     assert [each.known_item for each in found.predictions] == [True, False]
     assert [row.item for row in found.recommendations] == grown.recommend(n=30)["item"].tolist()
     assert (found.used_ratings, found.unknown_items) == (3, ["nothing"])
+
+
+TABLE = [("new", "i1", 5), ("new", "i2", 1), ("other", "i3", 4), ("u1", "fresh", 5), ("u2", "fresh", 4)]
+
+
+def table(rows, **more):
+    named = [{"user": user, "item": item, "rating": rating} for user, item, rating in rows]
+    return FoldInTableRequest(ratings=named, **more)
+
+
+def test_several_new_users_and_items_are_folded_in_as_in_python(answers, model):
+    pairs = [("new", "fresh"), ("other", "i1"), ("u3", "fresh"), ("nobody", "i1")]
+    found = answers.fold_in_table(table(TABLE, pairs=[{"user": user, "item": item} for user, item in pairs], n=30))
+    frame = pd.DataFrame(TABLE, columns=["user", "item", "rating"])
+    grown = model.fold_in(frame)
+    wanted = grown.predict([user for user, _ in pairs], [item for _, item in pairs])
+    assert [each.prediction for each in found.predictions] == pytest.approx(wanted.tolist(), abs=1e-5)
+    assert [each.known_user for each in found.predictions] == [True, True, True, False]
+    assert (found.new_users, found.new_items) == (["new", "other"], ["fresh"])
+    lists = grown.recommend(["new", "other"], n=30, seen=frame[["user", "item"]])
+    rows = [(each.user, row.item) for each in found.recommendations for row in each.items]
+    assert rows == list(lists[["user", "item"]].itertuples(index=False, name=None))
+
+
+def test_what_of_a_table_is_known_is_refused_unless_it_is_to_be_left_out(answers):
+    known = [("u1", "i1", 5), *TABLE]
+    with pytest.raises(InputError, match="1 of 6 pairs: known_ids drop leaves them out"):
+        answers.fold_in_table(table(known))
+    assert answers.fold_in_table(table(known, known_ids="drop")) == answers.fold_in_table(table(TABLE))
+    with pytest.raises(InputError, match="1,000 items each: an answer has 10,000 rows at most"):
+        answers.fold_in_table(table(TABLE, users=["u1"] * 11, n=1000))
 
 
 def test_of_an_item_that_is_rated_twice_the_last_rating_counts(answers):

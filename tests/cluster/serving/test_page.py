@@ -19,7 +19,7 @@ OURS = {"196": "u1", "186": "u2", "Heat (1995)": "i1", "Fargo (1996)": "i2"}  # 
 
 
 def test_there_are_commands_to_run():
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -43,7 +43,7 @@ def test_the_page_of_endpoints_opens_and_asks_without_the_internet(service):
         )
         page.goto(f"{service.url}/docs")
         page.wait_for_selector("#operations-default-predict_predict_post")
-        assert page.locator(".opblock").count() == 6
+        assert page.locator(".opblock").count() == 7
         page.click("#operations-default-predict_predict_post .opblock-summary-control")
         page.click("#operations-default-predict_predict_post .try-out__btn")
         page.click("#operations-default-predict_predict_post .execute")

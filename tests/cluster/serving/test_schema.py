@@ -23,7 +23,7 @@ CHECKS = [
 ]
 
 
-OPERATIONS = ("/predict", "/recommend", "/similar", "/fold-in", "/healthz", "/metrics")
+OPERATIONS = ("/predict", "/recommend", "/similar", "/fold-in", "/fold-in-table", "/healthz", "/metrics")
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ def test_each_endpoint_answers_and_names_the_bundle(service):
         "/recommend": {"users": ["u1", 7], "n": 3},
         "/similar": {"item": "i1"},
         "/fold-in": {"ratings": [{"item": "i1", "rating": 5}]},
+        "/fold-in-table": {"ratings": [{"user": "new", "item": "i1", "rating": 5}]},
     }.items():
         answer = service.ask(path, body)
         assert (answer.status, answer.json["model"]) == (200, name), answer
