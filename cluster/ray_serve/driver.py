@@ -43,8 +43,8 @@ Say = Callable[[str], None]
 def serve_on(cluster: ClusterOptions, options: ServeOptions, say: Say) -> int:
     """Serve on the cluster until SIGTERM or SIGINT, and return the exit code; what happens meanwhile goes to `say`.
 
-    Raises InputError where the bundle cannot be used, no cluster is at the address or it has no room, and where a
-    service of reeltune is there already.
+    Raises InputError where the bundle cannot be used, no cluster is at the address, and where a service of reeltune is
+    there already.
     """
     check_address(cluster.address)
     holder = Holder(options, say, taken="goes to the replicas")

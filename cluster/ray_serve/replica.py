@@ -41,6 +41,7 @@ class Replica:
         holder = await asyncio.to_thread(
             Holder, self._options, self._lines.append, load=lambda folder: restore(folder, sent.registry)
         )
+        self._clear()
         self._metrics = SharedMetrics(self._name, self._of_others)
         self._service = Service(holder, self._metrics)
         settle()
@@ -74,6 +75,16 @@ class Replica:
         next_link.symlink_to(folder)
         next_link.replace(self._link)
 
+    def _clear(self) -> None:
+        """Leave no bundle on the disk: a loaded one is in memory, and a replica may be killed any moment."""
+        for path in Path(self._own.name).iterdir():
+            path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+
+    def __del__(self) -> None:
+        """Ray Serve calls it when the replica ends in order."""
+        if hasattr(self, "_own"):
+            self._own.cleanup()
+
     async def _stay_in_touch(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
@@ -100,9 +111,7 @@ class Replica:
             self._lines.append(f"reload: failed, and {self._service.holder.answers.name} still answers: {error}")
             return
         await asyncio.to_thread(self._service.holder.look, ask=True)
-        for folder in Path(self._own.name).iterdir():
-            if not folder.is_symlink() and folder != self._link.resolve():
-                shutil.rmtree(folder, ignore_errors=True)
+        self._clear()
 
     def _beat(self) -> Beat:
         lines = tuple(self._lines)
