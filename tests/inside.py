@@ -8,8 +8,12 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 import pytest
 
 from reeltune.cluster.cli.app import main
-from reeltune.cluster.commands import refit
+from reeltune.cluster.commands import refit, tune
+from reeltune.cluster.data_parallel.fit_all import fit_all
+from reeltune.cluster.data_parallel.in_process import fit_here
 from reeltune.cluster.session import session as ray_session
+from reeltune.cluster.session.resources import check
+from reeltune.cluster.session.slots import slots
 
 
 def reeltune(*words):
@@ -23,13 +27,35 @@ def reeltune(*words):
 
 
 @contextmanager
-def ray_stays():
+def ray_stays(*, lean=False):
     """A command within takes the Ray that this process has started, and leaves it up.
 
-    Its fits share one lane: to start another takes 10 s of a CPU, and more than all fits of a small run.
+    Its fits share one lane: to start another takes 10 s of a CPU, and more than all fits of a small run. A `lean` one
+    starts none: its refits by one worker are done in this process, which are those of a lane bit for bit
+    (`test_fit_all.py`). And its trials run one at a time, unless it says how many: each process of trials takes 4 s of
+    a CPU to start.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refit, "at_once", lambda resources, **needs: 1)
+        if lean:
+            patch.setattr(tune, "slots", _slots)
+            patch.setattr(refit, "fit_all", _fits)
         patch.setattr(ray_session, "_start", lambda data_bytes: None)
         patch.setattr(ray_session.ray, "shutdown", lambda: None)
         yield
+
+
+def _slots(resources, *, concurrent, **needs):
+    return slots(resources, concurrent=concurrent or 1, **needs)
+
+
+def _fits(orders, data, *, workers, resources, store, at_once, save_every, bfloat16, progress, trackers):
+    """What `fit_all` does, which goes on after a fit that is lost."""
+    about = {"store": store, "save_every": save_every, "progress": progress, "trackers": trackers}
+    if workers > 1:
+        return fit_all(orders, data, workers=workers, resources=resources, bfloat16=bfloat16, **about)
+    check(workers, resources, bfloat16=bfloat16)
+    came = {}
+    while left := [order for order in orders if order.key not in came]:
+        came |= fit_here(left, data, **about)
+    return came

@@ -51,6 +51,13 @@ def ray_stays(resources):
         yield
 
 
+@pytest.fixture
+def lean_ray(resources):
+    """The same, for a command of which no test asks how many processes it starts."""
+    with inside.ray_stays(lean=True):
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_search(one_ray, small, tmp_path_factory):
     """The folder and the ledger of a search in which every way for a trial to end has come up, for all to read."""

@@ -115,7 +115,7 @@ def ray_that_knows_the_store(one_ray, s3_port):
     """The one Ray, started anew: its workers have the store's credentials, which a Ray of before may not have seen."""
     one_ray.end()
     one_ray.start()
-    with inside.ray_stays():
+    with inside.ray_stays(lean=True):
         yield
 
 

@@ -97,7 +97,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("words", "message"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_a_wrong_input_is_one_line_with_exit_code_2(words, message, ray_stays):
+def test_a_wrong_input_is_one_line_with_exit_code_2(words, message, lean_ray):
     done = inside.reeltune(*words)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -128,7 +128,7 @@ def test_a_test_file_of_pairs_that_are_trained_on_is_no_test(films):
     assert "--test a.csv: every pair of it is in a.csv too" in done.stderr
 
 
-def test_predict_leaves_ones_own_columns_as_they_are(tmp_path, ray_stays):
+def test_predict_leaves_ones_own_columns_as_they_are(tmp_path, lean_ray):
     result = json.loads(inside.reeltune("train", "pmf", "--data", "synthetic", "--set", "epochs=1", "--json").stdout)
     pd.DataFrame({"user": ["u1"], "item": ["i1"], "time": [1512345678.0]}).to_parquet("pairs.parquet")
     assert inside.reeltune("predict", result["model"], "pairs.parquet", "-o", "out.csv").returncode == 0
@@ -293,7 +293,7 @@ def test_train_on_ones_own_files_gives_metrics_and_a_model_for_ones_own_ids(film
     assert predictions[0] == pytest.approx(load(result["model"]).predict(["käthe-1"], ["film, the 3"])[0])
 
 
-def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, ray_stays):
+def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, lean_ray):
     (tmp_path / "c.toml").write_text("factors = 4\nepochs = 1\n")
     words = [
         "train",
@@ -314,7 +314,7 @@ def test_a_configuration_in_a_file_is_taken_and_set_changes_it(tmp_path, ray_sta
     assert inside.reeltune(*words).returncode == 2, "the name is taken"
 
 
-def test_a_search_cut_short_says_so_leaves_the_test_rows_sealed_and_goes_on_with_resume(tmp_path, ray_stays):
+def test_a_search_cut_short_says_so_leaves_the_test_rows_sealed_and_goes_on_with_resume(tmp_path, lean_ray):
     words = ["tune", "pmf", "--smoke-test", "--name", "short"]
     done = inside.reeltune(*words, "--time", "0.01s")
     assert done.returncode == 3

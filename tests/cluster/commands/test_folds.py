@@ -35,7 +35,7 @@ def there(one_ray, tmp_path_factory):
     """Where a run of two folds is, and what it printed."""
     one_ray.start()
     folder = tmp_path_factory.mktemp("folds")
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         done = inside.reeltune(*WORDS, "--json")
@@ -114,7 +114,7 @@ def test_it_is_judged_again_and_shown_in_tensorboard_by_fold(run):
     assert set(run.trials["architecture"]) == {"bias"}
 
 
-def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, ray_stays, tmp_path, monkeypatch):
+def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, lean_ray, tmp_path, monkeypatch):
     shutil.copytree(run.folder.path, tmp_path / "runs" / "two")
     monkeypatch.chdir(tmp_path)
     own = tmp_path / "runs" / "two"
@@ -223,7 +223,7 @@ def parts(tmp_path):
 
 
 @pytest.mark.slow
-def test_folds_of_a_column_are_called_by_its_values(ray_stays, parts, tmp_path, monkeypatch):
+def test_folds_of_a_column_are_called_by_its_values(lean_ray, parts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["tune", "bias", "--data", str(parts), "--split", "folds:part", "--trials", "1", "--no-ensemble"]
     done = inside.reeltune(*words, "--baseline", "bias", "--name", "own")
@@ -271,7 +271,7 @@ def test_folds_of_a_column_are_in_the_command_of_a_call(parts, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_official_folds_are_pairs_of_files(ray_stays, tmp_path, monkeypatch):
+def test_official_folds_are_pairs_of_files(lean_ray, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = load_data(DATA).rows
     frame = pd.DataFrame({"user": rows.users, "item": rows.items, "rating": rows.ratings})

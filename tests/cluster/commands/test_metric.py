@@ -27,7 +27,7 @@ def errors(frame, name, metric):
 @pytest.mark.parametrize(
     "metric", ["rps", pytest.param("mae", marks=pytest.mark.slow), pytest.param("log_loss", marks=pytest.mark.slow)]
 )
-def test_a_search_minimises_judges_and_names_the_metric_that_is_asked_for(metric, ray_stays):
+def test_a_search_minimises_judges_and_names_the_metric_that_is_asked_for(metric, lean_ray):
     words = ("tune", "bias", "svdpp_classifier", "--data", WORLD, "--trials", "1", "--baseline", "bias")
     done = inside.reeltune(*words, "--metric", metric, "--name", "one", "--json")
     assert done.returncode == 0, done.stderr

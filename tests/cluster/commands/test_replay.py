@@ -42,7 +42,7 @@ def home(resources, tmp_path_factory):
     liked = 2.0 + 2 * ((pairs["whose"] + pairs["item"]) % 2)
     pairs.assign(score=liked + draw.integers(0, 2, 800)).to_csv(folder / "films.csv", index=False)
     (folder / "space.toml").write_text(SPACE)
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         done = inside.reeltune(*TUNE)
@@ -58,7 +58,7 @@ def run(home, tmp_path):
 
 
 @pytest.fixture
-def replay(run, ray_stays):
+def replay(run, lean_ray):
     def replay(*words):
         done = inside.reeltune("replay", "known", *words)
         return done.returncode, done.stdout, done.stderr
