@@ -1,7 +1,6 @@
 """Whole searches whose home is a real S3 server, on the real command line: killed, moved, cut off from it."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from reeltune.cluster.runs import lease
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from tests import heads, inside, s3
@@ -25,10 +25,24 @@ SEARCH = ["tune", "bias", "pmf", "--smoke-test", "--no-ensemble", "--name", "min
 TRIALS = 2 * 2
 
 
-def reeltune(*words, **options):
-    command = [sys.executable, "-m", "tests.hasty", *words]
-    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, **options}
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, **options)
+@pytest.fixture(scope="module")
+def ray_that_knows_the_store(one_ray, s3_port):
+    """The one Ray, started anew: its workers have the store's credentials, which a Ray of before may not have seen."""
+    one_ray.end()
+    one_ray.start()
+
+
+@pytest.fixture
+def reeltune(ray_that_knows_the_store, monkeypatch):
+    """A command in this process, which takes who holds a run for dead after 5 s. Its folder may be another."""
+    monkeypatch.setattr(lease, "STALE", 5.0)
+
+    def reeltune(*words, cwd):
+        monkeypatch.chdir(cwd)
+        with inside.ray_stays(lean=True):
+            return inside.reeltune(*words)
+
+    return reeltune
 
 
 @pytest.fixture
@@ -52,7 +66,7 @@ def lines(store):
 
 
 def until(holds, process):
-    end = time.monotonic() + 200
+    end = time.monotonic() + 400
     while not holds():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
@@ -78,7 +92,7 @@ def whole(ledger):
     return entries
 
 
-def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port, bucket, tmp_path, start):
+def test_a_search_that_is_killed_goes_on_elsewhere_from_the_store_alone(s3_port, bucket, tmp_path, start, reeltune):
     where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("mine")
     words = [*SEARCH, "--concurrent", "1", "--storage", where, "--json"]
     for place in ("here", "there"):
@@ -125,7 +139,9 @@ def test_nodes_of_a_cluster_write_to_the_store_and_leave_nothing_on_a_disk(s3_po
     with heads.head_node(tmp_path / "head", cpus=1, PYTHONPATH=str(ROOT)) as head, one_more_node(head.gcs):
         # Two at a time need both nodes.
         words = [*SEARCH, "--storage", where, "--address", head.gcs, "--concurrent", "2", "--json"]
-        done = reeltune(*words, cwd=tmp_path, env=heads.environment(PYTHONPATH=str(ROOT)))
+        command = [sys.executable, "-m", "reeltune", *words]
+        variables = heads.environment(PYTHONPATH=str(ROOT))
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     entries = whole(tmp_path / "runs" / "mine" / "trials.jsonl")
     confirmed = {f"held_out/{entry.trial}.npy" for entry in entries if entry.stage == "confirm"}
@@ -134,7 +150,9 @@ def test_nodes_of_a_cluster_write_to_the_store_and_leave_nothing_on_a_disk(s3_po
     assert not [name for name in home.names() if name.startswith((".probe", ".check"))]
 
 
-def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(s3_port, bucket, tmp_path, start):
+def test_a_store_that_comes_back_read_only_ends_the_search_and_is_gone_on_with(
+    s3_port, bucket, tmp_path, start, reeltune
+):
     with s3.proxied(s3_port) as proxy:
         words = [*SEARCH, "--concurrent", "1", "--storage", s3.uri(proxy.port, bucket), "--json"]
         home = s3.store(s3_port, bucket).below("mine")
