@@ -1,6 +1,11 @@
-"""The command line, run in this process: a new one takes seconds to import torch, and more to start a Ray."""
+"""The command line, run in this process: a new one takes seconds to import torch, and more to start a Ray.
+
+`python -m tests.inside JSON` runs several commands, each a list of words, and prints the exit code and the errors of
+each as JSON.
+"""
 
 import io
+import json
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -59,3 +64,8 @@ def _fits(orders, data, *, workers, resources, store, at_once, save_every, bfloa
     while left := [order for order in orders if order.key not in came]:
         came |= fit_here(left, data, **about)
     return came
+
+
+if __name__ == "__main__":
+    every = [reeltune(*words) for words in json.loads(sys.argv[1])]
+    print(json.dumps([(done.returncode, done.stderr) for done in every]))

@@ -81,28 +81,39 @@ def refused(machine, *words, **variables):
     return line
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("{}:6379", "--address ray://{}:10001, or a job: ssh -N -L 8265:127.0.0.1:8265 {}, then reeltune submit"),
-        ("{}:10001", "Ray's client is served there: type --address ray://{}:10001"),
-        ("ray://{}:6379", "no server for Ray's client there: the cluster's own port is there; try ray://{}:10001"),
-        ("http://{}:8265", "a dashboard takes jobs, by reeltune submit --address http://{}:8265 -- VERB ...; VERB"),
-        ("auto", "no Ray was started on this machine; name the cluster: --address ray://HOST:10001"),
-    ],
-)
-def test_an_address_that_does_not_work_from_here_is_told_with_those_that_do(three, address, said):
-    typed = address.format(three.head.address)
-    line = refused(three.laptop, "train", "pmf", "--data", "synthetic", "--address", typed)
-    assert said.replace("{}", three.head.address) in line
+def refusals(machine, addresses, **variables):
+    """What `refused` gives for a fit at each of these addresses; in one process, as each takes seconds to start."""
+    commands = [["train", "pmf", "--data", "synthetic", "--address", address] for address in addresses]
+    done = machine.run("python", "-m", "tests.inside", json.dumps(commands), **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    codes, errors = zip(*json.loads(done.stdout), strict=True)
+    assert set(codes) == {2}
+    assert [text.count("\n") for text in errors] == [1] * len(addresses)
+    return [text.rstrip("\n") for text in errors]
 
 
-@pytest.mark.parametrize("address", ["ray://{}:10001", "{}:6379"])
+SAID = {
+    "{}:6379": "--address ray://{}:10001, or a job: ssh -N -L 8265:127.0.0.1:8265 {}, then reeltune submit",
+    "{}:10001": "Ray's client is served there: type --address ray://{}:10001",
+    "ray://{}:6379": "no server for Ray's client there: the cluster's own port is there; try ray://{}:10001",
+    "http://{}:8265": "a dashboard takes jobs, by reeltune submit --address http://{}:8265 -- VERB ...; VERB",
+    "auto": "no Ray was started on this machine; name the cluster: --address ray://HOST:10001",
+}
+
+
+def test_an_address_that_does_not_work_from_here_is_told_with_those_that_do(three):
+    lines = refusals(three.laptop, [address.format(three.head.address) for address in SAID])
+    for said, line in zip(SAID.values(), lines, strict=True):
+        assert said.replace("{}", three.head.address) in line
+
+
 @pytest.mark.parametrize("variables", [WRONG, {"HOME": "/nowhere"}], ids=["wrong", "none"])
-def test_a_token_that_is_wrong_or_missing_is_named(three, address, variables):
-    typed = address.format(three.head.address)
-    line = refused(three.laptop, "train", "pmf", "--data", "synthetic", "--address", typed, **variables)
-    assert line.startswith(f"error: --address {typed}: the cluster did not take the token, or wants one; put its token")
+def test_a_token_that_is_wrong_or_missing_is_named(three, variables):
+    typed = [address.format(three.head.address) for address in ("ray://{}:10001", "{}:6379")]
+    for address, line in zip(typed, refusals(three.laptop, typed, **variables), strict=True):
+        assert line.startswith(
+            f"error: --address {address}: the cluster did not take the token, or wants one; put its token"
+        )
 
 
 def test_something_else_that_listens_is_no_cluster(three):
@@ -212,7 +223,7 @@ def test_the_plain_log_tells_what_happens_to_the_cluster(three):
     head = three.head
     held = head.reeltune("submit", "--name", "holder", "--no-wait", "--", *LONG, "--workers", "2")
     assert held.returncode == 0, held.stderr
-    heads.until(lambda: (head.home / "runs/holder/fits").is_dir(), seconds=120)
+    heads.until(lambda: (head.home / "runs/holder/fits").is_dir(), seconds=300)
     search = head.start("reeltune", "tune", "pmf", *SEARCH, "--name", "told", "--address", "auto")
     until_said(search, ": job reeltune-holder holds 2 CPUs")
     assert head.reeltune("jobs", "stop", "holder").stdout.startswith("holder: STOPPED")
