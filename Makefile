@@ -4,8 +4,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CONSTRAINTS ?= constraints.txt
-# Two processes share the tests, a file at a time and in the order of tests/conftest.py: each starts Ray once.
-AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+PROCESSES ?= 2
+# PROCESSES share the tests, a file at a time and in the order of tests/conftest.py: each starts Ray once.
+AT_ONCE := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: install tune test test-slow lint docs clean
 
