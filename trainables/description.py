@@ -157,7 +157,6 @@ def describe(
     sources: Mapping[str, Source] | None = None,
     fitted_on: FittedOn | None = None,
     judged: Judged | None = None,
-    updated_from: UpdatedFrom | None = None,
     spread: Spread | None = None,
 ) -> Description:
     """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
@@ -181,7 +180,6 @@ def describe(
         timed=config.timed,
         fitted_on=fitted_on,
         judged=judged,
-        updated_from=updated_from,
         spread=spread,
     )
 

@@ -6,6 +6,7 @@ from reeltune.cluster.commands.durations import spell
 from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
+from reeltune.cluster.judging.intervals import interval_scores
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.ranking import against, described, rankings, write_rankings
@@ -54,8 +55,10 @@ def finish(
         write_rankings(folder, listed)
     write_predictions(folder, scores.all, rows, prepared, metric=searched.metric)
     write_bundles(searched.complete(), result, searched, prepared, folder, look=look)
+    within = interval_scores(searched, rows, folder)
     took = seconds()
     beside = details(scores.judged, rows, prepared, objective=searched.objective, look=look)
+    beside = beside.model_copy(update={"intervals": within})
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
     answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
     return _written(folder, answer, took, trackers)

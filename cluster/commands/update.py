@@ -245,9 +245,8 @@ class _Job:
             metrics={"validation": scores.metrics.by_name()},
             sources=self.registry.sources,
             fitted_on=fitted_on(before, len(ratings.rows)),
-            updated_from=self.come_from,
             spread=Spread.of(rows.ratings, scores.averaged, known),
-        )
+        ).model_copy(update={"updated_from": self.come_from})
         _refuse_output(self.options.output)  # one that came meanwhile
         save(
             self.options.output,

@@ -15,4 +15,5 @@
 - `predictions.py`: `predictions.parquet`
 - `spread.py`: how far ratings may lie from a model's predictions
 - `bundles.py`: the bundles of a run
+- `intervals.py`: how many test rows lie in the bundles' intervals
 """

@@ -4,7 +4,7 @@ The interval takes all of a user's rows as one observation, in whichever folds t
 the architectures stands what the search chose in each fold: that judges the whole procedure, search and all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -21,6 +21,7 @@ from reeltune.cluster.runs.answer import (
     ArchitectureResult,
     BaselineResult,
     FoldResult,
+    IntervalScores,
     JudgedRows,
     Metrics,
     Ranking,
@@ -92,6 +93,7 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
         split=first.split and SplitKind(kind=first.split.kind, seed=first.split.seed),
         test_rows=_test_rows(folds, users),
         decoders=_decoders(folds, rows, [KEY, *found]),
+        intervals=_intervals(folds, rows, found),
         refit_seeds=first.refit_seeds,
         refit_seconds=round(sum(fold.answer.refit_seconds or 0.0 for fold in folds), 1),
         refit_workers=first.refit_workers,
@@ -261,6 +263,17 @@ def _decoders(
         if shared:
             found[name] = {decoder: _averaged([one[decoder] for one in each], rows) for decoder in shared}
     return found
+
+
+def _intervals(folds: Sequence[JudgedFold], rows: list[float], names: Iterable[str]) -> dict[str, IntervalScores]:
+    """Shares and widths over all rows, of the predictors whose bundle has intervals in every fold."""
+    each = {name: [fold.answer.intervals.get(_chosen(fold, name)) for fold in folds] for name in names}
+    whole = {name: [one for one in found if one is not None] for name, found in each.items()}
+    return {
+        name: IntervalScores.model_validate(_averaged([one.model_dump() for one in found], rows))
+        for name, found in whole.items()
+        if len(found) == len(folds)
+    }
 
 
 def _averaged(errors: Sequence[dict[str, float]], rows: list[float]) -> dict[str, float]:

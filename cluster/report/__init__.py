@@ -7,6 +7,7 @@
 - `words.py`: the answer in sentences
 - `results.py`: the rows of the result table
 - `top_lists.py`: NDCG and recall of top lists
+- `intervals.py`: how many test ratings lie in the intervals of the models
 - `folds.py`: a verdict over folds, and the folds' own runs
 - `sections.py`: the page's section on one architecture
 - `settings.py`: an architecture's formula, and what the search varied of it

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from reeltune.cluster.report.commands import Command, reproducing
+from reeltune.cluster.report.intervals import line as intervals
 from reeltune.cluster.report.results import HEADINGS, NARROW, heading, rows
 from reeltune.cluster.report.spent import line as core_seconds
 from reeltune.cluster.report.standing import standing
@@ -92,7 +93,7 @@ def _notes(run: Run) -> Iterable[str]:
     spent = f" in {found.seconds:.0f} s" if found and found.seconds else ""
     states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
     yield f"- {states}{spent}{_use(run)}"
-    said = [] if found is None else [about_dropped(found), core_seconds(found.spent)]
+    said = [] if found is None else [intervals(found), about_dropped(found), core_seconds(found.spent)]
     yield from (f"- {line}" for line in said if line)
 
 

@@ -7,6 +7,8 @@ from reeltune.cluster.report.charts import Axis, Chart, axis, chart
 from reeltune.cluster.report.commands import Command, checking, reproducing
 from reeltune.cluster.report.folds import names as fold_names
 from reeltune.cluster.report.folds import table as fold_table
+from reeltune.cluster.report.intervals import HEADINGS as INTERVAL_HEADINGS
+from reeltune.cluster.report.intervals import table as interval_table
 from reeltune.cluster.report.items import Items, items
 from reeltune.cluster.report.markdown import about_gain, about_look, about_second_gain
 from reeltune.cluster.report.results import HEADINGS, heading, rows
@@ -102,6 +104,8 @@ class View:
     scored: str  # what is judged: `the argmax decoder`, or `the probabilities`
     decoder: str  # whose ratings are judged; "" where probabilities are
     decoders: dict[str, dict[str, dict[str, float]]]
+    intervals: list[list[str]]
+    interval_headings: tuple[str, ...]
     probabilities: dict[str, ProbabilityScores]
     calibration: list[Chart]
     slices: list[Slice]
@@ -126,6 +130,7 @@ class View:
             ("results", "Results"): self.table,
             ("lists", "Top lists"): self.lists,
             ("decoders", "Decoders"): self.decoders,
+            ("intervals", "Intervals"): self.intervals,
             ("probabilities", "Probabilities"): self.probabilities,
             ("slices", "Error by slice"): self.slices,
             ("items", "Items"): self.items,
@@ -156,6 +161,8 @@ def view(run: Run, facts: list[tuple[str, str]]) -> View:
         scored=run.objective.scored,
         decoder="" if run.objective.measure.probabilities else run.decoder,
         decoders=_decoders(run),
+        intervals=interval_table(run.answer.intervals) if run.answer else [],
+        interval_headings=INTERVAL_HEADINGS,
         probabilities=probabilities,
         calibration=[_reliability(name, found.reliability) for name, found in probabilities.items()],
         slices=slices(run),

@@ -7,7 +7,8 @@ from pydantic import Field, JsonValue
 from reeltune.cluster.runs.spent import Spent
 from reeltune.cluster.runs.stored import Stored
 
-SCHEMA = 4  # files without `schema` are version 1; version 2 has no `ranking`, version 3 no `spent`
+# Files without `schema` are version 1; version 2 has no `ranking`, version 3 no `spent`, version 4 no `intervals`.
+SCHEMA = 5
 EACH_WINNER = "each fold's winner"  # in a verdict over folds: what the search chose in each, taken together
 MOST_RATED = "most rated items"  # among top lists: what others are measured by
 WEIGHT = "weight"  # the column of predictions that says how often each row counts, where rows have weights
@@ -168,6 +169,15 @@ class ProbabilityScores(Stored):
     reliability: list[ReliabilityBin]
 
 
+class IntervalScores(Stored):
+    """The share of test rows that lie in a bundle's intervals, and the mean width of these, in rating units."""
+
+    within80: float
+    width80: float
+    within95: float
+    width95: float
+
+
 class SliceGroup(Stored):
     label: str
     count: int
@@ -191,6 +201,7 @@ class Details(Stored):
     by_value: dict[str, ByValue] = Field(default_factory=dict)
     decoders: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
     probabilities: dict[str, ProbabilityScores] = Field(default_factory=dict)
+    intervals: dict[str, IntervalScores] = Field(default_factory=dict)  # of the bundles that have any
     slices: dict[str, dict[str, list[SliceGroup]]] = Field(default_factory=dict)
     refit_seeds: int | None = None
 

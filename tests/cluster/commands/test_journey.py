@@ -14,6 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
+import reeltune as rt
 from reeltune import load
 from reeltune.cluster.commands import train
 from reeltune.cluster.runs.folder import Ledger
@@ -90,6 +91,20 @@ def test_the_gain_is_that_of_the_predictions_on_the_very_test_rows_of_the_split(
     for name, found in result["architectures"].items():
         assert found["test"]["argmax_mse"] == pytest.approx(error(name), abs=1e-6)
         assert found["gain"] == pytest.approx(error("baseline") - error(name), abs=1e-6)
+
+
+def test_the_intervals_are_judged_on_the_test_rows_as_predict_gives_them(run):
+    folder, _, result = run
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    found = json.loads((folder / "verdict.json").read_text())["intervals"]
+    assert list(found) == list(result["architectures"])
+    for name, scores in found.items():
+        rated = rt.load(folder / "models" / name).predict(predictions[["user", "item", "timestamp"]], intervals=True)
+        for level in (80, 95):
+            low, high = rated[f"low_{level}"], rated[f"high_{level}"]
+            within = predictions["rating"].between(low - 1e-6, high + 1e-6)
+            assert scores[f"within{level}"] == pytest.approx(within.mean())
+            assert scores[f"width{level}"] == pytest.approx((high - low).mean(), rel=1e-5)
 
 
 def test_an_ensemble_averages_every_refit_of_the_architectures_with_a_weight(run):

@@ -9,7 +9,14 @@ import pytest
 from reeltune.cluster.judging.folds import EACH_SIMPLE, judge_folds, read_fold
 from reeltune.cluster.judging.ranking import Rankings, described, write_rankings
 from reeltune.cluster.report.folds import table
-from reeltune.cluster.runs.answer import EACH_WINNER, MOST_RATED, Answer, ArchitectureResult, BaselineResult
+from reeltune.cluster.runs.answer import (
+    EACH_WINNER,
+    MOST_RATED,
+    Answer,
+    ArchitectureResult,
+    BaselineResult,
+    IntervalScores,
+)
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.scoring.comparison import compare
 from reeltune.trainables.scoring.ranking import Ranked
@@ -200,3 +207,15 @@ def test_rows_with_weights_count_by_them_and_so_do_their_folds(folds, tmp_path):
     sizes = [fold.frame["weight"].sum() for fold in weighted]
     assert found.test["argmax_mse"] == pytest.approx(np.average(each, weights=sizes))
     assert answer.weight_column == "often"
+
+
+def test_intervals_are_of_all_rows_where_each_fold_has_them(folds, tmp_path):
+    def scores(within):
+        return IntervalScores(within80=within, width80=2.0, within95=0.95, width95=3.0)
+
+    each = [{"pmf": scores(0.8), "svdpp": scores(0.7)}, {"pmf": scores(0.9)}]
+    given = [changed(fold, intervals=found) for fold, found in zip(folds, each, strict=True)]
+    found = judged(given, tmp_path)[0].intervals
+    assert list(found) == ["pmf", EACH_WINNER]
+    assert found["pmf"].within80 == pytest.approx((300 * 0.8 + 200 * 0.9) / 500)
+    assert found[EACH_WINNER].within80 == pytest.approx((300 * 0.7 + 200 * 0.9) / 500), "svdpp, then pmf"
