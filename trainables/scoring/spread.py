@@ -52,7 +52,9 @@ class Spread(BaseModel):
         terms = np.stack([np.ones(len(errors)), *(1 / (1 + counts) for counts in known)], 1)
         found, _ = nnls(terms, errors**2)
         scaled = errors / _deviations(found, known)
-        q80, q95 = (float(np.quantile(scaled, _level(level, len(errors)), method="higher")) for level in LEVELS)
+        q80, q95 = (
+            float(np.quantile(scaled, conformal_level(level, len(errors)), method="higher")) for level in LEVELS
+        )
         noise, user, item = found.tolist()
         return cls(rows=len(errors), noise=noise, user=user, item=item, q80=q80, q95=q95)
 
@@ -74,6 +76,6 @@ def _deviations(found: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> np.n
     return np.sqrt(noise + user / (1 + known[0]) + item / (1 + known[1])).clip(min=LEAST)
 
 
-def _level(level: float, rows: int) -> float:
+def conformal_level(level: float, rows: int) -> float:
     """The quantile of `rows` errors by which the error of one row more is covered with this probability."""
     return min(1.0, math.ceil((rows + 1) * level) / rows)
