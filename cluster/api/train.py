@@ -54,7 +54,7 @@ def train(
     `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the fit there too.
     `validation` and `test_share` are how much is held out; 0 and 0 is a fit on every row. `refit` fits once more, on
     training and validation rows together: that is the model then, and `model.validation` is of the fit before.
-    With `shard="users"` and `stream` no process ever holds all rows of `data`, the path of Parquet.
+    With `shard="users"` and `stream` no process of several workers ever holds all rows of `data`, a path of Parquet.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.

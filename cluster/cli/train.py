@@ -41,7 +41,7 @@ def train(
         bool,
         typer.Option(
             "--stream",
-            help="With --shard users: read Parquet a part at a time, so that no process ever holds all rows.",
+            help="With --shard users: read Parquet a part at a time; of several workers none ever holds all rows.",
         ),
     ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Use bfloat16 autocast; needs a GPU.")] = False,

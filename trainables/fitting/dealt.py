@@ -66,7 +66,7 @@ def deal(
                 column[mine] for column in (rank - np.uint32(first), users, items, ratings)
             )
             found, starts = np.unique(of_rows[mine], return_index=True)
-            for bucket, some in zip(found, np.split(rows, starts[1:]), strict=True):
+            for bucket, some in zip(found, np.split(rows, starts)[1:], strict=True):
                 with (folder / file_of(part, bucket)).open("ab") as file:
                     some.tofile(file)
     names = [file_of(part, bucket) for part in ranks for bucket in range(len(buckets))]

@@ -1,6 +1,7 @@
 """A fit whose rows are dealt to files is the fit that has them in memory, on any number of workers."""
 
 import socket
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Reading, load_data, split
+from reeltune.trainables.data import Reading, Shares, load_data, split, spool, spooled_split
+from reeltune.trainables.data.prepared import DataOptions, prepare
+from reeltune.trainables.data.reading import parts as reading_parts
 from reeltune.trainables.data.split import DEFAULT_SHARES
 from reeltune.trainables.data.spooled_split import SpooledSplit
 from reeltune.trainables.data.spooling import spool_ratings
+from reeltune.trainables.data.streamed import prepare_streamed
 from reeltune.trainables.errors import StorageFailed
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.buckets import Buckets
@@ -157,6 +161,19 @@ def test_a_bucket_has_its_users_rows_in_the_order_of_the_split(whole, dealt):
             assert np.array_equal(getattr(found, name), getattr(rows, name)[own])
 
 
+def test_a_part_may_have_no_rows(source, tmp_path):
+    spool, files = tmp_path / "spool", tmp_path / "dealt"
+    spool.mkdir()
+    files.mkdir()
+    found = spool_ratings(source, spool, reading=Reading(), duplicates="last")
+    parts = SpooledSplit.of(found.spool, seed=5, shares=Shares(validation=0, test=0))
+    counts, _ = parts.counted(found.users.rows, found.items.rows)
+    deal(parts, Buckets.of_counts(counts.users), files)
+    sizes = {file.name: file.stat().st_size for file in files.iterdir()}
+    assert sum(sizes.values()) == 16 * found.spool.rows
+    assert all(size == 0 for name, size in sizes.items() if name.startswith("validation"))
+
+
 def test_of_many_rows_a_prior_is_learnt_from_some_of_each_id(whole, dealt, monkeypatch):
     monkeypatch.setattr(bringing, "MOST", 10)
     monkeypatch.setattr(prior, "EACH", 3)
@@ -173,3 +190,36 @@ def test_of_many_rows_a_prior_is_learnt_from_some_of_each_id(whole, dealt, monke
 def test_a_file_that_is_not_there_is_said(dealt):
     with pytest.raises(StorageFailed, match="train-64, rows to fit on, is not there"):
         dealt["train"].of([64])
+
+
+def most_bytes(act):
+    """The most bytes that numpy, pandas and Python have had at once while `act` ran, above what they had before."""
+    tracemalloc.start()
+    try:
+        kept = act()
+        return kept, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("whole", "dealt")  # what is loaded at the first use is loaded
+def test_no_process_takes_the_memory_of_all_rows(tmp_path, monkeypatch):
+    rows, draw = 200_000, np.random.default_rng(0)
+    columns = {"user": draw.integers(0, 2_000, rows), "item": draw.integers(0, 500, rows)}
+    source = str(tmp_path / "ratings.parquet")
+    pd.DataFrame({**columns, "rating": draw.integers(1, 6, rows)}).to_parquet(source, row_group_size=4096, index=False)
+    for name in ("spool", "dealt"):
+        (tmp_path / name).mkdir()
+    for module, size in ((spool, "CHUNK"), (spooled_split, "CHUNK"), (reading_parts, "ROWS")):
+        monkeypatch.setattr(module, size, 4096)
+    asked = DataOptions(data=source, duplicates="keep")
+    _, at_once = most_bytes(lambda: prepare(asked))
+    data, in_parts = most_bytes(lambda: prepare_streamed(asked, tmp_path / "spool"))
+    buckets = Buckets.of_counts(data.counts.users)
+    _, dealing = most_bytes(lambda: deal(data.split, buckets, tmp_path / "dealt"))
+    reader = Folder(str(tmp_path / "dealt")).read
+    dealt = Dealt(part="train", rows=data.sizes.train, buckets=buckets, read=reader)
+    own, of_one_in_four = most_bytes(lambda: dealt.of(range(1, 64, 4)))
+    assert 0.2 < len(own) / len(dealt) < 0.3
+    assert max(in_parts, dealing, of_one_in_four) < at_once / 4, (at_once, in_parts, dealing, of_one_in_four)
