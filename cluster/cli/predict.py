@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import SeenData
+from reeltune.cluster.api.checks import SeenData, through_client
 from reeltune.cluster.cli import options as opt
+from reeltune.cluster.cli.watched import whole
+from reeltune.trainables.errors import InputError
 
 
 def predict(
@@ -27,11 +29,19 @@ def predict(
     ] = False,
     architecture: opt.Source = None,
     changed_source: opt.ChangedSource = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster, whose nodes rate a large file; local: this machine's CPUs as one."),
+    ] = None,
     as_json: opt.Json = False,
 ) -> int:
     """Rate the pairs of a file with a trained model."""
+    if through_client(address):
+        raise InputError(
+            f"--address {address}: predict joins a cluster from one of its nodes, by auto or HOST:PORT; from another "
+            "machine send it as a job: reeltune submit -- predict ..."
+        )
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.cli.watched import whole
     from reeltune.cluster.commands.predict import Predicted, predict_file
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.runs.find import model_folder
@@ -58,6 +68,7 @@ def predict(
             known_ids=known,
             intervals=intervals,
             own=own,
+            address=address,
             progress=watch.step,
             say=watch.say,
         )

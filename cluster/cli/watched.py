@@ -47,10 +47,14 @@ def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, 
     """As `watched`, for a job that leaves its output whole or not at all."""
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.session.interrupt import Interrupted, interruptible
+    from reeltune.cluster.session.watchdog import GONE, ClusterLost
 
     try:
         with interruptible(), Watch() as watch:
             return 0, job(watch)
+    except ClusterLost:
+        print(f"error: {GONE}{'' if output is None else f'; {output} is not written'}", file=sys.stderr)
+        return 1, None
     except Interrupted as interrupted:
         print(f"interrupted{'' if output is None else f'; {output} is not written'}", file=sys.stderr)
         return interrupted.exit_code, None

@@ -21,6 +21,7 @@
 - `start.py`: what `new` writes; `start.toml` is its search space
 - `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
+- `on_nodes.py`: work on a large file's parts by the nodes of a cluster, for `predict`
 - `recommend.py`: the best unseen items for each user
 - `serve.py`: answers HTTP requests out of a model
 - `fold_in.py`: new users and items for these two, without a fit

@@ -1,6 +1,10 @@
 """`reeltune predict`: rates the pairs of a file with a trained model."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +17,10 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Reading, ReadPairs, read_pairs
-from reeltune.trainables.data.pairs import PairReader
+from reeltune.trainables.data.pairs import PairReader, Told
 from reeltune.trainables.data.reading.frames import Source
-from reeltune.trainables.data.reading.parts import parts_of, whole
+from reeltune.trainables.data.reading.parts import Parts, parts_of, whole
+from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import KnownIds
 from reeltune.trainables.scoring.decoders import Decoder
@@ -70,6 +75,7 @@ def predict_file(
     known_ids: KnownIds = "error",
     intervals: bool = False,
     own: OwnSource = NO_SOURCE,
+    address: str | None = None,
     progress: Callable[[Step], None] = lambda step: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Predicted:
@@ -78,39 +84,109 @@ def predict_file(
     A large file is read, rated and written some rows at a time, unless the model needs times; the output is there
     whole at the end or not at all.
     `say` gets a warning at once where no user, or no item, of the first rows is known.
+    With `address` the nodes of that cluster rate what comes after the first rows.
     With `intervals` there are four columns more, of `spread.COLUMNS`.
     `ratings` is a file of ratings by new users, or of new items, which the model then knows. Raises InputError if the
     pairs cannot be read, have a column of that name, or the output cannot be written.
     """
+    if address is not None:
+        from reeltune.cluster.session.address import check_address  # late: it loads Ray
+
+        check_address(address)
+        if own.files:
+            raise InputError(
+                f"--address {address}: a model of your own architecture is rated in this process; leave the address out"
+            )
     predictor, said = load_own(model, own), tuple[str, ...]()
     if ratings is not None:
         predictor, said = folded_in(predictor, ratings, reading=reading, known_ids=known_ids)
-    reader = PairReader(users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
     # How dates and numbers are times is told by all of a column.
     parts = whole(pairs) if predictor.timed else parts_of(pairs)
     check_output(output)
-    unknown, pairs_rated, shown = np.zeros(3, dtype=int), 0, Counted("rows", parts.rows, progress)
-    with TableFile(output, types=parts.types) as file:
-        for table in parts.tables:
-            _check_columns(table.frame, pairs, intervals)
-            read = reader.read(table)
-            if not shown.done and read.rows != parts.rows:  # the end, which tells, may be hours away
-                for line in reader.warnings():
+    rater = Rater(predictor, reading, pairs=pairs, intervals=intervals)
+    total = PairReader(users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    unknown, count, shown = np.zeros(3, dtype=int), 0, Counted("rows", parts.rows, progress)
+    with (
+        TableFile(output, types=parts.types) as file,
+        closing(_rated(rater, parts, address, say)) as rated_parts,
+    ):
+        for part in rated_parts:
+            total.add(part.told)
+            if not shown.done and part.rows != parts.rows:  # the end, which tells, may be hours away
+                for line in total.warnings():
                     say(line)
-            file.write(read.frame.assign(**columns_of(read, predictor, intervals=intervals)))
-            unknown += unknown_in(read, predictor)
-            pairs_rated += len(read.frame)
-            shown.add(read.rows, share=parts.share())
-        notes = reader.notes()
+            file.write(part.frame)
+            unknown += part.unknown
+            count += len(part.frame)
+            shown.add(part.rows, share=part.share)
+        notes = total.notes()
     unknown_users, unknown_items, unknown_both = unknown.tolist()
     return Predicted(
-        pairs=pairs_rated,
+        pairs=count,
         unknown_users=unknown_users,
         unknown_items=unknown_items,
         unknown_both=unknown_both,
         output=str(output),
         notes=[*said, *notes],
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatedPart:
+    """A table of a file with its ratings: `frame` has the `rows` that are not left out."""
+
+    frame: pd.DataFrame
+    rows: int
+    told: Told
+    unknown: tuple[int, int, int]
+    share: float | None  # of the file up to here
+
+
+class Rater:
+    """Rates the tables of a file, all of them by the columns that the first has."""
+
+    def __init__(self, predictor: Predictor, reading: Reading, *, pairs: str, intervals: bool) -> None:
+        self._predictor, self._reading = predictor, reading
+        self._pairs, self._intervals = pairs, intervals
+
+    def __call__(self, given: tuple[Table, float | None]) -> RatedPart:
+        """Rate a table. Raises InputError if it cannot be read."""
+        (table, share), model = given, self._predictor
+        _check_columns(table.frame, self._pairs, self._intervals)
+        reader = PairReader(users=model.users, items=model.items, reading=self._reading, timed=model.timed)
+        read = reader.read(table)
+        self._reading = reader.reading
+        assert reader.told is not None
+        return RatedPart(
+            frame=read.frame.assign(**columns_of(read, model, intervals=self._intervals)),
+            rows=read.rows,
+            told=reader.told,
+            unknown=unknown_in(read, model),
+            share=share,
+        )
+
+
+def _rated(rater: Rater, parts: Parts, address: str | None, say: Callable[[str], None]) -> Generator[RatedPart]:
+    """The tables of a file with their ratings; with an address those after the first by the nodes of a cluster."""
+    tables = ((table, parts.share()) for table in parts.tables)
+    if address is None:
+        yield from map(rater, tables)
+        return
+    first = rater(next(tables))
+    yield first
+    if first.rows == parts.rows or next(tables, None) is None:
+        say(
+            f"{first.told.source} is one table (a small file, or the model needs times): rated here, not on the cluster"
+        )
+        return
+    from reeltune.cluster.commands.on_nodes import in_session  # late: Ray takes seconds to load
+
+    yield from in_session(address, partial(_after_first, first.told.source), rater, say=say)
+
+
+def _after_first(pairs: str) -> Iterator[tuple[Table, float | None]]:
+    parts = parts_of(pairs)
+    return ((table, parts.share()) for table in itertools.islice(parts.tables, 1, None))
 
 
 def _check_columns(frame: pd.DataFrame, pairs: str, intervals: bool) -> None:

@@ -94,6 +94,11 @@ def silence() -> None:
     worker._worker_logs_enabled = False
 
 
+def silence_data() -> None:
+    """Have Ray Data print errors alone in this process, once it is loaded: it sets a level of its own."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
 @contextmanager
 def worker_logs_as_before() -> Iterator[None]:
     """Undo at the end of the body what `silence` does to the logs of other processes."""

@@ -1,7 +1,7 @@
 """Pairs to be rated: a table of them at once, or a large file some rows at a time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,28 +52,57 @@ def read_pairs(
     return replace(read, notes=reader.notes())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is to be said of the tables of a file so far."""
+
+    source: str
+    said: tuple[str, ...]  # first the line on the columns, which are those of the first table
+    left_out: int
+    strangers: Strangers
+    first: Mapping[str, str]  # the first id of each kind; empty where there is no row
+
+    def plus(self, more: "Told") -> "Told":
+        """Of these tables and of more."""
+        return Told(
+            source=self.source,
+            said=(*self.said, *more.said[1:]),
+            left_out=self.left_out + more.left_out,
+            strangers=self.strangers.plus(more.strangers),
+            first=self.first or more.first,
+        )
+
+
 class PairReader:
-    """Reads the pairs of a file, given as one table or as several of the same columns, and counts what is unknown."""
+    """Reads the pairs of a file, given as one table or as several of the same columns, and counts what is unknown.
+
+    `told` is of the tables so far. Those that another reader of the same `reading` has read, elsewhere, are added by
+    `add`.
+    """
+
+    told: Told | None = None
 
     def __init__(self, *, users: Ids, items: Ids, reading: Reading, timed: bool) -> None:
         self.users, self.items, self.timed = users, items, timed
         self.reading = replace(reading, columns=replace(reading.columns, rating=None))
-        self._source = ""
-        self._said: list[str] = []
-        self._left_out = 0
-        self._strangers = Strangers(rows=0, users=0, items=0, both=0)
-        self._first: dict[str, str] = {}  # the first id of each kind
 
     def read(self, table: Table) -> ReadPairs:
         """The pairs of the next table. Raises InputError where it cannot be read."""
         read = id_columns(table, self.reading, needed=("user", "item"))
         times = _times(read, table) if self.timed else None
         found = read.found.only("user", "item", *(("timestamp",) if self.timed else ()))
-        self._tell(table.source, replace(read, found=found))
         users, items = self.users.encode(read.frame["user"]), self.items.encode(read.frame["item"])
-        self._strangers = self._strangers.plus(Strangers.of(users, items))
-        if not self._first and len(read.frame):
-            self._first = {kind: read.frame[kind].iloc[0] for kind in ("user", "item")}
+        self.add(
+            Told(
+                source=table.source,
+                said=notes_of_file(table.source, replace(read, found=found)),
+                left_out=read.left_out,
+                strangers=Strangers.of(users, items),
+                first={kind: read.frame[kind].iloc[0] for kind in ("user", "item") if len(read.frame)},
+            )
+        )
+        # Columns are found once, by the first of a file's tables.
+        self.reading = replace(self.reading, columns=Columns(**found.names))
         return ReadPairs(
             frame=table.frame.loc[read.frame.index],
             rows=len(table.frame),
@@ -82,21 +111,18 @@ class PairReader:
             times=times,
         )
 
-    def _tell(self, source: str, read: Read) -> None:
-        """Keep what is to be said of a table. Columns are found once, by the first of a file's tables."""
-        said = notes_of_file(source, read)
-        self._said += said if not self._source else said[1:]
-        self._source, self._left_out = source, self._left_out + read.left_out
-        self.reading = replace(self.reading, columns=Columns(**read.found.names))
+    def add(self, more: Told) -> None:
+        self.told = more if self.told is None else self.told.plus(more)
 
     def warnings(self) -> tuple[str, ...]:
         """A line for users and for items where none of the tables so far is known and `notes` would refuse that."""
-        total = self._strangers
-        if self.reading.unknown_ids != "error" or not total.rows:
+        told = self.told
+        if told is None or self.reading.unknown_ids != "error" or not told.strangers.rows:
             return ()
+        total = told.strangers
         return tuple(
-            f"WARNING: {self._source}: none of the {kind}s of its first {total.rows:,} rows is known: it has {kind}s "
-            f"such as {self._first[kind]!r}, and the known ones are such as {known.text[0]!r}; if none follows, "
+            f"WARNING: {told.source}: none of the {kind}s of its first {total.rows:,} rows is known: it has {kind}s "
+            f"such as {told.first[kind]!r}, and the known ones are such as {known.text[0]!r}; if none follows, "
             "nothing is written (--unknown-ids allow, if all of them are new)"
             for kind, unknown, known in (("user", total.users, self.users), ("item", total.items, self.items))
             if unknown == total.rows
@@ -104,14 +130,16 @@ class PairReader:
 
     def notes(self) -> tuple[str, ...]:
         """What was guessed or left out in all tables. Raises InputError where no user, or no item, is known."""
-        total = self._strangers
-        refuse_none(self._source, total.rows)
+        told = self.told
+        assert told is not None, "a file has a table"
+        total = told.strangers
+        refuse_none(told.source, total.rows)
         for kind, unknown, known in (("user", total.users, self.users), ("item", total.items, self.items)):
             some = np.array([total.rows > unknown])
-            refuse_strangers(kind, self._source, some, self._first[kind], known.text[0], self.reading.unknown_ids)
-        left_out = tuple(f"{self._source}: {line}" for line in about_left_out(self._left_out))
-        unknown_ids = total.note(self._source)
-        return (*once(self._said), *left_out, *((unknown_ids,) if unknown_ids else ()))
+            refuse_strangers(kind, told.source, some, told.first[kind], known.text[0], self.reading.unknown_ids)
+        left_out = tuple(f"{told.source}: {line}" for line in about_left_out(told.left_out))
+        unknown_ids = total.note(told.source)
+        return (*once(told.said), *left_out, *((unknown_ids,) if unknown_ids else ()))
 
 
 def once(notes: Iterable[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ remove what has become needless there.
 import ast
 import inspect
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from ray._private import ray_constants, services, worker
 from ray.air.execution._internal import RayActorManager
 from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
+from ray.data._internal.logging import DEFAULT_CONFIG
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.train.torch import TorchTrainer
 from ray.tune.execution import tune_controller
@@ -202,6 +204,15 @@ def test_the_client_of_jobs_prefers_variables_to_its_argument(monkeypatch):
     assert get_address_for_submission_client("http://asked:1") == "http://other:1", "#41590 is mended"
     monkeypatch.setenv(ray_private.DASHBOARD, "http://asked:1")
     assert get_address_for_submission_client("http://asked:1") == "http://asked:1"
+
+
+def test_ray_data_logs_everything_by_a_level_of_its_own_unless_it_is_told_not_to(monkeypatch):
+    theirs = DEFAULT_CONFIG["loggers"]["ray.data"]
+    assert (theirs["level"], theirs["propagate"]) == ("DEBUG", False)
+    logger = logging.getLogger("ray.data")
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    ray_private.silence_data()
+    assert logger.level == logging.ERROR
 
 
 # The cluster, in a real Ray
