@@ -7,10 +7,8 @@ remove what has become needless there.
 import ast
 import inspect
 import io
-import io
 import logging
 import math
-import os
 import os
 import subprocess
 import sys
