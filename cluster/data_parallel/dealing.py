@@ -8,6 +8,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.streamed import Streamed
+from reeltune.trainables.errors import StorageFailed
 from reeltune.trainables.fitting.buckets import Buckets
 from reeltune.trainables.fitting.dealt import Dealt, deal
 from reeltune.trainables.scoring.metric_table import Objective
@@ -23,7 +24,13 @@ def group_of(data: Prepared | Streamed, objective: Objective, registry: Registry
 def _dealt(data: Streamed, objective: Objective, registry: Registry, store: Store) -> GroupData:
     buckets, rows = Buckets.of_counts(data.counts.users), store.below("rows")
     with tempfile.TemporaryDirectory(dir=data.split.spool.folder) as folder:
-        for name in deal(data.split, buckets, Path(folder)):
+        try:
+            names = deal(data.split, buckets, Path(folder))
+        except OSError as error:
+            raise StorageFailed(
+                f"--stream: rows cannot be written to {folder}: {error}; set TMPDIR to a folder on a larger disk"
+            ) from None
+        for name in names:
             rows.write(name, (Path(folder) / name).read_bytes())
             (Path(folder) / name).unlink()
     sizes = data.sizes

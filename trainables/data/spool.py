@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from reeltune.trainables.data.ratings import HASHED, Rows, fingerprint_of
 TYPES = {"users": "<i4", "items": "<i4", "ratings": "<f8", "timestamps": "<i8", "ranks": "<u4"}
 CHUNK = 1 << 20  # rows that are in memory at once
 PAIRS = 1 << 22  # pairs among which those that are there twice are looked for at once: 100 MB
+
+
+def append(file: BinaryIO, values: np.ndarray) -> None:
+    """Write values at the end of a file. Raises OSError, which `ndarray.tofile` does not for its last 4 KB."""
+    file.write(np.ascontiguousarray(values).data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,8 @@ class Spool:
 
     def with_column(self, name: str, values: np.ndarray) -> "Spool":
         """With one column more, of shape (rows,)."""
-        values.astype(TYPES[name], copy=False).tofile(self.file(name))
+        with self.file(name).open("wb") as file:
+            append(file, values.astype(TYPES[name], copy=False))
         return replace(self, columns=(*self.columns, name))
 
     def without(self, dropped: np.ndarray) -> "Spool":
@@ -58,7 +65,7 @@ class Spool:
             with shorter.open("wb") as file:
                 for start, (values,) in self.chunks(column):
                     low, high = np.searchsorted(dropped, [start, start + len(values)])
-                    np.delete(values, dropped[low:high] - start).tofile(file)
+                    append(file, np.delete(values, dropped[low:high] - start))
             shorter.replace(self.file(column))
         return replace(self, rows=self.rows - len(dropped))
 
@@ -75,7 +82,7 @@ class Spool:
         other = self.folder / f".{column}"
         with other.open("wb") as file:
             for _, (indices,) in self.chunks(column):
-                now[indices].astype(TYPES[column]).tofile(file)
+                append(file, now[indices].astype(TYPES[column]))
         other.replace(self.file(column))
 
 

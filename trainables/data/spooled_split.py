@@ -10,7 +10,7 @@ import numpy as np
 from reeltune.trainables.data.ratings import RatingCounts, Rows, fingerprint_of
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.split import Shares, Sizes, write_down_look
-from reeltune.trainables.data.spool import CHUNK, Spool
+from reeltune.trainables.data.spool import CHUNK, Spool, append
 from reeltune.trainables.data.spooling import Distinct
 from reeltune.trainables.errors import InputError
 
@@ -36,7 +36,8 @@ class SpooledSplit:
         sizes = Sizes.of(spool.rows, shares)
         order = np.arange(spool.rows, dtype="<u4")
         np.random.default_rng(seed).shuffle(order)  # as `permutation` draws, which has 8 bytes for each row
-        order.tofile(spool.file("order"))
+        with spool.file("order").open("wb") as file:
+            append(file, order)
         del order
         ranks = np.empty(spool.rows, dtype="<u4")
         for start in range(0, spool.rows, CHUNK):

@@ -26,7 +26,7 @@ from reeltune.trainables.data.readers import (
 )
 from reeltune.trainables.data.reading.parts import Parquet
 from reeltune.trainables.data.reading.tables import Table
-from reeltune.trainables.data.spool import TYPES, Repeated, Spool, repeated
+from reeltune.trainables.data.spool import TYPES, Repeated, Spool, append, repeated
 from reeltune.trainables.data.times import SAMPLE, read_times
 from reeltune.trainables.data.unrated import questions_of
 from reeltune.trainables.data.values import read_values
@@ -164,7 +164,7 @@ class _Parts:
             columns["timestamps"] = self._times(table, of_rows(table.frame[names["timestamp"]], frame))
         self.ratings.add(columns["ratings"])
         for name, values in columns.items():
-            values.astype(TYPES[name], copy=False).tofile(self._files[name])
+            append(self._files[name], values.astype(TYPES[name], copy=False))
         self.rows += len(frame)
 
     def _indices(self, kind: str, ids: pd.Series) -> np.ndarray:

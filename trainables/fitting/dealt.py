@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reeltune.trainables.data.ratings import Rows
+from reeltune.trainables.data.spool import append
 from reeltune.trainables.data.spooled_split import Part, SpooledSplit
 from reeltune.trainables.errors import StorageFailed
 from reeltune.trainables.fitting.buckets import Buckets
@@ -68,7 +69,7 @@ def deal(
             found, starts = np.unique(of_rows[mine], return_index=True)
             for bucket, some in zip(found, np.split(rows, starts)[1:], strict=True):
                 with (folder / file_of(part, bucket)).open("ab") as file:
-                    some.tofile(file)
+                    append(file, some)
     names = [file_of(part, bucket) for part in ranks for bucket in range(len(buckets))]
     for name in names:
         (folder / name).touch()

@@ -187,6 +187,19 @@ def test_a_fit_that_streamed_its_data_goes_on_where_it_was_stopped(parts, monkey
     assert same(weights(), weights("whole"))
 
 
+@pytest.mark.parametrize("step", ["commands.train.prepare_streamed", "data_parallel.dealing.deal"])
+def test_where_a_stream_fills_the_disk_a_line_says_so(parts, step, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"reeltune.cluster.{step}", full)
+    done = inside.reeltune("train", "pmf", *parts, "--stream")
+    assert done.returncode in (1, 2)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: --stream: rows cannot be written to ")
+    assert "No space left on device; set TMPDIR to a folder on a larger disk" in last
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -165,3 +165,10 @@ def test_too_few_rows_are_refused_in_the_same_words(tmp_path):
     found = spooled(tmp_path, parquet(tmp_path, made_up(4)))
     with pytest.raises(InputError, match="4 ratings are too few to split: the test part would be empty"):
         SpooledSplit.of(found.spool, seed=0, shares=Shares())
+
+
+def test_what_does_not_fit_on_the_disk_is_an_error_however_little_it_is(tmp_path):
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "items").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        spooled(tmp_path, parquet(tmp_path, made_up(20)))

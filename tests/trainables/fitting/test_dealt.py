@@ -192,6 +192,17 @@ def test_a_file_that_is_not_there_is_said(dealt):
         dealt["train"].of([64])
 
 
+def test_what_does_not_fit_on_the_disk_is_an_error(source, tmp_path):
+    (tmp_path / "spool").mkdir()
+    found = spool_ratings(source, tmp_path / "spool", reading=Reading(), duplicates="last")
+    parts = SpooledSplit.of(found.spool, seed=5, shares=DEFAULT_SHARES)
+    buckets = Buckets.of_counts(parts.counted(found.users.rows, found.items.rows)[0].users)
+    (tmp_path / "dealt").mkdir()
+    (tmp_path / "dealt" / "validation-7").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        deal(parts, buckets, tmp_path / "dealt")
+
+
 def most_bytes(act):
     """The most bytes that numpy, pandas and Python have had at once while `act` ran, above what they had before."""
     tracemalloc.start()
