@@ -34,6 +34,7 @@ from reeltune.cluster.cli.train import train
 from reeltune.cluster.cli.tune import tune
 from reeltune.cluster.cli.update import update
 from reeltune.cluster.cli.verdict import verdict
+from reeltune.cluster.cli.watched import FULL
 from reeltune.cluster.cli.wrong_values import message
 from reeltune.trainables.architectures.source import described, own_line
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, lacking, one_line
@@ -97,7 +98,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
         code = 0
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
             code = 1
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:

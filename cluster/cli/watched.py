@@ -1,5 +1,6 @@
 """Runs a command and shows its progress, here or on the head node of a cluster."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from reeltune.cluster.commands.progress import Watch
 
 Outcome = TypeVar("Outcome")
+FULL = (errno.ENOSPC, errno.EDQUOT)  # numbers of errors: the disk is full, or one's share of it
 
 
 def on_cluster(context: typer.Context, address: str) -> int:
@@ -49,12 +51,18 @@ def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, 
     from reeltune.cluster.session.interrupt import Interrupted, interruptible
     from reeltune.cluster.session.watchdog import GONE, ClusterLost
 
+    unwritten = "" if output is None else f"; {output} is not written"
     try:
         with interruptible(), Watch() as watch:
             return 0, job(watch)
     except ClusterLost:
-        print(f"error: {GONE}{'' if output is None else f'; {output} is not written'}", file=sys.stderr)
+        print(f"error: {GONE}{unwritten}", file=sys.stderr)
         return 1, None
     except Interrupted as interrupted:
-        print(f"interrupted{'' if output is None else f'; {output} is not written'}", file=sys.stderr)
+        print(f"interrupted{unwritten}", file=sys.stderr)
         return interrupted.exit_code, None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"error: {error}{unwritten}", file=sys.stderr)
+        return 1, None
