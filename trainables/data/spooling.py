@@ -68,10 +68,11 @@ def spool_ratings(source: str, folder: Path, *, reading: Reading, duplicates: Du
     found = find_columns(data.head(SAMPLE), reading.columns, needed=NEEDED)
     _refuse_words(data, found)
     with ExitStack() as stack:
-        parts = _Parts(data, replace(reading, columns=Columns(**found.names)), found, folder, stack)
+        parts = _Parts(data, reading, found, folder, stack)
         for table in data.tables(dict.fromkeys(found.names.values())):
             parts.add(table)
     refuse_none(data.source, parts.rows)
+    found = parts.found
     values, counts = parts.ratings.values, parts.ratings.counts
     spool = Spool(folder=folder, rows=parts.rows, columns=parts.columns)
     users, items = (Ids(pd.Index(list(parts.known[kind]), dtype="str")) for kind in ("user", "item"))
@@ -137,7 +138,9 @@ class _Parts:
     """Writes the parts of a file, one after the other, and keeps what is to be known of all of them."""
 
     def __init__(self, data: Parquet, reading: Reading, found: Found, folder: Path, stack: ExitStack) -> None:
-        self.data, self.reading, self.found = data, reading, found
+        self.data, self.found = data, found
+        self.reading = replace(reading, columns=Columns(**found.names))
+        self.guessed = reading.columns.timestamp is None  # which column has the times
         self.known: dict[str, dict[str, int]] = {"user": {}, "item": {}}
         self.ratings = Distinct(data.source)
         self.notes: list[str] = []
@@ -160,8 +163,8 @@ class _Parts:
             "items": self._indices("item", frame["item"]),
             "ratings": ratings.to_numpy(dtype=np.float64),
         }
-        if "timestamp" in names:
-            columns["timestamps"] = self._times(table, of_rows(table.frame[names["timestamp"]], frame))
+        if "timestamps" in self.columns:
+            columns |= self._times(table, of_rows(table.frame[names["timestamp"]], frame))
         self.ratings.add(columns["ratings"])
         for name, values in columns.items():
             append(self._files[name], values.astype(TYPES[name], copy=False))
@@ -173,16 +176,29 @@ class _Parts:
         places, distinct = pd.factorize(ids)
         return np.array([known.setdefault(text, len(known) + 1) for text in distinct], dtype=np.int32)[places]
 
-    def _times(self, table: Table, values: pd.Series) -> np.ndarray:
+    def _times(self, table: Table, values: pd.Series) -> dict[str, np.ndarray]:
+        """The column of times; none, from here on, where a row has no time and only the column's name says so."""
         column = self.found.names["timestamp"]
-        seconds, said = read_times(values, table.place, column)
+        try:
+            seconds, said = read_times(values, table.place, column)
+        except InputError as error:
+            if not self.guessed:
+                raise
+            self._go_on_without_times(error)
+            return {}
         self.notes += said
         if pa.types.is_integer(self.data.type_of(column)) and not (seconds.to_numpy() == values.to_numpy()).all():
             raise InputError(
                 f"{table.place(int(values.index[0]))}: the times in column {column!r} are no seconds since 1970, such "
                 f"as {values.iloc[0]}, and --stream takes dates or whole seconds; write them so, or leave --stream out"
             )
-        return seconds.to_numpy(dtype=np.int64)
+        return {"timestamps": seconds.to_numpy(dtype=np.int64)}
+
+    def _go_on_without_times(self, why: InputError) -> None:
+        self.notes.append(f"no column is read as time because {why}")
+        names = {kind: column for kind, column in self.found.names.items() if kind != "timestamp"}
+        self.found = replace(self.found, names=names)
+        self.columns = tuple(name for name in self.columns if name != "timestamps")
 
 
 def _refused(source: str, spool: Spool, twice: Repeated, users: Ids, items: Ids) -> InputError:

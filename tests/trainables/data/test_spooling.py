@@ -124,6 +124,19 @@ def test_rows_without_an_id_can_be_left_out(tmp_path):
         spooled(tmp_path, source)
 
 
+def test_without_a_time_in_some_row_a_column_that_only_is_called_so_is_not_read(tmp_path):
+    frame = made_up(repeats=90)
+    frame["timestamp"] = frame["timestamp"].astype("Int64").where(frame.index != 400)
+    source = parquet(tmp_path, frame)
+    found, whole = spooled(tmp_path, source), load_data(source)
+    assert found.fingerprint() == whole.fingerprint()
+    assert (found.columns, found.columns_line) == (whole.columns, whole.columns_line)
+    assert found.notes == whole.notes
+    assert any(note.startswith("no column is read as time because ") for note in found.notes)
+    with pytest.raises(InputError, match=r"row 401: the time in column 'timestamp' must be"):
+        spooled(tmp_path, source, columns=Columns(timestamp="timestamp"))
+
+
 def test_columns_can_be_named(tmp_path):
     source = parquet(tmp_path, made_up().rename(columns={"rating": "fun"}))
     columns = Columns(rating="fun", user="movie_id", item="user_id")
