@@ -1,5 +1,6 @@
 """From what was asked to rows on disk, split as rows in memory are: `prepared.py` for data that fits in no memory."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def check_streamed(options: DataOptions) -> None:
         f"--test {options.test}": options.test is not None,
         f"--split {options.split_word}": options.split != "random" or options.given_folds is not None,
         "--matrix": options.matrix,
-        f"--not-rated {' '.join(options.not_rated)}": bool(options.not_rated),
+        f"--not-rated {shlex.join(options.not_rated)}": bool(options.not_rated),
         f"--users {options.users}": options.users not in (None, NONE),
         f"--items {options.items}": options.items not in (None, NONE),
     }

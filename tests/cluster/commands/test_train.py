@@ -208,6 +208,7 @@ def test_where_a_stream_fills_the_disk_a_line_says_so(parts, step, monkeypatch):
         (("svdpp",), "svdpp with bias_pull = 1, its reference on data of so few ratings per id"),
         (("pmf", "--split", "user"), "--stream takes no --split user: it reads a Parquet file or a folder of such"),
         (("pmf", "--not-rated", "0"), "--stream takes no --not-rated 0: "),
+        (("pmf", "--not-rated", ""), "--stream takes no --not-rated '': "),
         (("pmf", "--matrix"), "--stream takes no --matrix: "),
         (("pmf", "--users", "ages.csv"), "--stream takes no --users ages.csv: "),
         (("pmf", "--data", WORLD), f"--stream takes no --data {WORLD}, a data set by name: "),
