@@ -6,6 +6,9 @@ import pytest
 
 from tests import inside
 
+# Ray is up in this process before: looking for a cluster leaves it without a token to start one with.
+pytestmark = pytest.mark.usefixtures("resources")
+
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
