@@ -139,6 +139,14 @@ class Prepared:
         parts = self.split
         return Sizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
 
+    def fitted(self, *, refitted: bool) -> Rows:
+        """The rows that a fit sees, or a refit, which sees the validation rows too."""
+        return self.split.fitting if refitted else self.split.train
+
+    def some_validated(self, most: int) -> Rows:
+        """The validation rows. All of them: `most` is for those on disk, which would have to be read."""
+        return self.split.validation
+
     @property
     def rows(self) -> int:
         """How many there are in the three parts, but for test rows of one's own."""

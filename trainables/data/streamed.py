@@ -8,7 +8,7 @@ import numpy as np
 
 from reeltune.trainables.data import has_known_columns
 from reeltune.trainables.data.prepared import DataOptions, counts_of, summary_of
-from reeltune.trainables.data.ratings import RatingCounts
+from reeltune.trainables.data.ratings import RatingCounts, Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.side import NONE, own_side_table
 from reeltune.trainables.data.split import Sizes
@@ -39,6 +39,14 @@ class Streamed:
     def bytes(self) -> int:
         """About what all workers of a machine share: each user's bucket."""
         return 2 * self.shape.users
+
+    def fitted(self, *, refitted: bool) -> RatingCounts:
+        """How many rows that a fit sees each id has. There is no refit of rows on disk."""
+        return self.counts
+
+    def some_validated(self, most: int) -> Rows:
+        """The validation rows, or so many of them, which are spread evenly over all."""
+        return self.split.some("validation", most)
 
     def summary(self) -> str:
         """As that of `Prepared`."""
