@@ -6,6 +6,11 @@ from functools import reduce
 from reeltune.cluster.runs.stored import Stored
 
 
+def _sum(one: float, other: float) -> float:
+    """Of seconds in milliseconds' steps, as each of them is written."""
+    return round(one + other, 3)
+
+
 class FitSeconds(Stored):
     """Core seconds of fits: the seconds in each fit, times the workers that did it."""
 
@@ -19,9 +24,9 @@ class FitSeconds(Stored):
 
     def plus(self, other: "FitSeconds") -> "FitSeconds":
         return FitSeconds(
-            trials=self.trials + other.trials,
-            confirmations=self.confirmations + other.confirmations,
-            refits=self.refits + other.refits,
+            trials=_sum(self.trials, other.trials),
+            confirmations=_sum(self.confirmations, other.confirmations),
+            refits=_sum(self.refits, other.refits),
         )
 
 
@@ -34,8 +39,8 @@ class Phase(Stored):
     def plus(self, other: "Phase") -> "Phase":
         known = self.available is not None and other.available is not None
         return Phase(
-            wall=self.wall + other.wall,
-            available=(self.available or 0.0) + (other.available or 0.0) if known else None,
+            wall=_sum(self.wall, other.wall),
+            available=_sum(self.available or 0.0, other.available or 0.0) if known else None,
         )
 
 

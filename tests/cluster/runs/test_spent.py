@@ -31,6 +31,12 @@ def test_several_searches_add_up_by_architecture_and_by_phase():
     assert both.available == 30
 
 
+def test_sums_have_no_more_digits_than_what_they_are_of():
+    tenth, fifth = (Phase(wall=seconds, available=seconds) for seconds in (0.1, 0.2))
+    assert tenth.plus(fifth) == Phase(wall=0.3, available=0.3)
+    assert FitSeconds(refits=0.1).plus(FitSeconds(refits=0.2)).refits == 0.3
+
+
 def test_what_is_not_known_of_one_search_is_not_known_of_all():
     assert together([ONE, None]) is None
     assert together([]) is None
