@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.dropout import dropout
+from reeltune.trainables.architectures.parts.reference import sized_when_sparse
 from reeltune.trainables.architectures.parts.sparse import Bags, product
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
@@ -124,5 +125,6 @@ class Model(RatingModel):
 
 
 def reference(shape: Shape) -> Config:
-    """The defaults, with batches of about 18 steps an epoch."""
-    return Config(batch_size=batch_for(shape, steps=STEPS))
+    """The defaults, with batches of about 18 steps an epoch, and more decay where ids have few ratings."""
+    defaults = Config(batch_size=batch_for(shape, steps=STEPS))
+    return defaults.model_copy(update={"weight_decay": sized_when_sparse(defaults.weight_decay, shape)})

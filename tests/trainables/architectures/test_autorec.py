@@ -59,3 +59,9 @@ def test_serving_does_not_disturb_the_fit():
 def test_an_exponent_of_0_takes_ratings_as_they_are():
     model = seen(exponent=0.0).model
     assert sorted(model.by_item.weights.tolist()) == [-2, -1, 0, 1, 2]
+
+
+@pytest.mark.parametrize(("ratings", "decay"), [(1_450, 2.4), (5_800, 1.2), (23_200, 1.2)])
+def test_the_reference_decays_more_where_ids_have_few_ratings(ratings, decay):
+    shape = Shape(users=101, items=101, scale=STARS, ratings=ratings)
+    assert autorec.reference(shape).weight_decay == decay

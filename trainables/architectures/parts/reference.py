@@ -54,6 +54,12 @@ def sized_gently(defaults: C, shape: Shape) -> C:
     return config.model_copy(update={name: _two_digits(decay) for name, decay in gentle.items()})
 
 
+def sized_when_sparse(decay: float, shape: Shape) -> float:
+    """A decay of MovieLens-100k, which is larger by the rule where ids have fewer ratings than there."""
+    n = min(RATINGS_PER_ID, shape.ratings_per_id or RATINGS_PER_ID)
+    return _two_digits(decay * math.sqrt(RATINGS_PER_ID / n))
+
+
 def _room(shape: Shape) -> float:
     """By how much more factors than the defaults' the shorter side of the matrix has room for."""
     return min(WIDEST, max(1.0, min(shape.rated) / MANY))
