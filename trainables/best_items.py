@@ -3,7 +3,8 @@
 Items are ordered by the rating of the bundle's decoder, then by `rank_indices`' second value, then by their place
 among the items. A model that is `factored` rates all pairs of some users by one matrix product. Its sums are rounded
 otherwise than those of pairs rated one by one; so all items that are as good as the best but for that rounding are
-rated again, one by one, and the lists are those that rating each pair would give.
+rated again, one by one, and the lists are those that rating each pair would give. What rounding leaves open of a class
+head's ratings is in `scoring/near_ties.py`.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from reeltune.trainables.bundle import Predictor
+from reeltune.trainables.model import RatingModel
+from reeltune.trainables.scoring.near_ties import ROUNDING, NearTies, near_ties_known
 
-PAIRS = 1 << 16  # pairs that are rated one by one at once: bounds memory
+PAIRS = 1 << 15  # pairs of a class head, or rated one by one, at once: what is made of them stays in a cache
 PRODUCTS = 1 << 24  # pairs that a matrix product rates at once
-ROUNDING = 1e-4  # quarters of the scale: more than the rounding of sums makes of a rating
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,8 @@ def best_items(
     of these users by all items, ascending. `seconds` is the time of the ratings, for a timed model.
     """
     width = predictor.items.rows - 1
-    step = max(1, (PRODUCTS if predictor.model.factored else PAIRS) // width)
+    scalar = predictor.model.factored and predictor.model.grid is None
+    step = max(1, (PRODUCTS if scalar else PAIRS) // width)
     for start in range(0, len(users), step):
         few = users[start : start + step]
         first, last = np.searchsorted(seen, np.array([start, start + len(few)]) * width)
@@ -53,30 +56,53 @@ def _candidates(
     predictor: Predictor, users: np.ndarray, seen: np.ndarray, top: int, times: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Pairs among which the best are: places of users and of items, ratings and what tells equal ones apart."""
-    ratings, finer = _rated(predictor, users, times)
-    ratings.view(-1)[torch.from_numpy(seen)] = -torch.inf
-    least = ratings.topk(min(top, ratings.shape[1]), dim=1).values[:, -1:]
-    slack = 0.0 if predictor.model.grid is not None else 2 * ROUNDING * predictor.scale.quarter
-    # A user with fewer unseen items than `top` has -inf as the least: seen items are below any number.
-    least = (least - slack).clamp(min=torch.finfo(ratings.dtype).min)
-    found = (ratings >= least).nonzero(as_tuple=True)
-    rows, places = (each.numpy() for each in found)
-    if finer is not None:
+    model, unwanted = predictor.model, torch.from_numpy(seen)
+    exact = model.grid is not None and not (model.factored and near_ties_known(predictor.description.decoder))
+    output = _crossed(predictor, users, times, one_by_one=exact)
+    if model.grid is None:
+        found = _good_enough(output, output, unwanted, top, slack=2 * ROUNDING * predictor.scale.quarter)
+    elif not exact:
+        found = _of_classes(predictor, model.grid, output, unwanted, top)
+    else:
+        ratings, finer = (each.view(output.shape[:2]) for each in predictor.ranked(output.flatten(0, 1)))
+        found = _good_enough(ratings, ratings, unwanted, top)
+        rows, places = (each.numpy() for each in found.nonzero(as_tuple=True))
         return rows, places, ratings[found].numpy(), finer[found].numpy()
+    rows, places = (each.numpy() for each in found.nonzero(as_tuple=True))
     of_rows = None if times is None else times[rows]
     return rows, places, *predictor.rank_indices(users[rows], places + 1, of_rows)
 
 
-def _rated(predictor: Predictor, users: np.ndarray, times: np.ndarray | None) -> tuple[Tensor, Tensor | None]:
-    """Ratings of shape (users, items), and a class head's means; a scalar head's ratings are not decoded yet."""
+def _crossed(predictor: Predictor, users: np.ndarray, times: np.ndarray | None, *, one_by_one: bool) -> Tensor:
+    """What the model gives, not decoded yet: shape (users, items), or (users, items, classes)."""
     model, items = predictor.model.served(), torch.arange(1, predictor.items.rows)
     seconds = None if times is None else torch.from_numpy(times)
+    asked = torch.from_numpy(users).long(), items, seconds
     with torch.no_grad():
-        output = model.crossed(torch.from_numpy(users).long(), items, seconds)
-    if model.grid is None:
-        return output, None
-    ratings, means = predictor.ranked(output.flatten(0, 1))
-    return ratings.view(len(users), -1), means.view(len(users), -1)
+        return RatingModel.crossed(model, *asked) if one_by_one else model.crossed(*asked)
+
+
+def _of_classes(predictor: Predictor, grid: Tensor, logits: Tensor, unwanted: Tensor, top: int) -> Tensor:
+    """As `_good_enough`, of logits that are rounded otherwise than one by one."""
+    described = predictor.description
+    near = NearTies(grid=grid, scale=predictor.scale, decoder=described.decoder, temperature=described.temperature)
+    least, most = (each.view(logits.shape[:2]) for each in near.ratings(logits.flatten(0, 1)))
+    found = _good_enough(least, most, unwanted, top)
+    if near.by_mean:
+        return found
+    # Many may share the best rating. The mean tells them apart, and it is needed of these alone.
+    low, high = (torch.full(found.shape, -torch.inf, dtype=torch.float64) for _ in range(2))
+    low[found], high[found] = near.ranks(logits[found], (least[found], most[found]))
+    return _good_enough(low, high, unwanted, top)
+
+
+def _good_enough(least: Tensor, most: Tensor, unwanted: Tensor, top: int, *, slack: float = 0.0) -> Tensor:
+    """Which pairs may be among the `top` of their user, if each is at least and at most so good; not the unwanted."""
+    for bound in (least, most):
+        bound.view(-1)[unwanted] = -torch.inf
+    enough = least.topk(min(top, least.shape[1]), dim=1).values[:, -1:] - slack
+    # A user with fewer items than `top` has -inf as the least: unwanted items are below any number.
+    return most >= enough.clamp(min=torch.finfo(least.dtype).min)
 
 
 def _ordered(

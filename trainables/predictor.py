@@ -23,6 +23,8 @@ from reeltune.trainables.scoring.spread import FEWEST
 # A bundle's file for new users and items; not in bundles of versions before 0.2, nor of all architectures.
 PRIORS = "priors.safetensors"
 
+PAIRS = 8_192  # rated at once: what each step makes of them stays in a processor's cache
+
 
 class Predictor:
     """A loaded bundle.
@@ -161,7 +163,8 @@ class Predictor:
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
         seconds = None if times is None else torch.tensor(times).long()
-        return predict_as(self.model, torch.tensor(users).long(), torch.tensor(items).long(), seconds, read)
+        pairs = torch.tensor(users).long(), torch.tensor(items).long()
+        return predict_as(self.model, *pairs, seconds, read, chunk=PAIRS)
 
     def _decoded(self, output: torch.Tensor, decoder: Decoder) -> torch.Tensor:
         return decode(output, self.model.grid, self.scale, decoder=decoder, temperature=self.description.temperature)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from reeltune.trainables import best_items
-from reeltune.trainables.architectures import bias, pmf
+from reeltune.trainables.architectures import bias, pmf, svdpp_classifier
+from reeltune.trainables.architectures.parts.trunk import Tables
 from reeltune.trainables.bundle import Predictor, describe
 from reeltune.trainables.data import Ids
 from reeltune.trainables.data.shape import Shape
@@ -56,6 +57,44 @@ def test_lists_are_those_of_pairs_rated_one_by_one_with_ties_too(spread, decoder
     users, seen = np.array([3, 0, 7, 30, 3]), {0, 1, 5, 2 * ITEMS + 9, 4 * ITEMS + 199}
     for top in (1, 10, ITEMS):
         assert all_at_once(predictor, users, seen, top) == one_by_one(predictor, users, seen, top)
+
+
+def made_of_classes(spread):
+    torch.manual_seed(0)
+    config = svdpp_classifier.Config(factors=8, hidden=6)
+    model = svdpp_classifier.Model(config, SHAPE, trunk=Tables.empty(config, SHAPE))
+    for weight in (model.trunk.users, model.trunk.items, model.classes.weight):
+        torch.nn.init.normal_(weight, std=spread)
+    return model
+
+
+@pytest.mark.parametrize("decoder", ["argmax", "mean", "median", "rounded", "grid"])
+@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0], ids=["flat", "usual", "saturated"])
+def test_lists_by_classes_are_those_of_pairs_rated_one_by_one(spread, decoder):
+    predictor = predictor_of(svdpp_classifier, made_of_classes(spread), decoder)
+    users, seen = np.array([3, 0, 7, 30, 3]), {0, 1, 5, 2 * ITEMS + 9, 4 * ITEMS + 199}
+    for top in (1, 10, ITEMS):
+        assert all_at_once(predictor, users, seen, top) == one_by_one(predictor, users, seen, top)
+
+
+@pytest.mark.parametrize("decoder", ["argmax", "mean"])
+def test_lists_by_classes_do_not_depend_on_how_the_sums_are_rounded(decoder, monkeypatch):
+    """Logits off by more than rounding makes of them, of a model whose two best classes are always as likely."""
+    model = made_of_classes(1.0)
+    with torch.no_grad():
+        model.classes.weight[-2], model.classes.bias[-2] = model.classes.weight[-1], model.classes.bias[-1]
+    predictor = predictor_of(svdpp_classifier, model, decoder)
+    users, exact = np.arange(1, USERS + 1), svdpp_classifier.Model.crossed
+    expected = one_by_one(predictor, users, set(), 10)
+    for seed in range(3):
+
+        def rounded(self, *asked, seed=seed):
+            logits = exact(self, *asked)
+            noise = torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed)) - 0.5
+            return logits + 4e-5 * noise
+
+        monkeypatch.setattr(svdpp_classifier.Model, "crossed", rounded)
+        assert all_at_once(predictor, users, set(), 10) == expected
 
 
 @pytest.mark.parametrize("time", [None, 1_600_000_000])

@@ -4,7 +4,7 @@
 free: only the loss tells the network that 4 lies between 3 and 5.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import Field
@@ -18,6 +18,7 @@ from reeltune.trainables.architectures.parts.losses import (
     class_row_losses,
     in_quarters,
 )
+from reeltune.trainables.architectures.parts.paired import paired, worth_it
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, decay_groups, embedding, reference_width
 
@@ -67,16 +68,23 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
-        return self.rate_rows(self.users(users), self.items(items))
+        tables = self.id_rows()
+        if self.training or not worth_it(users, tables):
+            return self.rate_rows(self.users(users), self.items(items))
+        logits = self.layers[2:](paired(cast(nn.Linear, self.layers[1]), tables, users, items))
+        return logits if self.product is None else logits + self._of_product(self.users(users), self.items(items))
 
     def id_rows(self) -> tuple[Tensor, Tensor]:
         return self.users.weight, self.items.weight
 
     def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
         logits = self.layers(torch.cat([users, items], 1))
-        if self.product is None:
-            return logits
-        return logits + self.product(users[:, : self.common] * items[:, : self.common])
+        return logits if self.product is None else logits + self._of_product(users, items)
+
+    def _of_product(self, users: Tensor, items: Tensor) -> Tensor:
+        """What the vectors' product adds to the logits."""
+        assert self.product is not None
+        return self.product(users[:, : self.common] * items[:, : self.common])
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.users.weight], [self.items.weight]

@@ -1,5 +1,7 @@
 """Concatenation network: rating = low + span · sigmoid(W₂ BatchNorm(ReLU(W₁ [u, i])) + b)  (He et al. 2017)."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.batch_norm import BatchNorm
 from reeltune.trainables.architectures.parts.dropout import Dropout
+from reeltune.trainables.architectures.parts.paired import paired, worth_it
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import NOTEBOOK_STEPS, RatingModel, batch_for, embedding, into_range, reference_width
@@ -37,7 +40,11 @@ class Model(RatingModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        return self.rate_rows(self.users(users), self.items(items))
+        tables = self.id_rows()
+        if self.training or not worth_it(users, tables):
+            return self.rate_rows(self.users(users), self.items(items))
+        hidden = paired(cast(nn.Linear, self.layers[1]), tables, users, items)
+        return into_range(self.layers[2:](hidden)[:, 0], self.scale)
 
     def id_rows(self) -> tuple[Tensor, Tensor]:
         return self.users.weight, self.items.weight

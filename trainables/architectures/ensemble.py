@@ -138,7 +138,8 @@ class Model(RatingModel):
 
     @property
     def factored(self) -> bool:
-        return all(model.factored for name in self.config.members for model in self._fits(name))
+        """Not with a class head, whose rating may jump where sums are rounded otherwise."""
+        return all(model.factored and model.grid is None for model in self.fits())
 
     def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
         def flat(model: RatingModel) -> Tensor:

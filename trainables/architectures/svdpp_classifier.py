@@ -5,7 +5,7 @@ says that 4 lies between 3 and 5. W₂ and b₂ start so that a logit is minus t
 m², which is near what cost regression learns. They are then trained, at a lower rate than the vectors.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ from reeltune.trainables.architectures.parts.losses import (
     class_loss,
     class_row_losses,
 )
+from reeltune.trainables.architectures.parts.paired import worth_it
 from reeltune.trainables.architectures.parts.reference import sized_gently
 from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel
 from reeltune.trainables.data.shape import Shape
@@ -59,13 +60,64 @@ class Model(TrunkModel):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
-        return self.rate_rows(*self.vectors(users, items))
+        tables = self.trunk
+        if not isinstance(tables, Tables) or not worth_it(users, tables.both()):
+            return self.rate_rows(*self.vectors(users, items))
+        # W₁'s part of each id once, not in each of its pairs: two thirds of the layer's work
+        of_users, of_items = self._parts(*tables.both())
+        p, q = tables(users, items)
+        return self._logits(p, q, of_users.index_select(0, users), of_items.index_select(0, items))
 
     def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
+        if not self.training:
+            return self._logits(users, items, *self._parts(users, items))
         product = users * items
-        match = product[:, :-1].sum(1) + users[:, -1] + items[:, -1] + (self.mean - self.middle) / self.unit
         hidden = self.layers(torch.cat([users, items, product], 1))
-        return self.classes(torch.cat([match[:, None], hidden], 1))
+        return self.classes(torch.cat([self._match(users, items, product)[:, None], hidden], 1))
+
+    def _match(self, users: Tensor, items: Tensor, product: Tensor) -> Tensor:
+        """m, shape (batch,), in quarters of the scale from its middle."""
+        return product[:, :-1].sum(1) + users[:, -1] + items[:, -1] + (self.mean - self.middle) / self.unit
+
+    @property
+    def first(self) -> nn.Linear:
+        """W₁ and b₁."""
+        return cast(nn.Linear, self.layers[0])
+
+    def _weights(self) -> tuple[Tensor, ...]:
+        """The columns of W₁ that take p, q and p∘q, each of shape (hidden, factors + 1)."""
+        return self.first.weight.split(self.config.factors + 1, 1)
+
+    def _parts(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """What p and b₁, and what q adds to the hidden layer, of vectors of shape (ids, factors + 1)."""
+        by_user, by_item, _ = self._weights()
+        return torch.addmm(self.first.bias, users, by_user.T), items @ by_item.T
+
+    def _logits(self, users: Tensor, items: Tensor, of_users: Tensor, of_items: Tensor) -> Tensor:
+        """Logits of pairs, shape (batch, classes), of their vectors and what these add to the hidden layer."""
+        product = users * items
+        hidden = torch.addmm(of_users, product, self._weights()[2].T).add(of_items).relu()
+        return self.classes(torch.cat([self._match(users, items, product)[:, None], hidden], 1))
+
+    @property
+    def factored(self) -> bool:
+        return True
+
+    def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        """As the base's: q times a matrix for each user is [m, W₁ [p, q, p∘q]], but for what the user alone adds.
+
+        Its rows are [p, 1], and the columns of W₁ that take q plus those that take p∘q, times p.
+        """
+        tables = self.trunk.folded()
+        p, q = tables(users, items)
+        by_user, by_item, by_product = self._weights()
+        of_match = torch.cat([p[:, :-1], torch.ones_like(p[:, -1:])], 1)
+        matrices = torch.cat([of_match[:, None], p[:, None] * by_product + by_item], 1)
+        alone = torch.addmm(self.first.bias, p, by_user.T)
+        own = torch.cat([p[:, -1:] + (self.mean - self.middle) / self.unit, alone], 1)
+        both = (matrices.flatten(0, 1) @ q.T).view(*own.shape, len(items)).add_(own[:, :, None])
+        both[:, 1:].relu_()
+        return torch.baddbmm(self.classes.bias, both.mT, self.classes.weight.T.expand(len(users), -1, -1))
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """The mean of the configured loss."""

@@ -93,7 +93,8 @@ def crossed_breach(model: RatingModel, shape: Shape, rows: Tensors) -> Iterator[
     if not model.factored:
         return
     few = rows.take(slice(0, CROSSED))
-    crossed = model.crossed(few.users, few.items, few.times if model.timed else None).diagonal()
+    crossed = model.crossed(few.users, few.items, few.times if model.timed else None)
+    crossed = crossed[range(len(few)), range(len(few))]
     off = (crossed - model(*model.inputs(few.users, few.items, few.times))).abs().max().item()
     if off > ROUNDING * shape.scale.quarter:
         yield f"`crossed` rates pairs otherwise than `forward`, by {off:.3g}: write it anew, or `factored = False`"

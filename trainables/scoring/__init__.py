@@ -4,6 +4,7 @@
 - `metric_table.py`: the metrics that a search can minimise, by name
 - `decoder_table.py`: the decoders, by name
 - `decoders.py`: ratings by any of them; the temperature
+- `near_ties.py`: which ratings the rounding of logits leaves open
 - `probabilities.py`: log-loss, ranked probability score, calibration
 - `spread.py`: intervals of single ratings, by split conformal prediction
 - `slices.py`: the error by group of rows

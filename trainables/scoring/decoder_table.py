@@ -25,6 +25,7 @@ class Rule:
 
     # Maps probabilities of shape (rows, classes) and the classes' ratings, shape (classes,), to ratings, shape (rows,).
     read: Callable[[Tensor, Tensor], Tensor]
+    largest: bool = False  # whether it asks only which probability is largest: then it may read logits in their place
     onto: Callable[[Scale], Sequence[float]] | None = None  # then to the nearest of these values
     scalar: bool = True  # whether a scalar head, which has one value, has an error of this decoder's own to report
 
@@ -57,7 +58,7 @@ def finest(scale: Scale) -> Sequence[float]:
 
 
 DECODERS: dict[Decoder, Rule] = {
-    "argmax": Rule(read=argmax),
+    "argmax": Rule(read=argmax, largest=True),
     "mean": Rule(read=mean),
     "median": Rule(read=median, scalar=False),
     "rounded": Rule(read=mean, onto=observed),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from reeltune.trainables.data.scale import Scale
-from reeltune.trainables.scoring.decoder_table import DECODERS, FINEST, Decoder, argmax, mean, median
+from reeltune.trainables.scoring.decoder_table import DECODERS, FINEST, Decoder, Rule, argmax, mean, median
 
 __all__ = [
     "DECODERS",
@@ -42,9 +42,14 @@ def decode(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decode
     A scalar head (`grid` is None) has one value, which `rounded` and `grid` move and the other decoders leave.
     """
     rule = DECODERS[decoder]
-    values = output if grid is None else rule.read(torch.softmax(output / temperature, 1), grid)
+    values = output if grid is None else rule.read(_shares(output, rule, temperature), grid)
     values = values.clamp(scale.low, scale.high)
     return values if rule.onto is None else _to_nearest(values, torch.tensor(rule.onto(scale), dtype=torch.float64))
+
+
+def _shares(output: Tensor, rule: Rule, temperature: float) -> Tensor:
+    """The probabilities of logits, or the logits where they do as well."""
+    return output if rule.largest else torch.softmax(output / temperature, 1)
 
 
 def order(output: Tensor, grid: Tensor | None, scale: Scale, *, decoder: Decoder, temperature: float) -> Tensor:

@@ -69,6 +69,24 @@ def test_every_class_has_weights_of_its_own_which_are_free(new_fit):
     assert bends.std() > 1e-4
 
 
+def served(fit):
+    list(loop.run(fit))
+    return fit.model.eval().served()
+
+
+def test_many_pairs_few_and_all_of_some_users_have_the_logits_that_training_gives(new_fit):
+    """Each way sums in another order: by what each id adds to all its pairs, pair by pair, or by matrices."""
+    model = served(new_fit(head_dropout=0.0))
+    users, items = torch.arange(len(model.trunk.users)), torch.arange(len(model.trunk.items))
+    pairs = users.repeat_interleave(len(items)), items.repeat(len(users))
+    assert len(pairs[0]) > len(users) + len(items)
+    in_training = model.train().rate_rows(*model.trunk(*pairs))
+    model.eval()
+    few = torch.cat([model(u, i) for u, i in zip(pairs[0].split(7), pairs[1].split(7), strict=True)])
+    for found in (model(*pairs), few, model.crossed(users, items, None).flatten(0, 1)):
+        assert torch.allclose(found, in_training, atol=1e-5)
+
+
 @pytest.mark.parametrize("share", [0.1, 1.0])
 def test_the_head_learns_at_its_share_of_the_vectors_rate(new_fit, share):
     fit = new_fit(head_rate=share, learning_rate=0.02)

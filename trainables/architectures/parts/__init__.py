@@ -10,6 +10,7 @@
 - `residual.py`: a Gaussian process in time on what a fit leaves
 - `batch_norm.py`: batch normalisation over all workers
 - `dropout.py`: dropout, whose masks cost a processor little
+- `paired.py`: a linear layer on the vectors of many pairs
 - `losses.py`: losses of class heads
 - `ordinal.py`: the ordinal logit: thresholds between the steps of the scale
 - `labels.py`: labels of class heads

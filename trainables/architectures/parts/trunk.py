@@ -189,6 +189,9 @@ class Tables(nn.Module):
         """As `Trunk.forward`."""
         return self.users.index_select(0, users), self.items.index_select(0, items)
 
+    def both(self) -> tuple[Tensor, Tensor]:
+        return self.users, self.items
+
     def folded(self) -> "Tables":
         return self
 
