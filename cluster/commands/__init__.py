@@ -23,6 +23,7 @@
 - `predict.py`: rates the pairs of a file
 - `on_nodes.py`: work on a large file's parts by the nodes of a cluster, for `predict`
 - `recommend.py`: the best unseen items for each user
+- `seen.py`: the pairs that these lists leave out
 - `serve.py`: answers HTTP requests out of a model
 - `fold_in.py`: new users and items for these two, without a fit
 - `export.py`: a model as a program without reeltune

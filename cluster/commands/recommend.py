@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from reeltune.cluster.commands.counted import Counted, Step
 from reeltune.cluster.commands.fold_in import folded_in
+from reeltune.cluster.commands.seen import seen_places
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.best_items import best_items
 from reeltune.trainables.bundle import Predictor, load_own
-from reeltune.trainables.data import Ids, Ratings, Reading, has_known_columns, load_data, match, read_pairs, read_users
+from reeltune.trainables.data import Ratings, Reading, read_users
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import KnownIds
 
 COLUMNS = ("user", "rank", "item", "rating")
-NONE = "none"  # as `--seen`: leave no pair out
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
 
 
@@ -112,7 +111,7 @@ def recommended(
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text
-    seen, of_seen = _seen(options, wanted, predictor)
+    seen, of_seen = seen_places(options.seen, wanted, predictor, options.reading)
     shown = Counted("users", len(users), progress)
     shown.add(0)
     parts: list[pd.DataFrame] = []
@@ -163,51 +162,6 @@ def _is_table(users: str) -> bool:
 
 def _place(source: Source) -> str:
     return str(source) if isinstance(source, (str, Path)) else FRAME
-
-
-def _seen(options: RecommendOptions, wanted: pd.Index, predictor: Predictor) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Flat positions, sorted, of the seen pairs in the table of wanted users by all items; and notes on their file."""
-    width, rated = len(predictor.items.text), _rated_by_new(wanted, predictor)
-    if isinstance(options.seen, str) and options.seen == NONE:
-        return np.array([], dtype=np.int64), ()
-    if options.seen is None and predictor.newcomers is not None and wanted.isin(predictor.newcomers.text("user")).all():
-        return rated, ()
-    if options.seen is None:
-        raise InputError(
-            "--seen: expected ratings whose pairs are left out (the model was fitted on "
-            f"{predictor.description.data}), or none, which leaves out nothing"
-        )
-    # Of a user that is neither in the model nor wanted, something is wrong with the ids.
-    users = Ids(predictor.users.text.append(wanted.difference(predictor.users.text)))
-    of_users, items, notes = _pairs(options.seen, users, predictor.items, options.reading)
-    place = np.concatenate([[0], Ids(wanted).encode(users.text)])[of_users]
-    known = (place > 0) & (items > 0)
-    return np.union1d(rated, (place[known].astype(np.int64) - 1) * width + items[known] - 1), notes
-
-
-def _rated_by_new(wanted: pd.Index, predictor: Predictor) -> np.ndarray:
-    """Flat positions, sorted, of the pairs that new users have rated."""
-    found = predictor.newcomers
-    if found is None:
-        return np.array([], dtype=np.int64)
-    place = np.concatenate([[0], Ids(wanted).encode(found.users.text)])[found.of_users]
-    width = len(predictor.items.text)
-    asked = place > 0
-    return np.unique((place[asked].astype(np.int64) - 1) * width + found.of_items[asked] - 1)
-
-
-def _pairs(
-    source: Source | Ratings, users: Ids, items: Ids, reading: Reading
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """User and item indices, shape (pairs,), of the pairs of a table or a data set (0 for unknown ones), and notes."""
-    if isinstance(source, str) and has_known_columns(source):
-        source = load_data(source, users=NONE, items=NONE)
-    if not isinstance(source, Ratings):
-        read = read_pairs(source, users=users, items=items, reading=reading)
-        return read.users, read.items, read.notes
-    data = source
-    ids = {"user": data.users.text[data.rows.users - 1], "item": data.items.text[data.rows.items - 1]}
-    return match(pd.DataFrame(ids), users, items, data.name, reading)
 
 
 def _seconds(at: str | None, predictor: Predictor) -> int | None:

@@ -1,7 +1,7 @@
 """Ids of users and items: anybody's text or whole numbers, compared as text."""
 
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
         values = values.astype("Int64")
     # Most ids are there many times: each is looked at once.
     codes, distinct = pd.factorize(values)
-    written = pd.Series([_decoded(value) for value in distinct], dtype="str")
+    written = pd.Series(_decoded_all(distinct), dtype="str")
     plain = plain_ids(written)
     notes = _changes(written, plain, column)
     plain = plain.where(~plain.str.lower().isin(MISSING))
@@ -131,6 +131,11 @@ def refuse_missing(table: Table, columns: dict[str, pd.Series]) -> None:
 
 
 WAY_OUT = "--missing-ids drop leaves such rows out"
+
+
+def _decoded_all(distinct: pd.Index | np.ndarray | pd.api.extensions.ExtensionArray) -> Any:
+    """These values as text; a column of text is that already."""
+    return distinct if isinstance(distinct.dtype, pd.StringDtype) else [_decoded(value) for value in distinct]
 
 
 def _decoded(value: object) -> str:

@@ -9,11 +9,14 @@ import pytest
 
 from reeltune import load
 from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands import seen as seen_pairs
 from reeltune.cluster.commands.recommend import RecommendOptions, recommend
 from reeltune.trainables import best_items, bundle
 from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns, Reading, load_data
+from reeltune.trainables.data.pairs import PairReader
+from reeltune.trainables.data.reading import parts
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
@@ -221,6 +224,37 @@ def test_seen_pairs_match_however_their_ids_are_written_and_unknown_ones_are_cou
     pd.testing.assert_frame_equal(done.frame, plain.frame)
     assert "seen.csv: spaces around ids in column 'user' are left out" in done.notes
     assert done.notes[-1].endswith(f"of {len(seen) + 3:,} rows 2 have an unknown user, 2 an unknown item, 1 both")
+
+
+@pytest.mark.parametrize("name", ["seen.csv", "seen.csv.gz", "seen.parquet"])
+def test_a_large_file_of_seen_pairs_is_read_in_parts_and_leaves_out_the_same(models, monkeypatch, name):
+    users, items = zip(*sorted(rated_pairs()), strict=True)
+    seen = pd.DataFrame({"user": [*users, "new", users[0]], "item": [*items, "i1", items[0]]})
+    seen.loc[5, "user"] = " " + seen.loc[5, "user"]
+    write = seen.to_parquet if name.endswith(".parquet") else seen.to_csv
+    write(name, index=False)
+    whole = recommend(models / "bias", options(seen=name))
+    read, sizes = PairReader.read, []
+    monkeypatch.setattr(PairReader, "read", lambda self, table: sizes.append(len(table.frame)) or read(self, table))
+    monkeypatch.setattr(seen_pairs, "ROOM", 4)
+    for size, least in {"WHOLE_BYTES": 100, "BYTES": 90, "WHOLE_ROWS": 5, "ROWS": 4}.items():
+        monkeypatch.setattr(parts, size, least)
+    done = recommend(models / "bias", options(seen=name))
+    assert max(sizes) < 20
+    assert sum(sizes) == len(seen)
+    pd.testing.assert_frame_equal(done.frame, whole.frame)
+    assert done.seen_pairs == whole.seen_pairs == len(users)
+    assert done.notes == whole.notes
+
+
+def test_a_bad_row_far_into_the_seen_pairs_is_named_by_its_line(models, monkeypatch):
+    seen = pd.DataFrame(sorted(rated_pairs()), columns=["user", "item"])
+    seen.loc[300, "item"] = None
+    seen.to_csv("seen.csv", index=False)
+    for size, least in {"WHOLE_BYTES": 100, "BYTES": 90}.items():
+        monkeypatch.setattr(parts, size, least)
+    with pytest.raises(InputError, match=r"^seen.csv:302: the id in column 'item' is missing"):
+        recommend(models / "bias", options(seen="seen.csv"))
 
 
 def test_seen_pairs_of_a_user_that_is_wanted_and_new_are_known(models):
