@@ -7,7 +7,7 @@ rated again, one by one, and the lists are those that rating each pair would giv
 head's ratings is in `scoring/near_ties.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,23 +33,52 @@ class Best:
     ratings: np.ndarray
 
 
+@dataclass(frozen=True, kw_only=True)
+class Some:
+    """Some of the wanted users, whose lists are made at once: indices, shape (users,), the first at place `start`.
+
+    `seen` holds the pairs to leave out as flat positions in the table of these users by all items, ascending.
+    """
+
+    start: int
+    users: np.ndarray
+    seen: np.ndarray
+
+
 def best_items(
     predictor: Predictor, users: np.ndarray, *, seen: np.ndarray, top: int, seconds: int | None = None
-) -> Iterator[Best]:
+) -> Generator[Best]:
     """The `top` items of each user, some users at a time.
 
-    `users` are indices (0 is unknown), shape (n,). `seen` holds the pairs to leave out as flat positions in the table
-    of these users by all items, ascending. `seconds` is the time of the ratings, for a timed model.
+    `users` are indices (0 is unknown), shape (n,), and `seen` is as `Some` has it, of all of them. `seconds` is the
+    time of the ratings, for a timed model.
     """
-    width = predictor.items.rows - 1
+    for some in in_steps(users, seen, width=predictor.items.rows - 1, step=step_of(predictor)):
+        yield best_of(predictor, some, top=top, seconds=seconds)
+
+
+def step_of(predictor: Predictor) -> int:
+    """How many users' lists are made at once."""
     scalar = predictor.model.factored and predictor.model.grid is None
-    step = max(1, (PRODUCTS if scalar else PAIRS) // width)
-    for start in range(0, len(users), step):
-        few = users[start : start + step]
+    return max(1, (PRODUCTS if scalar else PAIRS) // (predictor.items.rows - 1))
+
+
+def in_steps(
+    users: np.ndarray, seen: np.ndarray, *, width: int, step: int, places: range | None = None
+) -> Iterator[Some]:
+    """Users, `step` at a time, with what they have seen of `width` items; all of them, or those at these places."""
+    among = range(len(users)) if places is None else places
+    for start in among[::step]:
+        few = users[start : min(start + step, among.stop)]
         first, last = np.searchsorted(seen, np.array([start, start + len(few)]) * width)
-        times = None if seconds is None else np.full(len(few), seconds)
-        found = _candidates(predictor, few, seen[first:last] - start * width, top, times)
-        yield _ordered(*found, top=top, start=start, done=start + len(few))
+        yield Some(start=start, users=np.array(few), seen=np.array(seen[first:last]) - start * width)
+
+
+def best_of(predictor: Predictor, some: Some, *, top: int, seconds: int | None) -> Best:
+    """The `top` items of each of these users."""
+    times = None if seconds is None else np.full(len(some.users), seconds)
+    found = _candidates(predictor, some.users, some.seen, top, times)
+    return _ordered(*found, top=top, start=some.start, done=some.start + len(some.users))
 
 
 def _candidates(

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import SeenData
+from reeltune.cluster.api.checks import SeenData, through_client
 from reeltune.cluster.cli import options as opt
+from reeltune.trainables.errors import InputError
 
 
 def recommend(
@@ -43,12 +44,21 @@ def recommend(
     known_ids: opt.KnownIds = None,
     architecture: opt.Source = None,
     changed_source: opt.ChangedSource = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster, whose nodes make the lists; local: this machine's CPUs as one."),
+    ] = None,
     as_json: opt.Json = False,
 ) -> int:
     """List the items that a model rates best for each user, among those the user has not seen.
 
     Items with the same rating, which the argmax of a classifier often gives, are ordered by their mean.
     """
+    if through_client(address):
+        raise InputError(
+            f"--address {address}: recommend joins a cluster from one of its nodes, by auto or HOST:PORT; from another "
+            "machine send it as a job: reeltune submit -- recommend ..."
+        )
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.cli.watched import whole
     from reeltune.cluster.commands.output_file import TableFile, check_output
@@ -72,7 +82,9 @@ def recommend(
     def job(watch: Watch) -> RecommendedDescription:
         with nullcontext() if output is None else TableFile(output) as file:
             write = None if file is None else file.write
-            done = list_items(folder, options, own=own, progress=watch.step, write=write)
+            done = list_items(
+                folder, options, own=own, address=address, progress=watch.step, write=write, say=watch.say
+            )
         return done.described(output)
 
     code, done = whole(job, output)

@@ -21,8 +21,9 @@
 - `start.py`: what `new` writes; `start.toml` is its search space
 - `check.py`: checks that an architecture keeps the contract
 - `predict.py`: rates the pairs of a file
-- `on_nodes.py`: work on a large file's parts by the nodes of a cluster, for `predict`
+- `on_nodes.py`: work on a large file's parts by the nodes of a cluster, for `predict` and `recommend`
 - `recommend.py`: the best unseen items for each user
+- `lists_on_nodes.py`: these lists by the nodes of a cluster
 - `seen.py`: the pairs that these lists leave out
 - `serve.py`: answers HTTP requests out of a model
 - `fold_in.py`: new users and items for these two, without a fit

@@ -93,10 +93,7 @@ def predict_file(
         from reeltune.cluster.session.address import check_address  # late: it loads Ray
 
         check_address(address)
-        if own.files:
-            raise InputError(
-                f"--address {address}: a model of your own architecture is rated in this process; leave the address out"
-            )
+        refuse_own(address, own)
     predictor, said = load_own(model, own), tuple[str, ...]()
     if ratings is not None:
         predictor, said = folded_in(predictor, ratings, reading=reading, known_ids=known_ids)
@@ -129,6 +126,14 @@ def predict_file(
         output=str(output),
         notes=[*said, *notes],
     )
+
+
+def refuse_own(address: str, own: OwnSource) -> None:
+    """Raise InputError for a model of an own architecture, whose source the nodes do not have."""
+    if own.files:
+        raise InputError(
+            f"--address {address}: a model of your own architecture is rated in this process; leave the address out"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

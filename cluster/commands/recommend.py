@@ -1,19 +1,22 @@
 """`reeltune recommend`: the items that a model rates best for each user, among those the user has not seen."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from reeltune.cluster.commands.counted import Counted, Step
 from reeltune.cluster.commands.fold_in import folded_in
+from reeltune.cluster.commands.predict import refuse_own
 from reeltune.cluster.commands.seen import seen_places
 from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
-from reeltune.trainables.best_items import best_items
+from reeltune.trainables.best_items import Best, best_items
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Ratings, Reading, read_users
 from reeltune.trainables.data.reading.frames import FRAME, Source
@@ -87,14 +90,25 @@ def recommend(
     options: RecommendOptions,
     *,
     own: OwnSource = NO_SOURCE,
+    address: str | None = None,
     progress: Callable[[Step], None] = lambda step: None,
     write: Callable[[pd.DataFrame], None] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Recommended:
     """Rate all items for each user, some users at a time; `write` takes their rows, which else make up the frame.
 
-    Raises InputError if the options do not fit the model.
+    With `address` the nodes of that cluster do, for many users. Raises InputError if the options do not fit the model,
+    or there is no such cluster.
     """
-    return recommended(load_own(model, own), options, progress=progress, write=write)
+    if address is None:
+        return recommended(load_own(model, own), options, progress=progress, write=write)
+    from reeltune.cluster.commands.lists_on_nodes import best_on_nodes  # late: Ray takes seconds to load
+    from reeltune.cluster.session.address import check_address
+
+    check_address(address)
+    refuse_own(address, own)
+    by_nodes = partial(best_on_nodes, address, say=say)
+    return recommended(load_own(model, own), options, progress=progress, write=write, lists=by_nodes)
 
 
 def recommended(
@@ -103,8 +117,9 @@ def recommended(
     *,
     progress: Callable[[Step], None] = lambda step: None,
     write: Callable[[pd.DataFrame], None] | None = None,
+    lists: Callable[..., Generator[Best]] = best_items,
 ) -> Recommended:
-    """As `recommend`, with a model that is loaded."""
+    """As `recommend`, with a model that is loaded; `lists` makes the lists, as `best_items` does."""
     said = tuple[str, ...]()
     if options.ratings is not None:
         predictor, said = folded_in(predictor, options.ratings, reading=options.reading, known_ids=options.known_ids)
@@ -116,12 +131,13 @@ def recommended(
     shown.add(0)
     parts: list[pd.DataFrame] = []
     rows = 0
-    for best in best_items(predictor, users, seen=seen, top=options.top, seconds=seconds):
-        ratings = best.ratings.astype(float).round(predictor.scale.decimals)
-        columns = dict(zip(COLUMNS, (wanted[best.users], best.ranks, items[best.items], ratings), strict=True))
-        (parts.append if write is None else write)(pd.DataFrame(columns))
-        rows += len(ratings)
-        shown.add(best.done - shown.done)
+    with closing(lists(predictor, users, seen=seen, top=options.top, seconds=seconds)) as found:
+        for best in found:
+            ratings = best.ratings.astype(float).round(predictor.scale.decimals)
+            columns = dict(zip(COLUMNS, (wanted[best.users], best.ranks, items[best.items], ratings), strict=True))
+            (parts.append if write is None else write)(pd.DataFrame(columns))
+            rows += len(ratings)
+            shown.add(best.done - shown.done)
     unknown, _ = predictor.unknown_indices(users, users[:0])
     notes = (*said, *of_users, *of_seen)
     return Recommended(
