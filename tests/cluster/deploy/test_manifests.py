@@ -58,16 +58,31 @@ def closed(schema):
 
 
 @pytest.fixture(scope="module")
-def faults():
-    """What KubeRay's schema finds wrong with a job."""
+def schema():
+    """KubeRay's schema of a job."""
     versions = yaml.load(CRD.read_text(), Loader=yaml.CSafeLoader)["spec"]["versions"]
     (schema,) = (v["schema"]["openAPIV3Schema"] for v in versions if v["name"] == "v1")
-    validator = jsonschema.Draft202012Validator(closed(schema))
+    return closed(schema)
+
+
+@pytest.fixture(scope="module")
+def faults(schema):
+    """What that schema finds wrong with a job."""
+    validator = jsonschema.Draft202012Validator(schema)
     return lambda job: [error.message for error in validator.iter_errors(job)]
 
 
-def shellcheck(script, *options):
-    words = ["shellcheck", "--shell=bash", *options, "-"]
+@pytest.fixture(scope="module")
+def pod_faults(schema):
+    """What is wrong with a pod's template: KubeRay's schema holds the one of Kubernetes, whole, for its nodes."""
+    for field in ("spec", "rayClusterSpec", "headGroupSpec", "template"):
+        schema = schema["properties"][field]
+    validator = jsonschema.Draft202012Validator(schema)
+    return lambda template: [error.message for error in validator.iter_errors(template)]
+
+
+def shellcheck(script, *options, shell="bash"):
+    words = ["shellcheck", f"--shell={shell}", *options, "-"]
     done = subprocess.run(words, input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -143,6 +158,31 @@ def test_a_wrong_value_of_the_job_is_found(faults):
     assert len(faults(job)) == 2
 
 
+@needs_crd
+def test_kubernetes_takes_the_pod_of_the_nightly_update(pod_faults):
+    assert pod_faults(read("nightly/cronjob.yaml")["spec"]["jobTemplate"]["spec"]["template"]) == []
+
+
+@needs_crd
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        (["spec"], "restartPolice"),
+        (["spec", "securityContext"], "runAsNotRoot"),
+        (["spec", "containers", 0, "volumeMounts", 0], "path"),
+        (["spec", "volumes", 1, "configMap"], "nam"),
+    ],
+)
+def test_a_wrong_field_of_that_pod_is_found(pod_faults, path, wrong):
+    template = read("nightly/cronjob.yaml")["spec"]["jobTemplate"]["spec"]["template"]
+    part = template
+    for step in path:
+        part = part[step]
+    part[wrong] = "x"
+    (message,) = pod_faults(template)
+    assert wrong in message
+
+
 def test_the_job_runs_the_version_of_ray_that_the_image_has_and_one_image():
     cluster = read("kuberay/rayjob.yaml")["spec"]["rayClusterSpec"]
     assert cluster["rayVersion"] == VERSIONS["ray"]
@@ -160,6 +200,11 @@ def test_a_job_that_is_tried_again_resumes_from_a_storage():
 @needs_shellcheck
 def test_the_slurm_script_is_sound():
     shellcheck((FOLDER / "slurm" / "tune.sbatch").read_text())
+
+
+@needs_shellcheck
+def test_the_script_of_the_nightly_update_is_sound_in_any_shell():
+    shellcheck((FOLDER / "nightly" / "update.sh").read_text(), shell="sh")
 
 
 @needs_hadolint

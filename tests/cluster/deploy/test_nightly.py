@@ -1,6 +1,9 @@
-"""The script of a nightly update for real, with stand-ins for `reeltune` and for the service that it signals."""
+"""The script of a nightly update for real: with stand-ins for `reeltune` and the service that it signals, and once
+with both of them.
+"""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import inside
+from tests.cluster.commands.test_update import OLD, SETTINGS, ratings
 from tests.heads import until
+from tests.served import served
 
 FOLDER = Path(__file__).parents[3] / "cluster" / "deploy" / "nightly"
 # No shell: one that is started with SIGHUP ignored, as below `nohup`, cannot take it.
@@ -97,6 +103,33 @@ def test_the_link_stays_where_the_update_fails(models):
     (models / "code").write_text("2")
     assert nightly(models).returncode == 2
     assert (models / "current").readlink() == Path("models/first")
+
+
+@pytest.mark.slow
+def test_the_service_answers_by_the_bundle_that_a_real_update_has_fitted(tmp_path):
+    every = ratings()
+    every.to_csv("all.csv", index=False)
+    every[:OLD].to_csv("old.csv", index=False)
+    done = inside.reeltune("train", "pmf", "--data", "old.csv", *SETTINGS, "--name", "first")
+    assert done.returncode == 0, done.stderr
+    Path("models").mkdir()
+    Path("runs/first/models/pmf").rename("models/first")
+    Path("current").symlink_to("models/first")
+    with served(Path("current"), folder=tmp_path) as service:
+        before = service.ask("/healthz").json["model"]
+        Path("pid").write_text(f"{service.process.pid}\n")
+        done = subprocess.run(
+            ["sh", FOLDER / "update.sh", Path.cwd(), Path("all.csv").absolute(), Path("pid").absolute()],
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        service.until(lambda health: health["model"] != before)
+    new = Path("current").readlink()
+    assert new != Path("models/first")
+    verdict = json.loads(Path(f"{new}.json").read_text())
+    assert (verdict["verdict"], verdict["swap"], verdict["output"]) == ("beats", True, str(new))
+    assert (new / "model.safetensors").is_file()
 
 
 def test_the_cron_job_runs_the_script_with_its_two_words_one_at_a_time():
