@@ -47,6 +47,11 @@ def is_folder(source: str) -> bool:
         raise InputError(f"{source}: cannot be opened: {error}") from None
     if info.type == pa.fs.FileType.NotFound:
         raise InputError(f"{source}: no such file")
+    if info.type == pa.fs.FileType.Unknown:
+        raise InputError(
+            f"{source}: is a named pipe or a device, and a table is read from a file or a folder, some of it twice: "
+            "write what comes from there to a file, and give that"
+        )
     return info.type == pa.fs.FileType.Directory
 
 

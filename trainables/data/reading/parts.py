@@ -16,13 +16,12 @@ from reeltune.trainables.data.reading.agreement import Agreement
 from reeltune.trainables.data.reading.cuts import BLOCKS_HELD, pieces
 from reeltune.trainables.data.reading.delimited import read_delimited
 from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
-from reeltune.trainables.data.reading.files import UNPACK, files_in, is_folder, is_visible, plain_file_name, resolve
+from reeltune.trainables.data.reading.files import UNPACK, is_folder, plain_file_name, resolve
+from reeltune.trainables.data.reading.folders import PARQUET, RATINGS_FILES, Beside, visible_in
 from reeltune.trainables.data.reading.frames import table_of
 from reeltune.trainables.data.reading.header import known_names
 from reeltune.trainables.data.reading.jsonlines import is_json
 from reeltune.trainables.data.reading.tables import (
-    PARQUET,
-    RATINGS_FILES,
     Table,
     by_lines,
     place_in,
@@ -78,7 +77,7 @@ def whole(source: str) -> Parts:
 def _is_parquet(source: str) -> bool:
     if not is_folder(source):
         return source.lower().endswith(PARQUET)
-    names = [name for name in files_in(source) if is_visible(name)]
+    names = visible_in(source)
     return not set(RATINGS_FILES) & {*names} and any(name.lower().endswith(PARQUET) for name in names)
 
 
@@ -133,7 +132,10 @@ class Parquet:
 def _dataset(source: str) -> pyarrow.dataset.Dataset:
     filesystem, path = resolve(source)
     partitioning = pa.dataset.HivePartitioning.discover(infer_dictionary=True) if is_folder(source) else None
-    return pa.dataset.dataset(path, filesystem=filesystem, format="parquet", partitioning=partitioning)
+    passed = Beside.parquet(source).prefixes
+    return pa.dataset.dataset(
+        path, filesystem=filesystem, format="parquet", partitioning=partitioning, ignore_prefixes=passed
+    )
 
 
 def _batches(source: str, data: pyarrow.dataset.Dataset, columns: list[str] | None = None) -> Iterator[Table]:
@@ -151,7 +153,8 @@ def _batches(source: str, data: pyarrow.dataset.Dataset, columns: list[str] | No
         for batch in batches:
             if batch.num_rows:
                 frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
-                yield replace(table_of_frame(frame, source), locate=partial(_row, source, before))
+                notes = () if before else Beside.parquet(source).notes
+                yield replace(table_of_frame(frame, source), locate=partial(_row, source, before), notes=notes)
                 before += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None

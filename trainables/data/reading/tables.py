@@ -17,23 +17,18 @@ import pyarrow.parquet as pq
 from reeltune.trainables.data.reading.delimited import read_delimited
 from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
 from reeltune.trainables.data.reading.files import (
-    files_in,
     is_folder,
-    is_visible,
     listed,
     plain_file_name,
     read_bytes,
     resolve,
 )
+from reeltune.trainables.data.reading.folders import PARQUET, PARTS, RATINGS_FILES, Beside, visible_in
 from reeltune.trainables.data.reading.header import NO_HEADER, ROW_NAMES, known_names
-from reeltune.trainables.data.reading.jsonlines import ENDINGS, is_json, read_json
+from reeltune.trainables.data.reading.jsonlines import is_json, read_json
 from reeltune.trainables.data.reading.records import records
 from reeltune.trainables.data.reading.text import as_utf8
 from reeltune.trainables.errors import InputError
-
-RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")
-PARQUET = (".parquet", ".pq")
-PARTS = (".csv", ".tsv", *ENDINGS)  # endings of a folder's parts, besides names such as `part-00000`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +102,15 @@ def _read_file(source: str) -> Table:
     return _read_text(source, file, content)
 
 
-def _read_parquet(source: str, content: bytes | None = None) -> Table:
+def _read_parquet(source: str, content: bytes | None = None, *, beside: Beside | None = None) -> Table:
     filesystem, path = resolve(source)
+    passed = None if beside is None else beside.prefixes
     try:
-        table = pq.read_table(path, filesystem=filesystem) if content is None else pq.read_table(io.BytesIO(content))
+        table = (
+            pq.read_table(path, filesystem=filesystem, ignore_prefixes=passed)
+            if content is None
+            else pq.read_table(io.BytesIO(content))
+        )
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
     return table_of_frame(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), source)
@@ -184,12 +184,13 @@ def _with_points(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 def _read_folder(source: str) -> Table:
     source = source.rstrip("/")
-    names = [name for name in files_in(source) if is_visible(name)]
+    names = visible_in(source)
     for known in RATINGS_FILES:
         if known in names:
             return _read_file(f"{source}/{known}")
     if any(name.lower().endswith(PARQUET) for name in names):
-        return _read_parquet(source)
+        beside = Beside.parquet(source)
+        return replace(_read_parquet(source, beside=beside), notes=beside.notes)
     parts = [name for name in names if plain_file_name(name).endswith(PARTS) or name.startswith("part-")]
     if not parts:
         raise InputError(

@@ -2,11 +2,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zipfile
 
 import pytest
 
-from reeltune.trainables.data.reading.files import files_in, plain_file_name, read_bytes
+from reeltune.trainables.data.reading.files import files_in, is_folder, plain_file_name, read_bytes
 from reeltune.trainables.errors import InputError
 
 TEXT = b"user,item,rating\na,x,1\nb,y,2.5\n"
@@ -58,6 +59,13 @@ def test_what_cannot_be_unpacked_is_refused_with_a_reason(tmp_path, content, sai
 
 def test_a_name_is_plain_without_the_endings_of_packers():
     assert plain_file_name("s3://bucket/Folder/Ratings.CSV.gz") == "ratings.csv"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_with_what_is_taken(tmp_path):
+    os.mkfifo(tmp_path / "pairs.csv")
+    with pytest.raises(InputError, match=r"pairs.csv: is a named pipe or a device, and a table is read from a file"):
+        is_folder(str(tmp_path / "pairs.csv"))
 
 
 def test_the_files_of_a_folder_are_listed(tmp_path):

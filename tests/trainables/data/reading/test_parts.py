@@ -113,7 +113,11 @@ def test_a_folder_of_parquet_is_cut_too(tmp_path):
     for part in range(2):
         pd.DataFrame({"user": [f"u{n}" for n in range(20)], "part": part}).to_parquet(tmp_path / f"part-{part}.parquet")
     (tmp_path / "_SUCCESS").write_text("")
+    (tmp_path / "README.md").write_text("what these are")
     assert joined(tmp_path).astype(str).equals(read_table(str(tmp_path)).frame.astype(str))
+    first, *others = parts.parts_of(str(tmp_path)).tables
+    assert first.notes == ("not read: README.md",)
+    assert not any(table.notes for table in others)
 
 
 @pytest.mark.parametrize(

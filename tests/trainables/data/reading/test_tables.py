@@ -128,6 +128,36 @@ def test_a_file_that_is_no_table(tmp_path, name, content, said):
     assert said in refused(write(tmp_path, name, content))
 
 
+def test_files_without_data_beside_parquet_parts_are_passed_over_and_named(tmp_path):
+    for part in range(2):
+        pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [part]}).to_parquet(tmp_path / f"b{part}.parquet")
+    for name in ("README.md", "LICENSE", "_SUCCESS", "b0.parquet.crc"):
+        write(tmp_path, name, "hello")
+    for source in (str(tmp_path), f"file://{tmp_path}"):
+        table = read_table(source)
+        assert table.frame["rating"].tolist() == [0, 1]
+        assert table.notes == ("not read: LICENSE, README.md",)
+
+
+@pytest.mark.parametrize("name", ["more.csv", "part-00000", "b0"])
+def test_what_may_be_data_beside_parquet_parts_is_not_passed_over(tmp_path, name):
+    """Nor what pyarrow could pass over only together with a part: it goes by how names begin."""
+    pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1]}).to_parquet(tmp_path / "b0.parquet")
+    write(tmp_path, name, "user,item,rating\na,x,2\n")
+    assert f"{tmp_path}/{name}" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "what"), [("run.json", "a run"), ("model.safetensors", "a model bundle")])
+def test_a_folder_of_our_own_is_called_what_it_is_by_path_and_by_uri(tmp_path, name, what):
+    pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1]}).to_parquet(tmp_path / "predictions.parquet")
+    for file in (name, "held_out.npy", "trials.jsonl"):
+        write(tmp_path, file, "{}")
+    for source in (tmp_path, f"file://{tmp_path}"):
+        assert f"{source}: is {what} of reeltune's, and no table" in refused(source)
+    write(tmp_path, "ratings.csv", "user,item,rating\na,x,2\n")
+    assert len(read_table(str(tmp_path)).frame) == 1
+
+
 def test_a_folder_with_nothing_to_read_lists_what_it_has(tmp_path):
     assert refused(tmp_path).endswith("found nothing")
     write(tmp_path, "notes.txt", "hello")

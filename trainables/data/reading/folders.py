@@ -1,0 +1,57 @@
+"""What a folder of parts holds besides them."""
+
+from dataclasses import dataclass
+
+from reeltune.trainables.data.reading.files import files_in, is_visible, listed, plain_file_name
+from reeltune.trainables.data.reading.jsonlines import ENDINGS
+from reeltune.trainables.errors import InputError
+
+RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")  # of a folder with one of these, that is read
+PARQUET = (".parquet", ".pq")
+PARTS = (".csv", ".tsv", *ENDINGS)  # endings of a folder's parts, besides names such as `part-00000`
+HIDDEN = (".", "_")  # how names begin that pyarrow passes over
+OURS = {  # a file that tells a folder of reeltune's, what that is, and what reads it
+    "run.json": ("a run", "reeltune report shows it, and run.json in it names its data"),
+    "model.safetensors": ("a model bundle", "reeltune predict and recommend take it as MODEL"),
+}
+
+
+def visible_in(source: str) -> list[str]:
+    """The names of a folder's files that can hold data. Raises InputError where the folder is one of reeltune's own."""
+    names = [name for name in files_in(source) if is_visible(name)]
+    for name, (what, hint) in OURS.items():
+        if name in names and not set(RATINGS_FILES) & set(names):
+            raise InputError(f"{source}: is {what} of reeltune's, and no table: {hint}")
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Names of files beside parts in Parquet that are no part; `prefixes` has pyarrow pass over them."""
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parquet(cls, source: str) -> "Beside":
+        """Of a folder, those without an ending of data, such as `README.md`; of a file, none."""
+        every = [name for name in files_in(source) if not name.startswith(HIDDEN)]
+        parts = [name for name in every if name.lower().endswith(PARQUET)]
+        others = [name for name in every if not plain_file_name(name).endswith((*PARQUET, *PARTS))]
+        # pyarrow goes by how names begin, so nothing that a part's name begins with can be passed over.
+        return cls(
+            names=tuple(
+                name
+                for name in others
+                if not name.startswith("part-") and not any(part.startswith(name) for part in parts)
+            )
+        )
+
+    @property
+    def prefixes(self) -> list[str]:
+        return [*HIDDEN, *self.names]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not read, in one line; checksums need none."""
+        said = [name for name in self.names if is_visible(name)]
+        return (f"not read: {listed(said)}",) if said else ()
