@@ -17,7 +17,7 @@ from torch import Tensor
 from reeltune.trainables.architectures.parts.days import Days
 from reeltune.trainables.architectures.parts.reference import sized
 from reeltune.trainables.architectures.parts.residual import FEWEST, Residuals
-from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel, match
+from reeltune.trainables.architectures.parts.trunk import Tables, Trunk, TrunkConfig, TrunkModel, ratings_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import InputError
@@ -83,10 +83,10 @@ class Model(TrunkModel):
         user, item = self.trunk(users, items)
         if self.days is not None and times is not None:
             user = user + self.days(users, times)
-        ratings = self.read(self.mean + self.unit * match(user, item, self.mask(users)))
+        found = self.read(ratings_of(user, item, self.mask(users), self.mean, self.unit))
         if self.residuals is None or times is None or self.training or not self.residuals.learnt:
-            return ratings
-        return ratings + self.residuals.correction(users, items, times, ratings, self._liking())
+            return found
+        return found + self.residuals.correction(users, items, times, found, self._liking())
 
     @property
     def factored(self) -> bool:
@@ -102,7 +102,7 @@ class Model(TrunkModel):
         return crossed_matches(of_users, tables.items.index_select(0, items)).mul_(self.unit).add_(self.mean)
 
     def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
-        return self.read(self.mean + self.unit * match(users, items))
+        return self.read(ratings_of(users, items, None, self.mean, self.unit))
 
     def read(self, match: Tensor) -> Tensor:
         """The ratings of what the vectors come to, shape (batch,): that itself."""

@@ -1,5 +1,6 @@
 """One fit: a model, its optimiser, and how far it is. It can be saved and resumed."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.model import Architecture, RatingModel, filled
 from reeltune.trainables.scoring.metrics import predict
+
+# Rows that are taken from their places in the columns at once: for each batch anew, the columns have left the cache.
+AHEAD = 1 << 15
 
 
 class Fit:
@@ -70,6 +74,7 @@ class Fit:
         self.optimizer = None if trained is None else self._optimizer(trained)
         self.trained = self._parallel()
         self._order: tuple[int, Tensor] | None = None  # an epoch's, and which epoch it is
+        self._ahead: tuple[int, Tensors] | None = None  # this worker's share of some batches, and the first's number
 
     def _own(self, rows: Rows | Dealt) -> Tensors:
         """The rows that this worker holds."""
@@ -123,7 +128,7 @@ class Fit:
             self.loss_sum.zero_()
         batch = self._batch(epoch, number)
         rate = self._schedule(rate)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with self._precision():
             output = self.trained(*self.model.inputs(batch.users, batch.items, batch.times))
             loss = self._loss(output, batch, number)
         if self.optimizer is not None:
@@ -132,13 +137,17 @@ class Fit:
             self._sum_gradients()
             self.model.shrink(rate)
             self.optimizer.step()
-        self.loss_sum += loss.detach() / self.averaged
+        self.loss_sum.add_(loss.detach(), alpha=1 / self.averaged)
         self.step += 1
         if self.step == self.steps:
             self.settle()
             rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
             self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
         return loss.detach()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """In which a step's forward pass is computed. Entering autocast takes longer than a small operation."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     @property
     def averaged(self) -> int:
@@ -232,9 +241,20 @@ class Fit:
     def _batch(self, epoch: int, number: int) -> Tensors:
         """This worker's share of a batch: every `world`-th row."""
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, self._shuffled(epoch)
-        start = number * self.batch_size
-        return self.rows.take(self._order[1][start + self.rank : start + self.batch_size : self.world]).wide()
+            self._order, self._ahead = (epoch, self._shuffled(epoch)), None
+        at_once = max(1, AHEAD // self.batch_size)
+        first = number - number % at_once
+        if self._ahead is None or self._ahead[0] != first:
+            self._ahead = first, self._share_of(self._order[1], range(first, first + at_once))
+        size = len(range(self.rank, self.batch_size, self.world))
+        start = (number - first) * size
+        return self._ahead[1].take(slice(start, start + size))
+
+    def _share_of(self, order: Tensor, batches: range) -> Tensors:
+        """This worker's rows of some batches of an epoch, one batch after the other."""
+        end = min(batches.stop, self.steps_per_epoch) * self.batch_size
+        rows = order[batches.start * self.batch_size : end].view(-1, self.batch_size)
+        return self.rows.take(rows[:, self.rank :: self.world].flatten()).wide()
 
     def _shuffled(self, epoch: int) -> Tensor:
         """The order of the rows in an epoch: the same on every worker, and again when the fit is resumed."""

@@ -140,6 +140,18 @@ def test_an_epoch_takes_each_row_once_in_an_order_of_its_own(new_fit, small_worl
     assert not torch.equal(*epochs)
 
 
+@pytest.mark.parametrize("ahead", [1, 199, 250, 10_000])
+def test_batches_are_the_same_however_many_are_taken_from_the_columns_at_once(new_fit, monkeypatch, ahead):
+    fit = new_fit("pmf", batch_size=100)
+    monkeypatch.setattr("reeltune.trainables.fitting.fit.AHEAD", ahead)
+    order = fit._shuffled(0)
+    for number in (0, 1, 4, 5, 2):
+        batch, expected = fit._batch(0, number), fit.rows.take(order[number * 100 : (number + 1) * 100])
+        assert torch.equal(batch.users, expected.users.long())
+        assert torch.equal(batch.items, expected.items.long())
+        assert torch.equal(batch.ratings, expected.ratings)
+
+
 def test_rows_that_fill_no_batch_are_left_out(new_fit):
     fit = new_fit("pmf", batch_size=64, epochs=3)
     assert (fit.steps_per_epoch, fit.steps) == (9, 27)

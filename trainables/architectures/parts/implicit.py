@@ -62,16 +62,20 @@ class Half:
         shown: Tensor,
         partners: Tensor,
     ) -> Tensor:
-        """As `vectors`, given those of ids without their features, and each row's place among them."""
-        if self.features is not None:
-            of_sides = self.features[0].times(sides)
+        """As `vectors`, given those of ids without their features, and each row's place among them.
+
+        The given ones may be written over.
+        """
+        of_sides = None if self.features is None else self.features[0].times(sides)
+        if of_sides is not None and place is ids:  # the vectors of all ids, none of which is dropped
+            known, of_sides = known.add_(of_sides), None
         vectors = known.new_empty(len(ids), known.shape[1])
         for piece in _pieces(vectors):
             torch.index_select(known, 0, place[piece], out=vectors[piece])
-            if self.features is not None:
+            if of_sides is not None:
                 vectors[piece] += of_sides.index_select(0, ids[piece])
-            pair = implicit.index_select(0, partners[piece]), self.scale.index_select(0, shown[piece])
-            vectors[piece].addcmul_(*pair, value=-1)
+            scale = self.scale[:, 0].index_select(0, shown[piece])[:, None]
+            vectors[piece].addcmul_(implicit.index_select(0, partners[piece]), scale, value=-1)
         return vectors
 
     def _known(self, own: Tensor, implicit: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,8 +90,7 @@ class Half:
         self, into: tuple[Tensor, Tensor, Tensor], gradient: Tensor, ids: Tensor, shown: Tensor, partners: Tensor
     ) -> None:
         """Write the gradients of the three tables into `into`, given that of `vectors`, shape (batch, width)."""
-        own = into[0]
-        own.copy_(sums_by_id(gradient, shown, len(own)))
+        sum_by_id(into[0], gradient, shown)
         self.gradients_of_others(into, gradient, ids, shown, partners)
 
     def gradients_of_others(
@@ -104,14 +107,15 @@ class Half:
         own, implicit, sides = into
         rows = None if whole else self._rows_alone(shown, BACKWARD)
         if rows is None:
-            implicit.copy_(self.rated_by.times(own * self.scale))
+            of_known = self.rated_by.times(own * self.scale)
         else:
             alone, _ = rows
             rated_by = self.partners_of.take(alone).transposed(len(implicit))
-            implicit.copy_(rated_by.times(own[alone] * self.scale[alone]))
-        implicit.sub_(sums_by_id(gradient, partners, len(implicit), self.scale[:, 0].index_select(0, shown)))
+            of_known = rated_by.times(own[alone] * self.scale[alone])
+        sum_by_id(implicit, gradient, partners, self.scale[:, 0].index_select(0, shown))
+        torch.sub(of_known, implicit, out=implicit)
         if self.features is not None:
-            of_ids = own if shown is ids else sums_by_id(gradient, ids, len(own))
+            of_ids = own if shown is ids else sum_by_id(torch.empty_like(own), gradient, ids)
             sides.copy_(self.features[1].times(of_ids))
 
     def _rows_alone(self, ids: Tensor, share: float) -> tuple[Tensor, Tensor] | None:
@@ -132,13 +136,14 @@ def _pieces(batch: Tensor) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(batch), size))
 
 
-def sums_by_id(batch: Tensor, ids: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
-    """For each of `count` ids, the sum of its rows of the batch, times their weights: shape (count, width)."""
+def sum_by_id(into: Tensor, batch: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Write the sum of each id's rows of the batch, times their weights, into a table with a row for each id."""
     if len(ids) <= PIECE:
         weighted = batch if weights is None else batch * weights[:, None]
-        return batch.new_zeros(count, batch.shape[1]).index_add_(0, ids, weighted)
+        return into.zero_().index_add_(0, ids, weighted)
     # Sorting a large batch by id first halves the time.
-    return Bags.of(ids, torch.arange(len(ids), device=ids.device), count, weights).times(batch)
+    sorted_by_id = Bags.of(ids, torch.arange(len(ids), device=ids.device), len(into), weights)
+    return into.copy_(sorted_by_id.times(batch))
 
 
 def half(

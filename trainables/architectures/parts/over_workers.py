@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from reeltune.trainables.architectures.parts.implicit import Half, sums_by_id
+from reeltune.trainables.architectures.parts.implicit import Half, sum_by_id
 from reeltune.trainables.model import filled
 from reeltune.trainables.scoring.metrics import add_up
 
@@ -75,7 +75,7 @@ class ShardedVectors(torch.autograd.Function):
         trunk = ctx.trunk
         gradient = torch.empty_like(trunk.table)
         own_users, own_items, implicit_items, implicit_users, user_sides, item_sides = trunk.parts(gradient)
-        own_items.copy_(sums_by_id(grad_items, items, len(own_items)))
+        sum_by_id(own_items, grad_items, items)
         of_own = Summing(own_items)
         trunk.user_half.gradients((own_users, implicit_items, user_sides), grad_users, users, users, items)
         of_own.wait()

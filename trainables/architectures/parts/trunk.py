@@ -139,33 +139,35 @@ class Trunk(nn.Module):
         return decay
 
 
-def match(users: Tensor, items: Tensor, mask: Tensor | None = None) -> Tensor:
-    """p·q + b_p + b_q, shape (batch,), of vectors of shape (batch, factors + 1) whose last column holds the biases.
+def ratings_of(users: Tensor, items: Tensor, mask: Tensor | None, mean: Tensor, unit: float) -> Tensor:
+    """mean + unit · (p·q + b_p + b_q), shape (batch,), of vectors whose last column holds the biases.
 
-    `mask`, of the same shape, multiplies the user vectors.
+    The vectors have shape (batch, factors + 1), as has `mask`, which multiplies the users'. `mean` has no dimensions.
     """
-    return _Match.apply(users, items, mask)
+    return _RatingsOf.apply(users, items, mask, mean, unit)
 
 
-class _Match(torch.autograd.Function):
-    """`match` with its gradient written out: autograd would write a batch of zeros for every slice."""
+class _RatingsOf(torch.autograd.Function):
+    """`ratings_of` with its gradient written out: autograd would write a batch of zeros for every slice."""
 
     @staticmethod
-    def forward(ctx, users, items, mask):  # type: ignore[no-untyped-def]
+    def forward(ctx, users, items, mask, mean, unit):  # type: ignore[no-untyped-def]
         masked = users if mask is None else users * mask
         ctx.save_for_backward(masked, items, mask)
+        ctx.unit = unit
         biases = masked[:, -1], items[:, -1]
-        return (masked * items).sum(1).addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
+        match = (masked * items).sum(1).addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
+        return match.mul_(unit).add_(mean)
 
     @staticmethod
     def backward(ctx, gradient):  # type: ignore[no-untyped-def]
         masked, items, mask = ctx.saved_tensors
-        gradient = gradient[:, None]
+        gradient = (gradient * ctx.unit)[:, None]
         of_users = items * gradient if mask is None else (items * mask).mul_(gradient)
         of_items = masked * gradient
         of_users[:, -1:] = gradient
         of_items[:, -1:] = gradient
-        return of_users, of_items, None
+        return of_users, of_items, None, None, None
 
 
 class Tables(nn.Module):

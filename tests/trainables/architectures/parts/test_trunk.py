@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reeltune.trainables.architectures.parts import implicit
-from reeltune.trainables.architectures.parts.trunk import Trunk, TrunkConfig, TrunkModel, match
+from reeltune.trainables.architectures.parts.trunk import Trunk, TrunkConfig, TrunkModel, ratings_of
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import restored
 from reeltune.trainables.data.scale import Scale
@@ -118,16 +118,17 @@ def test_one_gradient_holds_what_autograd_has_for_every_part(shape, id_dropout):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_match_and_its_gradient_by_hand_are_those_of_the_formula(masked):
+def test_the_rating_and_its_gradient_by_hand_are_those_of_the_formula(masked):
     draw = torch.Generator().manual_seed(0)
     users, items = (torch.randn(5, 4, dtype=torch.float64, generator=draw).requires_grad_() for _ in range(2))
     mask = torch.randint(0, 2, (5, 4), generator=draw).double() * 1.25 if masked else None
     if mask is not None:
         mask[:, -1] = 1  # as dropout has it
     dropped = users if mask is None else users * mask
-    expected = (dropped[:, :-1] * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1]
-    assert torch.allclose(match(users, items, mask), expected)
-    assert torch.autograd.gradcheck(lambda p, q: match(p, q, mask), (users, items))
+    mean, unit = torch.tensor(3.5, dtype=torch.float64), 1.25
+    expected = mean + unit * ((dropped[:, :-1] * items[:, :-1]).sum(1) + users[:, -1] + items[:, -1])
+    assert torch.allclose(ratings_of(users, items, mask, mean, unit), expected)
+    assert torch.autograd.gradcheck(lambda p, q: ratings_of(p, q, mask, mean, unit), (users, items))
 
 
 @EVERY
