@@ -11,7 +11,8 @@ from reeltune.trainables.data.ratings import HASHED, Rows, fingerprint_of
 
 TYPES = {"users": "<i4", "items": "<i4", "ratings": "<f8", "timestamps": "<i8", "ranks": "<u4"}
 CHUNK = 1 << 20  # rows that are in memory at once
-PAIRS = 1 << 22  # pairs among which those that are there twice are looked for at once: 100 MB
+PAIRS = 1 << 20  # pairs among which those that are there twice are looked for at once: 50 MB
+PAIR = np.dtype([("key", "<i8"), ("place", "<i8")])  # user and item as one number, and which row it is
 
 
 def append(file: BinaryIO, values: np.ndarray) -> None:
@@ -103,9 +104,8 @@ class Repeated:
 
 
 def repeated(spool: Spool) -> Repeated:
-    """Those of all rows, found among the users of PAIRS rows or so at a time."""
-    groups = -(-spool.rows // PAIRS)
-    found = [_repeated_of(spool, group, groups) for group in range(groups)]
+    """Those of all rows: pairs are dealt to files by user, and looked for in one file at a time."""
+    found = [_repeated_among(spool, pairs) for pairs in _by_user(spool)]
     return Repeated(
         pairs=sum(each.pairs for each in found),
         first=min(each.first for each in found),
@@ -113,21 +113,35 @@ def repeated(spool: Spool) -> Repeated:
     )
 
 
-def _repeated_of(spool: Spool, group: int, groups: int) -> Repeated:
-    """Those of every `groups`-th user."""
-    keys, places = [], []
+def _by_user(spool: Spool) -> Iterator[np.ndarray]:
+    """The pairs of some users after the other, each row once: about PAIRS at a time, of type PAIR."""
+    groups = -(-spool.rows // PAIRS)
+    files = [spool.file(f".pairs-{group}") for group in range(groups)]
     for start, (users, items) in spool.chunks("users", "items"):
-        mine = np.flatnonzero(users % groups == group)
-        keys.append(users[mine].astype(np.int64) << 32 | items[mine])
-        places.append(mine + start)
-    key, place = np.concatenate(keys), np.concatenate(places)
-    order = np.argsort(key, kind="stable")
-    key, place = key[order], place[order]
+        pairs = np.empty(len(users), PAIR)
+        pairs["key"] = users.astype(np.int64) << 32 | items
+        pairs["place"] = np.arange(start, start + len(users))
+        group = (users % groups).astype(np.uint16)  # NumPy sorts 16 bits by counting
+        order = np.argsort(group, kind="stable")
+        ends = np.cumsum(np.bincount(group, minlength=groups))[:-1]
+        for file, dealt in zip(files, np.split(pairs[order], ends), strict=True):
+            with file.open("ab") as opened:  # of very many rows there are more files than may be open at once
+                append(opened, dealt)
+    for file in files:
+        pairs = np.fromfile(file, PAIR)
+        file.unlink()
+        yield pairs
+
+
+def _repeated_among(spool: Spool, pairs: np.ndarray) -> Repeated:
+    """Those of pairs that hold all rows of their users."""
+    order = np.argsort(pairs["key"], kind="stable")
+    key = pairs["key"][order]
     same = key[1:] == key[:-1]
     among = np.append(False, same) | np.append(same, False)
     if not among.any():
         return Repeated(pairs=0, first=spool.rows, earlier=np.empty(0, dtype=np.int64))
-    key, place = key[among], place[among]
+    key, place = key[among], pairs["place"][order[among]]
     times = spool.take(place).timestamps
     order = np.lexsort((place, key) if times is None else (place, times, key))
     last = np.append(np.diff(key[order]) != 0, True)

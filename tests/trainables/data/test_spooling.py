@@ -54,6 +54,21 @@ def spooled(tmp_path, source, *, duplicates="last", **reading):
     return spool_ratings(source, folder, reading=Reading(**reading), duplicates=duplicates)
 
 
+def test_repeated_pairs_are_found_in_one_pass_over_the_rows_and_leave_no_file(tmp_path, monkeypatch):
+    read, passes = on_disk.Spool.chunks, []
+
+    def counted(spool, *columns):
+        passes.append(columns)
+        return read(spool, *columns)
+
+    found = spooled(tmp_path, parquet(tmp_path, made_up(repeats=90)), duplicates="keep").spool
+    monkeypatch.setattr(on_disk.Spool, "chunks", counted)
+    twice = on_disk.repeated(found)
+    assert passes == [("users", "items")], "of 700 rows, among 150 at a time"
+    assert (twice.pairs, len(twice.earlier)) == (90, 90)
+    assert {file.name for file in found.folder.iterdir()} == set(found.columns)
+
+
 @pytest.mark.parametrize(("repeats", "duplicates"), [(0, "last"), (90, "last"), (90, "keep")])
 @pytest.mark.parametrize("timed", [True, False])
 def test_they_are_the_ratings_that_are_read_at_once(tmp_path, repeats, duplicates, timed):
