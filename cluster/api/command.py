@@ -27,6 +27,7 @@ def tune_command(options: TuneOptions) -> str:
         "--workers": options.workers,
         "--concurrent": options.concurrent,
         "--gpus-per-trial": options.gpus_per_trial,
+        "--bf16": options.bfloat16,
         "--decoder": options.decoder,
         "--metric": options.metric,
         "--sampler": text_of(options.sampler),

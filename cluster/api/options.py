@@ -240,6 +240,7 @@ def tune_options(
     workers: int = 1,
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
+    bfloat16: bool = False,
     decoder: str = "argmax",
     metric: str = "mse",
     sampler: "Sampling" = "tpe",
@@ -269,6 +270,8 @@ def tune_options(
 
     asked = searchable(list(architectures or []))
     _check_search(data, asked[0])
+    if bfloat16 and gpus_per_trial == 0:
+        raise InputError("--bf16 with --gpus-per-trial 0: trials would be on CPUs, and bfloat16 needs a GPU; drop one")
     fewest = SMOKE_TRIALS if smoke_test else TRIALS
     return TuneOptions(
         architectures=asked,
@@ -280,6 +283,7 @@ def tune_options(
         workers_per_trial=at_least("--workers-per-trial", workers_per_trial, 1),
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
+        bfloat16=bfloat16,
         decoder=one_of("--decoder", decoder, DECODERS),
         metric=one_of("--metric", metric, METRICS),
         folds=checked_folds(folds, earlier),

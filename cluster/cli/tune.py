@@ -68,6 +68,7 @@ def tune(
     gpus_per_trial: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")
     ] = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Trials and refits use bfloat16 autocast; needs a GPU.")] = False,
     decoder: opt.Decoder = "argmax",
     metric: opt.Metric = "mse",
     sampler: Annotated[
@@ -164,6 +165,7 @@ def tune(
         workers=workers,
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
+        bfloat16=bf16,
         decoder=decoder,
         metric=metric,
         sampler=sampler,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
@@ -67,6 +69,7 @@ class TuneOptions:
     scheduler: str = "asha"
     baseline: Baseline = REFERENCE
     gpus_per_trial: float | None = None
+    bfloat16: bool = False  # in trials and refits
     earlier: str | None = None  # the run of `--from`
     trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
@@ -145,6 +148,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         sampler=text_of(options.sampler),
         scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
+        bf16=options.bfloat16,
         sample=sampled_rows(options.sample, prepared.seen),
         within=None if options.fold is None else options.name,
         source=named(options.earlier),
@@ -178,6 +182,7 @@ class TunePlan:
 
 def ask(options: TuneOptions) -> TunePlan:
     """Read the spaces and the data, and check the options. Raises InputError if `tune` cannot do what was asked."""
+    _check_precision(options)
     options, registry = resolved(options)
     folder = options.folder
     if folder.home is not None:
@@ -218,6 +223,12 @@ def ask(options: TuneOptions) -> TunePlan:
             *about_metric(options, prepared.shape, registry),
         ],
     )
+
+
+def _check_precision(options: TuneOptions) -> None:
+    """Raise InputError at --bf16 on this machine without a GPU. What a cluster has is known when it is joined."""
+    if options.bfloat16 and options.address in (None, "local") and not torch.cuda.is_available():
+        raise InputError("--bf16 needs a GPU, and this machine has none; leave it out")
 
 
 def _sample_as_begun(options: TuneOptions, folder: RunFolder) -> Sample:

@@ -115,7 +115,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
         ) as resources,
         interruptible(),
     ):
-        check(options.workers, resources)
+        check(options.workers, resources, bfloat16=options.bfloat16)
         if resources.joined:
             check_storage(folder.store)
             ran_on(folder, machines())
@@ -264,6 +264,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         store=plan.folder.store,
         registry=plan.registry,
         sample=plan.sample,
+        bfloat16=options.bfloat16,
     )
 
 
@@ -301,6 +302,7 @@ def _refit(
         store=plan.folder.fits,
         watch=watch,
         concurrent=options.concurrent,
+        bfloat16=options.bfloat16,
         trackers=[*trackers, counting],
         registry=plan.registry,
     )

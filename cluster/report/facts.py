@@ -16,6 +16,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Test rows": _test_rows(run),
         "Search": _search(run),
         "Refits": _refits(run),
+        "Precision": "bfloat16 autocast in trials and refits" if asked.bf16 else "",
         "Cost": _cost(run),
         "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "Commit": record.commit,

@@ -45,6 +45,7 @@ class TrialData:
     metric: Metric = "mse"
     registry: Registry = SHIPPED
     sample: FitData | None = None  # what search trials see of it; None: all
+    bfloat16: bool = False
 
     def of(self, order: Order) -> "TrialData | FitData":
         """What the trial of an order fits on: training and validation rows, and their shape."""
@@ -153,6 +154,7 @@ class TrialFit:
             train,
             seed=self.order.seed,
             device=self.device,
+            bfloat16=self.data.bfloat16,
         )
 
     def _end(self, update: Update) -> Update:

@@ -83,6 +83,12 @@ def test_a_trial_costs_each_of_its_workers_time(tmp_path):
     assert pmf.trials.endswith("; 15 core-seconds in all.")
 
 
+@pytest.mark.parametrize(("bf16", "said"), [(True, "bfloat16 autocast in trials and refits"), (False, None)])
+def test_the_settings_say_where_fits_computed_in_bfloat16(tmp_path, bf16, said):
+    found = dict(facts(read_run(write_run(tmp_path / "one", asked={"bf16": bf16}))))
+    assert found.get("Precision") == said
+
+
 def test_a_section_names_what_was_dropped_after_one_confirmation(tmp_path):
     verdict = {**result(), **details(["baseline", *NAMES])}
     verdict["architectures"]["pmf"]["dropped"] = ["pmf-003"]

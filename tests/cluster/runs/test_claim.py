@@ -89,7 +89,7 @@ def test_a_setting_that_an_earlier_version_did_not_name_is_what_it_meant():
     resume(ASKED.model_copy(update={"scheduler": "none"}))
 
 
-@pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}])
+@pytest.mark.parametrize("change", [{"data": "b.csv"}, {"seed": 2}, {"bf16": True}])
 def test_a_run_goes_on_only_with_what_it_was_started_with(change):
     interrupt()
     (field,) = change

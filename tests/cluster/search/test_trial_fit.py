@@ -54,6 +54,12 @@ def points_of(reported):
     return [point for update in reported for point in update.points]
 
 
+def test_a_trial_computes_in_bfloat16_where_the_search_does(data):
+    [update] = updates(begin(dataclasses.replace(data, bfloat16=True)))
+    assert update.state == "failed"
+    assert "bfloat16 needs a GPU, and this fit is on cpu" in update.error
+
+
 def final(update):
     return update.value, update.metrics, update.temperature, update.epochs
 

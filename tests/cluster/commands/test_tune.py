@@ -1,0 +1,49 @@
+"""`tune`: what a search and its refits are given of what was asked for."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from reeltune.cluster.api.command import tune_command
+from reeltune.cluster.api.options import data_options, tune_options
+from reeltune.cluster.commands import tune
+from reeltune.cluster.commands.ask import ask
+from reeltune.trainables.errors import InputError
+
+WORLD = "synthetic:users=40,items=30,ratings=600"
+
+
+def asked(*, bfloat16, **more):
+    return tune_options(data_options(WORLD), ["pmf"], bfloat16=bfloat16, **more)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """This machine has one, as far as `ask` can tell."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_trials_and_refits_have_the_precision_that_was_asked_for(gpu, monkeypatch, bfloat16):
+    given = {}
+    monkeypatch.setattr(tune, "refit", lambda orders, prepared, **options: given.update(options))
+    plan = ask(asked(bfloat16=bfloat16))
+    assert tune._seen_by_trials(plan).bfloat16 == bfloat16
+    left = SimpleNamespace(work=SimpleNamespace(lanes=1), start=0.0, ending=0.0)
+    tune._refit(plan, [], left, None, (), SimpleNamespace(refitting=lambda counting: counting))
+    assert given["bfloat16"] == bfloat16
+    assert plan.asked.bf16 == bfloat16
+    assert ("--bf16" in tune_command(plan.options).split()) == bfloat16
+
+
+def test_bfloat16_is_refused_before_anything_runs_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--bf16 needs a GPU, and this machine has none; leave it out"):
+        ask(asked(bfloat16=True))
+    assert ask(asked(bfloat16=True, address="auto")).asked.bf16, "a cluster may have one"
+
+
+def test_bfloat16_is_refused_for_trials_on_cpus():
+    with pytest.raises(InputError, match="--bf16 with --gpus-per-trial 0: trials would be on CPUs"):
+        asked(bfloat16=True, gpus_per_trial=0)
