@@ -222,8 +222,8 @@ def prepare(options: DataOptions) -> Prepared:
                 f"--test {options.test}: every pair of it is in {options.data} too; nothing would be tested"
             )
         _refuse_half_weighted(options, ratings)
-        notes = (*more.notes, *_two_scales(options.test, Scale.of(parts.fitting.ratings), more.rows.ratings))
-    shape = shape_of(ratings, parts.train, scale=Scale.of(parts.fitting.ratings), kind=options.split)
+        notes = (*more.notes, *_two_scales(options.test, parts.scale, more.rows.ratings))
+    shape = shape_of(ratings, parts.train, scale=parts.scale, kind=options.split)
     return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
 
 

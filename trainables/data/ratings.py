@@ -17,6 +17,8 @@ from reeltune.trainables.data.times import seconds_of_dates
 from reeltune.trainables.errors import InputError
 
 Duplicates = Literal["keep", "last", "error"]
+EVERY = slice(None)  # as an index: all rows
+HASHED_AT_ONCE = 1 << 20  # rows of a column that are copied to be hashed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +47,22 @@ class Rows:
             weights=None if self.weights is None else self.weights[rows],
         )
 
-    def joined(self, other: "Rows") -> "Rows":
-        """These rows and then the other's."""
-        both = self.timestamps is not None and other.timestamps is not None
-        weighted = self.weights is not None and other.weights is not None
+    def joined(self, other: "Rows", kept: np.ndarray | slice = EVERY) -> "Rows":
+        """These rows, or those that are kept of them, and then the other's.
+
+        One column after the other is taken, so that the kept rows are in memory once.
+        """
+
+        def both(column: np.ndarray | None, others: np.ndarray | None) -> np.ndarray | None:
+            return None if column is None or others is None else np.concatenate([column[kept], others])
+
         return Rows(
-            number=np.concatenate([self.number, other.number]),
-            users=np.concatenate([self.users, other.users]),
-            items=np.concatenate([self.items, other.items]),
-            ratings=np.concatenate([self.ratings, other.ratings]),
-            timestamps=np.concatenate([self.timestamps, other.timestamps]) if both else None,
-            weights=np.concatenate([self.weights, other.weights]) if weighted else None,
+            number=np.concatenate([self.number[kept], other.number]),
+            users=np.concatenate([self.users[kept], other.users]),
+            items=np.concatenate([self.items[kept], other.items]),
+            ratings=np.concatenate([self.ratings[kept], other.ratings]),
+            timestamps=both(self.timestamps, other.timestamps),
+            weights=both(self.weights, other.weights),
         )
 
     def fingerprint(self) -> str:
@@ -87,7 +94,8 @@ def fingerprint_of(columns: Mapping[str, Iterable[np.ndarray]]) -> str:
         if name in columns:
             digest.update(before)
             for piece in columns[name]:
-                digest.update(np.ascontiguousarray(piece, dtype=kind).tobytes())
+                for start in range(0, len(piece), HASHED_AT_ONCE):
+                    digest.update(np.ascontiguousarray(piece[start : start + HASHED_AT_ONCE], dtype=kind).data)
     return digest.hexdigest()
 
 

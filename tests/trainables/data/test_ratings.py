@@ -98,6 +98,20 @@ def test_other_ids_are_another_data_set():
     assert hashed(["a", "b"]) != hashed(["a", "c"])
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 4, 100])
+def test_a_fingerprint_does_not_depend_on_how_many_rows_are_hashed_at_once(monkeypatch, at_once):
+    rows = rows_of([1, 2, 3, 4], [4, 3, 2, 1], [1, 2, 3, 4], [9, 8, 7, 6])
+    expected = rows.fingerprint()
+    monkeypatch.setattr("reeltune.trainables.data.ratings.HASHED_AT_ONCE", at_once)
+    assert rows.fingerprint() == expected
+
+
+def test_rows_that_are_kept_are_joined_with_others_in_every_column():
+    rows = rows_of([1, 2, 3], [4, 3, 2], [1, 2, 3], [9, 8, 7])
+    kept = np.array([True, False, True])
+    assert rows.joined(rows, kept=kept).fingerprint() == rows.take(np.flatnonzero(kept)).joined(rows).fingerprint()
+
+
 def test_ids_that_move_from_users_to_items_change_the_fingerprint():
     def world(users, items):
         return Ratings(name="w", rows=rows_of([1], [1], [3.0]), users=Ids(np.array(users)), items=Ids(np.array(items)))

@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -143,6 +144,17 @@ def test_each_fold_holds_out_other_rows_of_the_fitting_rows(count, kind, seed):
         assert len(held_out) == pytest.approx(len(found.validation), abs=1 if kind == "random" else 10)
     held_out = np.concatenate([part.number for _, part in parts])
     assert len(np.unique(held_out)) == len(held_out)
+
+
+def test_a_confirmations_rows_are_in_memory_once():
+    rows = world(200_000)
+    found = split(rows, seed=0)
+    tracemalloc.start()
+    fold(found.train, found.validation, 1, kind="random")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = sum(column.nbytes for column in vars(rows.take(np.arange(len(rows)))).values() if column is not None)
+    assert peak < 1.4 * kept, "of all rows, of which a fifth is the test's"
 
 
 def test_a_fold_of_each_users_rows_takes_a_share_of_each():
