@@ -213,11 +213,21 @@ def _kept(name: str, registry: Registry) -> Kept | None:
 def read_description(path: Path) -> Description:
     file = path / DESCRIPTION
     if not file.is_file():
-        raise InputError(f"{path}: no model bundle (it has no {DESCRIPTION})")
+        raise _no_bundle(path)
     try:
         return Description.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise InputError(f"{file}: {explain(error, Description)}") from None
+
+
+def _no_bundle(path: Path) -> InputError:
+    """With the bundles that may be meant: of the run at this path or of this name, or beside the path."""
+    for near in (path / "models", Path("runs", path, "models"), path.parent):
+        names = sorted(file.parent.name for file in near.glob(f"*/{DESCRIPTION}"))
+        if names:
+            return InputError(f"{path}: no model bundle; in {near} there are {', '.join(names)}")
+    why = f"it has no {DESCRIPTION}" if path.exists() else "nothing is there"
+    return InputError(f"{path}: no model bundle ({why})")
 
 
 def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]) -> RatingModel:

@@ -68,6 +68,8 @@ def check_target(to: str, output: Path) -> None:
         raise InputError(f"-o {output}: expected a name that ends in {SUFFIXES[to]}, as --to {to} has")
     if not output.absolute().parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}")
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError(f"-o {output}: the folder {output.parent} cannot be written")
     for file in (output, _ids_file(output), _weights_file(output)):
         if file.exists():
             raise InputError(f"-o {output}: {file} is there already: remove it, or name another")

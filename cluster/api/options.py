@@ -155,7 +155,7 @@ def train_options(
 ) -> "TrainOptions":
     """The options of `train` and `lr-find`. Raises InputError at a value that is not allowed."""
     from reeltune.cluster.commands.train_options import TrainOptions
-    from reeltune.cluster.runs.find import new_name
+    from reeltune.cluster.runs.find import name_of_run
     from reeltune.trainables.architectures.registry import resolve
 
     resolve([architecture])  # an unknown one is refused before anything else
@@ -177,7 +177,7 @@ def train_options(
         checkpoint_every=at_least("--checkpoint-every", checkpoint_every, 0.1),
         bfloat16=bfloat16,
         address=address,
-        name=name or new_name(),
+        name=name_of_run(name, resume=resume),
         storage=storage,
         resume=resume,
         trackers=asked_trackers(tracker),
@@ -264,7 +264,7 @@ def tune_options(
     """The options of `tune`. Raises InputError at a value that is not allowed, or an unknown architecture."""
     from reeltune.cluster.commands.ask import TuneOptions, searchable
     from reeltune.cluster.judging.baseline import baseline_of
-    from reeltune.cluster.runs.find import new_name
+    from reeltune.cluster.runs.find import name_of_run
     from reeltune.search_spaces import sampling_of
     from reeltune.trainables.architectures.registry import resolve
 
@@ -294,7 +294,7 @@ def tune_options(
         space=space,
         seed=at_least("--seed", seed, 0),
         address=address,
-        name=name or new_name(),
+        name=name_of_run(name, resume=resume),
         storage=storage,
         resume=resume,
         trackers=asked_trackers(tracker),

@@ -11,9 +11,9 @@ from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.newcomers import shown
 
 
-def is_one(ids: object) -> TypeGuard[str | int | None]:
-    """Whether this is one id, or a missing one, and no column of them."""
-    return ids is None or isinstance(ids, str | int | np.integer)
+def is_one(ids: object) -> TypeGuard[str | float | None]:
+    """Whether this is one id, or a missing one, and no column of them. A row of a table has whole numbers as floats."""
+    return ids is None or isinstance(ids, str | int | float | np.number)
 
 
 def pairs_of(users: Any, items: Any) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.train import train as job
-from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.cluster.runs.find import folder_of, name_of_run
 from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.data.reading.frames import Source
@@ -59,7 +59,7 @@ def train(
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
     """
-    name = name or new_name()
+    name = name_of_run(name, resume=resume)
     options = train_options(
         os.fspath(architecture),
         asked_of(

@@ -12,7 +12,7 @@ from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, tune_op
 from reeltune.cluster.api.ratings import Data, asked_of, several
 from reeltune.cluster.api.run import Run
 from reeltune.cluster.commands.folds import tune_folds as job
-from reeltune.cluster.runs.find import folder_of, new_name
+from reeltune.cluster.runs.find import folder_of, name_of_run
 from reeltune.search_spaces import Sampling
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
@@ -72,7 +72,8 @@ def tune(
     """
     if smoke_test:
         data = _smoke_data(data, given={"test": test, "unknown_ids": unknown_ids})
-    name, every, tests = name or new_name(), several(data), [] if test is None else several(test)
+    name = name_of_run(name, resume=resume)
+    every, tests = several(data), [] if test is None else several(test)
     asked = [
         asked_of(
             each,

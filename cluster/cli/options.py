@@ -146,7 +146,9 @@ Storage = Annotated[
     str | None,
     typer.Option(help="Where the run is kept: a folder, s3://BUCKET/... or gs://BUCKET/... [default: runs/]"),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of this --name.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run of this --name; where there is none yet, begin it.")
+]
 Tracker = Annotated[
     list[str] | None,
     typer.Option(

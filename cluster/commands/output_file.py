@@ -1,8 +1,10 @@
 """The tables that verbs write: CSV, TSV or Parquet."""
 
+import errno
 import gzip
-from collections.abc import Mapping
-from contextlib import ExitStack
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
@@ -23,6 +25,8 @@ def check_output(output: Path) -> None:
         raise InputError(f"-o {output}: expected a name that ends in {', '.join(TABLES[:-1])} or {TABLES[-1]}")
     if not output.absolute().parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}")
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError(f"-o {output}: the folder {output.parent} cannot be written")
 
 
 class TableFile:
@@ -52,12 +56,25 @@ class TableFile:
         part, self._waiting = pd.concat(self._waiting), []
         if self.output.suffix in (".parquet", ".pq"):
             table = self._table(part)
-            self._parquet = self._parquet or pq.ParquetWriter(self._temporary, table.schema)
+            with self._begun():
+                self._parquet = self._parquet or pq.ParquetWriter(self._temporary, table.schema)
             self._parquet.write_table(table)
             return
         first = self._text is None
-        self._text = self._text or self._opened()
+        with self._begun():
+            self._text = self._text or self._opened()
         part.to_csv(self._text, index=False, header=first, sep="\t" if ".tsv" in self.output.suffixes[-2:] else ",")
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """Name the file that was asked for where none can be made in its folder, but for a full disk."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            why = os.strerror(error.errno) if error.errno else error
+            raise InputError(f"-o {self.output}: cannot be written: {why}") from None
 
     def _table(self, part: pd.DataFrame) -> pa.Table:
         """A part with the types of the first. Raises InputError where a column has values of another type."""

@@ -160,7 +160,8 @@ def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, t
         newcomers = predictor.newcomers
         return (predictor.users.text if newcomers is None else newcomers.text("user")), ()
     if isinstance(asked, str) and not _is_table(asked):
-        ids = [each.strip() for each in asked.split(",")]
+        one = predictor.users.encode([asked])[0] > 0  # an id of the model's may have a comma in it
+        ids = [asked] if one else [each.strip() for each in asked.split(",")]
         if "" in ids:
             raise InputError(f"--users {asked!r}: expected a file, or ids with a comma between them")
         return predictor.users.plain(pd.Index(ids, dtype="str")).unique(), ()

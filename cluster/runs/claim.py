@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from reeltune.cluster.runs.folder import FOLD, RunFolder, read_entries, write_json
+from reeltune.cluster.runs.folder import FOLD, RUNS, RunFolder, read_entries, write_json
 from reeltune.cluster.runs.mirror import mirrored
 from reeltune.cluster.runs.record import SCHEMA, Asked, AskedToTune, RunRecord, SizeRecord
 from reeltune.cluster.session import machine
@@ -48,6 +48,8 @@ def claim(
         earlier = folder.read_record()
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
+        elif resume and not (isinstance(asked, AskedToTune) and asked.within):  # a fold's run begins in its turn
+            say(f"--resume: there is no run {folder.name} yet, in {folder.place}, so it begins")
         log.info("claimed %s, %s", folder.place, "which goes on" if earlier else "a new run")
         record = _record(folder, asked, size, command=command, started=(earlier and earlier.started) or _now())
         write_json(folder.record, record.as_json())
@@ -93,10 +95,16 @@ def _check_writable(folder: RunFolder) -> None:
     """Refuse a folder that cannot be made or written, or that another process holds. Changes nothing."""
     there = next(path for path in (folder.path.absolute(), *folder.path.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"--name {folder.name}: {folder.path} cannot be written: {there} is no folder to write in")
+        raise InputError(f"{_option(folder)}: {folder.path} cannot be written: {there} is no folder to write in")
     if folder.lock.exists():
         with _locked(folder):
             pass
+
+
+def _option(folder: RunFolder) -> str:
+    """The option that says where the folder is."""
+    inside = folder.path.parent
+    return f"--name {folder.name}" if inside == RUNS else f"--storage {inside}"
 
 
 @contextmanager
@@ -109,7 +117,7 @@ def _locked(folder: RunFolder) -> Iterator[TextIO]:
         folder.path.mkdir(parents=True, exist_ok=True)
         lock = folder.lock.open("a+")
     except OSError as error:
-        raise InputError(f"--name {folder.name}: {folder.path} cannot be written: {error}") from None
+        raise InputError(f"{_option(folder)}: {folder.path} cannot be written: {error.strerror}") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

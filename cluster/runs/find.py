@@ -23,6 +23,13 @@ def new_name() -> str:
     return next(name for name in names if not (RUNS / name).exists())
 
 
+def name_of_run(name: str | None, *, resume: bool) -> str:
+    """The name of a run, or a new one. Raises InputError if one is to go on and nobody says which."""
+    if name is None and resume:
+        raise InputError("--resume: which run is to go on? Add --name and its name")
+    return name or new_name()
+
+
 def folder_of(name: str, storage: str | None = None) -> RunFolder:
     """The folder of a run of this name, below `runs/` or `storage`. Raises InputError if the name is not a plain one.
 

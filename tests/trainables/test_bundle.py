@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,9 +194,16 @@ def test_a_loaded_model_does_not_train(bundled):
 
 
 def test_a_folder_without_a_bundle_is_an_input_error(tmp_path):
-    assert refused(tmp_path / "nothing").endswith("no model bundle (it has no config.json)")
+    assert refused(tmp_path / "nothing").endswith("no model bundle (nothing is there)")
     (tmp_path / "file").write_text("x")
-    assert "no model bundle" in refused(tmp_path / "file")
+    assert refused(tmp_path / "file").endswith("no model bundle (it has no config.json)")
+
+
+def test_the_bundles_of_a_run_are_named_to_who_gives_the_run_or_another_name_in_it(bundled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(bundled, tmp_path / "runs" / "mine" / "models" / "pmf")
+    for given in ("mine", "runs/mine", "runs/mine/models/svdpp"):
+        assert refused(Path(given)) == f"{given}: no model bundle; in runs/mine/models there are pmf"
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -88,9 +88,14 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
     """The ids of a column, and what was changed in reading them.
 
     They are categories of text, so that each id is there once however many rows it has, with NaN for missing ones.
-    Raises InputError, with the line, at a number that is not whole.
+    Raises InputError, with the line, at a number that is not whole, and at a column of lists or records.
     """
     table.refuse_line_breaks(column)
+    if table.holds_several(column):
+        raise InputError(
+            f"{table.place(0)}: the ids in column {column!r} are lists or records, such as "
+            f"{str(table.frame[column].iloc[0])[:SHOWN]}; expected text or whole numbers: write one value a row"
+        )
     values = dense(table.frame[column])
     if pd.api.types.is_float_dtype(values):
         broken = not_whole(values) & values.notna().to_numpy()
@@ -130,6 +135,7 @@ def refuse_missing(table: Table, columns: dict[str, pd.Series]) -> None:
         )
 
 
+SHOWN = 60  # characters of a value in a message
 WAY_OUT = "--missing-ids drop leaves such rows out"
 
 

@@ -1,5 +1,6 @@
 """From a table to ratings: reads its columns, and says what was guessed or left out."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -222,9 +223,11 @@ def _timed(read: Read, table: Table, columns: Columns) -> Read:
     if name is None:
         dates = read.found.dates
         called = (
-            f"{', '.join(map(repr, dates))} is not called so" if dates else "none is called timestamp, time or date"
+            f"{', '.join(map(repr, dates))} has no usual name of one"
+            if dates
+            else "none is called timestamp, time or date"
         )
-        way_out = f"--time-column {dates[0] if dates else 'NAME'} reads it"
+        way_out = f"--time-column {shlex.quote(dates[0]) if dates else 'NAME'} reads it"
         return replace(read, untimed=f"no column is read as time because {called} ({way_out})")
     try:
         times, said = read_times(of_rows(table.frame[name], read.frame), table.place, name)

@@ -8,6 +8,7 @@ import pytest
 
 import reeltune as rt
 from reeltune.trainables import bundle
+from reeltune.trainables.data import Ids
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.scoring import metrics
 from tests.models import MODELS
@@ -40,6 +41,14 @@ def test_two_single_ids_have_one_rating_and_one_goes_with_many(model):
     assert isinstance(model.predict("u1", "i1"), float)
     assert np.array_equal(model.predict("u1", ["i1", "i30"]), every[:2])
     assert np.array_equal(model.predict(pd.Series(["u1", "u30"], index=[7, 3]), "i30"), every[1:])
+
+
+def test_an_id_from_a_row_of_a_table_may_be_a_float(written):
+    model, data = rt.load(written / "pmf"), pd.DataFrame({"user": [1], "item": [2], "rating": [3.5]})
+    model.users = Ids(model.users.text.str.removeprefix("u"))
+    row = data.iloc[0]  # of one type: 1.0 and 2.0
+    assert model.predict(row["user"], "i1") == model.predict(1, "i1") == model.predict("1", "i1")
+    assert np.isnan(model.predict(np.nan, "i1"))
 
 
 def test_a_frame_takes_its_ratings_as_a_column_whatever_its_index(model):

@@ -90,6 +90,8 @@ WRONG = [
     (["data", "n" * 300], "is no data set and no file"),
     (["data", "nope"], "'nope' is no data set and no file"),
     (["predict", "gone", "pairs.csv", "-o", "out.csv"], "gone: no model bundle"),
+    (["train", "bias", "--data", "synthetic", "--resume"], "--resume: which run is to go on? Add --name and its name"),
+    (["tune", "--smoke-test", "--resume"], "--resume: which run is to go on? Add --name and its name"),
     (["dance"], "No such command 'dance'"),
 ]
 

@@ -1,6 +1,8 @@
 """Tables that are written part by part."""
 
+import os
 from decimal import Decimal
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reeltune.cluster.commands import output_file
-from reeltune.cluster.commands.output_file import TableFile
+from reeltune.cluster.commands.output_file import TableFile, check_output
 from reeltune.trainables.errors import InputError
 
 PARTS = [pd.DataFrame({"user": [user], "rating": [rating]}) for user, rating in (("a", 1.0), ("b", 2.5), ("c", 3.0))]
@@ -94,3 +96,19 @@ def test_what_fails_at_the_very_end_leaves_nothing_behind(tmp_path, monkeypatch,
     with pytest.raises(OSError, match="no space left"):
         file.__exit__(None, None, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_file_is_told_of_by_the_name_that_was_typed():
+    """Nobody can make a file in /proc, though root may write there by its permissions."""
+    for name in ("all.parquet", "all.csv"):
+        with (
+            pytest.raises(InputError, match=f"^-o /proc/{name}: cannot be written: No such file"),
+            TableFile(Path("/proc", name)) as file,
+        ):
+            file.write(PARTS[0])
+
+
+def test_a_folder_without_permission_is_told_of_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write anywhere
+    with pytest.raises(InputError, match=r"-o .*all.csv: the folder .* cannot be written"):
+        check_output(tmp_path / "all.csv")

@@ -10,11 +10,11 @@ import pytest
 from reeltune import load
 from reeltune.cluster.cli.app import main
 from reeltune.cluster.commands import seen as seen_pairs
-from reeltune.cluster.commands.recommend import RecommendOptions, recommend
+from reeltune.cluster.commands.recommend import RecommendOptions, recommend, recommended
 from reeltune.trainables import best_items, bundle
 from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns, Reading, load_data
+from reeltune.trainables.data import Columns, Ids, Reading, load_data
 from reeltune.trainables.data.pairs import PairReader
 from reeltune.trainables.data.reading import parts
 from reeltune.trainables.errors import InputError
@@ -112,6 +112,14 @@ def test_without_seen_pairs_and_with_room_for_all_every_item_is_there_once(model
     assert (done.users, done.seen_pairs) == (2, 0)
     assert done.frame["user"].tolist() == ["u2"] * 30 + ["u1"] * 30
     assert done.frame.groupby("user")["item"].nunique().tolist() == [30, 30]
+
+
+def test_a_known_id_with_a_comma_in_it_is_one_user(models):
+    predictor = load(models / "pmf")
+    predictor.users = Ids(predictor.users.text.str.replace("u2", "u,2", regex=False))
+    done = recommended(predictor, options(seen="none", top=1, users="u,2"))
+    assert (done.users, done.unknown_users) == (1, 0)
+    assert recommended(predictor, options(seen="none", top=1, users="u1,u3")).users == 2
 
 
 def test_a_user_who_has_seen_all_has_no_row(models, tmp_path):

@@ -111,6 +111,21 @@ def test_a_search_that_ended_with_fewer_trials_than_were_asked_for_goes_on_as_it
     resume(ASKED)
 
 
+def test_a_resume_of_no_run_says_that_one_begins():
+    for said in (["--resume: there is no run run yet, in runs/run, so it begins"], []):
+        told = []
+        with claim(folder_of("run"), ASKED, resume=True, growing="trials", say=told.append):
+            pass
+        assert told == said
+
+
+def test_a_fold_begins_in_its_turn_without_a_word():
+    told = []
+    with claim(folder_of("run"), ASKED.model_copy(update={"within": "run"}), resume=True, say=told.append):
+        pass
+    assert told == []
+
+
 def test_a_command_that_could_not_begin_leaves_its_name_free():
     with pytest.raises(InputError, match="too many"), claim(folder_of("run"), ASKED, resume=False):
         raise InputError("too many")
@@ -182,7 +197,7 @@ def test_a_folder_in_an_object_store_is_mirrored_from_the_folder_of_runs():
 def test_a_storage_that_can_be_no_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InputError, match=r"file/run cannot be written: .*Not a directory"),
+        pytest.raises(InputError, match=r"--storage .*/file: .*file/run cannot be written: Not a directory"),
         claim(folder_of("run", str(tmp_path / "file")), ASKED, resume=False),
     ):
         pass

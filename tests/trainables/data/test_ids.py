@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from reeltune.trainables.data.ids import Ids, as_text, plain_ids, read_ids, refuse_missing
-from reeltune.trainables.data.reading.tables import Table
+from reeltune.trainables.data.reading.tables import Table, read_table
 from reeltune.trainables.errors import InputError
 
 
@@ -27,6 +30,30 @@ def test_an_id_that_is_none_is_an_error(ids, said):
 def test_a_float_id_too_large_to_be_a_whole_number_is_refused():
     with pytest.raises(ValueError, match="no whole number"):
         as_text(pd.Series([1e19]))
+
+
+SEVERAL = {
+    "records": [{"id": 1, "n": 2}, {"id": 3, "n": 4}],
+    "lists": [["a"], ["b"]],
+    "one list among text": ["a", ["b"]],
+    "lists of Arrow's": pd.Series([["a"], ["b"]], dtype=pd.ArrowDtype(pa.list_(pa.string()))),
+}
+
+
+@pytest.mark.parametrize("values", SEVERAL.values(), ids=SEVERAL)
+def test_ids_that_are_lists_or_records_are_refused(values):
+    with pytest.raises(InputError, match=r"r.parquet: row 1: the ids in column 'user' are lists or records, such as"):
+        read_ids(table(values), "user")
+
+
+@pytest.mark.parametrize("value", ['{"id": 1}', '["a"]'])
+def test_ids_of_json_lines_that_are_objects_or_arrays_are_refused_and_text_like_them_is_not(value, tmp_path):
+    file = tmp_path / "r.jsonl"
+    file.write_text(f'{{"user": {value}, "item": "a"}}\n')
+    with pytest.raises(InputError, match=r"r.jsonl:1: the ids in column 'user' are lists or records"):
+        read_ids(read_table(str(file)), "user")
+    file.write_text(json.dumps({"user": value, "item": "a"}))
+    assert read_ids(read_table(str(file)), "user")[0].tolist() == [value]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_split_by_time_says_why_there_is_none(tmp_path):
         prepare(DataOptions(data=str(tmp_path / "a.csv"), split="time"))
     dated = [f"{row},2011-03-{day}\n" for day, row in enumerate(ROWS[:20], 10)]
     (tmp_path / "b.csv").write_text("user,item,rating,when\n" + "".join(dated))
-    with pytest.raises(InputError, match=r"because 'when' is not called so \(--time-column when reads it\)"):
+    with pytest.raises(InputError, match=r"because 'when' has no usual name of one \(--time-column when reads it\)"):
         prepare(DataOptions(data=str(tmp_path / "b.csv"), split="time"))
 
 

@@ -101,9 +101,11 @@ def test_columns_of_lists_and_records_are_no_times_and_do_no_harm(parquet):
     assert "not used" not in data.columns_line
 
 
-def test_a_list_is_an_id_as_text_and_no_rating(parquet):
+def test_a_list_is_neither_an_id_nor_a_rating(parquet):
     file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=[1, 2])
-    assert len(read_ratings(file).items.text) == 2
+    with pytest.raises(InputError, match="row 1: the ids in column 'item' are lists or records, such as "):
+        read_ratings(file)
+    file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=["x", "y"])
     with pytest.raises(InputError, match="row 1: the rating in column 'item' must be a finite number; found"):
         read_ratings(file, columns=Columns(item="rating", rating="item"))
 
@@ -214,6 +216,13 @@ def test_a_named_time_that_is_none_is_an_error_by_file_and_line(ratings_file, va
     file = ratings_file(f"user,item,rating,time\na,x,1,2020-01-01\nb,y,2,{value}\n")
     with pytest.raises(InputError, match=r"ratings\.csv:3: the time in column 'time' must be seconds since 1970 or"):
         read_ratings(file, columns=Columns(timestamp="time"))
+
+
+def test_a_hint_can_be_copied_where_a_column_has_a_blank_in_its_name(ratings_file):
+    data = read_ratings(ratings_file("user,item,rating,gekauft am\na,x,1,2020-01-01\nb,y,2,2020-01-02\n"))
+    assert data.untimed == (
+        "no column is read as time because 'gekauft am' has no usual name of one (--time-column 'gekauft am' reads it)"
+    )
 
 
 def test_a_column_that_only_looks_like_a_time_is_left_out_and_that_is_said(ratings_file):

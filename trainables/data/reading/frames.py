@@ -14,6 +14,7 @@ from reeltune.trainables.errors import InputError
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
 ARGUMENTS = {  # of `load_data`, for the command line's options
     r"--(user|item|rating|weight)-column ([^\s),.;]*[^\s),.;:])": r"columns=Columns(\1='\2')",
+    r"--time-column '([^']*)'": r"columns=Columns(timestamp='\1')",
     r"--time-column ([^\s),.;]*[^\s),.;:])": r"columns=Columns(timestamp='\1')",
     r"--not-rated '([^']*)'": r"not_rated=('\1',)",
     r"--not-rated ([^\s)]+)": r"not_rated=('\1',)",

@@ -5,6 +5,7 @@ Numbers stay as they are written; what is no plain value (a list, an object) sta
 
 import ast
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,13 @@ SHOWN = 80  # characters of a line in a message
 WAY_OUT = 'expected an object such as {"user": 1, "item": 2, "rating": 5} in each line, or one array of them'
 
 
+@dataclass(frozen=True, kw_only=True)
+class JsonTable:
+    frame: pd.DataFrame  # of text
+    lines: np.ndarray | None  # of each row, from 1; None for an array
+    nested: frozenset[str]  # the columns that hold lists or objects
+
+
 def is_json(file: str, content: bytes) -> bool:
     """Whether a text file holds JSON, by its name or because its first line is an object."""
     if file.endswith(ENDINGS):
@@ -25,12 +33,12 @@ def is_json(file: str, content: bytes) -> bool:
     return first.startswith(b"{") and first.endswith(b"}") and _object(first.decode(errors="replace")) is not None
 
 
-def read_json(source: str, content: bytes) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """The table, and the line of each of its rows (None for an array). Raises InputError."""
+def read_json(source: str, content: bytes) -> JsonTable:
+    """Raises InputError at what is no table."""
     if not content.strip():
         raise InputError(f"{source}: is empty")
     if content.lstrip().startswith(b"["):
-        return _frame(_array(source, content)), None
+        return _table(_array(source, content))
     found: list[dict[str, object]] = []
     lines = []
     for number, line in enumerate(content.split(b"\n"), 1):
@@ -48,7 +56,7 @@ def read_json(source: str, content: bytes) -> tuple[pd.DataFrame, np.ndarray | N
             f"{source}: is one object that holds whole columns or lists; {WAY_OUT} "
             "(pandas writes it so by to_json(orient='records', lines=True))"
         )
-    return _frame(found), np.array(lines, dtype=np.int64)
+    return _table(found, np.array(lines, dtype=np.int64))
 
 
 def _object(line: str) -> dict[str, object] | None:
@@ -78,10 +86,11 @@ def _array(source: str, content: bytes) -> list[dict[str, object]]:
     return rows
 
 
-def _frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+def _table(rows: list[dict[str, object]], lines: np.ndarray | None = None) -> JsonTable:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name.strip(): pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
-    return pa.table(columns).to_pandas()
+    nested = {name.strip() for row in rows for name, value in row.items() if isinstance(value, (dict, list))}
+    return JsonTable(frame=pa.table(columns).to_pandas(), lines=lines, nested=frozenset(nested))
 
 
 def _text(value: object) -> str | None:

@@ -41,6 +41,7 @@ class Table:
     locate: Callable[[int], str] | None = None  # where a row is, in words
     multiline: bool = False  # some values have a line break in them
     headerless: bool = False  # the columns' names do not stand in the file
+    nested: frozenset[str] = frozenset()  # columns of JSON's lists or objects, which are text here
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
@@ -52,6 +53,14 @@ class Table:
         if not self.headerless or column is None or column in names or not column.isdecimal():
             return column
         return str(names[int(column) - 1]) if 1 <= int(column) <= len(names) else column
+
+    def holds_several(self, column: str) -> bool:
+        """Whether values of a column are lists or records."""
+        values = self.frame[column]
+        if isinstance(values.dtype, pd.ArrowDtype):
+            return pa.types.is_nested(values.dtype.pyarrow_dtype)
+        mixed = values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed")
+        return column in self.nested or (mixed and bool(values.map(pd.api.types.is_list_like).any()))
 
     def refuse_line_breaks(self, column: str) -> None:
         """Raise InputError if a value has one: a stray quote has swallowed what follows."""
@@ -119,8 +128,9 @@ def _read_parquet(source: str, content: bytes | None = None, *, beside: Beside |
 def _read_text(source: str, file: str, content: bytes) -> Table:
     content, notes = as_utf8(source, content, latin=known_names(file) is not None)
     if is_json(file, content):
-        frame, lines = read_json(source, content)
-        return Table(source=source, frame=frame, notes=notes, locate=by_lines(source, lines))
+        read_as = read_json(source, content)
+        locate = by_lines(source, read_as.lines)
+        return Table(source=source, frame=read_as.frame, notes=notes, locate=locate, nested=read_as.nested)
     dialect = dialect_of(source, file, content)
     read = read_delimited(source, content, dialect)
     commas: tuple[str, ...] = ()
@@ -248,4 +258,5 @@ def _joined(source: str, parts: list[Table]) -> Table:
         notes=(_named(parts), *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
+        nested=frozenset().union(*(part.nested for part in parts)),
     )
