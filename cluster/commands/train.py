@@ -171,6 +171,7 @@ class _Job:
             decoder=options.decoder,
             metric=options.metric,
             refit=options.refit,
+            bf16=options.bfloat16,
             shard=options.shard,
         )
 

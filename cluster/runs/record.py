@@ -94,6 +94,7 @@ class AskedToTrain(AskedOfData):
     decoder: str = "argmax"
     metric: str = "mse"
     refit: bool = False
+    bf16: bool = False  # its steps compute in bfloat16 where torch's autocast does
     shard: Shard | None = None
 
 

@@ -8,7 +8,7 @@ import pytest
 from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import find_run, folder_of
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.runs.record import AskedToTune, SizeRecord
+from reeltune.cluster.runs.record import AskedToTrain, AskedToTune, SizeRecord
 from reeltune.trainables.errors import InputError
 from tests.cluster.runs.test_folder import ENTRY
 
@@ -95,6 +95,15 @@ def test_a_run_goes_on_only_with_what_it_was_started_with(change):
     (field,) = change
     with pytest.raises(InputError, match=rf"--resume: {field} was .* and is .* now"):
         resume(ASKED.model_copy(update=change))
+
+
+def test_a_fit_goes_on_with_the_precision_that_it_began_with():
+    asked = AskedToTrain(data="a.csv", architecture="pmf", config={})
+    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), asked, resume=False):
+        raise KeyboardInterrupt
+    other = asked.model_copy(update={"bf16": True})
+    with pytest.raises(InputError, match="bf16 was False"), claim(folder_of("run"), other, resume=True):
+        pass
 
 
 def test_a_finished_search_takes_more_trials_and_not_fewer():
