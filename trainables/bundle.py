@@ -223,7 +223,7 @@ def read_description(path: Path) -> Description:
 def _no_bundle(path: Path) -> InputError:
     """With the bundles that may be meant: of the run at this path or of this name, or beside the path."""
     for near in (path / "models", Path("runs", path, "models"), path.parent):
-        names = sorted(file.parent.name for file in near.glob(f"*/{DESCRIPTION}"))
+        names = sorted(file.parent.name for file in near.glob(f"*/{WEIGHTS}") if (file.parent / DESCRIPTION).exists())
         if names:
             return InputError(f"{path}: no model bundle; in {near} there are {', '.join(names)}")
     why = f"it has no {DESCRIPTION}" if path.exists() else "nothing is there"

@@ -24,7 +24,7 @@ from reeltune.cluster.api.checks import (
 )
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import FILES
-from reeltune.cluster.runs.find import new_name
+from reeltune.cluster.runs.find import name_of_run
 from reeltune.cluster.runs.folder import RUNS
 from reeltune.cluster.runs.storage import Store, refuse_credentials
 from reeltune.trainables.data import has_known_columns
@@ -38,6 +38,7 @@ REFUSED = {
     "jobs": "jobs looks at jobs from outside; leave submit out",
     "board": "board shows a run on the machine that it runs on; start it on the head node",
 }
+ONE_MACHINE = ("predict", "recommend")  # verbs that nodes do not share the work of with an architecture of one's own
 ANOTHER = "choose another --name for another run"
 MORE = f"give a larger --trials to search on, or {ANOTHER}"
 FIND_FILES = f"files=$(python -P -c 'import {FILES}; print(*{FILES}.__path__)')"
@@ -59,8 +60,9 @@ def job_command(group: Any, words: list[str], name: str | None) -> JobCommand:
     if "address" in typed:
         raise InputError(f"submit -- {verb} --address: leave it out; a job runs on the cluster that it is submitted to")
     given = _one_name(name, values["name"] if "name" in typed else None)
-    added = ["--address", "auto"] if "address" in values else []
-    chosen = given or new_name()
+    here = verb in ONE_MACHINE and bool(values.get("architecture"))
+    added = ["--address", "auto"] if "address" in values and not here else []
+    chosen = name_of_run(given or None, resume="resume" in typed)
     if "name" in values and "name" not in typed:
         added += ["--name", chosen]
     if "resume" in values and "resume" not in typed and given:

@@ -256,6 +256,8 @@ def _refitted(
     run, choices = reported.run, reported.choices()
     wanted = {name: (name, choice.config) for name, choice in choices.items() if name != ENSEMBLE}
     orders = refits_of(wanted, seed=run.asked.seed)
+    if run.asked.bf16 and not resources.on_gpus:
+        raise InputError(f"run {run.folder.name} computed in bfloat16 (--bf16), which needs a GPU, and there is none")
     check(workers, resources)
     fitted = refit(
         list(orders.values()),
@@ -266,6 +268,7 @@ def _refitted(
         resources=resources,
         store=store,
         watch=watch,
+        bfloat16=run.asked.bf16,
         registry=registry,
     )
     for came in fitted.values():

@@ -99,6 +99,7 @@ def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     words += ["--split", asked.split, "--split-seed", str(asked.split_seed), "--seed", str(asked.seed)]
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
     words += ["--metric", asked.metric] if asked.metric != "mse" else []
+    words += ["--bf16"] if asked.bf16 else []
     words += ["--matrix"] if asked.matrix else []
     for value in asked.not_rated:
         words += ["--not-rated", value]

@@ -49,7 +49,7 @@ def claim(
         if earlier is not None:
             _check(folder, earlier, asked, resume=resume, growing=growing)
         elif resume and not (isinstance(asked, AskedToTune) and asked.within):  # a fold's run begins in its turn
-            say(f"--resume: there is no run {folder.name} yet, in {folder.place}, so it begins")
+            say(f"there is no run {folder.name} to go on with, in {folder.place}: it begins")
         log.info("claimed %s, %s", folder.place, "which goes on" if earlier else "a new run")
         record = _record(folder, asked, size, command=command, started=(earlier and earlier.started) or _now())
         write_json(folder.record, record.as_json())
@@ -104,7 +104,9 @@ def _check_writable(folder: RunFolder) -> None:
 def _option(folder: RunFolder) -> str:
     """The option that says where the folder is."""
     inside = folder.path.parent
-    return f"--name {folder.name}" if inside == RUNS else f"--storage {inside}"
+    if folder.whole is not None or inside == RUNS:
+        return f"--name {folder.whole or folder.name}"
+    return f"--storage {inside}"
 
 
 @contextmanager
@@ -179,7 +181,8 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
     _check_sources(folder, earlier.asked, asked)
     was, now = earlier.asked.as_json(), asked.as_json()
     for key in sorted(now, key=lambda key: key == "test_hash"):  # last: it differs because something else does
-        if key != growing and now[key] != was.get(key):
+        unsaid = key == "bf16" and was.get(key) is None  # by an earlier version
+        if key != growing and now[key] != was.get(key) and not unsaid:
             raise InputError(
                 f"--resume: {key} was {was.get(key)!r} in run {name} and is {now[key]!r} now; "
                 "a run goes on with what it was started with"

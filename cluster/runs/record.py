@@ -94,7 +94,7 @@ class AskedToTrain(AskedOfData):
     decoder: str = "argmax"
     metric: str = "mse"
     refit: bool = False
-    bf16: bool = False  # its steps compute in bfloat16 where torch's autocast does
+    bf16: bool | None = None  # its steps compute in bfloat16 where torch's autocast does; None: not said
     shard: Shard | None = None
 
 

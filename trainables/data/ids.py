@@ -91,10 +91,11 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
     Raises InputError, with the line, at a number that is not whole, and at a column of lists or records.
     """
     table.refuse_line_breaks(column)
-    if table.holds_several(column):
+    nested = table.first_nested(column)
+    if nested is not None:
         raise InputError(
-            f"{table.place(0)}: the ids in column {column!r} are lists or records, such as "
-            f"{str(table.frame[column].iloc[0])[:SHOWN]}; expected text or whole numbers: write one value a row"
+            f"{table.place(nested)}: the id in column {column!r} is a list or a record, "
+            f"{str(table.frame[column].iloc[nested])[:SHOWN]}; expected text or a whole number: write one value a row"
         )
     values = dense(table.frame[column])
     if pd.api.types.is_float_dtype(values):

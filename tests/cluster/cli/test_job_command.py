@@ -11,6 +11,7 @@ import typer
 from reeltune.cluster.cli.app import app, main
 from reeltune.cluster.cli.job_command import job_command as read
 from reeltune.cluster.cli.job_command import of_verb
+from reeltune.trainables.errors import InputError
 
 WRONG = [
     ([], "submit: expected a command after --, such as"),
@@ -148,6 +149,26 @@ def test_a_name_of_the_verb_is_the_jobs_name_and_nothing_is_added_twice():
 def test_a_search_without_a_name_gets_a_new_one_and_resumes_nothing():
     command = job_command(["tune", "--", "pmf"], None)
     assert command.entrypoint.endswith(f" tune --address auto --name {command.name} -- pmf")
+
+
+def test_a_run_that_is_to_go_on_needs_its_name():
+    with pytest.raises(InputError, match="--resume: which run is to go on"):
+        job_command(["tune", "pmf", "--resume"], None)
+
+
+@pytest.mark.parametrize("verb", ["predict", "recommend"])
+def test_a_model_of_ones_own_is_read_on_one_machine(verb, own_files):
+    own = own_files / "mine.py"
+    own.write_text("")
+    words = [
+        verb,
+        "runs/a/models/mine",
+        *(["pairs.csv"] if verb == "predict" else ["--seen", "none"]),
+        "-o",
+        "/x/o.csv",
+    ]
+    assert " --address auto " in job_command(words, None).entrypoint
+    assert " --address " not in job_command([*words, "--architecture", "mine.py"], None).entrypoint
 
 
 def test_a_replay_of_an_ensemble_joins_its_cluster_and_is_no_new_run():

@@ -86,6 +86,15 @@ def test_the_winner_is_trained_again_to_the_very_bit_and_the_run_stays_as_it_is(
     assert [json.loads(line)["reason"] for line in looks().read_text().splitlines()[looked:]] == ["replay, run known"]
 
 
+def test_a_run_in_bfloat16_is_not_made_again_in_another_precision(replay, run):
+    record = json.loads(run.record.read_text())
+    record["asked"]["bf16"] = True
+    write_json(run.record, record)
+    code, out, err = replay()
+    assert (code, out) == (2, "")
+    assert "error: run known computed in bfloat16 (--bf16), which needs a GPU, and there is none" in err
+
+
 @pytest.mark.slow
 def test_another_configuration_than_the_reported_one_is_found_out(replay, run):
     verdict = json.loads(run.verdict.read_text())

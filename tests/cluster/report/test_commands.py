@@ -66,6 +66,11 @@ def test_columns_are_taken_over_from_the_runs_own_command(tmp_path):
     assert again == "reeltune tune --data films.csv --user-column 'the user' --rating-column=stars"
 
 
+def test_a_fit_is_made_again_in_the_precision_of_the_search(tmp_path):
+    folder = write_run(tmp_path / "one", asked={"bf16": True})
+    assert parsed(commands(folder)[0])["bf16"] is True
+
+
 def test_a_matrix_is_named_one_again(tmp_path):
     folder = write_run(tmp_path / "one", asked={"data": "jester.csv", "matrix": True})
     assert parsed(commands(folder)[0])["matrix"] is True

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.claim import check_claim, claim
 from reeltune.cluster.runs.find import find_run, folder_of
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.record import AskedToTrain, AskedToTune, SizeRecord
@@ -98,11 +98,14 @@ def test_a_run_goes_on_only_with_what_it_was_started_with(change):
 
 
 def test_a_fit_goes_on_with_the_precision_that_it_began_with():
-    asked = AskedToTrain(data="a.csv", architecture="pmf", config={})
-    with pytest.raises(KeyboardInterrupt), claim(folder_of("run"), asked, resume=False):
-        raise KeyboardInterrupt
-    other = asked.model_copy(update={"bf16": True})
+    asked = AskedToTrain(data="a.csv", architecture="pmf", config={}, bf16=False)
+    unsaid, other = (asked.model_copy(update={"bf16": precision}) for precision in (None, True))
+    for name, begun in (("run", asked), ("old", unsaid)):
+        with pytest.raises(KeyboardInterrupt), claim(folder_of(name), begun, resume=False):
+            raise KeyboardInterrupt
     with pytest.raises(InputError, match="bf16 was False"), claim(folder_of("run"), other, resume=True):
+        pass
+    with claim(folder_of("old"), other, resume=True):  # a version that did not write it down began it
         pass
 
 
@@ -121,7 +124,7 @@ def test_a_search_that_ended_with_fewer_trials_than_were_asked_for_goes_on_as_it
 
 
 def test_a_resume_of_no_run_says_that_one_begins():
-    for said in (["--resume: there is no run run yet, in runs/run, so it begins"], []):
+    for said in (["there is no run run to go on with, in runs/run: it begins"], []):
         told = []
         with claim(folder_of("run"), ASKED, resume=True, growing="trials", say=told.append):
             pass
@@ -201,6 +204,13 @@ def test_a_folder_in_an_object_store_is_mirrored_from_the_folder_of_runs():
     assert str(folder.path) == "runs/run"
     assert folder.place == folder.store.where == "s3://bucket/kept/run?region=eu-west-1"
     assert folder.place_of("models/pmf") == "s3://bucket/kept/run/models/pmf?region=eu-west-1"
+
+
+def test_a_folds_run_that_cannot_be_written_is_a_fault_of_the_whole_runs_name(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "run").write_text("")
+    with pytest.raises(InputError, match=r"^--name run: runs/run/fold-1 cannot be written"):
+        check_claim(folder_of("run").fold(1), ASKED, resume=False)
 
 
 def test_a_storage_that_can_be_no_folder_is_one_line(tmp_path):

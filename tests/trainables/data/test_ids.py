@@ -35,22 +35,31 @@ def test_a_float_id_too_large_to_be_a_whole_number_is_refused():
 SEVERAL = {
     "records": [{"id": 1, "n": 2}, {"id": 3, "n": 4}],
     "lists": [["a"], ["b"]],
-    "one list among text": ["a", ["b"]],
+    "one list among text": [["b"], "a"],
     "lists of Arrow's": pd.Series([["a"], ["b"]], dtype=pd.ArrowDtype(pa.list_(pa.string()))),
 }
 
 
 @pytest.mark.parametrize("values", SEVERAL.values(), ids=SEVERAL)
 def test_ids_that_are_lists_or_records_are_refused(values):
-    with pytest.raises(InputError, match=r"r.parquet: row 1: the ids in column 'user' are lists or records, such as"):
+    with pytest.raises(InputError, match=r"^r.parquet: row 1: the id in column 'user' is a list or a record, [\[{]"):
         read_ids(table(values), "user")
+
+
+def test_the_row_of_a_nested_id_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"^r.parquet: row 3: the id in column 'user' is a list or a record, \['c'\]"):
+        read_ids(table(["a", None, ["c"]]), "user")
+    for part, user in (("part-0.jsonl", '"a"'), ("part-1.jsonl", '"b"'), ("part-2.jsonl", '{"id": 1}')):
+        (tmp_path / part).write_text(f'{{"user": "x", "item": "a"}}\n{{"user": {user}, "item": "a"}}\n')
+    with pytest.raises(InputError, match=r"part-2.jsonl:2: the id in column 'user' is a list or a record, {"):
+        read_ids(read_table(str(tmp_path)), "user")
 
 
 @pytest.mark.parametrize("value", ['{"id": 1}', '["a"]'])
 def test_ids_of_json_lines_that_are_objects_or_arrays_are_refused_and_text_like_them_is_not(value, tmp_path):
     file = tmp_path / "r.jsonl"
-    file.write_text(f'{{"user": {value}, "item": "a"}}\n')
-    with pytest.raises(InputError, match=r"r.jsonl:1: the ids in column 'user' are lists or records"):
+    file.write_text(f'{{"user": "x", "item": "a"}}\n{{"user": {value}, "item": "a"}}\n')
+    with pytest.raises(InputError, match=r"r.jsonl:2: the id in column 'user' is a list or a record"):
         read_ids(read_table(str(file)), "user")
     file.write_text(json.dumps({"user": value, "item": "a"}))
     assert read_ids(read_table(str(file)), "user")[0].tolist() == [value]

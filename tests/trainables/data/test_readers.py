@@ -103,7 +103,7 @@ def test_columns_of_lists_and_records_are_no_times_and_do_no_harm(parquet):
 
 def test_a_list_is_neither_an_id_nor_a_rating(parquet):
     file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=[1, 2])
-    with pytest.raises(InputError, match="row 1: the ids in column 'item' are lists or records, such as "):
+    with pytest.raises(InputError, match="row 1: the id in column 'item' is a list or a record, "):
         read_ratings(file)
     file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=["x", "y"])
     with pytest.raises(InputError, match="row 1: the rating in column 'item' must be a finite number; found"):

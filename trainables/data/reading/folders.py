@@ -1,8 +1,18 @@
 """What a folder of parts holds besides them."""
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from reeltune.trainables.data.reading.files import files_in, is_visible, listed, plain_file_name
+from pyarrow import fs
+
+from reeltune.trainables.data.reading.files import (
+    files_in,
+    is_visible,
+    listed,
+    plain_file_name,
+    read_bytes,
+    resolve,
+)
 from reeltune.trainables.data.reading.jsonlines import ENDINGS
 from reeltune.trainables.errors import InputError
 
@@ -20,9 +30,21 @@ def visible_in(source: str) -> list[str]:
     """The names of a folder's files that can hold data. Raises InputError where the folder is one of reeltune's own."""
     names = [name for name in files_in(source) if is_visible(name)]
     for name, (what, hint) in OURS.items():
-        if name in names and not set(RATINGS_FILES) & set(names):
+        if name in names and not set(RATINGS_FILES) & set(names) and _is_ours(f"{source}/{name}"):
             raise InputError(f"{source}: is {what} of reeltune's, and no table: {hint}")
     return names
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a file of this name is reeltune's: somebody's ratings may be called `run.json`."""
+    return not file.endswith(".json") or all(word in read_bytes(file)[1] for word in (b'"asked"', b'"versions"'))
+
+
+def _names_below(source: str) -> set[str]:
+    """The names of all files and folders below a folder."""
+    filesystem, path = resolve(source)
+    found = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
+    return {part for each in found for part in PurePosixPath(each.path).relative_to(path).parts}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +57,15 @@ class Beside:
     def parquet(cls, source: str) -> "Beside":
         """Of a folder, those without an ending of data, such as `README.md`; of a file, none."""
         every = [name for name in files_in(source) if not name.startswith(HIDDEN)]
-        parts = [name for name in every if name.lower().endswith(PARQUET)]
         others = [name for name in every if not plain_file_name(name).endswith((*PARQUET, *PARTS))]
-        # pyarrow goes by how names begin, so nothing that a part's name begins with can be passed over.
+        # pyarrow goes by how names begin, also those of folders, so nothing that another name begins with can be passed
+        # over.
+        taken = _names_below(source) if others else set()
         return cls(
             names=tuple(
                 name
                 for name in others
-                if not name.startswith("part-") and not any(part.startswith(name) for part in parts)
+                if not name.startswith("part-") and not any(each.startswith(name) for each in taken - {name})
             )
         )
 

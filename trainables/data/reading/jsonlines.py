@@ -22,7 +22,7 @@ WAY_OUT = 'expected an object such as {"user": 1, "item": 2, "rating": 5} in eac
 class JsonTable:
     frame: pd.DataFrame  # of text
     lines: np.ndarray | None  # of each row, from 1; None for an array
-    nested: frozenset[str]  # the columns that hold lists or objects
+    nested: dict[str, int]  # the columns that hold lists or objects, and the first row that does
 
 
 def is_json(file: str, content: bytes) -> bool:
@@ -89,8 +89,12 @@ def _array(source: str, content: bytes) -> list[dict[str, object]]:
 def _table(rows: list[dict[str, object]], lines: np.ndarray | None = None) -> JsonTable:
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name.strip(): pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
-    nested = {name.strip() for row in rows for name, value in row.items() if isinstance(value, (dict, list))}
-    return JsonTable(frame=pa.table(columns).to_pandas(), lines=lines, nested=frozenset(nested))
+    nested: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        for name, value in row.items():
+            if isinstance(value, (dict, list)):
+                nested.setdefault(name.strip(), place)
+    return JsonTable(frame=pa.table(columns).to_pandas(), lines=lines, nested=nested)
 
 
 def _text(value: object) -> str | None:

@@ -5,8 +5,8 @@ What was guessed or left out on the way is in the table's notes.
 
 import io
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -41,7 +41,7 @@ class Table:
     locate: Callable[[int], str] | None = None  # where a row is, in words
     multiline: bool = False  # some values have a line break in them
     headerless: bool = False  # the columns' names do not stand in the file
-    nested: frozenset[str] = frozenset()  # columns of JSON's lists or objects, which are text here
+    nested: Mapping[str, int] = field(default_factory=dict)  # columns of JSON's lists or objects, and their first row
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
@@ -54,13 +54,15 @@ class Table:
             return column
         return str(names[int(column) - 1]) if 1 <= int(column) <= len(names) else column
 
-    def holds_several(self, column: str) -> bool:
-        """Whether values of a column are lists or records."""
+    def first_nested(self, column: str) -> int | None:
+        """The first row whose value in a column is a list or a record; None where none is."""
         values = self.frame[column]
         if isinstance(values.dtype, pd.ArrowDtype):
-            return pa.types.is_nested(values.dtype.pyarrow_dtype)
-        mixed = values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed")
-        return column in self.nested or (mixed and bool(values.map(pd.api.types.is_list_like).any()))
+            return int(values.notna().to_numpy().argmax()) if pa.types.is_nested(values.dtype.pyarrow_dtype) else None
+        if values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed"):
+            found = values.map(pd.api.types.is_list_like).to_numpy(dtype=bool)
+            return int(found.argmax()) if found.any() else None
+        return self.nested.get(column)
 
     def refuse_line_breaks(self, column: str) -> None:
         """Raise InputError if a value has one: a stray quote has swallowed what follows."""
@@ -218,6 +220,14 @@ def _read_part(source: str) -> Table | None:
     return _read_text(source, file, content) if content.strip() else None
 
 
+def _nested(parts: list[Table], starts: np.ndarray) -> dict[str, int]:
+    """`Table.nested` of parts one after the other."""
+    found: dict[str, int] = {}
+    for part, start in zip(parts, starts, strict=False):
+        found = {name: int(start) + row for name, row in part.nested.items()} | found
+    return found
+
+
 def _named(parts: list[Table]) -> str:
     """How many parts were read, and which, unless they are called `part-...`: `test.csv` may not be meant."""
     names = [part.source.rsplit("/", 1)[-1] for part in parts]
@@ -258,5 +268,5 @@ def _joined(source: str, parts: list[Table]) -> Table:
         notes=(_named(parts), *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
-        nested=frozenset().union(*(part.nested for part in parts)),
+        nested=_nested(parts, starts),
     )

@@ -139,6 +139,22 @@ def test_files_without_data_beside_parquet_parts_are_passed_over_and_named(tmp_p
         assert table.notes == ("not read: LICENSE, README.md",)
 
 
+def test_no_folder_below_is_passed_over_for_a_file_that_its_name_begins_with(tmp_path):
+    for place in ("one.parquet", "year=2020/two.parquet"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        pd.DataFrame({"user": ["a"], "item": [place], "rating": [1.0]}).to_parquet(tmp_path / place)
+    (tmp_path / "LICENSE").write_text("free")
+    assert len(read_table(str(tmp_path)).frame) == 2
+    (tmp_path / "year").write_text("no data")
+    with pytest.raises(InputError, match="no readable Parquet"):
+        read_table(str(tmp_path))
+
+
+def test_a_part_may_be_called_as_a_file_of_ours_is(tmp_path):
+    (tmp_path / "run.json").write_text('{"user": 1, "item": 2, "rating": 3}\n{"user": 2, "item": 2, "rating": 4}\n')
+    assert len(read_table(str(tmp_path)).frame) == 2
+
+
 @pytest.mark.parametrize("name", ["more.csv", "part-00000", "b0"])
 def test_what_may_be_data_beside_parquet_parts_is_not_passed_over(tmp_path, name):
     """Nor what pyarrow could pass over only together with a part: it goes by how names begin."""
@@ -151,7 +167,7 @@ def test_what_may_be_data_beside_parquet_parts_is_not_passed_over(tmp_path, name
 def test_a_folder_of_our_own_is_called_what_it_is_by_path_and_by_uri(tmp_path, name, what):
     pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1]}).to_parquet(tmp_path / "predictions.parquet")
     for file in (name, "held_out.npy", "trials.jsonl"):
-        write(tmp_path, file, "{}")
+        write(tmp_path, file, '{"asked": {}, "versions": {}}')
     for source in (tmp_path, f"file://{tmp_path}"):
         assert f"{source}: is {what} of reeltune's, and no table" in refused(source)
     write(tmp_path, "ratings.csv", "user,item,rating\na,x,2\n")
