@@ -25,6 +25,7 @@ from reeltune.trainables.version import __version__
 # Those that are read; the last is written. 1 and 2 know no more than the first twelve fields; 1 may lack the counts of
 # ratings beside the ids.
 FORMATS = (1, 2, 3)
+KEPT_COLUMNS = ("user", "item", "rating", "timestamp")  # kinds of columns that tables beside a model have too
 LOSSES_OF_LABELS = {"hard": "cross_entropy", "spread": "spread_cross_entropy"}
 
 
@@ -48,6 +49,9 @@ class FittedOn(Part):
     split: str
     split_seed: int
     weight_column: str | None = None  # says how often each row counts, in fits and figures; None: once
+    columns: dict[
+        str, str
+    ] = {}  # names by kind, of KEPT_COLUMNS; {}: a matrix, a data set by name, or an earlier version
     test_rows: str | None = None  # where they come from, if the split did not take them: a file or a fold
 
 
@@ -192,7 +196,7 @@ def _about(architecture: str, registry: Registry) -> str:
 
 def fitted_on(prepared: Prepared | Streamed, fitted: int) -> FittedOn:
     """The data of a model whose weights were fitted on so many rows of it."""
-    asked, sizes = prepared.asked, prepared.sizes
+    asked, sizes, read = prepared.asked, prepared.sizes, prepared.ratings.columns
     return FittedOn(
         hash=prepared.ratings.fingerprint(),
         ratings=prepared.rows,
@@ -204,7 +208,8 @@ def fitted_on(prepared: Prepared | Streamed, fitted: int) -> FittedOn:
         test=sizes.test,
         split=asked.split_word,
         split_seed=asked.split_seed,
-        weight_column=prepared.ratings.columns.get("weight"),
+        weight_column=read.get("weight"),
+        columns={} if asked.matrix else {kind: name for kind, name in read.items() if kind in KEPT_COLUMNS},
         test_rows=asked.fold.name if asked.fold is not None else asked.test and name_of(asked.test),
     )
 

@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 
 from reeltune.trainables.architectures import ensemble
+from reeltune.trainables.data.columns import Columns
 from reeltune.trainables.data.ids import Ids
-from reeltune.trainables.description import Description
+from reeltune.trainables.description import KEPT_COLUMNS, Description
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.folding.folded import folded
 from reeltune.trainables.folding.newcomers import Known, KnownIds, NewRatings, new_ratings
@@ -88,6 +89,12 @@ class Predictor:
                 f"{PRIORS}, as those of reeltune 0.2.0 and before, of rows wider than {WIDEST:,}, and of one user's or "
                 "one item's ratings alone: fit again"
             )
+
+    @property
+    def column_names(self) -> Columns:
+        """The names that users, items, ratings and times had in its data; None where the bundle does not say."""
+        data = self.description.fitted_on
+        return Columns() if data is None else Columns(**{kind: data.columns.get(kind) for kind in KEPT_COLUMNS})
 
     @property
     def timed(self) -> bool:

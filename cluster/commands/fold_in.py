@@ -16,7 +16,7 @@ def folded_in(model: Model, ratings: Source, *, reading: Reading, known_ids: Kno
 
     Raises InputError where the table cannot be read, or the model takes none.
     """
-    frame, notes = read_rated(ratings, reading)
+    frame, notes = read_rated(ratings, reading.beside(model.column_names))
     name = str(ratings) if isinstance(ratings, (str, Path)) else FRAME
     grown = model.folded(frame, source=name, known_ids=known_ids)
     assert grown.newcomers is not None

@@ -44,7 +44,8 @@ def rated(
     predictor: Predictor, pairs: Source, *, reading: Reading, decoder: Decoder | None = None, intervals: bool = False
 ) -> tuple[ReadPairs, dict[str, np.ndarray]]:
     """The pairs of a table, and the columns that they get. Raises InputError if they cannot be read."""
-    read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=reading, timed=predictor.timed)
+    beside = reading.beside(predictor.column_names)
+    read = read_pairs(pairs, users=predictor.users, items=predictor.items, reading=beside, timed=predictor.timed)
     return read, columns_of(read, predictor, intervals=intervals, decoder=decoder)
 
 
@@ -97,6 +98,7 @@ def predict_file(
     predictor, said = load_own(model, own), tuple[str, ...]()
     if ratings is not None:
         predictor, said = folded_in(predictor, ratings, reading=reading, known_ids=known_ids)
+    reading = reading.beside(predictor.column_names)
     # How dates and numbers are times is told by all of a column.
     parts = whole(pairs) if predictor.timed else parts_of(pairs)
     check_output(output)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -123,6 +123,7 @@ def recommended(
     said = tuple[str, ...]()
     if options.ratings is not None:
         predictor, said = folded_in(predictor, options.ratings, reading=options.reading, known_ids=options.known_ids)
+    options = replace(options, reading=options.reading.beside(predictor.column_names))
     seconds = _seconds(options.at, predictor)
     wanted, of_users = _users(options, predictor)
     users, items = predictor.users.encode(wanted), predictor.items.text

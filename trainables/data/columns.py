@@ -42,11 +42,14 @@ class Found:
     names: Mapping[str, str]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
+    of_model: tuple[str, ...] = ()  # kinds whose column was found by the name that a model's data had
 
     def only(self, *kinds: str) -> "Found":
         """The columns of these kinds alone, where no more is read."""
         names = {kind: name for kind, name in self.names.items() if kind in kinds}
-        return Found(names=names, others=self.others, dates=self.dates if "timestamp" in kinds else ())
+        of_model = tuple(kind for kind in self.of_model if kind in kinds)
+        dates = self.dates if "timestamp" in kinds else ()
+        return Found(names=names, others=self.others, dates=dates, of_model=of_model)
 
     def line(self) -> str:
         """`columns: user = 'user_id' (not 'u'), item = 'recipe_id'`, and which column of dates was not used."""
@@ -55,17 +58,20 @@ class Found:
             left = " or ".join(repr(other.strip()) for other in self.others.get(kind, ()))
             read.append(f"{WORDS.get(kind, kind)} = {name.strip()!r}" + (f" (not {left})" if left else ""))
         said = f"columns: {', '.join(read)}"
+        if self.of_model:
+            kinds = ", ".join(WORDS.get(kind, kind) for kind in self.of_model)
+            said += f" ({kinds}: named as in the data that the model was fitted on)"
         if self.dates:
             unused = ", ".join(repr(name.strip()) for name in self.dates)
             said += f"; not used, and looks like times: {unused} (--time-column NAME reads it)"
         return said
 
 
-def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> Found:
+def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...], of_model: Columns | None = None) -> Found:
     """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
-    Those of NEVER_GUESSED are found if they are asked for. Raises InputError where a needed one is not there, or where
-    two columns could as well be it.
+    Beside a model the names that its data had, `of_model`, come before usual ones. Those of NEVER_GUESSED are found if
+    they are asked for. Raises InputError where a needed one is not there, or where two columns could as well be it.
     """
     names, source = list(table.frame.columns), table.source
     _refuse_twins(names, source)
@@ -73,6 +79,8 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
     others: dict[str, tuple[str, ...]] = {}
     kinds = (*needed, "timestamp", *(kind for kind in NEVER_GUESSED if getattr(columns, kind) is not None))
     asked = {kind: _asked(kind, table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
+    as_model = {} if of_model is None or table.headerless else _as_model(of_model, asked, names)
+    asked |= as_model
     free = [name for name in names if name not in asked.values()]
     for kind, name in asked.items():
         if name is not None:
@@ -90,7 +98,24 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...]) -> 
                 _refuse_one_for_two({kind: found[given], **found}, source)
     if missing:
         raise InputError(f"{source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
-    return Found(names=found, others=others, dates=_unused_dates(table.frame, names, found))
+    dates = _unused_dates(table.frame, names, found)
+    return Found(names=found, others=others, dates=dates, of_model=tuple(as_model))
+
+
+def _as_model(of_model: Columns, asked: dict[str, str | None], names: list[str]) -> dict[str, str]:
+    """The columns of a table that have the names of the model's data, where its usual names would not find them."""
+    found = {}
+    for kind in (kind for kind, name in asked.items() if name is None):
+        name = getattr(of_model, kind)
+        if name in names and name not in asked.values() and not _is_found_first(kind, name, names):
+            found[kind] = name
+    return found
+
+
+def _is_found_first(kind: str, name: str, names: list[str]) -> bool:
+    """Whether usual names find this column before any other."""
+    usual = next((name for word in USUAL_NAMES[kind] for name in names if plain_name(name) == word), None)
+    return usual == name and plain_name(name) not in WEAK_NAMES
 
 
 def _asked(kind: str, name: str | None, names: list[str], source: str) -> str | None:

@@ -33,6 +33,11 @@ class Reading:
     missing_ids: MissingIds = "error"  # "drop" leaves out rows without a user or an item
     unknown_ids: UnknownIds = "error"  # "allow" takes a file all of whose users, or items, are unknown
     matrix: bool = False  # the table has a row for each user and a column for each item
+    of_model: Columns = field(default_factory=Columns)  # the names that the data of a model beside the table had
+
+    def beside(self, of_model: Columns) -> "Reading":
+        """The same of a table beside a model whose data had columns of these names."""
+        return replace(self, of_model=of_model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +135,8 @@ def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[st
     """Rated pairs of ids that need not be known: text `user` and `item`, float `rating`, and what was guessed."""
     table = table_of(source)
     try:
-        read = _rated(table, replace(reading, columns=replace(reading.columns, timestamp=None, weight=None)))
+        untimed = reading.beside(replace(reading.of_model, timestamp=None))
+        read = _rated(table, replace(untimed, columns=replace(reading.columns, timestamp=None, weight=None)))
     except InputError as error:
         raise InputError(str(error).partition("; --not-rated")[0]) from None  # no option of who folds in
     read = replace(read, found=read.found.only("user", "item", "rating"))
@@ -153,7 +159,7 @@ def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
 
 def id_columns(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
     """As `_pairs`, of a part of a file: all of its rows may be left out, and nothing is said of how many are."""
-    found = find_columns(table, reading.columns, needed=needed)
+    found = find_columns(table, reading.columns, needed=needed, of_model=reading.of_model)
     ids, notes = {}, list(table.notes)
     for kind in needed:
         if kind in ("user", "item"):

@@ -59,6 +59,17 @@ def test_two_unknown_ids_are_not_chosen_between():
     assert found("user_id,podcast_id,episode_id,rating", Columns(item="episode_id")).names["item"] == "episode_id"
 
 
+def test_names_of_the_models_data_come_before_usual_ones_and_after_what_is_asked_for():
+    table = Table(source="r.csv", frame=pd.DataFrame([["1"] * 4] * 3, columns=["user", "who", "podcast_id", "title"]))
+    of_model = Columns(user="who", item="title", timestamp="gone")
+    given = find_columns(table, Columns(), needed=("user", "item"), of_model=of_model)
+    assert (given.names, given.of_model) == ({"user": "who", "item": "title"}, ("user", "item"))
+    asked = find_columns(table, Columns(user="title"), needed=("user", "item"), of_model=of_model)
+    assert (asked.names, asked.of_model) == ({"user": "title", "item": "podcast_id"}, ())
+    same = find_columns(table, Columns(), needed=("user",), of_model=Columns(user="user"))
+    assert same.line() == "columns: user = 'user'"
+
+
 def test_what_is_not_needed_is_not_looked_for():
     frame = pd.DataFrame([["1", "2", "3"]], columns=["user_id", "group_id", "town_id"])
     found_ones = find_columns(Table(source="users.csv", frame=frame), Columns(), needed=("user",))
