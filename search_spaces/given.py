@@ -16,6 +16,7 @@ from reeltune.search_spaces.study import Outcome, Study
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError, one_line
 from reeltune.trainables.model import Architecture
+from reeltune.trainables.near_matches import did_you_mean
 
 Sampling = str | BaseSampler  # a key of SAMPLERS, or Optuna's object
 
@@ -36,7 +37,7 @@ def sampling_of(sampler: Sampling) -> Sampling:
             return sampler
         names = ", ".join(list(SAMPLERS)[:-1]) + f" or {list(SAMPLERS)[-1]}"
         more = "; an Optuna sampler is given from Python: rt.tune(..., sampler=...)" if "(" in sampler else ""
-        raise InputError(f"--sampler {sampler!r}: expected {names}{more}")
+        raise InputError(f"--sampler {sampler!r}: expected {names}{more or did_you_mean(sampler, SAMPLERS)}")
     if not isinstance(sampler, BaseSampler):
         raise InputError(f"--sampler {sampler!r}: expected a name or an object of optuna.samplers")
     for kind in type(sampler).__mro__:

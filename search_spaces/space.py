@@ -22,6 +22,7 @@ from reeltune.trainables.config import batch_of
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import Architecture
+from reeltune.trainables.near_matches import did_you_mean
 from reeltune.trainables.options import explain
 
 Value = str | int | float | bool
@@ -341,7 +342,8 @@ def _read(
     fixed: dict[str, Value] = {}
     for key, content in table.items():
         if key not in fields:
-            raise InputError(f"{source}: {name} has no parameter {key!r}; there are {', '.join(fields)}")
+            there = f"{', '.join(fields)}{did_you_mean(key, fields)}"
+            raise InputError(f"{source}: {name} has no parameter {key!r}; there are {there}")
         if not isinstance(content, dict):
             fixed[key] = cast(Value, content)  # checked below, as a value of Config
             continue

@@ -15,6 +15,7 @@ PACKAGES = ("trainables", "search_spaces", "cluster")
 # From the ground up: a file imports those of its own floor and of the floors below it.
 FLOORS = [
     "trainables/errors.py",
+    "trainables/near_matches.py",
     "trainables/version.py",
     "trainables/options.py",
     "trainables/data/reading",

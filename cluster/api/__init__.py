@@ -6,6 +6,7 @@
 - `tune.py`: `tune`, the main job
 - `train.py`: `train`, one fit
 - `update.py`: `update`, a model on newer ratings
+- `keywords.py`: keywords of `train` and `lr_find` that are hyperparameters
 - `lr_find.py`: `lr_find`, the learning-rate range test
 - `serve.py`: the options of `serve`, which the command line alone has
 - `ratings.py`: `Ratings`: data, and how it is read

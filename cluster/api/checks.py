@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.near_matches import did_you_mean
 from reeltune.trainables.scoring.decoder_table import DECODERS as TABLE
 from reeltune.trainables.scoring.metric_table import METRICS as MEASURES
 
@@ -28,6 +30,15 @@ class SeenData:
     """Marks an option of data, which a job reads where it runs: `submit` sends none of it."""
 
 
+@dataclass(frozen=True)
+class Expected:
+    """Marks an option of a number with what it takes, where that is no plain range."""
+
+    words: str
+
+
+SHARE = "a share of the rows from 0 to below 1, such as 0.1"
+SHARE_OF_NEW = "a share of the new ratings above 0 and below 1, such as 0.5"
 DECODERS = tuple(TABLE)
 METRICS = tuple(MEASURES)
 SPLITS = ("random", "user", "time")
@@ -44,7 +55,7 @@ FEWEST_SAMPLED = 1000  # ratings of a sample
 def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     """The value, if it is allowed. Raises InputError that lists the allowed ones."""
     if value not in allowed:
-        raise InputError(f"{option} {value!r}: expected {either(allowed)}")
+        raise InputError(f"{option} {value!r}: expected {either(allowed)}{did_you_mean(str(value), allowed)}")
     return value
 
 
@@ -103,7 +114,7 @@ def shares_of(validation: float | None, test_share: float | None, *, test: str |
     given = {"--validation": validation, "--test-share": test_share}
     for option, share in given.items():
         if share is not None and not 0 <= share < 1:
-            raise InputError(f"{option} {share:g}: expected a share of the rows from 0 to below 1, such as 0.1")
+            raise InputError(f"{option} {share:g}: expected {SHARE}")
     return Shares(
         validation=DEFAULT_SHARES.validation if validation is None else validation,
         test=DEFAULT_SHARES.test if test_share is None else test_share,

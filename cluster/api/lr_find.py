@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reeltune.cluster.api.keywords import check_hyperparameters
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.lr_find import lr_find as job
@@ -25,6 +26,7 @@ def lr_find(
 
     Any other keyword is a hyperparameter. Raises InputError at wrong options or data.
     """
+    check_hyperparameters(lr_find, hyperparameters, architecture)
     options = train_options(
         os.fspath(architecture),
         asked_of(data, split_seed=seed),

@@ -16,6 +16,7 @@ from reeltune.cluster.api.checks import (
     METRICS,
     MISSING_IDS,
     SHARDS,
+    SHARE_OF_NEW,
     UNKNOWN_IDS,
     at_least,
     one_of,
@@ -210,7 +211,7 @@ def update_options(
     from reeltune.trainables.data.newer import NewerData
 
     if not 0 < test_share < 1:
-        raise InputError(f"--test-share {test_share:g}: expected a share of the new ratings above 0 and below 1")
+        raise InputError(f"--test-share {test_share:g}: expected {SHARE_OF_NEW}")
     columns = Columns(user=user, item=item, rating=rating, timestamp=timestamp, weight=weight)
     missing = one_of("--missing-ids", missing_ids or "error", MISSING_IDS)
     return UpdateOptions(

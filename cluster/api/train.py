@@ -8,6 +8,7 @@ from typing import Any
 
 from reeltune.cluster.api.call import address_of, call
 from reeltune.cluster.api.command import train_command
+from reeltune.cluster.api.keywords import check_hyperparameters
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
@@ -59,6 +60,7 @@ def train(
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. Raises
     InputError at wrong options or data, and FitFailed if the fit fails.
     """
+    check_hyperparameters(train, hyperparameters, architecture)
     name = name_of_run(name, resume=resume)
     options = train_options(
         os.fspath(architecture),

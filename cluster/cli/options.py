@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import DECODERS, METRICS, SeenData, SentFile, SentSource, either
+from reeltune.cluster.api.checks import DECODERS, METRICS, SHARE, Expected, SeenData, SentFile, SentSource, either
 from reeltune.cluster.api.folds import folds_of, for_one_fit
 from reeltune.cluster.api.options import (
     data_options,
@@ -72,10 +72,14 @@ Split = Annotated[
 ]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
 Validation = Annotated[
-    float | None, typer.Option(help="Share of the rows beside the test's that fits are compared on. [default: 0.1]")
+    float | None,
+    typer.Option(help="Share of the rows beside the test's that fits are compared on. [default: 0.1]"),
+    Expected(SHARE),
 ]
 TestShare = Annotated[
-    float | None, typer.Option(help="Share of all rows that is sealed for the test. [default: 0.2; with --test none]")
+    float | None,
+    typer.Option(help="Share of all rows that is sealed for the test; not with --test. [default: 0.2]"),
+    Expected(SHARE),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Duplicates = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import SeenData
+from reeltune.cluster.api.checks import SHARE_OF_NEW, Expected, SeenData
 from reeltune.cluster.cli import options as opt
 
 
@@ -19,7 +19,9 @@ def update(
         str | None, typer.Option("--with", help="The old ratings, if --data has the new ones alone."), SeenData()
     ] = None,
     test_share: Annotated[
-        float, typer.Option(help="Share of the new ratings, the latest, that the verdict is on.")
+        float,
+        typer.Option(help="Share of the new ratings, the latest, that the verdict is on."),
+        Expected(SHARE_OF_NEW),
     ] = 0.5,
     users: opt.Users = None,
     items: opt.Items = None,

@@ -7,6 +7,8 @@ from typing import Any, get_args
 import typer
 from typer.models import ParameterInfo
 
+from reeltune.cluster.api.checks import Expected
+
 KINDS = {int: "a whole number", float: "a number"}
 
 
@@ -27,6 +29,9 @@ def message(error: typer.TyperException) -> str:
 def _expected(verb: Callable[..., object], name: str) -> str | None:
     """What this parameter of a verb takes; None if that is no number."""
     kinds, *marks = get_args(inspect.get_annotations(inspect.unwrap(verb))[name])
+    said = [mark.words for mark in marks if isinstance(mark, Expected)]
+    if said:
+        return said[0]
     found = [word for kind, word in KINDS.items() if kind in (kinds, *get_args(kinds))]
     bounds = [mark for mark in marks if isinstance(mark, ParameterInfo)]
     return f"{found[0]}{_within(bounds[0].min, bounds[0].max)}" if found and bounds else None

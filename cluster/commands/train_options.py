@@ -19,7 +19,7 @@ from reeltune.trainables.data.streamed import check_streamed
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.buckets import buckets_of
 from reeltune.trainables.fitting.sharded import why_not_sharded
-from reeltune.trainables.options import explain
+from reeltune.trainables.options import explain, explain_setting
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
@@ -141,4 +141,5 @@ def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED
     try:
         return architecture.Config.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{source}: {explain(error, architecture.Config)}") from None
+        setting = explain_setting(error, architecture.Config, options.settings)
+        raise InputError(setting or f"{source}: {explain(error, architecture.Config)}") from None

@@ -12,6 +12,7 @@ from reeltune.cluster.runs.answer import ArchitectureResult, BaselineResult
 from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.near_matches import did_you_mean
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def baseline_of(text: str, own: Container[str] = (), *, metric: Metric = "mse") 
     if number is None:
         raise InputError(
             f"--baseline {text!r}: expected one of {', '.join(ARCHITECTURES)}, {BEST_SIMPLE}, or a published "
-            f"mean {METRICS[metric].words}"
+            f"mean {METRICS[metric].words}{did_you_mean(text, (*ARCHITECTURES, BEST_SIMPLE))}"
         )
     return published(number)
 

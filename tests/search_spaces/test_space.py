@@ -222,7 +222,7 @@ def test_a_parameter_that_says_nothing_clear_is_refused(content, said):
         ("[pmf.factors]\nlow = 9\nhigh = 2", "pmf.factors: has low 9 above high 2"),
         ("[pmf.epochs]\nlow = 0\nhigh = 2", "pmf.epochs: must be greater than or equal to 1; found 0"),
         ("[pmf.epochs]\nlow = 1\nhigh = 2000", "pmf.epochs: must be less than or equal to 1000; found 2000"),
-        ("[pmf.epochs]\nchoices = [3, 'many']", "pmf.epochs: must be a valid integer"),
+        ("[pmf.epochs]\nchoices = [3, 'many']", "pmf.epochs: must be a whole number from 1 to 1,000"),
         ("[pmf]\nepochs = 0", "pmf.epochs: must be greater than or equal to 1; found 0"),
         (
             "[classifier.loss]\nchoices = ['hinge']",
@@ -265,7 +265,7 @@ def test_a_file_of_bytes_is_an_error(tmp_path):
     ("text", "said"),
     [
         ("[classifier.subdivisions]\nlow = 1\nhigh = 8\n", "classifier.subdivisions: must be 1, 2, 4 or 8; found 3"),
-        ("[classifier.epochs]\nlow = 3.0\nhigh = 10.0\n", "classifier.epochs: must be a valid integer"),
+        ("[classifier.epochs]\nlow = 3.0\nhigh = 10.0\n", "classifier.epochs: must be a whole number from 1 to 1,000"),
         ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 0.5\n", "classifier.epochs: has step 0.5"),
         ("[classifier.epochs]\nlow = 1\nhigh = 10\nstep = 4\n", "does not lead from low 1 to high 10"),
         (

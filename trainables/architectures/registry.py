@@ -6,7 +6,6 @@ It is made where a command's words are read, and travels with the work: no proce
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +17,7 @@ from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.model import Architecture, RatingModel
+from reeltune.trainables.near_matches import did_you_mean
 
 # Names that stand beside the architectures' in verdicts, in the columns of predictions and in TensorBoard's folder.
 TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp", "weight", "chosen", "refits"}
@@ -81,8 +81,8 @@ def unknown(word: str) -> str:
     """What to say to a word that is the name of no architecture."""
     expected = f"architecture {word!r}: expected {', '.join(ARCHITECTURES)}, or your own file, such as two_tower.py"
     file = f"{word}.py"
-    near = [file] if Path(file).is_file() else get_close_matches(word, ARCHITECTURES, n=1)
-    return f"{expected}; did you mean {near[0]}?" if near else expected
+    near = f"; did you mean {file}?" if Path(file).is_file() else did_you_mean(word, ARCHITECTURES)
+    return f"{expected}{near}"
 
 
 def _check_name(source: Source, other: Source | None) -> None:

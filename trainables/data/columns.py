@@ -10,6 +10,7 @@ from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.reading.usual_names import ROW_IDS, USUAL_NAMES, WEAK_NAMES, plain_name
 from reeltune.trainables.data.times import looks_like_times
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.near_matches import did_you_mean
 
 COLUMN_OPTIONS = {
     "user": "--user-column",
@@ -124,7 +125,7 @@ def _asked(kind: str, name: str | None, names: list[str], source: str) -> str | 
     padded = [other for other in names if other.strip() == name.strip()]
     if len(padded) != 1:
         by = {"fold": f" ({GIVEN_FOLDS}{name})", "weight": f" ({COLUMN_OPTIONS['weight']} {name})"}.get(kind, "")
-        raise InputError(f"{source}: no column {name!r}{by}; found {', '.join(names)}")
+        raise InputError(f"{source}: no column {name!r}{by}; found {', '.join(names)}{did_you_mean(name, names)}")
     return padded[0]
 
 

@@ -41,7 +41,15 @@ WRONG = [
     (["train", "pmf", "--data", "a", "--data", "b"], "--data a --data b: a fit takes one, and reeltune tune several, "),
     (["lr-find", "pmf", "--data", "a", "--data", "b"], "--data a --data b: a fit takes one, and reeltune tune several"),
     (["train", "pmf", "--test", "a", "--test", "b"], "--test a --test b: a fit takes one, and reeltune tune several, "),
-    (["train", "pmf", "--validation", "half"], "--validation 'half': expected a number"),
+    (["train", "pmf", "--validation", "half"], "--validation 'half': expected a share of the rows from 0 to below 1"),
+    (
+        ["train", "pmf", "--validation", "10"],
+        "--validation 10: expected a share of the rows from 0 to below 1, such as",
+    ),
+    (
+        ["tune", "--test-share", "20%"],
+        "--test-share '20%': expected a share of the rows from 0 to below 1, such as 0.1",
+    ),
     (["tune", "--time", "soon"], "--time 'soon': expected a number of seconds"),
     (["tune", "--trial-timeout", "0"], "--trial-timeout '0': expected a number of seconds, or 90s, 15m, 2h"),
     (["tune", "--split", "half"], "--split 'half': expected random, user, time or folds:COLUMN"),
@@ -63,6 +71,9 @@ WRONG = [
     (["tune", "--smoke-test", "--address", "auto:"], "--address 'auto:': expected auto, HOST:PORT or ray://HOST:PORT"),
     (["tune", "--smoke-test", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),
     (["tune", "--smoke-test", "--baseline", "knn"], "--baseline 'knn': expected one of bias, pmf, "),
+    (["tune", "--smoke-test", "--baseline", "bais"], "or a published mean squared error; did you mean bias?"),
+    (["tune", "--split", "tiem"], "--split 'tiem': expected random, user, time or folds:COLUMN; did you mean time?"),
+    (["tune", "--sampler", "TPE"], "--sampler 'TPE': expected tpe, gp, random, qmc or grid; did you mean tpe?"),
     (["tune", "--smoke-test", "--baseline", "-1"], "--baseline -1: a published mean squared error is a number above 0"),
     (["tune", "--smoke-test", "--from", "gone"], "--from gone: no run of this name or path"),
     (["tune", "--smoke-test", "--from", "gone", "--dry-run"], "--from gone: no run of this name or path"),
@@ -71,7 +82,15 @@ WRONG = [
     (["train", "nope"], f"architecture 'nope': expected {next(iter(ARCHITECTURES))}, "),
     (["train"], "Missing argument 'architecture'"),
     (["train", "pmf", "--data", "gone.csv"], "gone.csv: no such file"),
-    (["train", "pmf", "--data", "synthetic", "--set", "factors=0"], "factors: must be greater than or equal to 1"),
+    (
+        ["train", "pmf", "--data", "synthetic", "--set", "factors=0"],
+        "--set factors=0: expected a whole number from 1 to 4,096",
+    ),
+    (
+        ["train", "pmf", "--data", "synthetic", "--set", "epochs=1.5"],
+        "--set epochs=1.5: expected a whole number from 1",
+    ),
+    (["train", "pmf", "--data", "synthetic", "--set", "epoch=3"], "dropout; did you mean epochs?"),
     (["train", "pmf", "--data", "synthetic", "--set", "width=3"], "no option 'width'; there are learning_rate"),
     (["train", "pmf", "--data", "synthetic", "--set", "factors"], "--set factors: expected name=value"),
     (["train", "pmf", "--data", "synthetic", "--config", "gone.toml"], "gone.toml: no such file"),
@@ -80,7 +99,7 @@ WRONG = [
     (["data", "synthetic", "--user-column", "who"], "--user-column who: does not apply to synthetic"),
     (["data", "ml-1m", "--rating-column", "stars"], "--rating-column stars: does not apply to ml-1m"),
     (["data", "synthetic", "--duplicates", "last"], "--duplicates last: does not apply to synthetic"),
-    (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a valid integer"),
+    (["train", "pmf", "--data", "synthetic:users=x"], "users: must be a whole number from 2 to 100,000,000; found"),
     (["train", "pmf", "--data", "synthetic", "--workers", "2", "--set", "batch_size=2"], "2 workers need batches of 4"),
     (["train", "pmf", "--data", "synthetic", "--workers", "99"], "99 workers need 99"),
     (["tune", "--smoke-test", "--workers", "33"], "33 workers need batches of 66 rows at least, and one has 64"),
@@ -114,6 +133,17 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path):
     done = inside.reeltune("data", "a.csv")
     assert done.returncode == 2
     assert done.stderr == "error: a.csv:3: the rating in column 'rating' must be a finite number; found 'six'\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [("kunde nr", "; did you mean 'Kunde Nr.'?"), ("KUNDE_NR", "; did you mean 'Kunde Nr.'?"), ("who", "")],
+)
+def test_a_column_that_is_nearly_the_one_asked_for_is_offered(tmp_path, asked, offered):
+    (tmp_path / "a.csv").write_text("Kunde Nr.,item,rating\nann,heat,4\n")
+    done = inside.reeltune("data", "a.csv", "--user-column", asked)
+    assert done.returncode == 2
+    assert done.stderr == f"error: a.csv: no column {asked!r}; found Kunde Nr., item, rating{offered}\n"
 
 
 def test_every_hyperparameter_can_be_set_on_the_command_line():

@@ -38,8 +38,8 @@ def test_the_noise_is_what_separates_two_draws_of_one_world():
     [
         ("synthetic:users=1", "users: must be greater than or equal to 2; found '1'"),
         ("synthetic:films=3", "no option 'films'; there are users, items, ratings, noise, seed"),
-        ("synthetic:noise=loud", "noise: must be a valid number"),
-        ("synthetic:users", "users: must be a valid integer"),
+        ("synthetic:noise=loud", "noise: must be a number, 0 or more"),
+        ("synthetic:users", "users: must be a whole number from 2 to 100,000,000"),
     ],
 )
 def test_a_bad_part_is_named(name, said):
