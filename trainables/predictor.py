@@ -107,7 +107,8 @@ class Predictor:
         """Rate n pairs, given as n users and n items by their own ids (text or whole numbers): shape (n,).
 
         An id that the training data lacks is rated as 'unknown'; `unknown` counts them. `times` are in seconds since
-        1970; a `timed` model raises InputError without them. `decoder` replaces the bundle's own.
+        1970; a `timed` model raises InputError without them. `decoder` replaces the bundle's own. As many
+        users as items are asked for: InputError is raised at others.
         """
         return self.predict_indices(self.users.encode(users), self.items.encode(items), times, decoder=decoder)
 
@@ -168,7 +169,7 @@ class Predictor:
         read: Callable[[torch.Tensor, slice], torch.Tensor],
     ) -> torch.Tensor:
         if len(users) != len(items):
-            raise ValueError(f"{len(users)} users and {len(items)} items do not make pairs")
+            raise InputError(f"{len(users):,} users and {len(items):,} items make no pairs: give as many of both")
         seconds = None if times is None else torch.tensor(times).long()
         pairs = torch.tensor(users).long(), torch.tensor(items).long()
         return predict_as(self.model, *pairs, seconds, read, chunk=PAIRS)

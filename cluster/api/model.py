@@ -96,7 +96,8 @@ class Model(Predictor):
         them. An id that the training data lacks is rated as 'unknown', and counted; a table none of whose users, or
         items, is known is an error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times. With
         `intervals` the result is a table: columns prediction, and low_80, high_80, low_95, high_95, between which 80%
-        and 95% of such ratings lie. Raises InputError where a table cannot be read, or the bundle has no intervals.
+        and 95% of such ratings lie. Raises InputError where a table cannot be read, two columns of ids differ in length
+        or the bundle has no intervals.
         """
         if items is not None:
             return self._of_ids(users, items, times, decoder, intervals)

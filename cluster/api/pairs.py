@@ -19,11 +19,13 @@ def is_one(ids: object) -> TypeGuard[str | float | None]:
 def pairs_of(users: Any, items: Any) -> pd.DataFrame:
     """Columns `user` and `item`: a single id goes with each of the other column.
 
-    Raises ValueError if two columns differ in length.
+    Raises InputError if two columns differ in length.
     """
     lengths = [len(ids) for ids in (users, items) if not is_one(ids)]
     if len(set(lengths)) > 1:
-        raise ValueError(f"{lengths[0]} users and {lengths[1]} items do not make pairs")
+        raise InputError(
+            f"{lengths[0]:,} users and {lengths[1]:,} items make no pairs: give as many of both, or one id of either"
+        )
     rows = lengths[0] if lengths else 1
     return pd.DataFrame({"user": _column(users, rows), "item": _column(items, rows)})
 

@@ -17,18 +17,9 @@ from reeltune.cluster.commands.data import DataDescription, describe_data, descr
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.kept_tables import place_of_table
 from reeltune.trainables.data import Columns, load_data
-from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions
-from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, table_of
+from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, in_code, table_of
 from reeltune.trainables.errors import InputError
-
-ARGUMENTS = {
-    "user": "user",
-    "item": "item",
-    "rating": "rating",
-    "timestamp": "time",
-    "weight": "weight",
-}  # of Ratings, by kind of column
 
 
 class Ratings:
@@ -237,8 +228,7 @@ def said_in_python() -> Iterator[None]:
 
 
 def in_python(line: str) -> str:
-    """A line of the readers with `user='NAME'` for `--user-column NAME`."""
-    line = re.sub(r"columns=Columns\(([^)]*)\)", r"\1", line).replace("timestamp=", "time=")
-    for kind, option in COLUMN_OPTIONS.items():
-        line = re.sub(rf"{option} ([^\s),.;]*[^\s),.;:])", rf"{ARGUMENTS[kind]}='\1'", line)
-    return line
+    """A line of the readers, and of jobs beside a model, with `user='NAME'` for `--user-column NAME` and its like."""
+    line = re.sub(r"columns=Columns\(([^)]*)\)", r"\1", in_code(line)).replace("timestamp=", "time=")
+    line = re.sub(r"--at (\d\S*\d)", r"at='\1'", line)
+    return re.sub(r"^--(seen|intervals):", r"\1:", line)

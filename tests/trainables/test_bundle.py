@@ -116,7 +116,7 @@ def test_no_pairs_are_no_ratings(bundled):
 
 
 def test_users_and_items_come_in_pairs(bundled):
-    with pytest.raises(ValueError, match="2 users and 1 items do not make pairs"):
+    with pytest.raises(InputError, match="2 users and 1 items make no pairs: give as many of both"):
         load(bundled).predict(["u1", "u2"], ["i1"])
 
 

@@ -158,7 +158,7 @@ def _times(read: Read, table: Table) -> np.ndarray:
     if name is None:
         names = ", ".join(map(str, table.frame.columns))
         raise InputError(
-            f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column)"
+            f"{table.source}: no column of times, which this model needs; found {names} (name it: --time-column NAME)"
         )
     times, _ = read_times(of_rows(table.frame[name], read.frame), table.place, name)
     return times.to_numpy(dtype=np.int64)

@@ -99,3 +99,31 @@ def test_what_cannot_be_asked_is_one_line(model, written):
         rt.load(written / "bias").similar_items("i3")
     with pytest.raises(rt.InputError, match=r"^n 0: expected 1 or more$"):
         model.similar_items("i3", n=0)
+
+
+def test_columns_of_ids_that_make_no_pairs_are_an_input_error(model):
+    with pytest.raises(rt.InputError, match=r"^3 users and 2 items make no pairs: give as many of both, or one id of"):
+        model.predict(["u1", "u2", "u3"], ["i1", "i2"])
+
+
+@pytest.mark.parametrize(
+    ("frame", "hint"),
+    [
+        ({"user": ["nobody"], "item": ["i1"]}, r"\(unknown_ids='allow', if all of them are new\)$"),
+        ({"user": ["u1", None], "item": ["i1", "i2"]}, r"missing_ids='drop' leaves such rows out"),
+        ({"who": ["u1"], "item": ["i1"]}, r"\(name it: user='NAME'\)$"),
+    ],
+)
+def test_a_hint_names_the_keyword_and_no_option_of_the_command_line(model, frame, hint):
+    with pytest.raises(rt.InputError, match=hint) as caught:
+        model.predict(pd.DataFrame(frame))
+    assert "--" not in str(caught.value)
+
+
+def test_lists_and_intervals_are_asked_for_by_keywords_in_hints_too(model):
+    with pytest.raises(rt.InputError, match=r"^seen: expected ratings whose pairs are left out"):
+        model.recommend(["u1"])
+    with pytest.raises(rt.InputError, match=r"^at='2026-11-26': this model takes no time; leave it out$"):
+        model.recommend(["u1"], seen="none", at="2026-11-26")
+    with pytest.raises(rt.InputError, match=r"^intervals: the bundle of this pmf has none"):
+        model.predict(pd.DataFrame({"user": ["u1"], "item": ["i1"]}), intervals=True)

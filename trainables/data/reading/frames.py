@@ -18,7 +18,7 @@ ARGUMENTS = {  # of `load_data`, for the command line's options
     r"--time-column ([^\s),.;]*[^\s),.;:])": r"columns=Columns(timestamp='\1')",
     r"--not-rated '([^']*)'": r"not_rated=('\1',)",
     r"--not-rated ([^\s)]+)": r"not_rated=('\1',)",
-    r"--missing-ids (\w+)": r"missing_ids='\1'",
+    r"--(missing|unknown|known)-ids (\w+)": r"\1_ids='\2'",
     r"--duplicates (\w+)": r"duplicates='\1'",
     r"--matrix": "matrix=True",
     r"'\) columns=Columns\(": "', ",  # several columns are one argument
