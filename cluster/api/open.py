@@ -10,7 +10,7 @@ from reeltune.cluster.runs.find import find_run
 
 
 def open(run: str | Path, *, architecture: Files | None = None) -> Run:
-    """A search, by its name below runs/, its path or its URI. Raises InputError if there is none.
+    """A search, by its name below runs/, its path or its URI. Raises InputError if there is none, or at one of `train`.
 
     `architecture` are the files of your own architectures that it searched, for its models: none is run before.
     """
@@ -18,5 +18,5 @@ def open(run: str | Path, *, architecture: Files | None = None) -> Run:
 
 
 def compare(*runs: Run | str | Path) -> Compared:
-    """Several runs that were judged on the same test rows. Raises InputError if they were not."""
+    """Several runs, each named once, that were judged on the same test rows. Raises InputError if they were not."""
     return job([each.folder if isinstance(each, Run) else find_run(str(each)) for each in runs])

@@ -57,7 +57,11 @@ class Compared(Stored):
 
 
 def compare(folders: list[RunFolder]) -> Compared:
-    """Put runs side by side. Raises InputError if one has no verdict, or was judged on other test rows."""
+    """Put runs side by side.
+
+    Raises InputError if one has no verdict, was judged on other test rows, or is there twice.
+    """
+    _refuse_twins(folders)
     runs = [read_run(folder) for folder in folders]
     hashes = {run.folder.place: _answer(run)[1].hash for run in runs}
     first = next(iter(hashes))
@@ -78,6 +82,13 @@ def compare(folders: list[RunFolder]) -> Compared:
         runs=[_described(run) for run in runs],
         weight_column=_answer(runs[0])[0].weight_column,
     )
+
+
+def _refuse_twins(folders: list[RunFolder]) -> None:
+    places = [folder.place if folder.home is not None else str(folder.path.resolve()) for folder in folders]
+    twins = [folder.place for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]
+    if twins:
+        raise InputError(f"{twins[0]}: this run is named twice; name each run once")
 
 
 def _answer(run: Run) -> tuple[Answer, JudgedRows]:

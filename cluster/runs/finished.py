@@ -51,11 +51,20 @@ class Run:
         return self.asked.workers_per_trial * sum(entry.seconds for entry in self.ledger if entry.stage == stage)
 
 
+def _of_train(folder: RunFolder, architecture: str) -> str:
+    """What to say where a search is needed and the run is of one fit."""
+    said = f"{folder.place}: a run of `reeltune train`, which is one fit: reports, verdicts and replays are of `tune`"
+    if not folder.has(f"models/{architecture}/config.json"):
+        return f"{said}; the fit is not finished, and has no model yet"
+    model = folder.place_of(f"models/{architecture}")
+    return f"{said}; its model is {model}: reeltune predict {model} PAIRS -o FILE, in Python rt.load({model!r})"
+
+
 def read_run(folder: RunFolder) -> Run:
     """Read the files of a search. Raises InputError if the run is no search, or a file is malformed."""
     record = RunRecord.read(folder.record)
     if not isinstance(record.asked, AskedToTune):
-        raise InputError(f"{folder.place}: this is no run of `reeltune tune`, and has nothing to report")
+        raise InputError(_of_train(folder, record.asked.architecture))
     answer = Answer.read(folder.verdict) if folder.verdict.exists() else None
     searches = [folder] if record.asked.folds is None else [folder.fold(1 + n) for n in range(record.asked.folds)]
     ledger = tuple(entry for search in searches for entry in read_entries(search.ledger))

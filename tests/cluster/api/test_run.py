@@ -80,7 +80,7 @@ def test_the_best_rates_a_frame_row_by_row_and_leaves_out_what_is_rated(example,
     assert not set(zip(found["user"], found["item"], strict=True)) & set(
         zip(frame["customer_id"], frame["sku"], strict=True)
     )
-    with pytest.raises(rt.InputError, match="--seen: expected ratings whose pairs are left out"):
+    with pytest.raises(rt.InputError, match="seen: expected ratings whose pairs are left out"):
         rt.load(run.folder.model("pmf")).recommend(["u1"])
 
 

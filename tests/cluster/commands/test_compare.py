@@ -7,6 +7,7 @@ from rich.console import Console
 
 from reeltune.cluster.cli.output import print_fitting
 from reeltune.cluster.commands.compare import compare, comparison_table, narrow_tables
+from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.errors import InputError
 from tests.reported import NAMES, details, found, result, write_run
 
@@ -74,6 +75,13 @@ def test_other_test_rows_are_refused_and_both_runs_named(tmp_path):
     runs = [write_run(tmp_path / "one"), write_run(tmp_path / "two", verdict=verdict(test_rows=other))]
     with pytest.raises(InputError, match=r"two was judged on other test rows .* than .*one"):
         compare(runs)
+
+
+@pytest.mark.parametrize("again", ["one", "two/../one"])
+def test_a_run_that_is_named_twice_is_refused(tmp_path, again):
+    runs = [write_run(tmp_path / name) for name in ("one", "two")]
+    with pytest.raises(InputError, match=r"one: this run is named twice; name each run once"):
+        compare([*runs, RunFolder(tmp_path / again)])
 
 
 def test_a_run_without_a_verdict_is_refused(tmp_path):

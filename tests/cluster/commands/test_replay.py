@@ -149,7 +149,7 @@ def of_another_kind(run):
         (without_predictions, [], "runs/known: the search is not finished"),
         (without_winner, [], "runs/known: the run has no winner"),
         (with_other_ratings, [], "films.csv has changed since run known: its hash was "),
-        (of_another_kind, [], "runs/known: this is no run of `reeltune tune`"),
+        (of_another_kind, [], "runs/known: a run of `reeltune train`, which is one fit"),
         (lambda run: None, ["--architecture", "svd"], "--architecture 'svd': run known judged bias, classifier"),
         (lambda run: None, ["--workers", "99"], "99 workers need 99 "),
         (lambda run: None, ["--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster there"),

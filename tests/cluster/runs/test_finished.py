@@ -30,9 +30,20 @@ def test_a_file_that_is_no_json_object_is_named(tmp_path, content):
         read_run(folder)
 
 
-def test_a_run_of_train_has_nothing_to_report(tmp_path):
-    with pytest.raises(InputError, match="no run of `reeltune tune`"):
-        read_run(write_run(tmp_path / "one", asked={"verb": "train", "architecture": "pmf", "config": {}}))
+def test_a_run_of_train_has_no_report_and_the_error_names_its_model(tmp_path):
+    run = write_run(tmp_path / "one", asked={"verb": "train", "architecture": "pmf", "config": {}})
+    with pytest.raises(
+        InputError, match=r"one: a run of `reeltune train`, .*; the fit is not finished, and has no mod"
+    ):
+        read_run(run)
+    run.model("pmf").mkdir(parents=True)
+    (run.model("pmf") / "config.json").write_text("{}")
+    with pytest.raises(InputError) as caught:
+        read_run(run)
+    model = str(tmp_path / "one" / "models" / "pmf")
+    assert f"; its model is {model}: reeltune predict {model} PAIRS -o FILE, in Python rt.load('{model}')" in str(
+        caught.value
+    )
 
 
 def test_the_answer_of_a_search_that_goes_on_with_more_trials_is_not_shown(tmp_path):
