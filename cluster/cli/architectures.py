@@ -9,7 +9,7 @@ from reeltune.cluster.cli import options as opt
 
 
 def architectures(
-    words: Annotated[
+    architectures: Annotated[
         list[str] | None,
         typer.Argument(help="Names, and files or modules of your own. [default: all that are installed]"),
         SentSource(),
@@ -20,6 +20,6 @@ def architectures(
     from reeltune.cluster.cli import output as show
     from reeltune.cluster.commands.architectures import describe_architectures
 
-    described = describe_architectures(words or [])
+    described = describe_architectures(architectures or [])
     show.print_json(described) if as_json else show.architectures(described)
     return 0

@@ -67,8 +67,13 @@ Folds = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        "--split", help="How rows are split: random, user (random within each user), time; of tune also folds:COLUMN."
+        "--split",
+        help="How rows are split: random, user (random within each user), time, or folds:COLUMN, a column that names "
+        "each row's fold.",
     ),
+]
+SplitOfOne = Annotated[
+    str, typer.Option("--split", help="How rows are split: random, user (random within each user) or time.")
 ]
 SplitSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the split. [default: --seed]")]
 Validation = Annotated[

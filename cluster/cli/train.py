@@ -21,7 +21,7 @@ def train(
     refit: Annotated[
         bool, typer.Option("--refit", help="Validate first, then fit again on training and validation rows together.")
     ] = False,
-    split: opt.Split = "random",
+    split: opt.SplitOfOne = "random",
     split_seed: opt.SplitSeed = None,
     validation: opt.Validation = None,
     test_share: opt.TestShare = None,

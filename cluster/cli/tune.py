@@ -61,9 +61,18 @@ def tune(
         ),
     ] = None,
     workers_per_trial: Annotated[
-        int, typer.Option(min=1, help="Data-parallel workers per trial, each with a GPU if there are any.")
+        int,
+        typer.Option(
+            min=1,
+            help="Data-parallel workers per trial and per confirmation, each with a GPU if there are any.",
+        ),
     ] = 1,
-    workers: opt.Workers = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Data-parallel workers per refit of what was chosen, each with a GPU if there are any."
+        ),
+    ] = 1,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
     gpus_per_trial: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")

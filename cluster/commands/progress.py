@@ -150,7 +150,7 @@ class SearchTable:
         value = "" if entry.value is None else f" {self.label} {entry.value:.4f}"
         best = self.best(entry.architecture)
         tail = entry.error if entry.state == "failed" else f"{entry.seconds:.1f} s"
-        place = f"{count}/{total}" if entry.stage == "search" else "again"
+        place = f"{count}/{total}" if entry.stage == "search" else "confirm"
         record = "" if best is None or entry.stage != "search" else f", best {best:.4f}"
         left = words(None if self.left is None else self.left.seconds())
         return f"[{place}] {entry.trial} {entry.state}{value} ({tail}){record}{left and f'; {left}'}"

@@ -25,6 +25,13 @@ def test_a_line_tells_a_trials_end_and_the_best_so_far():
     ]
 
 
+def test_the_line_of_a_confirmation_says_what_it_is():
+    table = SearchTable(["pmf"], trials=3, label="argmax-MSE", slots=2)
+    assert table.line(replace(ENTRY, trial="pmf-000-again1", stage="confirm", value=0.8)) == (
+        "[confirm] pmf-000-again1 done argmax-MSE 0.8000 (0.5 s)"
+    )
+
+
 def test_a_note_is_said_once():
     watch = Watch()
     watch.console = Console(file=io.StringIO())
