@@ -9,6 +9,7 @@ import pandas as pd
 from reeltune.cluster.judging.baseline import BEST_SIMPLE, KEY, groups, judge_architectures, number_of
 from reeltune.cluster.judging.predictions import errors_of, weights_of
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineResult, Result
+from reeltune.cluster.runs.finished import asked_of_search
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
 from reeltune.trainables.data.prepared import looks
@@ -67,6 +68,8 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
 
 def _kept(folder: RunFolder) -> Answer:
     if not (folder.verdict.is_file() and folder.predictions.is_file()):
+        if (record := folder.read_record()) is not None:
+            asked_of_search(folder, record)
         raise InputError(f"{folder.place}: the run has no predictions of test rows; it ends with them")
     return Answer.read(folder.verdict)
 

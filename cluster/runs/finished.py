@@ -51,6 +51,13 @@ class Run:
         return self.asked.workers_per_trial * sum(entry.seconds for entry in self.ledger if entry.stage == stage)
 
 
+def asked_of_search(folder: RunFolder, record: RunRecord) -> AskedToTune:
+    """What a search was asked for. Raises InputError that names the model where the run is of one fit."""
+    if isinstance(record.asked, AskedToTune):
+        return record.asked
+    raise InputError(_of_train(folder, record.asked.architecture))
+
+
 def _of_train(folder: RunFolder, architecture: str) -> str:
     """What to say where a search is needed and the run is of one fit."""
     said = f"{folder.place}: a run of `reeltune train`, which is one fit: reports, verdicts and replays are of `tune`"
@@ -63,14 +70,13 @@ def _of_train(folder: RunFolder, architecture: str) -> str:
 def read_run(folder: RunFolder) -> Run:
     """Read the files of a search. Raises InputError if the run is no search, or a file is malformed."""
     record = RunRecord.read(folder.record)
-    if not isinstance(record.asked, AskedToTune):
-        raise InputError(_of_train(folder, record.asked.architecture))
+    asked = asked_of_search(folder, record)
     answer = Answer.read(folder.verdict) if folder.verdict.exists() else None
-    searches = [folder] if record.asked.folds is None else [folder.fold(1 + n) for n in range(record.asked.folds)]
+    searches = [folder] if asked.folds is None else [folder.fold(1 + n) for n in range(asked.folds)]
     ledger = tuple(entry for search in searches for entry in read_entries(search.ledger))
-    run = Run(folder=folder, record=record, asked=record.asked, answer=answer, ledger=ledger)
+    run = Run(folder=folder, record=record, asked=asked, answer=answer, ledger=ledger)
     # A search that goes on with more trials still has its earlier answer, without the new trials.
     # A run of folds may have been copied without their runs.
-    here = bool(ledger) or record.asked.folds is None
+    here = bool(ledger) or asked.folds is None
     stale = answer is not None and here and answer.trials != run.counts()
     return replace(run, answer=None) if stale else run

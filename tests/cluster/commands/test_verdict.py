@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands.verdict import rejudge
 from reeltune.cluster.judging.baseline import Baseline, baseline_of, groups
 from reeltune.cluster.judging.predictions import people
 from reeltune.cluster.judging.refits import calibrations, refits
@@ -17,6 +18,7 @@ from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.data.prepared import DataOptions, looks, prepare
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.comparison import compare, compare_with_number
+from tests.reported import write_run
 
 METRICS = ("argmax", "mean", "median", "rounded", "grid")
 ROWS = 600
@@ -253,6 +255,13 @@ def test_a_run_that_is_not_finished_has_no_verdict(verdict, run):
     code, _, err = verdict()
     assert code == 2
     assert "the run has no predictions of test rows" in err
+
+
+def test_a_run_of_train_has_no_verdict_and_its_model_is_named(tmp_path):
+    folder = write_run(tmp_path / "one", asked={"verb": "train", "architecture": "pmf", "config": {}})
+    folder.verdict.unlink()
+    with pytest.raises(InputError, match=r"one: a run of `reeltune train`, which is one fit: reports, verdicts and"):
+        rejudge(folder, None)
 
 
 def test_rows_of_nobody_by_name_are_each_their_own():
