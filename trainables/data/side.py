@@ -80,10 +80,10 @@ def _read(source: Source, kind: Kind, known: Ids, *, columns: Columns, place: st
     frame = grouplens.plain(table).rename(columns=str)
     table = replace(table, frame=frame.loc[:, ~frame.columns.duplicated()])
     column = _id_column(table.frame, kind, known, asked=getattr(columns, kind), place=place)
-    ids = read_ids(table, column)[0].astype("str")
+    ids = read_ids(table, column)[0]
     if missing_ids == "error":
         refuse_missing(table, {column: ids})
-    frame, ids = table.frame[ids.notna()], ids.dropna()
+    frame, ids = table.frame[ids.notna()], ids.dropna().astype("str")  # of a missing one pandas 2 would make 'nan'
     joined = Ids(known.text.append(pd.Index(ids, dtype="str").difference(known.text)))
     features, found = encode(_others(frame, column), joined.encode(ids), rows=joined.rows)
     side = Side(ids=joined, features=features, columns=found)
