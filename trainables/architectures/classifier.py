@@ -69,7 +69,7 @@ class Model(RatingModel):
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
         tables = self.id_rows()
-        if self.training or not worth_it(users, tables):
+        if not worth_it(self, Model, users, tables):
             return self.rate_rows(self.users(users), self.items(items))
         logits = self.layers[2:](paired(cast(nn.Linear, self.layers[1]), tables, users, items))
         return logits if self.product is None else logits + self._of_product(self.users(users), self.items(items))

@@ -41,7 +41,7 @@ class Model(RatingModel):
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
         tables = self.id_rows()
-        if self.training or not worth_it(users, tables):
+        if not worth_it(self, Model, users, tables):
             return self.rate_rows(self.users(users), self.items(items))
         hidden = paired(cast(nn.Linear, self.layers[1]), tables, users, items)
         return into_range(self.layers[2:](hidden)[:, 0], self.scale)

@@ -61,7 +61,7 @@ class Model(TrunkModel):
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to logits of shape (batch, classes)."""
         tables = self.trunk
-        if not isinstance(tables, Tables) or not worth_it(users, tables.both()):
+        if not isinstance(tables, Tables) or not worth_it(self, Model, users, tables.both()):
             return self.rate_rows(*self.vectors(users, items))
         # W₁'s part of each id once, not in each of its pairs: two thirds of the layer's work
         of_users, of_items = self._parts(*tables.both())
@@ -69,7 +69,7 @@ class Model(TrunkModel):
         return self._logits(p, q, of_users.index_select(0, users), of_items.index_select(0, items))
 
     def rate_rows(self, users: Tensor, items: Tensor) -> Tensor:
-        if not self.training:
+        if type(self) is Model and not self.training:
             return self._logits(users, items, *self._parts(users, items))
         product = users * items
         hidden = self.layers(torch.cat([users, items, product], 1))
@@ -101,13 +101,16 @@ class Model(TrunkModel):
 
     @property
     def factored(self) -> bool:
-        return True
+        """Not a model that derives from this one, which may have other layers or its own `rate_rows`."""
+        return type(self) is Model
 
     def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
         """As the base's: q times a matrix for each user is [m, W₁ [p, q, p∘q]], but for what the user alone adds.
 
         Its rows are [p, 1], and the columns of W₁ that take q plus those that take p∘q, times p.
         """
+        if not self.factored:
+            return super().crossed(users, items, times)
         tables = self.trunk.folded()
         p, q = tables(users, items)
         by_user, by_item, by_product = self._weights()

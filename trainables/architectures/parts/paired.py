@@ -3,10 +3,18 @@
 import torch
 from torch import Tensor, nn
 
+from reeltune.trainables.model import RatingModel
 
-def worth_it(users: Tensor, tables: tuple[Tensor, Tensor]) -> bool:
-    """Whether there are more pairs than ids; `torch.export` takes one way for any number of pairs, the plain one."""
-    return not torch.compiler.is_compiling() and len(users) >= len(tables[0]) + len(tables[1])
+
+def worth_it(model: RatingModel, shipped: type[RatingModel], users: Tensor, tables: tuple[Tensor, Tensor]) -> bool:
+    """Whether to rate these pairs by `paired`, in evaluation: there are as many pairs as ids, or more.
+
+    Only for a model of the class `shipped` itself: one that derives from it may have other layers or its own
+    `rate_rows`, which rate pair by pair. `torch.export` takes one way for any number of pairs, the plain one.
+    """
+    if model.training or type(model) is not shipped or torch.compiler.is_compiling():
+        return False
+    return len(users) >= len(tables[0]) + len(tables[1])
 
 
 def paired(layer: nn.Linear, tables: tuple[Tensor, Tensor], users: Tensor, items: Tensor) -> Tensor:
