@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reeltune.trainables import best_items
-from reeltune.trainables.architectures import bias, pmf, svdpp_classifier
+from reeltune.trainables.architectures import bias, ensemble, pmf, svdpp_classifier
 from reeltune.trainables.architectures.parts.trunk import Tables
 from reeltune.trainables.bundle import Predictor, describe
 from reeltune.trainables.data import Ids
@@ -17,9 +17,9 @@ USERS, ITEMS = 30, 200
 SHAPE = Shape(users=USERS + 1, items=ITEMS + 1, scale=STARS)
 
 
-def predictor_of(module, model, decoder="mean"):
+def predictor_of(module, model, decoder="mean", *, config=None):
     described = describe(
-        module.__name__, module.Config(), STARS, decoder=decoder, temperature=1.0, seed=0, data="", metrics={}
+        module.__name__, config or module.Config(), STARS, decoder=decoder, temperature=1.0, seed=0, data="", metrics={}
     )
     users, items = (Ids(np.arange(count).astype(str)) for count in (USERS, ITEMS))
     counts = (np.ones(count + 1, dtype=int) for count in (USERS, ITEMS))
@@ -77,13 +77,26 @@ def test_lists_by_classes_are_those_of_pairs_rated_one_by_one(spread, decoder):
         assert all_at_once(predictor, users, seen, top) == one_by_one(predictor, users, seen, top)
 
 
+def alone(model, decoder):
+    return predictor_of(svdpp_classifier, model, decoder)
+
+
+def in_an_ensemble(model, decoder):
+    """With the decoder as the member's: an ensemble has a scalar head."""
+    member = {"weight": 1.0, "config": model.config.model_dump(), "decoder": decoder, "temperature": 1.0}
+    config = ensemble.Config.model_validate({"members": {"svdpp_classifier": member}})
+    both = ensemble.Model(config, {"svdpp_classifier": [model]}, STARS)
+    return predictor_of(ensemble, both, config=config)
+
+
+@pytest.mark.parametrize("made_with", [alone, in_an_ensemble])
 @pytest.mark.parametrize("decoder", ["argmax", "mean"])
-def test_lists_by_classes_do_not_depend_on_how_the_sums_are_rounded(decoder, monkeypatch):
+def test_lists_by_classes_do_not_depend_on_how_the_sums_are_rounded(decoder, made_with, monkeypatch):
     """Logits off by more than rounding makes of them, of a model whose two best classes are always as likely."""
     model = made_of_classes(1.0)
     with torch.no_grad():
         model.classes.weight[-2], model.classes.bias[-2] = model.classes.weight[-1], model.classes.bias[-1]
-    predictor = predictor_of(svdpp_classifier, model, decoder)
+    predictor = made_with(model, decoder)
     users, exact = np.arange(1, USERS + 1), svdpp_classifier.Model.crossed
     expected = one_by_one(predictor, users, set(), 10)
     for seed in range(3):

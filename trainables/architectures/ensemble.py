@@ -142,8 +142,11 @@ class Model(RatingModel):
         return all(model.factored and model.grid is None for model in self.fits())
 
     def crossed(self, users: Tensor, items: Tensor, times: Tensor | None) -> Tensor:
+        """As the base's; of class heads pair by pair, as an argmax may jump where sums are rounded otherwise."""
+
         def flat(model: RatingModel) -> Tensor:
-            return model.crossed(users, items, times if model.timed else None).flatten(0, 1)
+            asked = users, items, times if model.timed else None
+            return (model.crossed(*asked) if model.grid is None else RatingModel.crossed(model, *asked)).flatten(0, 1)
 
         return self._averaged(flat).unflatten(0, (len(users), len(items)))
 
