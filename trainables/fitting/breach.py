@@ -12,10 +12,10 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.model import Architecture, RatingModel, has_row_losses
+from reeltune.trainables.scoring.near_ties import ROUNDING, rounding_of
 
 ROWS = 64  # that are looked at
 CROSSED = 8  # of which all users are rated with all items
-ROUNDING = 1e-4  # quarters of the scale that `crossed` may be off
 OFF = 1e-4  # share of the loss that the mean of `row_losses` may be off
 
 
@@ -95,8 +95,10 @@ def crossed_breach(model: RatingModel, shape: Shape, rows: Tensors) -> Iterator[
     few = rows.take(slice(0, CROSSED))
     crossed = model.crossed(few.users, few.items, few.times if model.timed else None)
     crossed = crossed[range(len(few)), range(len(few))]
-    off = (crossed - model(*model.inputs(few.users, few.items, few.times))).abs().max().item()
-    if off > ROUNDING * shape.scale.quarter:
+    output = model(*model.inputs(few.users, few.items, few.times))
+    off = (crossed - output).abs().max().item()
+    allowed = ROUNDING * shape.scale.quarter if model.grid is None else rounding_of(output.abs().max()).item()
+    if off > allowed:
         yield f"`crossed` rates pairs otherwise than `forward`, by {off:.3g}: write it anew, or `factored = False`"
 
 

@@ -15,6 +15,11 @@ from reeltune.trainables.scoring.decoders import DECODERS, Decoder, decode, mean
 ROUNDING = 1e-4  # quarters of the scale, or for logits of the greatest and 1: more than the rounding of sums makes
 
 
+def rounding_of(largest: Tensor) -> Tensor:
+    """How far logits of this greatest size may be off by rounding, of the shape of `largest`."""
+    return ROUNDING * (1 + largest.abs())
+
+
 def near_ties_known(decoder: Decoder) -> bool:
     """Whether `NearTies` can tell what is open of this decoder's ratings; of a median it cannot."""
     return DECODERS[decoder].largest or DECODERS[decoder].read is mean
@@ -48,7 +53,7 @@ class NearTies:
             means = self._means(logits)
             return means - self.slack, means + self.slack
         greatest = logits.amax(1, keepdim=True)
-        near = torch.ge(logits, greatest - ROUNDING * (1 + greatest.abs()), out=torch.empty_like(logits))
+        near = torch.ge(logits, greatest - rounding_of(greatest), out=torch.empty_like(logits))
         # By products and greatest values, which torch computes many at once; an argmax it looks for one by one.
         places = torch.arange(len(self.grid), dtype=logits.dtype)
         several = near.sum(1) > 1
