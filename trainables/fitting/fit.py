@@ -140,6 +140,7 @@ class Fit:
         self.loss_sum.add_(loss.detach(), alpha=1 / self.averaged)
         self.step += 1
         if self.step == self.steps:
+            self._order, self._ahead = None, None  # memory that no later step needs
             self.settle()
             rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
             self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
@@ -281,7 +282,7 @@ class Fit:
         self.model.load_state_dict(state["model"])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
-        self._order = None
+        self._order, self._ahead = None, None
         if self.step % self.steps_per_epoch:
             self._batch(*divmod(self.step, self.steps_per_epoch))
         if self.rank > 0:  # the state is the first worker's: the others must draw other dropout masks

@@ -1,4 +1,5 @@
 import io
+import weakref
 
 import numpy as np
 import pytest
@@ -140,16 +141,42 @@ def test_an_epoch_takes_each_row_once_in_an_order_of_its_own(new_fit, small_worl
     assert not torch.equal(*epochs)
 
 
+@pytest.mark.parametrize(("world", "rank"), [(1, 0), (3, 1)])
 @pytest.mark.parametrize("ahead", [1, 199, 250, 10_000])
-def test_batches_are_the_same_however_many_are_taken_from_the_columns_at_once(new_fit, monkeypatch, ahead):
+def test_batches_are_the_same_however_many_are_taken_from_the_columns_at_once(new_fit, monkeypatch, ahead, world, rank):
     fit = new_fit("pmf", batch_size=100)
+    fit.world, fit.rank = world, rank
     monkeypatch.setattr("reeltune.trainables.fitting.fit.AHEAD", ahead)
     order = fit._shuffled(0)
     for number in (0, 1, 4, 5, 2):
-        batch, expected = fit._batch(0, number), fit.rows.take(order[number * 100 : (number + 1) * 100])
+        batch, expected = fit._batch(0, number), fit.rows.take(order[number * 100 : (number + 1) * 100][rank::world])
         assert torch.equal(batch.users, expected.users.long())
         assert torch.equal(batch.items, expected.items.long())
         assert torch.equal(batch.ratings, expected.ratings)
+
+
+def test_an_ended_fit_holds_no_batches_and_gives_what_a_running_one_does(new_fit):
+    fit = new_fit("pmf", batch_size=100)
+    advanced(fit, fit.steps - 1)
+    held = [weakref.ref(each) for each in (fit._order[1], fit._ahead[1])]
+    last = fit._batch(fit.epochs - 1, 5)
+    fit.advance()
+    assert [each() for each in held] == [None, None]
+    again = new_fit("pmf", batch_size=100)
+    again.load_state(through_a_file(fit.state()))
+    for ended in (fit, again):
+        assert ended.progress == 1
+        assert same(weights(ended), weights(fit))
+        assert torch.equal(ended.predicted(ended.rows), fit.model.served()(fit.rows.users, fit.rows.items))
+        assert torch.equal(ended._batch(fit.epochs - 1, 5).ratings, last.ratings)
+
+
+def test_an_ended_fit_can_be_taken_back_to_an_earlier_state(new_fit):
+    fit = new_fit("pmf", **dropping("pmf", 0.3))
+    state = through_a_file(advanced(fit, fit.steps // 2).state())
+    end = weights(advanced(fit, fit.steps - fit.step))
+    fit.load_state(state)
+    assert same(weights(advanced(fit, fit.steps - fit.step)), end)
 
 
 def test_rows_that_fill_no_batch_are_left_out(new_fit):
