@@ -24,8 +24,8 @@ class RatingModel(nn.Module):
       rating are rated near the mean and not by their random start: see `tables`.
     - It rates any scale. A class head's `grid` ascends from the scale's lowest rating to its highest. A scalar head
       may rate beyond the scale: decoding clips.
-    - In evaluation a pair's output depends on that pair alone, as pairs are rated in chunks, and no random numbers are
-      drawn.
+    - In evaluation a pair's output depends on that pair alone but for rounding (about 1e-7 of it), as pairs are rated
+      in chunks, and no random numbers are drawn.
     - Its whole state is in parameters and buffers, and its random numbers are torch's: the same seed gives the same fit
       bit for bit, also when it was stopped and resumed.
     - It knows nothing of workers, devices, Ray or files. On several workers each sees its share of a batch: a layer

@@ -1,4 +1,4 @@
-"""A fitted model with rows for new users or items. Every other pair is rated as before, to the last digit."""
+"""A fitted model with rows for new users or items. Other pairs are rated as before, but for rounding (about 1e-7)."""
 
 from dataclasses import dataclass
 
