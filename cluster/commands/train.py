@@ -56,8 +56,6 @@ from reeltune.trainables.fitting.weighted import check_weights
 from reeltune.trainables.model import Architecture
 from reeltune.trainables.scoring.spread import FEWEST, Spread, known_of
 
-ENOUGH = 1 << 20  # validation rows on disk that intervals are found on
-
 
 class Trained(Stored):
     """What `train --json` prints, except the confusion matrix."""
@@ -328,7 +326,7 @@ class _Job:
 
     def _spread(self, validated: Fitted) -> Spread | None:
         """How far ratings lie from the predictions of the validated fit; None of too few validation rows."""
-        rows, shape = self.prepared.some_validated(ENOUGH), self.prepared.shape
+        rows, shape = self.prepared.validation_rows(), self.prepared.shape
         if len(rows) < FEWEST:
             return None
         scored = score(

@@ -143,8 +143,8 @@ class Prepared:
         """The rows that a fit sees, or a refit, which sees the validation rows too."""
         return self.split.fitting if refitted else self.split.train
 
-    def some_validated(self, most: int) -> Rows:
-        """The validation rows. All of them: `most` is for those on disk, which would have to be read."""
+    def validation_rows(self) -> Rows:
+        """All validation rows."""
         return self.split.validation
 
     @property

@@ -16,6 +16,8 @@ from reeltune.trainables.data.spooled_split import SpooledSplit
 from reeltune.trainables.data.spooling import SpooledRatings, spool_ratings
 from reeltune.trainables.errors import InputError
 
+MOST_READ = 1 << 20  # validation rows: what is learnt of that many, such as intervals, more would hardly change
+
 
 @dataclass(frozen=True, kw_only=True)
 class Streamed:
@@ -44,9 +46,9 @@ class Streamed:
         """How many rows that a fit sees each id has. There is no refit of rows on disk."""
         return self.counts
 
-    def some_validated(self, most: int) -> Rows:
-        """The validation rows, or so many of them, which are spread evenly over all."""
-        return self.split.some("validation", most)
+    def validation_rows(self) -> Rows:
+        """The validation rows, or up to MOST_READ of them, spread evenly over all: they are read into memory."""
+        return self.split.some("validation", MOST_READ)
 
     def summary(self) -> str:
         """As that of `Prepared`."""
