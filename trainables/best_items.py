@@ -4,7 +4,9 @@ Items are ordered by the rating of the bundle's decoder, then by `rank_indices`'
 among the items. A model that is `factored` rates all pairs of some users by one matrix product. Its sums are rounded
 otherwise than those of pairs rated one by one; so all items that are as good as the best but for that rounding are
 rated again, one by one, and the lists are those that rating each pair would give. What rounding leaves open of a class
-head's ratings is in `scoring/near_ties.py`.
+head's ratings is in `scoring/near_ties.py`. Only where `forward` itself rounds many pairs otherwise than few
+(`architectures/parts/paired.py`) may a list differ from that: by items that are equal but for about 1e-7, or by a class
+head's argmax where two logits are.
 """
 
 from collections.abc import Generator, Iterator
