@@ -171,7 +171,7 @@ def _with_new(known: Ids, ids: pd.Series) -> tuple[Ids, np.ndarray]:
     index = known.encode(ids)
     places, strangers = pd.factorize(ids[index == 0])
     index[index == 0] = places + known.rows
-    return Ids(known.text.append(pd.Index(strangers, dtype="str"))), index
+    return Ids(known.text.append(pd.Index(list(strangers), dtype="str"))), index
 
 
 def _fresh(ids: Ids, fitted: np.ndarray, given: np.ndarray) -> np.ndarray:
