@@ -160,7 +160,7 @@ def test_every_verb_works_beside_them(reeltune, hostile):
         ["train", "pmf", "--data", WORLD, "--name", "fit"],
         ["tune", "bias", "--data", WORLD, "--trials", "1", "--concurrent", "1", "--name", "search"],
         *([verb, "search"] for verb in ("report", "verdict", "replay")),
-        ["compare", "search", "search"],
+        ["compare", "search"],
         ["predict", "runs/fit/models/pmf", "pairs.csv", "-o", "rated.csv"],
     ]
     reeltune(*verbs, several=True)
