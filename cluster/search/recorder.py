@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from reeltune.cluster.runs.disk import UNSTORED, Disk
 from reeltune.cluster.runs.folder import Entry, Ledger
 from reeltune.cluster.search.messages import Order, Update
+from reeltune.cluster.session.interrupt import uninterrupted
 from reeltune.search_spaces import Outcome, Study, Value
 from reeltune.search_spaces.study import State
 
@@ -66,7 +67,7 @@ class Recorder:
         if self.disk.failed is not None:
             return  # a search that is stopping writes nothing more; --resume runs this trial again
         entry = entry_of(order, reported, died=died)
-        with self.disk.writing():
+        with uninterrupted(), self.disk.writing():
             self.ledger.append(entry)
             if entry.stage == "search":
                 self.studies[entry.architecture].tell(entry.trial, outcome(entry), attributes(entry))

@@ -12,6 +12,7 @@ from reeltune.cluster.search.messages import Config, Order, TuneDict, tune_confi
 from reeltune.cluster.search.on_sample import Adapt
 from reeltune.cluster.search.reasons import DIED
 from reeltune.cluster.search.recorder import Recorder
+from reeltune.cluster.session.interrupt import uninterrupted
 from reeltune.search_spaces import Study
 
 
@@ -56,7 +57,7 @@ class TrialSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> TuneDict | str | None:  # type: ignore[override]  # Ray forgets FINISHED
         """The config of the next trial; None while there is none, FINISHED when there will be none."""
-        with self.disk.writing():
+        with uninterrupted(), self.disk.writing():
             order = self._next_search() or self._next_confirmation()
             if order is None:
                 return None if self._running else Searcher.FINISHED

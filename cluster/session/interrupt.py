@@ -22,8 +22,13 @@ class _Receiver:
     """The signal handler. It keeps the signal's number, as Ray may replace our exception by a KeyboardInterrupt."""
 
     number: int | None = None
+    held = False  # no signal may interrupt what is done now
+    waiting: int | None = None  # one that came meanwhile
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.held:
+            self.waiting = number
+            return
         # Ignore further signals: a second Ctrl-C must not cut short the clean-up that the first one began.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -58,6 +63,22 @@ def interruptible() -> Iterator[None]:
         _restore(earlier)
         raise
     _restore(earlier)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within `interruptible`, keep a signal back until the body has ended: a file that it writes is written whole."""
+    receiver = signal.getsignal(signal.SIGINT)
+    if not isinstance(receiver, _Receiver) or receiver.held or threading.current_thread() != threading.main_thread():
+        yield
+        return
+    receiver.held = True
+    try:
+        yield
+    finally:
+        receiver.held = False
+        if receiver.waiting is not None:
+            signal.raise_signal(receiver.waiting)
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 import ray
 
-from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interrupt, interruptible
+from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interrupt, interruptible, uninterrupted
 
 
 @pytest.mark.parametrize("wait", [ray.get, lambda task: ray.wait([task])], ids=["get", "wait"])
@@ -16,6 +16,31 @@ def test_a_signal_ends_a_call_of_rays_that_waits_for_something(resources, signal
         wait(task)
     assert caught.value.exit_code == 143
     ray.cancel(task, force=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_what_is_written_is_whole(signals, number):
+    done = []
+
+    def write():
+        with uninterrupted():
+            with uninterrupted():
+                signal.raise_signal(number)
+                done.append("inner")
+            done.append("outer")
+        done.append("too late")
+
+    with pytest.raises(Interrupted) as caught, interruptible():
+        write()
+    assert done == ["inner", "outer"]
+    assert caught.value.exit_code == 128 + number
+
+
+def test_without_a_signal_nothing_is_kept_back(signals):
+    with interruptible(), uninterrupted():
+        pass
+    with uninterrupted():  # nor is anything changed where nobody has asked to be interrupted
+        assert signal.getsignal(signal.SIGINT) is not None
 
 
 def test_a_keyboard_interrupt_that_no_signal_sent_stays_one():
