@@ -213,15 +213,15 @@ def _kept(name: str, registry: Registry) -> Kept | None:
 def read_description(path: Path) -> Description:
     file = path / DESCRIPTION
     if not file.is_file():
-        raise _no_bundle(path)
+        raise no_bundle(path)
     try:
         return Description.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise InputError(f"{file}: {explain(error, Description)}") from None
 
 
-def _no_bundle(path: Path) -> InputError:
-    """With the bundles that may be meant: of the run at this path or of this name, or beside the path."""
+def no_bundle(path: Path) -> InputError:
+    """The error where no bundle is, with those that may be meant: of the run at this path or name, or beside it."""
     for near in (path / "models", Path("runs", path, "models"), path.parent):
         names = sorted(file.parent.name for file in near.glob(f"*/{WEIGHTS}") if (file.parent / DESCRIPTION).exists())
         if names:

@@ -15,8 +15,8 @@ def check_hyperparameters(
 ) -> None:
     """Raise InputError at a keyword that is no hyperparameter of this architecture, or at an unknown architecture."""
     [name], registry = resolve([os.fspath(architecture)])
+    there = list(registry[name].Config.model_fields)
     for keyword in keywords:
-        there = list(registry[name].Config.model_fields)
         if keyword in there:
             continue
         said = f"{keyword}=...: is no option of {function.__name__} and no hyperparameter of {name}"

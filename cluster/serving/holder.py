@@ -15,7 +15,7 @@ from typing import Literal
 from reeltune.cluster.runs.find import model_folder
 from reeltune.cluster.serving.answers import Answers
 from reeltune.cluster.serving.options import ServeOptions
-from reeltune.trainables.bundle import DESCRIPTION, Predictor, load_own
+from reeltune.trainables.bundle import DESCRIPTION, Predictor, load_own, no_bundle
 from reeltune.trainables.errors import InputError, StorageFailed
 
 Reload = Literal["none", "swapped", "unchanged", "failed"]
@@ -94,7 +94,7 @@ def _name(folder: Path) -> str:
     try:
         content = (folder / DESCRIPTION).read_bytes()
     except OSError:
-        raise InputError(f"{folder}: no model bundle (it has no {DESCRIPTION})") from None
+        raise no_bundle(folder) from None
     return name_of(content)
 
 
