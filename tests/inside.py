@@ -4,6 +4,7 @@
 each as JSON.
 """
 
+import gc
 import io
 import json
 import subprocess
@@ -26,8 +27,10 @@ def reeltune(*words):
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["reeltune", *words])
+        threshold = gc.get_threshold()
         with pytest.raises(SystemExit) as end:
             main()
+        gc.set_threshold(*threshold)
     return subprocess.CompletedProcess(words, end.value.code, out.getvalue(), err.getvalue())
 
 

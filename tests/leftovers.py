@@ -20,7 +20,7 @@ def eventually_gone():
     end = time.monotonic() + 60
     while (found := left()) and time.monotonic() < end:
         time.sleep(0.2)
-    assert found == []
+    assert not found, f"these stayed: {found}"
 
 
 def left():

@@ -101,6 +101,7 @@ class Keeper(threading.Thread):
             why = self._fit()
             if not ray.is_initialized():
                 return
+            self.trainer.cut_off()  # a failed run's controller lives on until Python finds its traceback as garbage
             remove_orphans()
             if self.closing.wait(PAUSE):
                 return

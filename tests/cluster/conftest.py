@@ -1,3 +1,4 @@
+import gc
 import re
 import signal
 import uuid
@@ -77,6 +78,14 @@ def own_folders(tmp_path, monkeypatch):
     """Runs and the ledger of looks go to a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def no_search_for_garbage():
+    """Python may look for garbage late: what is to end must be ended, and not wait for that."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

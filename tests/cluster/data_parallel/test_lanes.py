@@ -23,7 +23,7 @@ from tests import scripted
 from tests.heads import until
 from tests.leftovers import eventually_gone, pids
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_search_for_garbage")]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -47,6 +47,7 @@ def test_a_search_in_a_lane_of_one_worker_is_the_search_in_process(resources, sm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_search_for_garbage")
 def test_trials_of_two_workers_that_go_wrong_leave_the_others_alone(resources, small, tmp_path, monkeypatch):
     begun, died = tmp_path / "begun", tmp_path / "died"
     faults = {"pmf-001": faulty.lost, "pmf-002": faulty.hanging(begun)}
