@@ -5,7 +5,6 @@ Ray and torch take seconds to load, and `--help` should not.
 """
 
 import errno
-import gc
 import io
 import os
 import sys
@@ -37,6 +36,7 @@ from reeltune.cluster.cli.update import update
 from reeltune.cluster.cli.verdict import verdict
 from reeltune.cluster.cli.watched import FULL
 from reeltune.cluster.cli.wrong_values import message
+from reeltune.cluster.session.garbage import look_rarely
 from reeltune.trainables.architectures.source import described, own_line
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, lacking, one_line
 from reeltune.trainables.version import __version__
@@ -76,14 +76,9 @@ for name, verb in VERBS.items():
     app.command(name)(verb)
 
 
-# New objects before Python looks for garbage among them. Imports make hundreds of thousands and no garbage: at Python's
-# 700 the search for it takes 0.3 of 1.9 s in which a command imports what it needs.
-UNTIL_GARBAGE = 100_000
-
-
 def main() -> None:
     """Run the command line, and turn each expected error into one line and an exit code."""
-    gc.set_threshold(UNTIL_GARBAGE)
+    look_rarely()
     _write_any_text()
     try:
         code = app(standalone_mode=False)

@@ -10,6 +10,7 @@ from reeltune.cluster.data_parallel.fit import Refit
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, Lost, kept
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.session.garbage import look_as_usual
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures.source import kind_of, own_line
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
@@ -73,6 +74,7 @@ def _fit(
     trackers: Sequence[Tracker],
 ) -> Fitted | Lost:
     keep_memory()
+    look_as_usual()
     try:
         with one_thread():
             fit = Refit(order, torch.device("cpu"), data=data, store=store, save_every=save_every, bfloat16=False)

@@ -13,6 +13,7 @@ from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import get_device
 
 from reeltune.cluster.data_parallel.mailbox import Failure, packed, unpacked
+from reeltune.cluster.session.garbage import look_as_usual
 from reeltune.trainables.architectures.source import kind_of
 from reeltune.trainables.errors import one_line
 from reeltune.trainables.fitting.allocator import keep_memory
@@ -43,6 +44,7 @@ def serve(settings: dict[str, Any]) -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
         keep_memory()
+    look_as_usual()
     group = broadcast_from_rank_zero(uuid4().hex)
     ray.get(lane.hello.remote(group, rank, ray.get_runtime_context().current_actor))
     begin: Begin = settings["begin"]

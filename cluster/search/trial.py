@@ -9,6 +9,7 @@ from ray import tune
 from reeltune.cluster.search.messages import TuneDict, Update, failed, limit_of, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
+from reeltune.cluster.session.garbage import look_as_usual
 from reeltune.trainables.architectures.source import described
 from reeltune.trainables.errors import StorageFailed, one_line
 from reeltune.trainables.fitting.allocator import keep_memory
@@ -21,6 +22,7 @@ class Trial(TrialFit, tune.Trainable):
     def setup(self, config: TuneDict, data: TrialData, limit: float | None = None) -> None:  # type: ignore[override]
         torch.set_num_threads(1)
         keep_memory()
+        look_as_usual()
         self.data, self.limit = data, limit
         self.reset_config(config)
 

@@ -16,6 +16,8 @@
 - `resources.py`: what a cluster has, and what it may grow to
 - `inventory.py`: asks Ray for that
 - `slots.py`: how many trials or fits run at once
+- `garbage.py`: how often a process looks for garbage
+- `worker_start.py`: what Ray's worker processes import first
 - `machine.py`: the CPUs and memory of this machine
 - `ways_in.py`: the ways into a cluster, in words
 """

@@ -57,6 +57,9 @@ ENVIRONMENT = {
     # A nightly build of Ray reports its use to Anyscale.
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+# Settings of a Ray that we start: `ray.init` takes them as `_system_config`. The public `worker_process_setup_hook` is
+# part of a runtime environment, which Ray would set up for each of its processes.
+SYSTEM_CONFIG = {"preload_python_modules": ["reeltune.cluster.session.worker_start"]}
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 TOKEN = "RAY_AUTH_TOKEN"
 TOKEN_MODE = "RAY_AUTH_MODE"

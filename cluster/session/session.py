@@ -17,7 +17,14 @@ from reeltune.cluster.session.address import check_address
 from reeltune.cluster.session.inventory import found
 from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.session.news import news
-from reeltune.cluster.session.ray_private import forget_token, loopback, make_own_token, set_environment, silence
+from reeltune.cluster.session.ray_private import (
+    SYSTEM_CONFIG,
+    forget_token,
+    loopback,
+    make_own_token,
+    set_environment,
+    silence,
+)
 from reeltune.cluster.session.ray_private_state import placement_groups, remove_groups
 from reeltune.cluster.session.resources import Resources
 from reeltune.cluster.session.short_folder import short_folder
@@ -147,6 +154,7 @@ def _start(data_bytes: int) -> None:
         num_cpus=usable_cpus(),
         include_dashboard=False,
         object_store_memory=_store(data_bytes),
+        _system_config=SYSTEM_CONFIG,
         **QUIET,
     )
 

@@ -1,6 +1,7 @@
 """A trial by itself, without Ray: what it keeps on the way, and how it goes on from that."""
 
 import dataclasses
+import gc
 
 import pytest
 
@@ -9,6 +10,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, tune_config, update_of
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import RUNG, TrialData, TrialFit
+from reeltune.cluster.session.garbage import PYTHONS, look_rarely
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import FitData
 from reeltune.trainables.data.user_sample import user_sample
@@ -58,6 +60,12 @@ def test_a_trial_computes_in_bfloat16_where_the_search_does(data):
     [update] = updates(begin(dataclasses.replace(data, bfloat16=True)))
     assert update.state == "failed"
     assert "bfloat16 needs a GPU, and this fit is on cpu" in update.error
+
+
+def test_a_trial_looks_for_garbage_as_usual(data):
+    look_rarely()
+    begin(data)
+    assert gc.get_threshold() == PYTHONS
 
 
 def final(update):
