@@ -1,5 +1,6 @@
 """A real S3 server on the loopback address, and a proxy before it by which it fails."""
 
+import re
 import select
 import socket
 import subprocess
@@ -66,7 +67,7 @@ class Proxy(ThreadingTCPServer):
     """Passes bytes on, unless it has a `fault`.
 
     'down': connections are closed; 'hung'; 'read-only'; 'anonymous': requests that are not signed with anybody's
-    credentials are refused; 'cut': what is uploaded is lost, so that empty files come about.
+    credentials are refused; 'cut': the content of the next upload is lost, so that an empty file comes about.
     """
 
     daemon_threads = True
@@ -78,6 +79,7 @@ class Proxy(ThreadingTCPServer):
 
 class _Handler(BaseRequestHandler):
     cutting = False  # the content of an upload that loses it is still to come
+    nothing = b""  # in its place
 
     def handle(self):
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.behind)) as behind:
@@ -92,14 +94,19 @@ class _Handler(BaseRequestHandler):
                         self.request.sendall(content)
 
     def _cut(self, content):
-        """What is sent, or nothing in the place of an upload's content, which is sent in chunks after the head."""
+        """What is sent, or nothing in the place of an upload's content, which comes after the head or with it.
+
+        Newer versions of pyarrow send it in chunks, older ones say in the head how long it is.
+        """
         if self.server.fault == "cut" and content.startswith(b"PUT ") and b"partNumber=" in content:
+            self.server.fault = None
             head, end, body = content.partition(b"\r\n\r\n")
-            self.cutting = not body
-            return head + end + (NO_CHUNK if body else b"")
+            head, whole = re.subn(rb"(?i)\ncontent-length: \d+", b"\nContent-Length: 0", head)
+            self.cutting, self.nothing = not body, b"" if whole else NO_CHUNK
+            return head + end + (self.nothing if body else b"")
         if self.cutting:
             self.cutting = False
-            return NO_CHUNK
+            return self.nothing
         return content
 
     def _may_pass(self, content):
