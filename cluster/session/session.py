@@ -19,6 +19,7 @@ from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.session.news import news
 from reeltune.cluster.session.ray_private import (
     SYSTEM_CONFIG,
+    fewer_processes,
     forget_token,
     loopback,
     make_own_token,
@@ -148,15 +149,16 @@ def _store(data_bytes: int) -> int:
 def _start(data_bytes: int) -> None:
     """Start a Ray on this machine."""
     make_own_token()
-    ray.init(
-        address="local",
-        namespace=OURS,
-        num_cpus=usable_cpus(),
-        include_dashboard=False,
-        object_store_memory=_store(data_bytes),
-        _system_config=SYSTEM_CONFIG,
-        **QUIET,
-    )
+    with fewer_processes():
+        ray.init(
+            address="local",
+            namespace=OURS,
+            num_cpus=usable_cpus(),
+            include_dashboard=False,
+            object_store_memory=_store(data_bytes),
+            _system_config=SYSTEM_CONFIG,
+            **QUIET,
+        )
 
 
 def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:

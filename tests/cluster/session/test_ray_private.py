@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 from ray import tune
-from ray._private import ray_constants, services, worker
+from ray._private import node, ray_constants, services, worker
 from ray.air.execution._internal import RayActorManager
 from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
@@ -238,6 +238,15 @@ class Holder:
     def hold(self):
         self.group = placement_group([{"CPU": 1}])
         ray.get(self.group.ready())
+
+
+def test_ray_starts_two_processes_that_one_machine_has_no_use_for_unless_it_is_told_not_to(resources):
+    started = set(worker._global_node.all_processes)
+    assert {"gcs_server", "raylet"} <= started
+    assert not {"log_monitor", "monitor"} & started
+    theirs = inspect.getsource(node.Node.__init__) + inspect.getsource(node.Node.start_head_processes)
+    assert "include_log_monitor=True" in theirs
+    assert "if not self._ray_params.no_monitor:" in theirs
 
 
 def test_ray_keeps_the_placement_group_of_a_killed_actor_until_we_remove_it(resources):
