@@ -46,7 +46,9 @@ def recommend(
     changed_source: opt.ChangedSource = None,
     address: Annotated[
         str | None,
-        typer.Option(help="A running Ray cluster, whose nodes make the lists; local: this machine's CPUs as one."),
+        typer.Option(
+            help="auto or HOST:PORT of a Ray cluster, whose nodes make the lists; local: this machine's CPUs as one."
+        ),
     ] = None,
     as_json: opt.Json = False,
 ) -> int:

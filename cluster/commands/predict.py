@@ -93,7 +93,7 @@ def predict_file(
     if address is not None:
         from reeltune.cluster.session.address import check_address  # late: it loads Ray
 
-        check_address(address)
+        check_address(address, takes_client=False)
         refuse_own(address, own)
     predictor, said = load_own(model, own), tuple[str, ...]()
     if ratings is not None:

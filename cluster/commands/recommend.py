@@ -105,7 +105,7 @@ def recommend(
     from reeltune.cluster.commands.lists_on_nodes import best_on_nodes  # late: Ray takes seconds to load
     from reeltune.cluster.session.address import check_address
 
-    check_address(address)
+    check_address(address, takes_client=False)
     refuse_own(address, own)
     by_nodes = partial(best_on_nodes, address, say=say)
     return recommended(load_own(model, own), options, progress=progress, write=write, lists=by_nodes)

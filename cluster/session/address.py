@@ -24,6 +24,7 @@ class Place:
     host: str
     port: int
     client: bool = False  # of Ray's client
+    takes_client: bool = True  # whether the command does, so that an error may tell the user to type one
 
     @property
     def target(self) -> str:
@@ -32,14 +33,25 @@ class Place:
     def wrong(self, why: str) -> InputError:
         return InputError(f"--address {self.typed}: {why}")
 
+    @property
+    def by_client(self) -> str:
+        return f"--address {CLIENT}{self.host}:{CLIENT_PORT}"
 
-def check_address(address: str | None) -> None:
-    """Raise InputError unless a Ray cluster, which takes our token, can be joined from here. None: it is to be ours."""
+    @property
+    def by_job(self) -> str:
+        return f"{forwarding(self.host)}, then reeltune submit --address {LOOPBACK} -- VERB ..."
+
+
+def check_address(address: str | None, *, takes_client: bool = True) -> None:
+    """Raise InputError unless a Ray cluster, which takes our token, can be joined from here. None: it is to be ours.
+
+    Where the command does not take an address of Ray's client, no error names one.
+    """
     if address in (None, "local"):
         return
     silence()
     use_known_token()
-    place = _place(address)
+    place = _place(address, takes_client)
     _reach(place)
     try:
         _check_client(place) if place.client else _check_cluster(place)
@@ -54,32 +66,42 @@ def joining(address: str | None) -> str:
     return "starting Ray" if address in (None, "local") else f"joining {address}"
 
 
-def _place(address: str) -> Place:
+def _place(address: str, takes_client: bool) -> Place:
     found = address
     if address == "auto":
         try:
             found = found_by_auto()
         except ConnectionError:
-            raise InputError(
-                "--address auto: no Ray was started on this machine; name the cluster: "
-                f"--address {CLIENT}HOST:{CLIENT_PORT}"
-            ) from None
+            there = Place(typed=address, host="HOST", port=CLUSTER_PORT)
+            way = f"name the cluster: {there.by_client}" if takes_client else f"send a job: {there.by_job}"
+            raise there.wrong(f"no Ray was started on this machine; {way}") from None
     match = re.fullmatch(r"(?P<client>ray://)?(?P<host>[^:/\s]+):(?P<port>\d{1,5})", found)
     if match is None:
-        raise InputError(f"--address {address!r}: {_instead(address)}")
-    return Place(typed=address, host=match["host"], port=int(match["port"]), client=match["client"] is not None)
+        raise InputError(f"--address {address!r}: {_instead(address, takes_client)}")
+    return Place(
+        typed=address,
+        host=match["host"],
+        port=int(match["port"]),
+        client=match["client"] is not None,
+        takes_client=takes_client,
+    )
 
 
-def _instead(address: str) -> str:
+def _instead(address: str, takes_client: bool) -> str:
     """What to type instead of an address of a wrong form."""
     if re.match(r"https?://", address):
         return (
             f"a dashboard takes jobs, by reeltune submit --address {address} -- VERB ...; "
-            f"VERB itself takes auto, HOST:{CLUSTER_PORT} or {CLIENT}HOST:{CLIENT_PORT}"
+            f"VERB itself takes {_forms(takes_client, CLUSTER_PORT, CLIENT_PORT)}"
         )
     if match := re.fullmatch(r"(?:ray://)?([^:/\s]+)/?", address):
-        return f"has no port: {CLIENT}{match[1]}:{CLIENT_PORT}, or {match[1]}:{CLUSTER_PORT} on one of the nodes"
-    return f"expected auto, HOST:PORT or {CLIENT}HOST:PORT"
+        by_client = f"{CLIENT}{match[1]}:{CLIENT_PORT}, or " if takes_client else ""
+        return f"has no port: {by_client}{match[1]}:{CLUSTER_PORT} on one of the nodes"
+    return f"expected {_forms(takes_client, 'PORT', 'PORT')}"
+
+
+def _forms(takes_client: bool, port: object, client_port: object) -> str:
+    return f"auto, HOST:{port} or {CLIENT}HOST:{client_port}" if takes_client else f"auto, HOST:{port} or local"
 
 
 def _reach(place: Place) -> None:
@@ -100,15 +122,16 @@ def _check_client(place: Place) -> None:
 def _check_cluster(place: Place) -> None:
     there = listener(place.target)
     if there == "client":
-        raise place.wrong(f"Ray's client is served there: type --address {CLIENT}{place.target}")
+        way = f"type --address {CLIENT}{place.target}" if place.takes_client else f"Ray's own port is {CLUSTER_PORT}"
+        raise place.wrong(f"Ray's client is served there: {way}")
     if there == "other":
         raise place.wrong(f"no Ray cluster there: something else listens; Ray's own port is {CLUSTER_PORT}")
     end = time.monotonic() + STARTS
     while not has_node_here(place.target):
         if time.monotonic() > end:
+            by_client = f"{place.by_client}, or " if place.takes_client else ""
             raise place.wrong(
                 "a Ray cluster is there, but this machine is none of its nodes, and only from them can HOST:PORT be "
-                f"joined; from here: --address {CLIENT}{place.host}:{CLIENT_PORT}, or a job: "
-                f"{forwarding(place.host)}, then reeltune submit --address {LOOPBACK} -- VERB ..."
+                f"joined; from here: {by_client}a job: {place.by_job}"
             )
         time.sleep(0.5)

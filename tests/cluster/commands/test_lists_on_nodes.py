@@ -87,7 +87,7 @@ def test_one_part_of_the_users_is_rated_here():
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("nowhere", "--address 'nowhere': has no port: ray://nowhere:10001"),
+        ("nowhere", "--address 'nowhere': has no port: nowhere:6379 on one of the nodes\n"),
         ("ray://nowhere:10001", "--address ray://nowhere:10001: recommend joins a cluster from one of its nodes"),
     ],
 )

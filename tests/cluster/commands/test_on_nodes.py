@@ -68,7 +68,7 @@ def test_an_error_of_a_node_is_the_one_line_of_here_and_leaves_no_output(pairs, 
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("nowhere", "--address 'nowhere': has no port: ray://nowhere:10001"),
+        ("nowhere", "--address 'nowhere': has no port: nowhere:6379 on one of the nodes\n"),
         ("ray://nowhere:10001", "--address ray://nowhere:10001: predict joins a cluster from one of its nodes"),
     ],
 )
