@@ -90,7 +90,8 @@ def update(options: UpdateOptions, tell: Callable[[str], None]) -> Updated:
     _refuse_ensemble(options.model, described)
     old, registry = load_own(folder, options.own), resolve(options.own.files)[1]
     seen = described.fitted_on
-    newer = read_newer(options.data, fitted=None if seen is None else seen.ratings)
+    named = replace(options.data, reading=options.data.reading.beside(old.column_names))
+    newer = read_newer(named, fitted=None if seen is None else seen.ratings)
     refuse_off_scale(newer.ratings, old.scale)
     _refuse_other_weights(described, newer)
     come_from = UpdatedFrom(

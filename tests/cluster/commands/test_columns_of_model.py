@@ -76,6 +76,22 @@ def test_new_users_are_read_by_these_names(odd):
     assert rt.load(MODEL).fold_in("new.csv").new_users == ["somebody"]
 
 
+def test_newer_ratings_are_read_by_these_names(odd):
+    odd["Wann"] = 1_700_000_000 + 60 * np.arange(len(odd))
+    odd[:200].to_csv("old.csv", index=False)
+    odd[200:].to_csv("new.csv", index=False)
+    odd.to_csv("all.csv", index=False)
+    told("train", "bias", "--data", "old.csv", *NAMES, "--time-column", "Wann", "--name", "odd-times")
+    model = "runs/odd-times/models/bias"
+    named = "(user, item, rating, time: named as in the data that the model was fitted on)"
+    assert f"all.csv: columns: user = '{USER}', item = '{ITEM}', rating = '{RATING}', time = 'Wann' {named}" in told(
+        "update", model, "--data", "all.csv", "-o", "next"
+    )
+    said = told("update", model, "--data", "new.csv", "--with", "old.csv", "-o", "after")
+    assert f"time = 'Wann' {named}; new.csv: columns" in said.replace("\n", "; ")
+    assert SAID in told("predict", "next", "pairs.csv", "-o", "out.csv")
+
+
 def test_an_option_and_usual_names_still_find_the_columns(odd):
     for user in ("user", USER):
         table = odd[:20].rename(columns={USER: "user", ITEM: "item"}).assign(**{USER: "nobody"})
