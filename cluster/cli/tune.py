@@ -140,6 +140,9 @@ def tune(
     """Find the architecture that predicts these ratings best, and whether it beats the baseline."""
     if through_client(address):
         return on_cluster(context, address)
+    from reeltune.cluster.runs.find import name_of_run
+
+    name = name_of_run(name, resume=resume)  # checked here: `folds_of` may read the data
     rows = opt.data_options(
         data[0] if data else DATA,
         test=test[0] if test else None,

@@ -7,7 +7,7 @@ from reeltune.cluster.commands.probe import Cost, costs
 from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.time_left import BETWEEN, BUSY, ENDING, REFITS_START, START
 from reeltune.cluster.judging.ranking_size import seconds_to_rank
-from reeltune.cluster.runs.claim import check_claim
+from reeltune.cluster.runs.claim import check_claim, check_free
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.session.slots import at_once, slots
@@ -43,6 +43,7 @@ class DryRun:
 
 def dry_run(options: TuneOptions) -> DryRun:
     """Plan what `tune` would do, and time a few steps of some fits. Raises InputError as `tune` does."""
+    check_free(options.folder, resume=options.resume)
     folds = len(options.folds) or 1
     plans = [ask(each) for each in searches_of(options)]
     plan, limit = plans[0], None if options.seconds is None else options.seconds / folds

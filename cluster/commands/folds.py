@@ -12,7 +12,7 @@ from reeltune.cluster.commands.searches import searches_of, whole
 from reeltune.cluster.commands.tune import tune
 from reeltune.cluster.report.use import is_cut_short
 from reeltune.cluster.runs.answer import SCHEMA, Answer, ArchitectureResult, BaselineResult, Result
-from reeltune.cluster.runs.claim import claim
+from reeltune.cluster.runs.claim import check_free, claim
 from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.kept_tables import keep_tables
@@ -25,6 +25,7 @@ from reeltune.cluster.tracking.tracker import Tracker
 
 def tune_folds(options: TuneOptions, watch: Watch) -> Result:
     """`tune`, for each fold if there are any. Returns what `--json` prints. Raises InputError as `tune` does."""
+    check_free(options.folder, resume=options.resume)
     if not options.folds:
         return tune(options, watch)
     check_address(options.address)

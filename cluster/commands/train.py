@@ -29,7 +29,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.judging.scores import by_value, score, score_pieces
 from reeltune.cluster.runs.answer import ByValue, Metrics
-from reeltune.cluster.runs.claim import claim, ran_on
+from reeltune.cluster.runs.claim import check_free, claim, ran_on
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.kept_tables import keep_tables
@@ -78,6 +78,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     options, registry = resolved(options)
     check_shard(options, registry)
     folder = folder_of(options.name, options.storage)
+    check_free(folder, resume=options.resume)
     if folder.home is not None:
         folder.home.check()
     if options.address is not None:

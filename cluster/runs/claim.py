@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from reeltune.cluster.runs.folder import FOLD, RUNS, RunFolder, read_entries, write_json
 from reeltune.cluster.runs.mirror import mirrored
@@ -72,6 +72,20 @@ def ran_on(folder: RunFolder, machine: dict[str, str | int | float | None]) -> N
     record = folder.read_record()
     assert record is not None, "it is claimed"
     write_json(folder.record, record.model_copy(update={"machine": machine}).as_json())
+
+
+def check_free(folder: RunFolder, *, resume: bool) -> None:
+    """Check the name of a new run before its data, which may take minutes, is read. Changes nothing.
+
+    Raises InputError if the name is taken on this machine, or its folder cannot be written or is in another's hands.
+    """
+    if resume:
+        return
+    _check_folder(folder)
+    _check_writable(folder)
+    earlier = folder.read_record()
+    if earlier is not None:
+        _refuse_taken(folder, earlier)
 
 
 def check_claim(folder: RunFolder, asked: Asked, *, resume: bool, growing: str | None = None) -> None:
@@ -168,10 +182,9 @@ def _record(
 
 def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool, growing: str | None) -> None:
     """Raise InputError if the name is taken, or if a resume asks for something else than the run was started with."""
-    name, finished = folder.name, earlier.finished is not None
     if not resume:
-        way_out = "choose another --name" if finished else "add --resume to go on with it, or choose another --name"
-        raise InputError(f"--name {name}: there is {'a' if finished else 'an unfinished'} run of this name; {way_out}")
+        _refuse_taken(folder, earlier)
+    name, finished = folder.name, earlier.finished is not None
     if folder.home is None and earlier.storage:
         start, sign, query = earlier.storage.partition("?")
         raise InputError(
@@ -194,6 +207,14 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
     if finished and (growing is None or now[growing] == was[growing]) and not _cut_short(folder, earlier.asked):
         more = f"; it takes more --{growing} than {was[growing]}" if growing else ""
         raise InputError(f"--resume: run {name} is finished{more}")
+
+
+def _refuse_taken(folder: RunFolder, earlier: RunRecord) -> NoReturn:
+    finished = earlier.finished is not None
+    way_out = "choose another --name" if finished else "add --resume to go on with it, or choose another --name"
+    raise InputError(
+        f"--name {folder.name}: there is {'a' if finished else 'an unfinished'} run of this name; {way_out}"
+    )
 
 
 def _check_sources(folder: RunFolder, earlier: Asked, asked: Asked) -> None:

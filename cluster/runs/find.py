@@ -24,10 +24,13 @@ def new_name() -> str:
 
 
 def name_of_run(name: str | None, *, resume: bool) -> str:
-    """The name of a run, or a new one. Raises InputError if one is to go on and nobody says which."""
+    """The name of a run, or a new one. Raises InputError at no plain name, or if one is to go on and none is given."""
     if name is None and resume:
         raise InputError("--resume: which run is to go on? Add --name and its name")
-    return name or new_name()
+    if name is None:
+        return new_name()
+    _check_name(name)
+    return name
 
 
 def folder_of(name: str, storage: str | None = None) -> RunFolder:
@@ -35,12 +38,16 @@ def folder_of(name: str, storage: str | None = None) -> RunFolder:
 
     If the storage is an object store, the folder is below `runs/` and is mirrored to the store.
     """
-    if not name or name in (".", "..") or Path(name).name != name:
-        raise InputError(f"--name {name!r}: expected a plain name without slashes")
+    _check_name(name)
     if storage is None:
         return RunFolder(RUNS / name)
     home = Store.at(storage).below(name)
     return RunFolder(RUNS / name, home) if home.remote else RunFolder(Path(home.where))
+
+
+def _check_name(name: str) -> None:
+    if not name or name in (".", "..") or Path(name).name != name:
+        raise InputError(f"--name {name!r}: expected a plain name without slashes")
 
 
 def find_run(run: str, *, events: bool = False) -> RunFolder:

@@ -82,6 +82,11 @@ def test_what_does_not_apply_is_named_as_python_has_it():
         rt.Ratings("synthetic", weight="often")
 
 
+def test_a_wrong_name_of_a_run_is_refused_before_the_data_is_read():
+    with pytest.raises(rt.InputError, match=r"^--name 'a/b': expected a plain name"):
+        rt.tune("gone.csv", name="a/b")
+
+
 def test_something_else_is_refused():
     with pytest.raises(rt.InputError, match=r"a DataFrame or a pyarrow\.Table; found list"):
         rt.Ratings([1, 2])

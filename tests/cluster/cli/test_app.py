@@ -60,6 +60,9 @@ WRONG = [
     (["tune", "--smoke-test", "--workers-per-trial", "900"], "900 workers need batches of 1800 rows at least"),
     (["tune", "--smoke-test", "--space", "gone.toml"], "gone.toml: no such file"),
     (["tune", "--smoke-test", "--name", "../up"], "--name '../up': expected a plain name"),
+    (["tune", "--data", "gone.csv", "--folds", "3", "--name", "a/b"], "--name 'a/b': expected a plain name"),
+    (["tune", "--data", "gone.csv", "--split", "folds:x", "--name", "a/b"], "--name 'a/b': expected a plain name"),
+    (["tune", "--smoke-test", "--name", ""], "--name '': expected a plain name"),
     (
         ["tune", "--smoke-test", "--storage", "ftp://host/runs"],
         "--storage ftp://host/runs: expected a folder, s3://BUCKET",

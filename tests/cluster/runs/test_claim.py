@@ -11,6 +11,7 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.record import AskedToTrain, AskedToTune, SizeRecord
 from reeltune.trainables.errors import InputError
 from tests.cluster.runs.test_folder import ENTRY
+from tests.inside import reeltune
 
 ASKED = AskedToTune(data="a.csv", seed=1, trials=5, architectures=["pmf"])
 
@@ -66,6 +67,15 @@ def test_a_finished_name_is_taken():
     finish()
     with pytest.raises(InputError, match="there is a run of this name; choose another"):
         finish()
+
+
+@pytest.mark.parametrize("words", [["tune"], ["tune", "--folds", "3"], ["tune", "--dry-run"], ["train"]])
+def test_a_name_that_is_taken_is_refused_before_the_data_is_read(words):
+    finish()
+    verb, *options = words
+    done = reeltune(verb, "bias", "--data", "gone.csv", "--name", "run", *options)
+    assert done.returncode == 2
+    assert done.stderr == "error: --name run: there is a run of this name; choose another --name\n"
 
 
 def test_an_unfinished_name_asks_for_resume():
