@@ -59,11 +59,14 @@ def one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     return value
 
 
-def split_of(value: str) -> tuple["SplitKind", str | None]:
-    """How rows are split, and the column of folds of `folds:COLUMN`, beside which validation rows are random."""
+def split_of(value: str, *, takes_folds: bool = True) -> tuple["SplitKind", str | None]:
+    """How rows are split, and the column of folds of `folds:COLUMN`, beside which validation rows are random.
+
+    Where the verb does not take folds, no error offers them.
+    """
     word, sign, column = value.partition(":")
     if word != "folds" or not sign:
-        return one_of("--split", value, (*SPLITS, "folds:COLUMN")), None
+        return one_of("--split", value, (*SPLITS, "folds:COLUMN") if takes_folds else SPLITS), None
     if not column:
         raise InputError(f"--split {value!r}: expected the column of folds behind the colon, such as folds:part")
     return "random", column

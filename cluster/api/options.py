@@ -50,6 +50,7 @@ def data_options(
     *,
     test: str | None = None,
     split: str = "random",
+    takes_folds: bool = True,
     split_seed: int = 0,
     validation: float | None = None,
     test_share: float | None = None,
@@ -75,7 +76,7 @@ def data_options(
         refuse_credentials(value or "", option)
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
-    kind, fold = split_of(split)
+    kind, fold = split_of(split, takes_folds=takes_folds)
     return DataOptions(
         data=data,
         test=test,

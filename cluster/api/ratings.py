@@ -113,6 +113,7 @@ def asked_of(
     *,
     test: Source | None = None,
     split: str = "random",
+    takes_folds: bool = True,
     split_seed: int = 0,
     validation: float | None = None,
     test_share: float | None = None,
@@ -125,7 +126,7 @@ def asked_of(
 
     With `stream` the data, a path, is not read here.
     """
-    kind, column = split_of(split)
+    kind, column = split_of(split, takes_folds=takes_folds)
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
     options, tables = _unread(data) if stream else _ratings_of(data).with_folds(column)

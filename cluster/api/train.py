@@ -68,6 +68,7 @@ def train(
             data,
             test=test,
             split=split,
+            takes_folds=False,
             split_seed=seed if split_seed is None else split_seed,
             validation=validation,
             test_share=test_share,

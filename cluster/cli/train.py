@@ -78,6 +78,7 @@ def train(
             opt.for_one_fit("--data", data) or DATA,
             test=opt.for_one_fit("--test", test),
             split=split,
+            takes_folds=False,
             split_seed=seed if split_seed is None else split_seed,
             validation=validation,
             test_share=test_share,

@@ -87,6 +87,11 @@ def test_a_wrong_name_of_a_run_is_refused_before_the_data_is_read():
         rt.tune("gone.csv", name="a/b")
 
 
+def test_a_fit_offers_no_split_into_folds():
+    with pytest.raises(rt.InputError, match=r"^--split 'half': expected random, user or time$"):
+        rt.train(FILMS, "bias", split="half")
+
+
 def test_something_else_is_refused():
     with pytest.raises(rt.InputError, match=r"a DataFrame or a pyarrow\.Table; found list"):
         rt.Ratings([1, 2])
