@@ -108,7 +108,7 @@ class Predictor:
 
         An id that the training data lacks is rated as 'unknown'; `unknown` counts them. `times` are in seconds since
         1970; a `timed` model raises InputError without them. `decoder` replaces the bundle's own. As many
-        users as items are asked for: InputError is raised at others.
+        users as items, and as many times, are asked for: InputError is raised at others.
         """
         return self.predict_indices(self.users.encode(users), self.items.encode(items), times, decoder=decoder)
 
@@ -170,6 +170,8 @@ class Predictor:
     ) -> torch.Tensor:
         if len(users) != len(items):
             raise InputError(f"{len(users):,} users and {len(items):,} items make no pairs: give as many of both")
+        if times is not None and len(times) != len(users):
+            raise InputError(f"{len(times):,} times and {len(users):,} pairs: give as many of both")
         seconds = None if times is None else torch.tensor(times).long()
         pairs = torch.tensor(users).long(), torch.tensor(items).long()
         return predict_as(self.model, *pairs, seconds, read, chunk=PAIRS)

@@ -11,7 +11,7 @@ import pandas as pd
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import at_least
 from reeltune.cluster.api.options import export_asked, known_ids_of, reading
-from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one
+from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one, times_of
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.predict import PREDICTION, about_unknown, rated, unknown_in
@@ -96,8 +96,8 @@ class Model(Predictor):
         them. An id that the training data lacks is rated as 'unknown', and counted; a table none of whose users, or
         items, is known is an error unless `unknown_ids="allow"`. A model fitted with time needs the pairs' times. With
         `intervals` the result is a table: columns prediction, and low_80, high_80, low_95, high_95, between which 80%
-        and 95% of such ratings lie. Raises InputError where a table cannot be read, two columns of ids differ in length
-        or the bundle has no intervals.
+        and 95% of such ratings lie. Raises InputError where a table cannot be read, two columns of ids or the `times`,
+        in seconds since 1970, differ in length, or the bundle has no intervals.
         """
         if items is not None:
             return self._of_ids(users, items, times, decoder, intervals)
@@ -124,7 +124,7 @@ class Model(Predictor):
         pairs = pairs_of(users, items)
         whole = pairs.notna().all(axis=1).to_numpy()
         of_users, of_items = self.users.encode(pairs["user"][whole]), self.items.encode(pairs["item"][whole])
-        seconds = None if times is None else np.broadcast_to(times, len(pairs))[whole]
+        seconds = None if times is None else times_of(times, len(pairs))[whole]
         found = np.full((len(pairs), 1 + len(COLUMNS) * intervals), np.nan, dtype=np.float32)
         if intervals:
             found[whole] = np.column_stack(self.interval_indices(of_users, of_items, seconds, decoder=decoder))

@@ -35,6 +35,23 @@ def _column(ids: Any, rows: int) -> pd.Series:
     return pd.Series(values, dtype=None if rows else "str").reset_index(drop=True)
 
 
+def times_of(times: Any, rows: int) -> np.ndarray:
+    """The times of so many pairs, in seconds since 1970, shape (rows,); a single one is that of each pair.
+
+    Raises InputError at another number of them, or at what is no number, such as a date or a missing time.
+    """
+    found = np.asarray(times)
+    if found.shape not in ((), (1,), (rows,)):
+        given = f"{len(found):,}" if found.ndim == 1 else f"a table of shape {found.shape}"
+        raise InputError(f"times: expected one for each of {rows:,} pairs, or a single one; found {given}")
+    if found.dtype.kind not in "iuf":
+        raise InputError(f"times: expected numbers, seconds since 1970; found a column of {found.dtype}")
+    missing = int((~np.isfinite(found)).sum())
+    if missing:
+        raise InputError(f"times: expected a number, seconds since 1970, for each pair; {missing:,} have none")
+    return np.broadcast_to(found, rows)
+
+
 def table_of_one(
     one: Mapping[str, Mapping[str | int, float]], users: Ids, items: Ids
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:

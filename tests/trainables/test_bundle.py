@@ -118,6 +118,8 @@ def test_no_pairs_are_no_ratings(bundled):
 def test_users_and_items_come_in_pairs(bundled):
     with pytest.raises(InputError, match="2 users and 1 items make no pairs: give as many of both"):
         load(bundled).predict(["u1", "u2"], ["i1"])
+    with pytest.raises(InputError, match="3 times and 2 pairs: give as many of both"):
+        bundle.load(bundled).predict(["u1", "u2"], ["i1", "i2"], np.arange(3))
 
 
 def test_a_bundle_is_five_files_without_a_pickle(bundled):

@@ -107,6 +107,22 @@ def test_columns_of_ids_that_make_no_pairs_are_an_input_error(model):
 
 
 @pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1, 2, 3], r"^times: expected one for each of 2 pairs, or a single one; found 3$"),
+        ([[1, 2]], r"^times: expected one for each of 2 pairs, or a single one; found a table of shape \(1, 2\)$"),
+        ([1.0, np.nan], r"^times: expected a number, seconds since 1970, for each pair; 1 have none$"),
+        ([1, None], r"^times: expected numbers, seconds since 1970; found a column of object$"),
+        (pd.to_datetime(["2020-01-01", "2020-01-02"]), r"^times: expected numbers, .*; found a column of datetime64"),
+    ],
+)
+def test_times_that_are_no_seconds_of_each_pair_are_an_input_error(model, times, message):
+    with pytest.raises(rt.InputError, match=message):
+        model.predict(["u1", "u2"], ["i1", "i2"], times)
+    assert len(model.predict(["u1", None], "i1", 1_700_000_000)) == 2
+
+
+@pytest.mark.parametrize(
     ("frame", "hint"),
     [
         ({"user": ["nobody"], "item": ["i1"]}, r"\(unknown_ids='allow', if all of them are new\)$"),
