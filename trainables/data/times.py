@@ -79,7 +79,8 @@ def _refuse_missing(dates: pd.Series, values: pd.Series, place: Place, column: s
         row = int(missing.argmax())
         found = values.iloc[row]
         shown = "nothing" if pd.isna(found) else repr(found) if isinstance(found, str) else str(found)
-        raise InputError(f"{place(values.index[row])}: the time in column {column!r} {EXPECTED}; found {shown}")
+        where, rows = place(values.index[row]), f"rows without a time: {missing.sum():,} of {len(missing):,}"
+        raise InputError(f"{where}: the time in column {column!r} {EXPECTED}; found {shown} ({rows})")
 
 
 def _seconds_of_numbers(
