@@ -230,6 +230,7 @@ def said_in_python() -> Iterator[None]:
 
 def in_python(line: str) -> str:
     """A line of the readers, and of jobs beside a model, with `user='NAME'` for `--user-column NAME` and its like."""
-    line = re.sub(r"columns=Columns\(([^)]*)\)", r"\1", in_code(line)).replace("timestamp=", "time=")
+    line = re.sub(r"""columns=Columns\(((?:'[^']*'|"[^"]*"|[^)'"])*)\)""", r"\1", in_code(line))
+    line = line.replace("timestamp=", "time=")
     line = re.sub(r"--at (\d\S*\d)", r"at='\1'", line)
     return re.sub(r"^--(seen|intervals):", r"\1:", line)

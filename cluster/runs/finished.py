@@ -1,5 +1,6 @@
 """Reads a run's files (the answer, the ledger, Optuna's journal) for a report, and changes none of them."""
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def _of_train(folder: RunFolder, architecture: str) -> str:
     if not folder.has(f"models/{architecture}/config.json"):
         return f"{said}; the fit is not finished, and has no model yet"
     model = folder.place_of(f"models/{architecture}")
-    return f"{said}; its model is {model}: reeltune predict {model} PAIRS -o FILE, in Python rt.load({model!r})"
+    command = f"reeltune predict {shlex.quote(model)} PAIRS -o FILE"
+    return f"{said}; its model is {model}: {command}, in Python rt.load({model!r})"
 
 
 def read_run(folder: RunFolder) -> Run:

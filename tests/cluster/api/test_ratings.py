@@ -77,6 +77,12 @@ def test_the_columns_hint_names_what_to_give():
         rt.Ratings(frame)
 
 
+@pytest.mark.parametrize("name", ["l'heure", "l'heure (UTC)"])
+def test_the_hint_of_a_time_can_be_copied_whatever_the_name_of_the_column(name):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2], name: ["2020-01-01", "2020-01-02"]})
+    assert repr(rt.Ratings(frame)).endswith(f'(time="{name}" reads it)')
+
+
 def test_what_does_not_apply_is_named_as_python_has_it():
     with pytest.raises(rt.InputError, match=r"^weight='often': does not apply to synthetic"):
         rt.Ratings("synthetic", weight="often")

@@ -1,3 +1,6 @@
+import re
+import shlex
+
 import pytest
 
 from reeltune.cluster.runs.finished import read_run
@@ -52,3 +55,13 @@ def test_the_answer_of_a_search_that_goes_on_with_more_trials_is_not_shown(tmp_p
     lines = folder.ledger.read_text().splitlines()
     folder.ledger.write_text("\n".join([*lines, lines[-1].replace("-004", "-005")]) + "\n")
     assert read_run(folder).answer is None
+
+
+def test_the_command_for_a_fits_model_can_be_copied_whatever_the_runs_name(tmp_path):
+    run = write_run(tmp_path / "l'autre", asked={"verb": "train", "architecture": "pmf", "config": {}})
+    run.model("pmf").mkdir(parents=True)
+    (run.model("pmf") / "config.json").write_text("{}")
+    with pytest.raises(InputError) as caught:
+        read_run(run)
+    command = re.search(r"reeltune predict .* -o FILE", str(caught.value))[0]
+    assert shlex.split(command)[2] == str(run.model("pmf"))

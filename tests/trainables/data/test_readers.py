@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -223,6 +224,14 @@ def test_a_hint_can_be_copied_where_a_column_has_a_blank_in_its_name(ratings_fil
     assert data.untimed == (
         "no column is read as time because 'gekauft am' has no usual name of one (--time-column 'gekauft am' reads it)"
     )
+
+
+@pytest.mark.parametrize("name", ["l'heure", "l'heure (UTC)", "gekauft am"])
+def test_a_hint_for_a_program_can_be_copied_whatever_the_name_of_the_column(name):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1, 2], name: ["2020-01-01", "2020-01-02"]})
+    hint = re.search(r"\(columns=(Columns.*) reads it\)$", load_data(frame).untimed)[1]
+    columns = eval(hint, {"Columns": Columns})
+    assert load_data(frame, columns=columns).rows.timestamps is not None
 
 
 def test_a_column_that_only_looks_like_a_time_is_left_out_and_that_is_said(ratings_file):

@@ -1,6 +1,7 @@
 """Tables in memory: a DataFrame or an Arrow table goes the way that a file goes."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -12,16 +13,12 @@ from reeltune.trainables.data.reading.tables import Table, read_table, table_in_
 from reeltune.trainables.errors import InputError
 
 FRAME = "DataFrame"  # what such a table is called where a file's name would stand
+QUOTED = r"""'[^']*'(?:"'"'[^']*')*"""  # a word as `shlex.quote` has it where it needs quotes
 ARGUMENTS = {  # of `load_data`, for the command line's options
-    r"--(user|item|rating|weight)-column ([^\s),.;]*[^\s),.;:])": r"columns=Columns(\1='\2')",
-    r"--time-column '([^']*)'": r"columns=Columns(timestamp='\1')",
-    r"--time-column ([^\s),.;]*[^\s),.;:])": r"columns=Columns(timestamp='\1')",
-    r"--not-rated '([^']*)'": r"not_rated=('\1',)",
-    r"--not-rated ([^\s)]+)": r"not_rated=('\1',)",
     r"--(missing|unknown|known)-ids (\w+)": r"\1_ids='\2'",
     r"--duplicates (\w+)": r"duplicates='\1'",
     r"--matrix": "matrix=True",
-    r"'\) columns=Columns\(": "', ",  # several columns are one argument
+    r"(['\"])\) columns=Columns\(": r"\1, ",  # several columns are one argument
 }
 
 
@@ -73,9 +70,20 @@ def _column(values: pd.Series) -> pa.Array:
 
 def in_code(line: str) -> str:
     """A line for somebody who calls `load_data`: options of the command line as its arguments."""
+    line = re.sub(rf"--(\w+)-column ({QUOTED}|[^\s),.;]*[^\s),.;:])", _column_in_code, line)
+    line = re.sub(rf"--not-rated ({QUOTED}|[^\s)]+)", lambda found: f"not_rated=({_text(found[1])},)", line)
     for option, argument in ARGUMENTS.items():
         line = re.sub(option, argument, line)
     return line
+
+
+def _column_in_code(found: re.Match[str]) -> str:
+    return f"columns=Columns({'timestamp' if found[1] == 'time' else found[1]}={_text(found[2])})"
+
+
+def _text(word: str) -> str:
+    """A word of the shell's as Python's text."""
+    return repr(shlex.split(word)[0] if re.fullmatch(QUOTED, word) else word)
 
 
 def dense(values: pd.Series) -> pd.Series:
