@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reeltune.cluster.ray_serve.keeper import Beat, Bundle, Sent, found
 from reeltune.cluster.ray_serve.shared_metrics import SharedMetrics
 from reeltune.cluster.serving.app import Service, application
-from reeltune.cluster.serving.holder import Holder, settle
+from reeltune.cluster.serving.holder import Holder, log_unexpected, settle
 from reeltune.trainables.bundle import restore
 
 BEAT = 1.0  # seconds between two calls of the keeper
@@ -45,7 +46,9 @@ class Replica:
         self._metrics = SharedMetrics(self._name, self._of_others)
         self._service = Service(holder, self._metrics)
         settle()
-        self._touch = asyncio.create_task(self._stay_in_touch())
+        self._touch = asyncio.create_task(
+            stay_in_touch(self._ask_the_keeper, lost=self._look_for_the_keeper, say_failed=self._say_failed)
+        )
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return Hosted(application(self._service, self._options))
@@ -85,15 +88,14 @@ class Replica:
         if hasattr(self, "_own"):
             self._own.cleanup()
 
-    async def _stay_in_touch(self) -> None:
-        while True:
-            await asyncio.sleep(BEAT)
-            try:
-                wanted = await self._keeper.beat.remote(self._beat())
-                if wanted not in (None, self._tried):
-                    await self._take(await self._sent())
-            except RayError:
-                self._look_for_the_keeper()
+    def _say_failed(self, why: str) -> None:
+        self._lines.append(f"reload: failed, and {self._service.holder.answers.name} still answers: {why}")
+
+    async def _ask_the_keeper(self) -> None:
+        """Tell it how this replica is, and take the bundle that it has, if it is another one."""
+        wanted = await self._keeper.beat.remote(self._beat())
+        if wanted not in (None, self._tried):
+            await self._take(await self._sent())
 
     def _look_for_the_keeper(self) -> None:
         """The command may have started another one. Without one the model that is here answers on."""
@@ -108,7 +110,7 @@ class Replica:
         try:
             await asyncio.to_thread(self._write, bundle)
         except OSError as error:
-            self._lines.append(f"reload: failed, and {self._service.holder.answers.name} still answers: {error}")
+            self._say_failed(str(error))
             return
         await asyncio.to_thread(self._service.holder.look, ask=True)
         self._clear()
@@ -128,6 +130,29 @@ class Replica:
             return {beat.replica: beat.metrics for beat in await self._keeper.others.remote(self._name)}
         except RayError:
             return {}
+
+
+async def stay_in_touch(
+    ask: Callable[[], Awaitable[None]], *, lost: Callable[[], None], say_failed: Callable[[str], None]
+) -> None:
+    """Ask the keeper each second, for ever; `lost` is called where Ray finds none.
+
+    Another failure, which nobody expects, is logged, and `say_failed` gets it in one line, unless it is that of before.
+    """
+    failed: str | None = None
+    while True:
+        await asyncio.sleep(BEAT)
+        try:
+            await ask()
+            failed = None
+        except RayError:
+            lost()
+        except Exception as error:  # noqa: BLE001  The boundary of one call: no other bundle would ever come again.
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            if why != failed:
+                log_unexpected(error)
+                say_failed(why)
+            failed = why
 
 
 class Hosted:

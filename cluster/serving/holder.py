@@ -111,7 +111,16 @@ def settle() -> None:
 
 
 async def look_every(holder: Holder, seconds: float) -> None:
-    """Look for another bundle for ever, in a thread of its own."""
+    """Look for another bundle for ever, in a thread of its own. A failure that nobody expects ends one look alone."""
     while True:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(holder.look, ask=False)
+        try:
+            await asyncio.to_thread(holder.look, ask=False)
+        except Exception as error:  # noqa: BLE001  The boundary of a look: the model in use answers on.
+            log_unexpected(error)
+
+
+def log_unexpected(error: Exception) -> None:
+    """Have asyncio log a failed look for another bundle, with its traceback."""
+    found = {"message": "a look for another bundle failed; there will be others", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(found)

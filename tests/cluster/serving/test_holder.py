@@ -157,6 +157,25 @@ def test_a_service_looks_again_and_again_by_itself(link, bundles):
     assert f"reload: the bundle {holder.answers.name} answers now, in place of " in said[-1]
 
 
+def test_a_look_that_fails_as_nobody_expects_is_logged_and_others_follow(link, bundles, caplog, monkeypatch):
+    holder, _ = held(link)
+    looks = iter([lambda: 1 / 0])
+    name_there = holder._name_there
+    monkeypatch.setattr(holder, "_name_there", lambda: next(looks, name_there)())
+
+    async def until_swapped():
+        looking = asyncio.create_task(look_every(holder, 0.01))
+        shutil.rmtree(link)
+        shutil.copytree(bundles[1], link)
+        while holder.last_reload != "swapped":
+            assert not looking.done()
+            await asyncio.sleep(0.01)
+        looking.cancel()
+
+    asyncio.run(until_swapped())
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
 def test_what_came_of_a_look_is_told(link):
     holder, _ = held(link)
     told = []
