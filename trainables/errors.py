@@ -15,6 +15,10 @@ class StorageFailed(RuntimeError):
     """A run's storage took or gave no file after several tries. What was written stays; exit code 1."""
 
 
+class RayNotStarted(RuntimeError):
+    """Ray did not start on this machine, and says why in its logs, which the message names; exit code 1."""
+
+
 # What reeltune needs besides where it does more than predict and recommend, by the names of their imports
 # (docs/using-the-model.md has what these two need).
 MORE = ("jinja2", "matplotlib", "optuna", "plotly", "pooch", "psutil", "ray", "scipy", "sklearn", "tensorboard", "yaml")

@@ -14,7 +14,7 @@ from reeltune.cluster.session.as_before import as_before
 from reeltune.cluster.session.interrupt import Interrupted, interruptible
 from reeltune.cluster.session.session import shut_down
 from reeltune.cluster.session.watchdog import GONE, ClusterLost
-from reeltune.trainables.errors import InputError, StorageFailed
+from reeltune.trainables.errors import InputError, RayNotStarted, StorageFailed
 
 Outcome = TypeVar("Outcome")
 
@@ -41,8 +41,8 @@ def call(job: Callable[[Watch], Outcome], *, kept: str) -> Outcome:
                 raise
     except ClusterLost:
         raise ConnectionError(f"{GONE}; {kept}") from None
-    except StorageFailed as error:
-        raise StorageFailed(f"{error}; {kept}") from None
+    except (StorageFailed, RayNotStarted) as error:
+        raise type(error)(f"{error}; {kept}") from None
     except Interrupted as interrupted:
         if interrupted.exit_code == 128 + signal.SIGTERM:
             signal.raise_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from reeltune.trainables.errors import StorageFailed
+from reeltune.trainables.errors import RayNotStarted, StorageFailed
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.progress import Watch
@@ -40,7 +40,7 @@ def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome 
     except ClusterLost:
         print(f"error: {GONE}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
-    except StorageFailed as error:
+    except (StorageFailed, RayNotStarted) as error:
         print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
 
@@ -57,6 +57,9 @@ def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, 
             return 0, job(watch)
     except ClusterLost:
         print(f"error: {GONE}{unwritten}", file=sys.stderr)
+        return 1, None
+    except RayNotStarted as error:
+        print(f"error: {error}{unwritten}", file=sys.stderr)
         return 1, None
     except Interrupted as interrupted:
         print(f"interrupted{unwritten}", file=sys.stderr)

@@ -28,10 +28,10 @@ from reeltune.cluster.session.ray_private import (
 )
 from reeltune.cluster.session.ray_private_state import placement_groups, remove_groups
 from reeltune.cluster.session.resources import Resources
-from reeltune.cluster.session.short_folder import short_folder
+from reeltune.cluster.session.short_folder import latest_logs, short_folder
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.cluster.session.ways_in import TOKEN
-from reeltune.trainables.errors import InputError
+from reeltune.trainables.errors import InputError, RayNotStarted, one_line
 
 OURS = "reeltune"  # the namespace by which a Ray that we have started is known
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
@@ -57,7 +57,7 @@ def session(
     process is in a Ray already, that one is taken, and left as it is. `say` is told where Ray's files are if not where
     they usually are, and what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on`
     ends the last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when
-    Ray stops answering, and InputError at the address of another Ray than this process is in.
+    Ray stops answering, RayNotStarted, and InputError at the address of another Ray than this process is in.
     """
     address = None if address == "local" else address
     set_environment()
@@ -147,18 +147,23 @@ def _store(data_bytes: int) -> int:
 
 
 def _start(data_bytes: int) -> None:
-    """Start a Ray on this machine."""
+    """Start a Ray on this machine. Raises RayNotStarted where one of its processes does not come up."""
     make_own_token()
-    with fewer_processes():
-        ray.init(
-            address="local",
-            namespace=OURS,
-            num_cpus=usable_cpus(),
-            include_dashboard=False,
-            object_store_memory=_store(data_bytes),
-            _system_config=SYSTEM_CONFIG,
-            **QUIET,
-        )
+    try:
+        with fewer_processes():
+            ray.init(
+                address="local",
+                namespace=OURS,
+                num_cpus=usable_cpus(),
+                include_dashboard=False,
+                object_store_memory=_store(data_bytes),
+                _system_config=SYSTEM_CONFIG,
+                **QUIET,
+            )
+    except Exception as error:
+        if type(error) not in (Exception, RuntimeError, TimeoutError):  # those that Ray raises after 30 seconds
+            raise
+        raise RayNotStarted(f"Ray did not start: {one_line(str(error))}; its logs are in {latest_logs()}") from None
 
 
 def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reeltune.cluster.session.ray_private import SOCKET, TMPDIRS
-from reeltune.trainables.errors import InputError
+from reeltune.trainables.errors import InputError, RayNotStarted
 
 USUAL = "/tmp"
 LONGEST = (104 if sys.platform == "darwin" else 108) - 1  # bytes of a socket's path
@@ -20,10 +20,10 @@ PLACES = (USUAL, "/var/tmp", "/dev/shm")
 def short_folder(say: Callable[[str], None]) -> Iterator[None]:
     """Have a Ray that is started within put its sockets into a folder with a short path, removed at the end.
 
-    Only where the usual one is too long, as job folders of Slurm are. Raises InputError if there is no shorter one.
+    Only where the usual one is too long, as job folders of Slurm are. It stays where Ray does not start: its logs say
+    why. Raises InputError if there is no shorter one.
     """
-    name = next((name for name in TMPDIRS if os.environ.get(name)), TMPDIRS[0])
-    usual = os.environ.get(name) or USUAL
+    name, usual = _usual()
     if fits(usual):
         yield
         return
@@ -34,13 +34,30 @@ def short_folder(say: Callable[[str], None]) -> Iterator[None]:
     )
     before = os.environ.get(TMPDIRS[0])
     os.environ[TMPDIRS[0]] = folder
+    started = True
     try:
         yield
+    except RayNotStarted:
+        started = False
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if started:
+            shutil.rmtree(folder, ignore_errors=True)
         os.environ.pop(TMPDIRS[0], None)  # `as_before` may have restored it
         if before is not None:
             os.environ[TMPDIRS[0]] = before
+
+
+def latest_logs() -> Path:
+    """The folder of the logs of the Ray that was started last."""
+    _, usual = _usual()
+    return Path(usual, "ray", "session_latest").resolve() / "logs"
+
+
+def _usual() -> tuple[str, str]:
+    """The variable that says where a Ray that is started has its files, and the folder."""
+    name = next((name for name in TMPDIRS if os.environ.get(name)), TMPDIRS[0])
+    return name, os.environ.get(name) or USUAL
 
 
 def fits(folder: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import ray
 import yaml
 
+from reeltune.cluster.session.session import _start
+from reeltune.trainables.errors import RayNotStarted
 from tests.heads import environment, free_ports, head_node
 
 OWN = """
@@ -160,3 +163,54 @@ def test_workers_that_the_autoscaler_may_bring_are_waited_for(head):
     assert done.returncode == 0, done.stderr
     assert "waiting for 3 CPUs: the cluster has 0 and may grow to 4" in done.stderr
     assert (head.home / "runs" / "three" / "models" / "pmf" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("kind", [Exception, RuntimeError])
+def test_a_ray_that_does_not_start_is_one_line_with_the_folder_of_its_logs(kind, tmp_path, monkeypatch):
+    def fail(**_):
+        raise kind("The current node\ntimed out during startup.")
+
+    (tmp_path / "ray" / "session_1").mkdir(parents=True)
+    (tmp_path / "ray" / "session_latest").symlink_to(tmp_path / "ray" / "session_1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "one")
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(RayNotStarted) as caught:
+        _start(0)
+    logs = tmp_path / "ray" / "session_1" / "logs"
+    said = "Ray did not start: The current node timed out during startup."
+    assert str(caught.value) == f"{said}; its logs are in {logs}"
+
+
+def test_another_error_of_a_start_keeps_its_traceback(monkeypatch):
+    def fail(**_):
+        raise ValueError("a bug")
+
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "one")
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        _start(0)
+
+
+BROKEN = """
+import sys, ray._private.services as services
+services.RAYLET_EXECUTABLE = "/bin/false"  # it dies at once, and Ray waits 30 seconds for it
+sys.argv = ["reeltune", "tune", "--smoke-test", "--name", "broken"]
+from reeltune.cluster.cli.app import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_search_whose_ray_does_not_start_says_so_and_goes_on_later(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    said = re.fullmatch(r"error: Ray did not start: .*; its logs are in (\S+); everything so far is kept; (.*)", last)
+    assert Path(said[1], "gcs_server.out").exists()
+    assert said[2] == "go on with: reeltune tune --smoke-test --name broken --resume"
+    assert "Traceback" not in done.stderr

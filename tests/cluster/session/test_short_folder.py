@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reeltune.cluster.session import short_folder
-from reeltune.trainables.errors import InputError
+from reeltune.trainables.errors import InputError, RayNotStarted
 
 
 def long(tmp_path):
@@ -30,6 +30,16 @@ def test_a_long_folder_gives_way_to_a_short_one_until_the_end(tmp_path, monkeypa
     assert said[0].endswith(f" bytes, of 107 at most): Ray's files are in {folder} until the end")
     assert not Path(folder).exists()
     assert dict(os.environ) == before
+
+
+def test_a_short_folder_stays_where_ray_does_not_start_for_its_logs_say_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(long(tmp_path)))
+    failing = short_folder.short_folder(lambda line: None)
+    failing.__enter__()
+    folder = Path(os.environ["RAY_TMPDIR"])
+    assert short_folder.latest_logs().is_relative_to(folder)
+    assert not failing.__exit__(RayNotStarted, RayNotStarted(), None)
+    folder.rmdir()
 
 
 def test_a_short_one_is_left_alone_and_nothing_is_said(monkeypatch):
