@@ -27,7 +27,7 @@ from reeltune.trainables.data.readers import (
 from reeltune.trainables.data.reading.parts import Parquet
 from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.spool import TYPES, Repeated, Spool, append, repeated
-from reeltune.trainables.data.times import SAMPLE, read_times
+from reeltune.trainables.data.times import COUNTED, SAMPLE, read_times
 from reeltune.trainables.data.unrated import questions_of
 from reeltune.trainables.data.values import read_values
 from reeltune.trainables.errors import InputError
@@ -93,7 +93,7 @@ def spool_ratings(source: str, folder: Path, *, reading: Reading, duplicates: Du
         users=users,
         items=items,
         dropped=len(twice.earlier),
-        notes=(*said, *repeats, *questions_of(values, counts)),
+        notes=(*said, *repeats, *questions_of(values, counts, takes_not_rated=False)),
         columns=found.names,
         columns_line=found.line(),
     )
@@ -156,7 +156,8 @@ class _Parts:
         self.left_out += read.left_out
         if frame.empty:
             return
-        ratings, said = read_values(table, names["rating"], of_rows(table.frame[names["rating"]], frame))
+        given = of_rows(table.frame[names["rating"]], frame)
+        ratings, said = read_values(table, names["rating"], given, takes_not_rated=False)
         self.notes += said
         columns = {
             "users": self._indices("user", frame["user"]),
@@ -182,9 +183,10 @@ class _Parts:
         try:
             seconds, said = read_times(values, table.place, column)
         except InputError as error:
+            why = str(error).partition(COUNTED)[0]
             if not self.guessed:
-                raise
-            self._go_on_without_times(error)
+                raise InputError(why) from None
+            self._go_on_without_times(why)
             return {}
         self.notes += said
         if pa.types.is_integer(self.data.type_of(column)) and not (seconds.to_numpy() == values.to_numpy()).all():
@@ -194,7 +196,7 @@ class _Parts:
             )
         return {"timestamps": seconds.to_numpy(dtype=np.int64)}
 
-    def _go_on_without_times(self, why: InputError) -> None:
+    def _go_on_without_times(self, why: str) -> None:
         self.notes.append(f"no column is read as time because {why}")
         names = {kind: column for kind, column in self.found.names.items() if kind != "timestamp"}
         self.found = replace(self.found, names=names)

@@ -13,6 +13,7 @@ from reeltune.trainables.errors import InputError
 
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
 EXPECTED = "must be seconds since 1970 or a date such as 2011-03-14"
+COUNTED = " (rows without a time: "  # ends the error of a missing one; of a part of a file it says nothing
 EARLY = 315_532_800  # 1980: nobody rated on a computer before
 DIGITS = {"%Y%m%d": (19_000_101, 21_001_231), "%Y%m%d%H%M%S": (19_000_101_000_000, 21_001_231_235_959)}
 LARGEST = 2.0**63  # an int64 holds no more
@@ -79,8 +80,8 @@ def _refuse_missing(dates: pd.Series, values: pd.Series, place: Place, column: s
         row = int(missing.argmax())
         found = values.iloc[row]
         shown = "nothing" if pd.isna(found) else repr(found) if isinstance(found, str) else str(found)
-        where, rows = place(values.index[row]), f"rows without a time: {missing.sum():,} of {len(missing):,}"
-        raise InputError(f"{where}: the time in column {column!r} {EXPECTED}; found {shown} ({rows})")
+        count = f"{COUNTED}{missing.sum():,} of {len(missing):,})"
+        raise InputError(f"{place(values.index[row])}: the time in column {column!r} {EXPECTED}; found {shown}{count}")
 
 
 def _seconds_of_numbers(

@@ -49,16 +49,18 @@ def questions(ratings: np.ndarray) -> tuple[str, ...]:
     return questions_of(*distinct(ratings))
 
 
-def questions_of(values: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
-    """As `questions`, from the distinct ratings, ascending, and how many rows have each: both of shape (values,)."""
+def questions_of(values: np.ndarray, counts: np.ndarray, *, takes_not_rated: bool = True) -> tuple[str, ...]:
+    """As `questions`, from the distinct ratings, ascending, and how many rows have each: both of shape (values,).
+
+    Where `--not-rated` is not taken, none names it.
+    """
     asked, rows = [], int(counts.sum())
     while (odd := _odd_end(values, counts, rows)) is not None:
         place, why = odd
         value, share = values[place], counts[place] / rows
         shown = f"{share:.0%}" if share >= 0.01 else f"{counts[place]:,}"
-        asked.append(
-            f"WARNING: {value:g} is {shown} of the rows{why}: is it 'not rated'? --not-rated {value:g} leaves them out"
-        )
+        way = f"--not-rated {value:g} leaves them out" if takes_not_rated else "Then leave such rows out of the file"
+        asked.append(f"WARNING: {value:g} is {shown} of the rows{why}: is it 'not rated'? {way}")
         values, counts = np.delete(values, place), np.delete(counts, place)
     return tuple(asked)
 

@@ -25,10 +25,12 @@ STARS = re.compile(r"[★⭐]*½?☆*(?<=.)")
 FORMS = (OUT_OF, PERCENT, UNIT, COMMA, STARS)
 
 
-def read_values(table: Table, column: str, values: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+def read_values(
+    table: Table, column: str, values: pd.Series, *, takes_not_rated: bool = True
+) -> tuple[pd.Series, tuple[str, ...]]:
     """The ratings in `values` (rows of a column, by their place in the table) as float64, and how they were read.
 
-    Raises InputError, with the line, at one that is no finite number.
+    Raises InputError, with the line, at one that is no finite number. Where `--not-rated` is not taken, it names none.
     """
     table.refuse_line_breaks(column)
     values = dense(values)
@@ -37,11 +39,11 @@ def read_values(table: Table, column: str, values: pd.Series) -> tuple[pd.Series
         return numbers, ()
     form = None if pd.api.types.is_numeric_dtype(values) else _form_of(values)
     if form is None:
-        raise _no_number(table, column, values, ~np.isfinite(numbers.to_numpy()))
+        raise _no_number(table, column, values, ~np.isfinite(numbers.to_numpy()), takes_not_rated)
     text = values.astype("str").str.strip()
     known = text.map({each: _number(each, form) for each in text.unique()}).astype("float64")
     if known.isna().any():
-        raise _no_number(table, column, values, known.isna().to_numpy(), form=form)
+        raise _no_number(table, column, values, known.isna().to_numpy(), takes_not_rated, form)
     _refuse_two_scales(table, column, text, form)
     return known, (f"ratings such as {text.iloc[0]!r} in column {column!r} are read as {known.iloc[0]:g}",)
 
@@ -73,7 +75,12 @@ def _number(text: str, form: re.Pattern[str]) -> float:
 
 
 def _no_number(
-    table: Table, column: str, values: pd.Series, broken: np.ndarray, *, form: re.Pattern[str] | None = None
+    table: Table,
+    column: str,
+    values: pd.Series,
+    broken: np.ndarray,
+    takes_not_rated: bool,
+    form: re.Pattern[str] | None = None,
 ) -> InputError:
     """The error of the first row that has no rating, or none of the form that the others have, with the way out."""
     row = int(broken.argmax())
@@ -81,13 +88,14 @@ def _no_number(
     shown = "nothing" if pd.isna(found) else repr(found) if isinstance(found, str) else str(found)
     place = table.place(int(values.index[row]))
     text = "" if pd.isna(found) else str(found).strip()
-    hint = _way_out(text, None if form is None else values[~broken].iloc[0])
+    hint = _way_out(text, None if form is None else values[~broken].iloc[0], takes_not_rated)
     return InputError(f"{place}: the rating in column {column!r} must be a finite number; found {shown}{hint}")
 
 
-def _way_out(text: str, other: object) -> str:
+def _way_out(text: str, other: object, takes_not_rated: bool) -> str:
     if is_missing(text):
-        return f"; --not-rated {shlex.quote(text)} leaves such rows out"
+        by_option = f"--not-rated {shlex.quote(text)} leaves such rows out"
+        return f"; {by_option if takes_not_rated else 'leave such rows out of the file'}"
     if other is not None:
         return f", and others are such as {other!r}: write all in one way"
     if "," in text and COMMA.fullmatch(text):

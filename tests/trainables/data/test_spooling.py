@@ -90,7 +90,6 @@ def test_they_are_the_ratings_that_are_read_at_once(tmp_path, repeats, duplicate
     [
         (made_up(repeats=5), "5 pairs are rated more than once"),
         (made_up().assign(rating=3.0), "every rating is 3; there is nothing to predict"),
-        (made_up().assign(rating=lambda rows: rows["rating"].where(rows.index != 400)), "row 401"),
         (made_up().drop(columns="rating"), "no column for rating"),
     ],
 )
@@ -102,6 +101,18 @@ def test_what_cannot_be_read_is_refused_in_the_same_words(tmp_path, frame, said)
         spooled(tmp_path, source, duplicates="error")
     assert str(found.value) == str(whole.value)
     assert said in str(found.value)
+
+
+def test_rows_that_are_not_rated_are_to_be_left_out_of_the_file_for_no_option_does_so(tmp_path):
+    frame = made_up()
+    missing = parquet(tmp_path, frame.assign(rating=frame["rating"].where(frame.index != 400)))
+    with pytest.raises(InputError, match=r"row 401: .*; found nothing; leave such rows out of the file$"):
+        spooled(tmp_path, missing)
+    (tmp_path / "other").mkdir()
+    odd = frame.assign(rating=frame["rating"].where(frame.index % 9 > 0, 99))
+    found = spooled(tmp_path, parquet(tmp_path / "other", odd))
+    (asked,) = [note for note in found.notes if note.startswith("WARNING: 99 is ")]
+    assert asked.endswith("is it 'not rated'? Then leave such rows out of the file")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,7 @@ def test_without_a_time_in_some_row_a_column_that_only_is_called_so_is_not_read(
     found, whole = spooled(tmp_path, source), load_data(source)
     assert found.fingerprint() == whole.fingerprint()
     assert (found.columns, found.columns_line) == (whole.columns, whole.columns_line)
-    assert found.notes == whole.notes
+    assert found.notes == tuple(note.removesuffix(" (rows without a time: 1 of 700)") for note in whole.notes)
     assert any(note.startswith("no column is read as time because ") for note in found.notes)
     with pytest.raises(InputError, match=r"row 401: the time in column 'timestamp' must be"):
         spooled(tmp_path, source, columns=Columns(timestamp="timestamp"))
