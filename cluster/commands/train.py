@@ -3,17 +3,16 @@
 With `--refit` there are two: the first is validated, and the second, on all rows but the test's, is the model.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from pydantic import Field, JsonValue
 
 from reeltune.cluster.commands.progress import Watch
+from reeltune.cluster.commands.rows_folder import rows_folder
 from reeltune.cluster.commands.train_options import (
     TrainOptions,
     about_shard,
@@ -100,10 +99,10 @@ def read(options: TrainOptions, watch: Watch) -> Iterator[Prepared | Streamed]:
     if not options.stream:
         yield prepare(options.data)
         return
-    with tempfile.TemporaryDirectory(prefix="reeltune-rows-") as folder:
+    with rows_folder(watch.say) as folder:
         watch.status(f"reading {options.data.data} a part at a time")
         try:
-            streamed = prepare_streamed(options.data, Path(folder))
+            streamed = prepare_streamed(options.data, folder)
         except OSError as error:
             raise InputError(
                 f"--stream: rows cannot be written to {folder}: {error}; set TMPDIR to a folder on a larger disk"
