@@ -140,11 +140,15 @@ class Fit:
         self.loss_sum.add_(loss.detach(), alpha=1 / self.averaged)
         self.step += 1
         if self.step == self.steps:
-            self._order, self._ahead = None, None  # memory that no later step needs
+            self._forget_order()
             self.settle()
             rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
             self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
         return loss.detach()
+
+    def _forget_order(self) -> None:
+        """Let go of memory that no later step needs."""
+        self._order, self._ahead = None, None
 
     def _precision(self) -> AbstractContextManager[object]:
         """In which a step's forward pass is computed. Entering autocast takes longer than a small operation."""

@@ -120,12 +120,15 @@ class ShardedFit(Fit):
         return 1
 
     def _batch(self, epoch: int, number: int) -> Tensors:
-        if self._order_of != epoch:
-            self._order_of, self._in_turn = epoch, Order.of(self.held, self.turns, seed=self.seed, epoch=epoch)
+        if self._in_turn is None or self._in_turn[0] != epoch:
+            self._in_turn = epoch, Order.of(self.held, self.turns, seed=self.seed, epoch=epoch)
         torch.manual_seed(mix(self.seed, self.step, self.rank))  # dropout
-        return self.rows.take(self._in_turn.of_step(number).to(self.device)).wide()
+        return self.rows.take(self._in_turn[1].of_step(number).to(self.device)).wide()
 
-    _order_of: int | None = None  # the epoch whose order is kept
+    _in_turn: tuple[int, Order] | None = None  # an epoch's, and which epoch it is
+
+    def _forget_order(self) -> None:
+        self._in_turn = None
 
     def _loss(self, output: Tensor, batch: Tensors, number: int) -> Tensor:
         if not len(batch):  # the mean over no rows is no number
@@ -280,7 +283,7 @@ class ShardedFit(Fit):
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state, in which are this worker's buckets at least."""
+        """Go on from a state, in which are this worker's buckets at least. Called on all workers."""
         assert self.optimizer is not None
         self.step = state["step"]
         self.loss_sum = state["loss_sum"].to(self.device) * (self.rank == 0)
@@ -298,6 +301,8 @@ class ShardedFit(Fit):
         for bucket in self.buckets_here:
             for name, rows in state["buckets"][bucket].items():
                 tables[name][self._places(bucket)] = rows.to(self.device)
+        if self.step == self.steps:  # no step follows that does so, and the row of unknown users is in no bucket
+            self.settle()
 
     def _with(self, like: Tensor, name: str, shared: Tensor) -> Tensor:
         """A tensor with these shared rows, and with zeros for its users."""

@@ -249,3 +249,13 @@ def test_a_worker_may_have_no_row_of_a_batch_and_no_user(small_shape):
     seen = [len(fit._batch(*divmod(step, fit.steps_per_epoch))) for step in range(fit.steps)]
     assert sum(seen) == 4 * fit.epochs
     assert all(torch.isfinite(advanced(fit, step + 1).loss_sum) for step in range(fit.steps))
+
+
+@EVERY
+def test_a_fit_that_goes_on_from_its_last_step_rates_everybody_the_same(name):
+    first = new_fit(name)
+    advanced(first, first.steps)
+    resumed = new_fit(name)
+    resumed.load_state(first.state())
+    ratings = [crossed(fit.whole()[0], fit.shape) for fit in (first, resumed)]  # of unknown users too
+    assert torch.equal(*ratings)
