@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
 from reeltune.cluster.commands.searches import searches_of, whole
-from reeltune.cluster.commands.time_left import BETWEEN, BUSY, ENDING, REFITS_START, START
+from reeltune.cluster.commands.time_left import BUSY, ENDING, START, after_search
 from reeltune.cluster.judging.ranking_size import seconds_to_rank
 from reeltune.cluster.runs.claim import check_claim, check_free
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
@@ -103,6 +103,6 @@ def _after_seconds(plan: TunePlan, found: dict[str, Cost], *, slots: int, lanes:
     if baseline.kind == "reference":
         chosen += found[baseline.name].reference if baseline.name in found else chosen / len(found)
     refits = SEEDS * (len(found) + (baseline.kind == "reference"))
-    refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train) + refits * BETWEEN
+    refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train)
     ending = ENDING * START + seconds_to_rank(refits, plan.prepared.shape)
-    return confirmed / slots / BUSY + REFITS_START * START + refitted / lanes + ending
+    return confirmed / slots / BUSY + after_search(refitted, count=refits, lanes=lanes, ending=ending)

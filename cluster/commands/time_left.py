@@ -23,6 +23,14 @@ UNSURE = 20.0  # seconds of measuring after which the measured share counts as m
 FIRST = 0.5
 
 
+def after_search(refits: float, *, count: int, lanes: int, ending: float, start: float = START) -> float:
+    """Seconds from the last fit of a search to the reports, of `refits` seconds of so many refits.
+
+    `ending` is from the last refit on, and `start` how long the first trial took to begin.
+    """
+    return REFITS_START * start + (refits + count * BETWEEN) / lanes + ending
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What a search is to do."""
@@ -90,8 +98,9 @@ class TimeLeft:
     def _after(self) -> float:
         """Seconds of the refits and of the end."""
         names = [*self.work.architectures, *([self.work.baseline] if self.work.baseline else [])]
-        refits = SEEDS * sum(self.of_refit(name) + BETWEEN for name in names)
-        return REFITS_START * self.start + refits / self.work.lanes + self.ending
+        refits = SEEDS * sum(map(self.of_refit, names))
+        count, lanes = SEEDS * len(names), self.work.lanes
+        return after_search(refits, count=count, lanes=lanes, ending=self.ending, start=self.start)
 
     def _rate(self, now: float) -> float:
         """Seconds of fits in a second: by what has ended since the first end in this session."""
