@@ -28,7 +28,7 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.data_parallel.updates import notes
 from reeltune.cluster.judging.scores import by_value, score, score_pieces
 from reeltune.cluster.runs.answer import ByValue, Metrics
-from reeltune.cluster.runs.claim import check_free, claim, ran_on
+from reeltune.cluster.runs.claim import check_free, claim
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.kept_tables import keep_tables
@@ -36,7 +36,7 @@ from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.session.guard import guarded
-from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
+from reeltune.cluster.session.interrupt import how_to_go_on
 from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.trackers.opened import tracked
@@ -223,27 +223,12 @@ class _Job:
     def _fit_with_ray(self, trackers: Sequence[Tracker]) -> dict[str, Fitted | Lost]:
         # Imported late: Ray takes seconds to load.
         from reeltune.cluster.commands.refit import refit
-        from reeltune.cluster.runs.node_check import check_storage, machines
+        from reeltune.cluster.commands.run_session import session_of_run
         from reeltune.cluster.session.address import joining
-        from reeltune.cluster.session.session import session
 
         options, folder, watch = self.options, self.folder, self.watch
         watch.status(joining(options.address))
-        goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
-        with (
-            session(
-                options.address,
-                data_bytes=self.prepared.bytes,
-                keep=options.keep_ray,
-                say=watch.say,
-                how_to_go_on=goes_on,
-            ) as resources,
-            interruptible(),
-        ):
-            check(options.workers, resources, bfloat16=options.bfloat16)
-            if resources.joined:
-                check_storage(folder.store)
-                ran_on(folder, machines())
+        with session_of_run(options, folder, data_bytes=self.prepared.bytes, say=watch.say) as resources:
             return refit(
                 self.orders,
                 self.prepared,

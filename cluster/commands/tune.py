@@ -13,6 +13,7 @@ from ray.actor import ActorHandle
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
+from reeltune.cluster.commands.run_session import session_of_run
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
@@ -20,10 +21,9 @@ from reeltune.cluster.judging.outcome import Searched, Times
 from reeltune.cluster.judging.ranking_size import seconds_to_rank
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
-from reeltune.cluster.runs.claim import claim, ran_on
+from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.folder import Ledger, read_entries
 from reeltune.cluster.runs.kept_tables import keep_tables
-from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.spent import Phase
 from reeltune.cluster.search.choice import SEEDS, Choice, choose
@@ -34,9 +34,7 @@ from reeltune.cluster.search.on_sample import Adapt, adapter
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier, begin
 from reeltune.cluster.session.address import check_address, joining
-from reeltune.cluster.session.interrupt import how_to_go_on, interruptible
-from reeltune.cluster.session.resources import Node, Resources, check, waiting
-from reeltune.cluster.session.session import session
+from reeltune.cluster.session.resources import Node, Resources, waiting
 from reeltune.cluster.session.slots import Slots, at_once, slots
 from reeltune.cluster.tensorboard.event_files import TensorBoard
 from reeltune.cluster.tensorboard.hparams import Drawn
@@ -104,21 +102,7 @@ def _run(plan: TunePlan, trackers: Sequence[Tracker], watch: Watch) -> Searched:
     if options.address is not None or not options.told:  # a Ray of our own has stayed up since the fold before
         watch.status(joining(options.address))
     began = time.monotonic()
-    goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
-    with (
-        session(
-            options.address,
-            data_bytes=prepared.bytes,
-            keep=options.keep_ray,
-            say=watch.say,
-            how_to_go_on=goes_on,
-        ) as resources,
-        interruptible(),
-    ):
-        check(options.workers, resources, bfloat16=options.bfloat16)
-        if resources.joined:
-            check_storage(folder.store)
-            ran_on(folder, machines())
+    with session_of_run(options, folder, data_bytes=prepared.bytes, say=watch.say) as resources:
         resumed, searching = bool(ledger.entries) or folder.journal.exists(), time.monotonic()
         choices, left = _search(plan, ledger, earlier, resources, trackers, watch, began=began)
         refitting = time.monotonic()
