@@ -1,7 +1,5 @@
 """Lists for many users that the nodes of a real Ray cluster make."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ from reeltune.trainables import best_items, bundle
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Ids, Reading, Rows
 from reeltune.trainables.data.shape import Shape
-from tests import nodes
 from tests.inside import reeltune
 from tests.worlds import STARS
 
@@ -41,21 +38,10 @@ def made(name, users, items):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_nodes_write_what_one_process_does():
+def test_two_nodes_write_what_one_process_does(assert_two_nodes_write_the_same):
     made("pmf", 4_500, 4_000)  # more pairs than one part takes
     words = ["recommend", str(MODEL), "--seen", str(SEEN), "--top", "3"]
-    here = reeltune(*words, "-o", str(HERE))
-    with nodes.cluster(2) as cluster:
-        there = subprocess.run(
-            [sys.executable, "-m", "reeltune", *words, "-o", str(THERE), "--address", cluster.address],
-            env=nodes.environment(), capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    assert there.returncode == 0, there.stderr
-    assert there.stdout == here.stdout.replace(str(HERE), str(THERE))
-    first, *others = there.stderr.splitlines()
-    assert first == f"joining {cluster.address}"
-    assert all(" users, " in line for line in others), "how far it is, on a slow machine"
-    assert THERE.read_bytes() == HERE.read_bytes()
+    assert_two_nodes_write_the_same(*words, unit="users")
     assert len(pd.read_csv(THERE)) == 3 * 4_500
 
 
@@ -84,16 +70,6 @@ def test_one_part_of_the_users_is_rated_here():
     assert len(pd.read_csv(THERE)) == 20
 
 
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("nowhere", "--address 'nowhere': has no port: nowhere:6379 on one of the nodes\n"),
-        ("ray://nowhere:10001", "--address ray://nowhere:10001: recommend joins a cluster from one of its nodes"),
-    ],
-)
-def test_an_address_that_cannot_be_joined_is_refused_before_the_model_is_loaded(address, message):
+def test_an_address_that_cannot_be_joined_is_refused_before_the_model_is_loaded(assert_address_is_refused):
     MODEL.mkdir()
-    done = reeltune("recommend", str(MODEL), "--seen", "none", "--address", address)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {message}")
-    assert done.stderr.count("\n") == 1
+    assert_address_is_refused("recommend", str(MODEL), "--seen", "none")

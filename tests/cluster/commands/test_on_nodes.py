@@ -1,7 +1,5 @@
 """Large files that the nodes of a real Ray cluster rate."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +12,6 @@ from reeltune.trainables.data import Reading, load_data
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
-from tests import nodes
 from tests.inside import reeltune
 from tests.worlds import shape_of, small_config
 
@@ -37,22 +34,11 @@ def pairs():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_nodes_write_what_one_process_does(pairs):
+def test_two_nodes_write_what_one_process_does(pairs, assert_two_nodes_write_the_same):
     pairs.loc[[0, 2_999], "user"], pairs.loc[2_000, "item"] = "new", None
     pairs.to_csv(PAIRS, index=False)
     words = ["predict", str(MODEL), str(PAIRS), "--missing-ids", "drop"]
-    here = reeltune(*words, "-o", str(HERE))
-    with nodes.cluster(2) as made:
-        there = subprocess.run(
-            [sys.executable, "-m", "reeltune", *words, "-o", str(THERE), "--address", made.address],
-            env=nodes.environment(), capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    assert there.returncode == 0, there.stderr
-    assert there.stdout == here.stdout.replace(str(HERE), str(THERE))
-    first, *others = there.stderr.splitlines()
-    assert first == f"joining {made.address}"
-    assert all(" rows, " in line for line in others), "how far it is, on a slow machine"
-    assert THERE.read_bytes() == HERE.read_bytes()
+    assert_two_nodes_write_the_same(*words, unit="rows")
     assert len(pd.read_csv(THERE)) == 2_999
 
 
@@ -65,18 +51,8 @@ def test_an_error_of_a_node_is_the_one_line_of_here_and_leaves_no_output(pairs, 
     assert sorted(path.name for path in Path().iterdir()) == ["model", "pairs.csv"]
 
 
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("nowhere", "--address 'nowhere': has no port: nowhere:6379 on one of the nodes\n"),
-        ("ray://nowhere:10001", "--address ray://nowhere:10001: predict joins a cluster from one of its nodes"),
-    ],
-)
-def test_an_address_that_cannot_be_joined_is_refused_before_anything_is_read(address, message):
-    done = reeltune("predict", "model", "pairs.csv", "-o", "there.csv", "--address", address)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {message}")
-    assert done.stderr.count("\n") == 1
+def test_an_address_that_cannot_be_joined_is_refused_before_anything_is_read(assert_address_is_refused):
+    assert_address_is_refused("predict", "model", "pairs.csv", "-o", "there.csv")
 
 
 def test_a_small_file_is_rated_here(pairs):
