@@ -9,6 +9,7 @@ from reeltune.trainables.data import Columns, Duplicates, Ratings, Reading, Rows
 from reeltune.trainables.data.ratings import from_frame
 from reeltune.trainables.data.readers import Read, notes_of_file, read_frame
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.side import NONE, Kind, join_side_table
 from reeltune.trainables.errors import InputError
@@ -158,6 +159,13 @@ def _with_sides(ratings: Ratings, asked: NewerData) -> Ratings:
     sides: dict[Kind, Source | None] = {"user": asked.users, "item": asked.items}
     for kind, source in sides.items():
         if source is not None and not (isinstance(source, str) and source == NONE):
-            columns, missing = asked.reading.columns or Columns(), asked.reading.missing_ids
+            columns, missing = _id_columns(asked.reading), asked.reading.missing_ids
             ratings = join_side_table(ratings, kind, source, columns=columns, asked=True, missing_ids=missing)
     return ratings
+
+
+def _id_columns(reading: Reading) -> Columns:
+    """The names of ids in side tables: those asked for, or else those of the model's data that no usual name finds."""
+    of_model = {kind: getattr(reading.of_model, kind) for kind in PAIR}
+    odd = {kind: name for kind, name in of_model.items() if name and plain_name(name) not in USUAL_NAMES[kind]}
+    return Columns(**{kind: getattr(reading.columns, kind) or odd.get(kind) for kind in PAIR})

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 
 import reeltune as rt
 from tests.inside import reeltune
@@ -90,6 +91,19 @@ def test_newer_ratings_are_read_by_these_names(odd):
     said = told("update", model, "--data", "new.csv", "--with", "old.csv", "-o", "after")
     assert f"time = 'Wann' {named}; new.csv: columns" in said.replace("\n", "; ")
     assert SAID in told("predict", "next", "pairs.csv", "-o", "out.csv")
+
+
+def test_side_tables_of_newer_ratings_are_read_by_these_names_too(odd):
+    odd["Wann"] = 1_700_000_000 + 60 * np.arange(len(odd))
+    odd[:200].to_csv("old.csv", index=False)
+    odd.to_csv("all.csv", index=False)
+    side = pd.DataFrame({"Zeile": range(20), USER: [f"n{user}" for user in range(20)], "Stadt": ["A", "B"] * 10})
+    side.to_csv("side.csv", index=False)
+    words = (*NAMES, "--time-column", "Wann", "--set", "epochs=1", "--name", "sided")
+    told("train", "svdpp", "--data", "old.csv", "--users", "side.csv", *words)
+    told("update", "runs/sided/models/svdpp", "--data", "all.csv", "--users", "side.csv", "-o", "next")
+    old, new = (load_file(f"{each}/model.safetensors") for each in ("runs/sided/models/svdpp", "next"))
+    assert {name: tensor.shape for name, tensor in old.items()} == {name: tensor.shape for name, tensor in new.items()}
 
 
 def test_an_option_and_usual_names_still_find_the_columns(odd):
