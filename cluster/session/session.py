@@ -163,7 +163,8 @@ def _start(data_bytes: int) -> None:
     except Exception as error:
         if type(error) not in (Exception, RuntimeError, TimeoutError):  # those that Ray raises after 30 seconds
             raise
-        raise RayNotStarted(f"Ray did not start: {one_line(str(error))}; its logs are in {latest_logs()}") from None
+        why = one_line(str(error)).rstrip(".")
+        raise RayNotStarted(f"Ray did not start: {why}; its logs are in {latest_logs()}") from None
 
 
 def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:

@@ -49,9 +49,14 @@ def short_folder(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def latest_logs() -> Path:
-    """The folder of the logs of the Ray that was started last."""
+    """The folder of the logs of the Ray that this process has started last, or the one in which all Rays have theirs.
+
+    Ray ends the folder's name with the process that starts it; its link `session_latest` may be that of another one.
+    """
     _, usual = _usual()
-    return Path(usual, "ray", "session_latest").resolve() / "logs"
+    top = Path(usual, "ray")
+    ours = max(top.glob(f"session_*_{os.getpid()}"), default=None)
+    return top if ours is None else ours / "logs"
 
 
 def _usual() -> tuple[str, str]:

@@ -170,15 +170,17 @@ def test_a_ray_that_does_not_start_is_one_line_with_the_folder_of_its_logs(kind,
     def fail(**_):
         raise kind("The current node\ntimed out during startup.")
 
-    (tmp_path / "ray" / "session_1").mkdir(parents=True)
-    (tmp_path / "ray" / "session_latest").symlink_to(tmp_path / "ray" / "session_1")
+    ours, another = f"session_2026-11-30_05-47-29_349947_{os.getpid()}", "session_2026-11-30_05-51-38_729309_1"
+    for name in (ours, another, ours.replace("30", "29", 1)):
+        (tmp_path / "ray" / name).mkdir(parents=True)
+    (tmp_path / "ray" / "session_latest").symlink_to(tmp_path / "ray" / another)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "one")
     monkeypatch.setattr(ray, "init", fail)
     with pytest.raises(RayNotStarted) as caught:
         _start(0)
-    logs = tmp_path / "ray" / "session_1" / "logs"
-    said = "Ray did not start: The current node timed out during startup."
+    logs = tmp_path / "ray" / ours / "logs"
+    said = "Ray did not start: The current node timed out during startup"
     assert str(caught.value) == f"{said}; its logs are in {logs}"
 
 
@@ -211,6 +213,7 @@ def test_a_search_whose_ray_does_not_start_says_so_and_goes_on_later(tmp_path):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     said = re.fullmatch(r"error: Ray did not start: .*; its logs are in (\S+); everything so far is kept; (.*)", last)
+    assert re.search(r"/session_[^/]*/logs$", said[1])
     assert Path(said[1], "gcs_server.out").exists()
     assert said[2] == "go on with: reeltune tune --smoke-test --name broken --resume"
     assert "Traceback" not in done.stderr
