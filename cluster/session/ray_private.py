@@ -132,9 +132,11 @@ def loopback() -> Iterator[None]:
 def make_own_token() -> None:
     """Give a Ray that we start a token of its own, unless the user has set one.
 
-    Without one, Ray writes a new token to the user's home folder (#64755), where it stays for other clusters.
+    Without one, Ray writes a new token to the user's home folder (#64755), where it stays for other clusters. In a
+    program that has looked for a cluster before, Ray would start with the token that there was then, or none, and fail.
     """
     os.environ.setdefault(TOKEN, secrets.token_hex(32))
+    forget_token()
 
 
 @contextmanager

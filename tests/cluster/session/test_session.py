@@ -33,6 +33,18 @@ with session(None) as resources:
     )
 print(json.dumps({"cpus": resources.cpus, "listening": listening, "stranger": stranger.stderr}))
 """
+LOOKED_BEFORE = """
+from reeltune.cluster.session.address import check_address
+from reeltune.cluster.session.session import session
+from reeltune.trainables.errors import InputError
+
+try:
+    check_address("127.0.0.1:1")
+except InputError as error:
+    print(error)
+with session(None) as resources:
+    print(resources.cpus > 0)
+"""
 COMMANDS = (
     "cluster_synced_files",
     "initialization_commands",
@@ -50,14 +62,19 @@ TOLD = "the cluster did not take the token, or wants one; put its token in ~/.ra
 def own(tmp_path_factory):
     """What a Ray of one's own came to, and the empty home that it was started in."""
     home = tmp_path_factory.mktemp("home")
+    return json.loads(at_home(OWN, home)), home
+
+
+def at_home(program, home):
+    """What a program prints for a user with this home folder."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     root = str(Path(__file__).parents[3])
     done = subprocess.run(
-        [sys.executable, "-c", OWN], env={**variables, "HOME": str(home), "PYTHONPATH": root}, cwd=home,
+        [sys.executable, "-c", program], env={**variables, "HOME": str(home), "PYTHONPATH": root}, cwd=home,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), home
+    return done.stdout
 
 
 def test_a_ray_of_our_own_listens_on_this_machine_alone(own):
@@ -163,6 +180,14 @@ def test_workers_that_the_autoscaler_may_bring_are_waited_for(head):
     assert done.returncode == 0, done.stderr
     assert "waiting for 3 CPUs: the cluster has 0 and may grow to 4" in done.stderr
     assert (head.home / "runs" / "three" / "models" / "pmf" / "model.safetensors").exists()
+
+
+def test_a_program_of_a_user_with_a_token_starts_a_ray_after_it_has_looked_for_a_cluster_in_vain(tmp_path):
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("f" * 64)
+    refused, started = at_home(LOOKED_BEFORE, tmp_path).splitlines()
+    assert refused.startswith("--address 127.0.0.1:1: no Ray cluster there")
+    assert started == "True"
 
 
 @pytest.mark.parametrize("kind", [Exception, RuntimeError])
