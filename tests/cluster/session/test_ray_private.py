@@ -370,6 +370,24 @@ def test_tune_counts_the_death_of_a_node_that_was_not_announced():
     assert b"because its node has died" in (RAY / "core/src/ray/gcs/gcs_server").read_bytes()
 
 
+COUNTED = """
+import sys
+from ray.air._internal import usage
+from ray.tune import Callback
+from reeltune.cluster.session.ray_private_libraries import leave_callbacks_uncounted
+leave_callbacks_uncounted() if sys.argv[1] == "ours" else None
+usage.tag_callbacks([Callback()])
+print("mlflow" in sys.modules)
+"""
+
+
+def test_tune_loads_mlflow_to_count_its_callbacks_unless_it_counts_none():
+    for whose in ("ours", "Ray's own"):
+        done = subprocess.run([sys.executable, "-c", COUNTED, whose], capture_output=True, text=True, check=True)
+        assert done.stdout == f"{whose != 'ours'}\n"
+    assert "air_usage.tag_callbacks(callbacks)" in inspect.getsource(tune.run)
+
+
 def test_tune_gives_the_actor_of_a_trial_in_its_temporary_state_alone():
     trial = Trial("trial", stub=True)
     trial.temporary_state.ray_actor = "the actor"
