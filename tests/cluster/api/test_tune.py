@@ -80,7 +80,7 @@ def test_a_search_on_a_sample_confirms_and_refits_on_all_rows(ray_stays):
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_with_the_same_sampler_alone(ray_stays, capsys):
+def test_a_search_goes_on_with_the_same_sampler_alone(lean_ray, capsys):
     def tune(trials, sampler, **more):
         return rt.tune(WORLD, ["pmf"], trials=trials, ensemble=False, name="one", sampler=sampler, **more)
 

@@ -153,7 +153,7 @@ def interrupted_in_fold_2(monkeypatch, signals):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_cut_off_in_the_second_fold_it_goes_on_elsewhere_from_its_store_as_if_undisturbed(
-    run, ray_stays, s3_port, bucket, interrupted_in_fold_2, tmp_path, monkeypatch
+    run, lean_ray, s3_port, bucket, interrupted_in_fold_2, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / "cache"))
     where, home = s3.uri(s3_port, bucket), s3.store(s3_port, bucket).below("two")

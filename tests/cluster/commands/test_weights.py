@@ -116,7 +116,7 @@ def interval_of_t(gains, weights, users):
 
 
 @pytest.mark.parametrize("metric", ["mse", pytest.param("rps", marks=pytest.mark.slow)])
-def test_every_figure_of_a_search_is_by_the_weights_or_says_that_it_is_not(world, metric, ray_stays):
+def test_every_figure_of_a_search_is_by_the_weights_or_says_that_it_is_not(world, metric, lean_ray):
     words = ("tune", "bias", "pmf", "--data", world, "--weight-column", "often", "--trials", 1, "--metric", metric)
     done = reeltune(*words, "--name", "one")
     assert "weights from column 'often': 0.5 to 2, effective rows " in done.stderr

@@ -301,7 +301,7 @@ def tune(*words):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_searches_in_a_row_and_one_killed_and_resumed_with_the_earlier_run_gone(ray_stays):
+def test_searches_in_a_row_and_one_killed_and_resumed_with_the_earlier_run_gone(lean_ray):
     Path("space.toml").write_text("".join(SPACES.values()))
     tune("--name", "first", "--seed", "7", "--split-seed", "42")
     result, said = tune("--name", "same", "--from", "first")

@@ -38,7 +38,7 @@ def search(one_ray, port, tmp_path_factory):
     folder = tmp_path_factory.mktemp("search")
     words = ["tune", "pmf", "--data", WORLD, "--name", "films", "--concurrent", "1", "--json"]
     words += ["--tracker", f"mlflow=http://127.0.0.1:{port}"]
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         done = [inside.reeltune(*words, "--trials", "1"), inside.reeltune(*words, "--trials", "2", "--resume")]
@@ -101,7 +101,7 @@ def test_the_run_has_the_verdict_the_report_and_the_winner(search, client):
     assert page.read_text() == (folder / "report.html").read_text()
 
 
-def test_the_verdict_over_folds_is_in_the_whole_run(ray_stays, client, port, tmp_path, monkeypatch):
+def test_the_verdict_over_folds_is_in_the_whole_run(lean_ray, client, port, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["tune", "bias", "--data", WORLD, "--folds", "2", "--trials", "1", "--name", "both", "--json"]
     done = inside.reeltune(*words, "--tracker", f"mlflow=http://127.0.0.1:{port}")

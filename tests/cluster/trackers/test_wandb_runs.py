@@ -37,7 +37,7 @@ def test_a_fit_is_a_run_with_its_hyperparameters_its_curve_and_its_model(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_search_is_a_group_of_runs_with_its_verdict(tmp_path, ray_stays):
+def test_a_search_is_a_group_of_runs_with_its_verdict(tmp_path, lean_ray):
     words = ["tune", "pmf", "--data", WORLD, "--trials", "1", "--name", "two", "--json"]
     done = inside.reeltune(*words, "--tracker", "wandb")
     assert done.returncode == 0, done.stderr
@@ -53,7 +53,7 @@ def test_a_search_is_a_group_of_runs_with_its_verdict(tmp_path, ray_stays):
 
 
 @pytest.mark.slow
-def test_the_verdict_over_folds_is_in_the_whole_run(tmp_path, ray_stays):
+def test_the_verdict_over_folds_is_in_the_whole_run(tmp_path, lean_ray):
     words = ["tune", "bias", "--data", WORLD, "--folds", "2", "--trials", "1", "--name", "both", "--json"]
     done = inside.reeltune(*words, "--tracker", "wandb")
     assert done.returncode == 0, done.stderr
