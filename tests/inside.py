@@ -1,7 +1,7 @@
 """The command line, run in this process: a new one takes seconds to import torch, and more to start a Ray.
 
-`python -m tests.inside JSON` runs several commands, each a list of words, and prints the exit code and the errors of
-each as JSON.
+`python -m tests.inside JSON` runs several commands, each a list of words, and prints the exit code, the output and the
+errors of each as JSON.
 """
 
 import gc
@@ -71,4 +71,4 @@ def _fits(orders, data, *, workers, resources, store, at_once, save_every, bfloa
 
 if __name__ == "__main__":
     every = [reeltune(*words) for words in json.loads(sys.argv[1])]
-    print(json.dumps([(done.returncode, done.stderr) for done in every]))
+    print(json.dumps([(done.returncode, done.stdout, done.stderr) for done in every]))
