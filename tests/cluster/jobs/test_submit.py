@@ -50,9 +50,15 @@ def submit(head, *words, **variables):
     return done
 
 
-def jobs(head, *words):
-    command = [sys.executable, "-m", "reeltune", "jobs", *words, "--address", head.address]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment())
+def several(head, *commands):
+    """What each of several commands does, in one process, as each takes seconds to start."""
+    every = json.dumps([[verb, "--address", head.address, *words] for verb, *words in commands])
+    variables = environment(PYTHONPATH=str(ROOT))
+    program = [sys.executable, "-m", "tests.inside", every]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=280, env=variables)
+    assert TOKEN not in done.stdout + done.stderr
+    answers = zip(commands, json.loads(done.stdout), strict=True)
+    return [subprocess.CompletedProcess(words, *answer) for words, answer in answers]
 
 
 def ray_job(head, *words):
@@ -60,8 +66,15 @@ def ray_job(head, *words):
     return subprocess.run(ray, capture_output=True, text=True, check=True, env=environment()).stdout
 
 
-def test_a_verb_runs_as_a_job_whose_log_comes_here(head):
-    done = submit(head, "--name", "list", "--json", "--", "architectures")
+@pytest.fixture(scope="module")
+def ended(heads):
+    """What `submit` gives for a job that ends well, and for one that fails."""
+    wrong = ["submit", "--json", "--", "data", "nowhere.csv"]
+    return several(heads(), ["submit", "--name", "list", "--json", "--", "architectures"], wrong)
+
+
+def test_a_verb_runs_as_a_job_whose_log_comes_here(ended, head):
+    done, _ = ended
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "submission_id": "reeltune-list",
@@ -75,8 +88,8 @@ def test_a_verb_runs_as_a_job_whose_log_comes_here(head):
     assert "Salakhutdinov" in done.stderr
 
 
-def test_the_exit_code_is_the_jobs_own(head):
-    done = submit(head, "--json", "--", "data", "nowhere.csv")
+def test_the_exit_code_is_the_jobs_own(ended):
+    _, done = ended
     assert done.returncode == 2
     assert "error: nowhere.csv: no such file" in done.stderr
     assert json.loads(done.stdout)["exit_code"] == 2
@@ -128,16 +141,21 @@ def test_a_search_runs_the_code_and_space_that_were_sent_and_its_name_is_not_sea
 
 
 def test_jobs_are_listed_told_and_refused_by_name(head):
-    submit(head, "--name", "seen", "--", "architectures")
-    listed = json.loads(jobs(head, "--json").stdout)["jobs"]
-    (seen,) = [each for each in listed if each["name"] == "seen"]
+    _, listed, table, told, log, missing = several(
+        head,
+        ["submit", "--name", "seen", "--", "architectures"],
+        ["jobs", "--json"],
+        ["jobs", "list"],
+        ["jobs", "status", "seen"],
+        ["jobs", "logs", "seen"],
+        ["jobs", "stop", "missing"],
+    )
+    (seen,) = [each for each in json.loads(listed.stdout)["jobs"] if each["name"] == "seen"]
     assert (seen["status"], seen["command"]) == ("SUCCEEDED", "reeltune architectures")
-    assert "reeltune architectures" in jobs(head, "list").stdout
-    told = jobs(head, "status", "seen")
+    assert "reeltune architectures" in table.stdout
     assert told.stdout.startswith("seen: SUCCEEDED, exit code 0, ")
     assert f"log: reeltune jobs logs seen --address {head.address}" in told.stdout
-    assert "Salakhutdinov" in jobs(head, "logs", "seen").stderr
-    missing = jobs(head, "stop", "missing")
+    assert "Salakhutdinov" in log.stderr
     assert missing.returncode == 2
     assert "no job 'missing' at" in missing.stderr
 
