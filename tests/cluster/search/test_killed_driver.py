@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from reeltune.cluster.runs.folder import Ledger
+from reeltune.cluster.search import experiment, lane_trial
 from reeltune.cluster.session.slots import Slots
+from tests import driver
 from tests.driver import SPACE, TRIALS
 from tests.heads import until
 from tests.nodes import cluster, environment
@@ -36,10 +38,15 @@ def entries(folder):
     return [dataclasses.replace(entry, seconds=0) for entry in Ledger(folder / "trials.jsonl").entries]
 
 
-def to_the_end(folder, *words, **variables):
-    with search(folder, *words, **variables) as process:
+def to_the_end(folder, address):
+    with search(folder, address) as process:
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
+    return ended(folder)
+
+
+def ended(folder):
+    """What the search has come to, of which nothing half done is left."""
     assert not (folder / "states").exists()
     assert not (folder / "unfinished.json").exists()
     return entries(folder)
@@ -71,12 +78,20 @@ def undisturbed(resources, small, tmp_path_factory):
 
 
 @pytest.mark.parametrize("where", [{}, {"REELTUNE_LANES": "1"}], ids=["in process", "in a lane"])
-def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(undisturbed, tmp_path, where):
+def test_a_driver_killed_twice_goes_on_and_ends_as_an_undisturbed_one(
+    undisturbed, resources, small, tmp_path, monkeypatch, where
+):
+    """The third driver is this process."""
     for _ in range(2):
         with search(tmp_path, REELTUNE_SLOWLY="1", **where) as process:
             trial = until_it_keeps_a_state(tmp_path, process)
             process.kill()
-    assert to_the_end(tmp_path, **where) == undisturbed
+    in_process, in_lane = driver.kept_often(driver.noted(tmp_path))
+    monkeypatch.setattr(experiment, "Trial", in_process)
+    monkeypatch.setattr(lane_trial, "LaneFit", in_lane)
+    one = Slots(count=1)
+    searched(small, tmp_path, space=SPACE, trials=TRIALS, taken=one, lanes=resources if where else None)
+    assert ended(tmp_path) == undisturbed
     assert len(tries(tmp_path, trial)) > 1
     assert tries(tmp_path, trial)[-1] > 0
 
