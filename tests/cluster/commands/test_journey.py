@@ -230,7 +230,7 @@ CUT_TRIALS = 2 * 3
 def undisturbed(resources, tmp_path_factory):
     """What a search of a solved architecture, a regression and a class head comes to."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         done = inside.reeltune(*CUT, "--name", "whole")
@@ -241,7 +241,7 @@ def undisturbed(resources, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(
-    undisturbed, ray_stays, tmp_path, number, code
+    undisturbed, lean_ray, tmp_path, number, code
 ):
     words = [*CUT, "--name", "cut"]
     first = subprocess.Popen(
@@ -280,11 +280,25 @@ def test_a_search_cut_off_is_taken_up_again_and_ends_as_an_undisturbed_one(
     assert not undisturbed["spent"]["resumed"]
 
 
+FIT = ["train", "pmf", "--data", "synthetic", "--set", "epochs=120", "--json"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed_fit(tmp_path_factory):
+    """The validation errors and the weights that a fit comes to."""
+    folder = tmp_path_factory.mktemp("undisturbed-fit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
+        done = inside.reeltune(*FIT, "--name", "whole")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["validation"], (folder / "runs/whole/models/pmf/model.safetensors").read_bytes()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(number, code):
-    begin = ["train", "pmf", "--data", "synthetic", "--set", "epochs=120", "--json"]
-    words = [*begin, "--checkpoint-every", "0.5", "--name", "cut"]
+def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_weights(undisturbed_fit, number, code):
+    words = [*FIT, "--checkpoint-every", "0.5", "--name", "cut"]
     first = subprocess.Popen(
         [sys.executable, "-m", "reeltune", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -298,10 +312,8 @@ def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_we
     resumed = inside.reeltune(*words, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "epoch 1 of 120" not in resumed.stderr
-    whole = inside.reeltune(*begin, "--name", "whole")
-    assert json.loads(resumed.stdout)["validation"] == json.loads(whole.stdout)["validation"]
-    weights = [Path(f"runs/{name}/models/pmf/model.safetensors").read_bytes() for name in ("cut", "whole")]
-    assert weights[0] == weights[1]
+    weights = Path("runs/cut/models/pmf/model.safetensors").read_bytes()
+    assert (json.loads(resumed.stdout)["validation"], weights) == undisturbed_fit
     assert not Path("runs/cut/fits").exists()
 
 
