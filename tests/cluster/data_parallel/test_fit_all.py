@@ -52,14 +52,23 @@ def worker_of(group):
     return found
 
 
+ALIKE = [order("pmf"), order("odd batches", batch_size=33), order("nn", "embedding_nn", dropout=0.0)]
+LONG = order("long", epochs=30, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def by_two(resources, data, tmp_path_factory):
+    """What ALIKE and LONG come to on two workers, undisturbed."""
+    store = Store(str(tmp_path_factory.mktemp("two")))
+    return fit_all([*ALIKE, LONG], data, workers=2, resources=resources, store=store)
+
+
 @pytest.mark.slow
-def test_two_workers_fit_what_one_fits(resources, data, tmp_path):
-    orders = [order("pmf"), order("odd batches", batch_size=33), order("nn", "embedding_nn", dropout=0.0)]
-    one = alone(orders, data, tmp_path / "one")
-    two = fit_all(orders, data, workers=2, resources=resources, store=Store(str(tmp_path / "two")))
+def test_two_workers_fit_what_one_fits(by_two, data, tmp_path):
+    one = alone(ALIKE, data, tmp_path / "one")
     for key in ("pmf", "odd batches", "nn"):
-        assert two[key].metrics["mean_mse"] == pytest.approx(one[key].metrics["mean_mse"], abs=0.005)
-        assert two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
+        assert by_two[key].metrics["mean_mse"] == pytest.approx(one[key].metrics["mean_mse"], abs=0.005)
+        assert by_two[key].train_loss == pytest.approx(one[key].train_loss, abs=0.005)
 
 
 class Told:
@@ -177,13 +186,11 @@ def test_bfloat16_without_a_gpu_is_refused(resources, data, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "epochs"), [(1, 200), (2, 30)])
-def test_a_worker_killed_on_the_way_changes_nothing(resources, data, tmp_path, workers, epochs):
-    orders = [order("before", epochs=1), order("long", epochs=epochs, dropout=0.1 if workers == 1 else 0.0)]
-    if workers == 1:
-        whole = alone(orders, data, tmp_path / "whole")
-    else:
-        whole = fit_all(orders, data, workers=workers, resources=resources, store=Store(str(tmp_path / "whole")))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_killed_on_the_way_changes_nothing(request, resources, data, tmp_path, workers):
+    long = LONG if workers == 2 else order("long", epochs=200, dropout=0.1)
+    orders = [order("before", epochs=1), long]
+    whole = request.getfixturevalue("by_two") if workers == 2 else alone([long], data, tmp_path / "whole")
     killed = []
 
     def kill_once_saved():
