@@ -139,8 +139,12 @@ def watch_processes(patch, patterns, seen):
     patch.setattr(train_group, "LaneRefit", WatchedRefit)
 
 
-def tuned(folder, ratings, test=None):
-    """Run the main job in this folder, one trial at a time; the run's folder. Test rows may be in a file."""
+def tuned(folder, ratings, test=None, *, lane):
+    """Run the main job in this folder, one trial at a time; the run's folder. Test rows may be in a file.
+
+    Its refits are done in a lane, or else in this process: they are the same bit for bit, and a lane takes 10 s of a
+    CPU to start.
+    """
     _, ages, genres = world()
     for name, table in {"ratings": ratings, "test": test, "ages": ages, "genres": genres}.items():
         if table is not None:
@@ -167,7 +171,7 @@ def tuned(folder, ratings, test=None):
         name="run",
         resume=False,
     )
-    with pytest.MonkeyPatch.context() as patch, ray_stays():
+    with pytest.MonkeyPatch.context() as patch, ray_stays(lean=not lane):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         with Watch() as watch:
@@ -220,13 +224,13 @@ def runs(request, resources, tmp_path_factory):
     seen = telling / "seen"
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "of a file":
-            first = tuned(honest, ratings.iloc[rest], ratings.iloc[test])
+            first = tuned(honest, ratings.iloc[rest], ratings.iloc[test], lane=False)
             watch_processes(patch, patterns, seen)
-            second = tuned(telling, ratings.iloc[rest], told)
+            second = tuned(telling, ratings.iloc[rest], told, lane=True)
         else:
-            first = tuned(honest, ratings)
+            first = tuned(honest, ratings, lane=False)
             watch_processes(patch, patterns, seen)
-            second = tuned(telling, pd.concat([ratings.iloc[rest], told]).sort_index())
+            second = tuned(telling, pd.concat([ratings.iloc[rest], told]).sort_index(), lane=True)
     return first, second, {path.stem: json.loads(path.read_text()) for path in seen.glob("*.json")}
 
 
