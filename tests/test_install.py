@@ -16,19 +16,30 @@ from tests.test_light_install import FOR_COMMANDS, FOR_PYTHON, MODEL, PAIRS, as_
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLD = "synthetic:users=40,items=30,ratings=600"
-# In one process, as each would take seconds to import torch.
+# In one process and with one Ray, as each would take seconds to import torch, and some to start a Ray.
 SEVERAL = """
 import json, sys
 
 from reeltune.cluster.cli.app import main
+from reeltune.cluster.session.session import session
 
-for words in json.loads(sys.argv[1]):
-    sys.argv = ["reeltune", *words]
-    try:
-        main()
-    except SystemExit as end:
-        assert not end.code, words
+with session(None):
+    for words in json.loads(sys.argv[1]):
+        sys.argv = ["reeltune", *words]
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, words
 """
+
+
+def made_environment(folder, wheel):
+    """The programs of a new environment in which the wheel alone is installed, by the pip of these tests."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    subprocess.run([*pip, "install", *options, str(wheel)], check=True)
+    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +117,11 @@ def test_modules_of_the_users_own_are_not_taken_for_ours(reeltune):
 @pytest.fixture
 def environment(wheel, tmp_path):
     """The Python of an environment in which the wheel is installed; what it needs is that of these tests."""
-    python = tmp_path / "environment" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "environment")], check=True)
-    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([python, "-m", "pip", "install", *options, str(wheel)], check=True)
+    programs = made_environment(tmp_path / "environment", wheel)
     [site] = (tmp_path / "environment").glob("lib/python*/site-packages")
     # Files such as the one by which this checkout is installed are read in the environment's own folder alone.
     (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return python
+    return programs / "python"
 
 
 @pytest.mark.slow
@@ -122,7 +130,7 @@ def test_readmes_lines_of_python_run_where_the_wheel_alone_is_installed(environm
     work = tmp_path / "work"
     work.mkdir()
     write_ratings(work / "ratings.csv")
-    lines = EXAMPLE.replace("trials=20", "trials=2")
+    lines = EXAMPLE.replace("trials=20", "trials=2, concurrent=1")
     (work / "main.py").write_text(f"{lines}\nprint(rt.__file__, run.winner)\n")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RAY_"))}
     variables["REELTUNE_CACHE"] = str(tmp_path / "cache")
@@ -137,10 +145,7 @@ def test_readmes_lines_of_python_run_where_the_wheel_alone_is_installed(environm
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_wheel_rates_pairs_in_an_environment_of_what_predictions_need(wheel, tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "rater")], check=True)
-    programs = tmp_path / "rater" / "bin"
-    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([programs / "python", "-m", "pip", "install", *options, str(wheel)], check=True)
+    programs = made_environment(tmp_path / "rater", wheel)
     [site] = (tmp_path / "rater").glob("lib/python*/site-packages")
     linked([*FOR_PYTHON, *FOR_COMMANDS], site)
     (tmp_path / "pairs.csv").write_text(PAIRS)
