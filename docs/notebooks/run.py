@@ -12,7 +12,11 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
-SMALL = {'"ml-100k"': '"synthetic:users=60,items=40,ratings=900"', "TRIALS = 5": "TRIALS = 1"}
+SMALL = {
+    '"ml-100k"': '"synthetic:users=60,items=40,ratings=900"',
+    "TRIALS = 5": "TRIALS = 1",
+    "trials=TRIALS": "trials=TRIALS, concurrent=1",
+}
 WIDGET = "application/vnd.jupyter.widget-view+json"  # of the live cell, which is empty in the end
 
 
