@@ -177,7 +177,7 @@ def test_recommend_takes_the_file_too(searched, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_replay_gives_the_same_score(searched, monkeypatch, ray_stays):
+def test_a_replay_gives_the_same_score(searched, monkeypatch, lean_ray):
     folder, _ = searched
     monkeypatch.chdir(folder)
     monkeypatch.setenv("REELTUNE_CACHE", str(folder / "cache"))
@@ -376,7 +376,7 @@ def test_a_registry_is_sent_as_text_and_made_again_where_nothing_is_installed(ow
 @pytest.mark.timeout(900)
 def test_nodes_of_a_cluster_need_nothing_installed(own):
     """Trials on two nodes, and refits whose two workers are on one each; neither has the files."""
-    asked = ["--data", "ratings.csv", "--items", "items.csv", "--trials", "2", "--workers", "2", "--name", "far"]
+    asked = ["--data", "ratings.csv", "--items", "items.csv", "--trials", "1", "--workers", "2", "--name", "far"]
     with nodes.cluster(2) as made:
         words = [sys.executable, "-m", "reeltune", "tune", *FILES, *asked, "--address", made.address, "--json"]
         environment = nodes.environment(REELTUNE_CACHE=str(own / "cache"))
@@ -400,7 +400,7 @@ def test_new_writes_a_start_and_over_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_new_to_a_prediction(tmp_path, ray_stays):
+def test_from_new_to_a_prediction(tmp_path, lean_ray):
     """What a newcomer types."""
     write_data(tmp_path)
     inside.reeltune("new", "mine")
