@@ -133,7 +133,8 @@ def test_the_same_seed_one_at_a_time_gives_the_same_search(resources, small, tmp
 def test_another_sampler_and_scheduler_do_the_same_work(resources, small, tmp_path, sampler, scheduler):
     space = "[pmf]\nonly = true\nepochs = 6\n[pmf.learning_rate]\nlow = 1e-6\nhigh = 1e-1\nlog = true"
     trials = STARTUP + 3
-    ledger = searched(small, tmp_path, space=space, trials=trials, sampler=sampler, scheduler=scheduler)
+    one = Slots(count=1)
+    ledger = searched(small, tmp_path, space=space, trials=trials, taken=one, sampler=sampler, scheduler=scheduler)
     assert sorted(entry.number for entry in ledger.of("search", "pmf")) == list(range(trials))
     ends = {entry.state for entry in ledger.of("search", "pmf")}
     assert ends == {"done"} if scheduler == "none" else "done" in ends
