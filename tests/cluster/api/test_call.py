@@ -47,7 +47,7 @@ if sys.argv[1] == "theirs":
 before = state()
 threading.Thread(target=interrupt).start()
 try:
-    cell(WORLD, ["pmf"], trials=30, name="one")
+    cell(WORLD, ["pmf"], trials=30, concurrent=1, name="one")
     caught = False
 except KeyboardInterrupt as error:
     caught = type(error) is KeyboardInterrupt
@@ -56,7 +56,7 @@ end = time.monotonic() + 30
 while (left := actors() if up else []) and time.monotonic() < end:
     time.sleep(0.2)
 same = before == state()
-run = cell(WORLD, ["pmf"], trials=30, name="one", resume=True, ensemble=True)
+run = cell(WORLD, ["pmf"], trials=30, concurrent=1, name="one", resume=True, ensemble=True)
 still = ray.is_initialized()
 same_again = before == state()
 rt.shutdown()
