@@ -1,13 +1,13 @@
-"""What all tests share: one thread, and worlds small enough to fit in a second."""
+"""What all tests share: one thread, and worlds small enough to fit in a second.
 
+Nothing here imports torch before a test does: the process that deals the tests out to others has no use for it.
+"""
+
+import gc
 import signal
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-
-from reeltune.trainables.data import load_data
-from tests import worlds
 
 # A shared machine may stall any one example, and `tmp_path` is the same folder for all of them on purpose.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -44,6 +44,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
+def pytest_collection_finish():
+    """What imports and collection have made stays: no search for garbage goes through it again."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interrupts():
     """A shell starts what it puts in the background with Ctrl-C ignored, and so would be every command of a test."""
@@ -54,28 +59,38 @@ def interrupts():
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Sums of several threads come in any order, and bits differ with it."""
+    import torch
+
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def two_tastes():
+    from tests import worlds
+
     return worlds.two_tastes()
 
 
 @pytest.fixture(scope="session")
 def small_world():
     """600 synthetic ratings of 30 items by 40 users."""
+    from reeltune.trainables.data import load_data
+
     return load_data("synthetic:users=40,items=30,ratings=600")
 
 
 @pytest.fixture(scope="session")
 def small_shape(small_world):
+    from tests import worlds
+
     return worlds.shape_of(small_world)
 
 
 @pytest.fixture
 def stars():
     """The scale of whole stars, 1 to 5."""
+    from tests import worlds
+
     return worlds.STARS
 
 
