@@ -24,6 +24,9 @@ lowest.txt: pyproject.toml
 tune: install
 	$(BIN)/reeltune tune
 
+# Each process would compile the tests anew, and their asserts once more, where Python is told to keep nothing compiled.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: install
 	$(BIN)/pytest $(AT_ONCE)
 
