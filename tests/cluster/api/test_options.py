@@ -144,7 +144,7 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.load("nothing"), "nothing: no model bundle"),
     ],
 )
-def test_a_wrong_input_is_an_input_error_in_the_command_lines_words(call, sentence, ray_stays):
+def test_a_wrong_input_is_an_input_error_in_the_command_lines_words(call, sentence, lean_ray):
     with pytest.raises(rt.InputError) as caught:
         call()
     assert sentence in str(caught.value)

@@ -36,7 +36,7 @@ def example(one_ray, tmp_path_factory):
     folder = tmp_path_factory.mktemp("python")
     write_ratings(folder / "ratings.csv")
     names = {"folder": folder}
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         exec(EXAMPLE.replace("trials=20", "trials=2"), names)

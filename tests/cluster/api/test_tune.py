@@ -64,7 +64,7 @@ def test_a_sample_that_trials_cannot_be_compared_on_is_refused():
         ask(options)
 
 
-def test_a_search_on_a_sample_confirms_and_refits_on_all_rows(ray_stays):
+def test_a_search_on_a_sample_confirms_and_refits_on_all_rows(lean_ray):
     run = rt.tune("synthetic:ratings=2000", ["bias"], trials=2, ensemble=False, name="sampled", sample=1000)
     record, entries = run.folder.read_record(), Ledger(run.folder.ledger).entries
     assert record.asked.sample == 1000

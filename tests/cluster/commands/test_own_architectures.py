@@ -68,7 +68,7 @@ def searched(one_ray, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     write_own(folder)
     write_data(folder)
-    with pytest.MonkeyPatch.context() as patch, inside.ray_stays():
+    with pytest.MonkeyPatch.context() as patch, inside.ray_stays(lean=True):
         patch.chdir(folder)
         patch.setenv("REELTUNE_CACHE", str(folder / "cache"))
         words = ["--data", "ratings.csv", "--items", "items.csv", "--trials", "2", "--name", "mine", "--json"]
@@ -269,7 +269,7 @@ def test_what_is_wrong_with_a_model_is_said_where_it_is(own, small, line):
         assert described(caught.value).startswith(f"two_tower.py:{number}: AttributeError: 'Model' object")
 
 
-def test_an_error_of_ones_own_is_the_reason_of_its_trials(own, ray_stays):
+def test_an_error_of_ones_own_is_the_reason_of_its_trials(own, lean_ray):
     text = (own / "ordinal.py").read_text()
     (own / "ordinal.py").write_text(text.replace("        reached =", "        reached = 1 / 0\n        reached ="))
     done = inside.reeltune("tune", "ordinal.py", "--data", DATA, "--trials", "2", "--name", "bad", "--no-ensemble")
@@ -313,7 +313,7 @@ def test_an_error_before_anything_runs_is_theirs_and_one_line(own):
     assert "did you mean ordinal.py?" in inside.reeltune("train", "ordinal", "--data", DATA).stderr
 
 
-def test_what_has_no_search_space_can_be_trained_alone(own, ray_stays):
+def test_what_has_no_search_space_can_be_trained_alone(own, lean_ray):
     (own / "two_tower.toml").unlink()
     refused = inside.reeltune("tune", "two_tower.py", "--data", DATA)
     assert refused.returncode == 2

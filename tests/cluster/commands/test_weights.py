@@ -115,8 +115,11 @@ def interval_of_t(gains, weights, users):
     return mean, squared**0.5
 
 
-@pytest.mark.parametrize("metric", ["mse", pytest.param("rps", marks=pytest.mark.slow)])
-def test_every_figure_of_a_search_is_by_the_weights_or_says_that_it_is_not(world, metric, lean_ray):
+@pytest.mark.parametrize(
+    ("metric", "ray"), [("mse", "lean_ray"), pytest.param("rps", "ray_stays", marks=pytest.mark.slow)]
+)
+def test_every_figure_of_a_search_is_by_the_weights_or_says_that_it_is_not(world, metric, ray, request):
+    request.getfixturevalue(ray)
     words = ("tune", "bias", "pmf", "--data", world, "--weight-column", "often", "--trials", 1, "--metric", metric)
     done = reeltune(*words, "--name", "one")
     assert "weights from column 'often': 0.5 to 2, effective rows " in done.stderr
