@@ -1,12 +1,16 @@
+import fcntl
 import gc
+import os
 import re
+import shutil
 import signal
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 
+from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.session.session import session
 from tests import inside, s3
 from tests.searches import EVERY_END, searched
@@ -59,12 +63,35 @@ def lean_ray(resources):
         yield
 
 
+@contextmanager
+def made_once(folder):
+    """Whether a folder is still to be made, for one of the processes that share the tests; the others wait for it."""
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = folder.with_suffix(".made")
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        yield not made.exists()
+        made.touch()
+
+
 @pytest.fixture(scope="session")
-def finished_search(one_ray, small, tmp_path_factory):
+def common(tmp_path_factory):
+    """A folder of all the processes that share the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def finished_search(one_ray, small, common):
     """The folder and the ledger of a search in which every way for a trial to end has come up, for all to read."""
-    one_ray.start()
-    folder = tmp_path_factory.mktemp("search")
-    return folder, searched(small, folder, space=EVERY_END, trials=12)
+    folder = common / "search"
+    with made_once(folder) as to_do:
+        if to_do:
+            one_ray.start()
+            searched(small, folder, space=EVERY_END, trials=12)
+    return folder, Ledger(RunFolder(folder).ledger)
 
 
 @pytest.fixture(scope="session")
