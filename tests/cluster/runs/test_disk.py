@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -15,6 +16,15 @@ from tests.searches import searched
 
 SPACE = "[pmf]\nonly = true\nbatch_size = 32\n[pmf.epochs]\nlow = 3\nhigh = 4"
 SIZE, PAGE = 2 << 20, 4096
+ONE = Slots(count=1, cpus=1, gpus=0)
+
+
+@pytest.fixture(scope="module")
+def begun(resources, small, tmp_path_factory):
+    """The folder of a search of one trial."""
+    folder = tmp_path_factory.mktemp("begun")
+    assert searched(small, folder, space=SPACE, trials=1, taken=ONE).entries
+    return folder
 
 
 @pytest.fixture
@@ -30,17 +40,17 @@ def small_disk(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's own thread
 @pytest.mark.parametrize("kept_free", [0, 4 * PAGE])
-def test_a_full_disk_stops_a_search_and_with_space_it_goes_on(kept_free, resources, small, small_disk, monkeypatch):
+def test_a_full_disk_stops_a_search_and_with_space_it_goes_on(kept_free, begun, small, small_disk, monkeypatch):
     monkeypatch.setattr("reeltune.cluster.runs.storage.WAITS", (0.1,))
-    filler, one = small_disk / "filler", Slots(count=1, cpus=1, gpus=0)
-    ended = searched(small, small_disk, space=SPACE, trials=1, taken=one).entries
+    shutil.copytree(begun, small_disk, dirs_exist_ok=True)
+    filler, ended = small_disk / "filler", Ledger(small_disk / "trials.jsonl").entries
     fill(filler, kept_free)
     with pytest.raises((StorageFailed, OSError), match="No space left"):
-        searched(small, small_disk, space=SPACE, trials=4, taken=one)
+        searched(small, small_disk, space=SPACE, trials=4, taken=ONE)
     left = Ledger(small_disk / "trials.jsonl").entries
     assert left[: len(ended)] == ended
     filler.unlink()
-    entries = searched(small, small_disk, space=SPACE, trials=4, taken=one).entries
+    entries = searched(small, small_disk, space=SPACE, trials=4, taken=ONE).entries
     assert entries[: len(left)] == left
     assert len({entry.trial for entry in entries}) == len(entries)
     assert {entry.number for entry in entries if entry.stage == "search"} == {0, 1, 2, 3}

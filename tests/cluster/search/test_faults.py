@@ -42,6 +42,7 @@ def test_each_error_of_a_trials_own_is_its_reason_on_one_line(hurt):
             "pmf-004": faulty.lost,
         },
         trials=5,
+        taken=ONE,
     )
     assert ended["pmf-001"].error.startswith("ValueError: first second long long ")
     assert len(ended["pmf-001"].error) == LONGEST

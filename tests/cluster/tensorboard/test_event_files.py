@@ -193,14 +193,6 @@ def test_several_runs_stand_side_by_side_each_trial_for_itself(done, tmp_path):
     server.end(signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_the_server_is_on_the_loopback_address_and_ends_quietly(done, number, code):
-    server = Server(done[0])
-    assert server.address.startswith("http://127.0.0.1:")
-    assert server.end(number) == "Ctrl-C ends it\n"
-    assert server.process.returncode == code
-
-
 def refused(run, *options):
     command = [sys.executable, "-m", "reeltune", "board", str(run.path), *options]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -243,13 +235,17 @@ def test_a_search_taken_up_again_keeps_finished_sessions_and_begins_cut_off_ones
     assert len(value_of(run, cut_off, "loss/train")) == epochs
 
 
-def test_tensorboard_shows_what_is_searched_before_any_trial_ends(done, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_what_is_searched_is_shown_on_the_loopback_address_before_any_trial_ends(done, tmp_path, number, code):
+    """And the server ends quietly."""
     (tmp_path / "tensorboard").mkdir()
     for file in (done[0].tensorboard / "best").glob("events.*.experiment"):
         shutil.copy(file, tmp_path / "tensorboard")
     server = Server(RunFolder(tmp_path))
+    assert server.address.startswith("http://127.0.0.1:")
     assert len(server.ask("data/plugin/hparams/experiment", experimentName="")["hparamInfos"]) == 9
-    server.end(signal.SIGINT)
+    assert server.end(number) == "Ctrl-C ends it\n"
+    assert server.process.returncode == code
 
 
 def test_the_tab_takes_every_parameter_of_every_architecture(small):
