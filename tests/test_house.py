@@ -86,10 +86,16 @@ FILES = {name_of(file): file for package in PACKAGES for file in sorted((ROOT / 
 
 
 @cache
+def tree_of(file):
+    """The syntax tree of a source file."""
+    return ast.parse(file.read_text())
+
+
+@cache
 def imported(file):
     """What a file imports, wherever in it that stands: dotted names of modules, and of what is taken from them."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -134,7 +140,7 @@ def test_imports_go_one_way_and_have_one_name(module):
 
 @pytest.mark.parametrize("module", [module for module in FILES if module not in RAY_PRIVATE])
 def test_nothing_private_of_ray_stands_elsewhere(module):
-    tree = ast.parse(FILES[module].read_text())
+    tree = tree_of(FILES[module])
     names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     of_ray = [name for name in imported(FILES[module]) | names if name.split(".")[0] == "ray"]
@@ -147,7 +153,7 @@ def test_nothing_private_of_ray_stands_elsewhere(module):
 @pytest.mark.parametrize("module", [module for module in FILES if module not in RAY_PRIVATE])
 def test_no_logger_of_ray_is_changed_elsewhere(module):
     """Nor one of a name that is not written there, which may be one of Ray's."""
-    calls = [node for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(tree_of(FILES[module])) if isinstance(node, ast.Call)]
     named = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith("getLogger")]
     assert [call for call in named if not re.search(r"getLogger\((__name__|'(?!ray\b))", call)] == []
 
@@ -173,7 +179,7 @@ def test_importing_a_package_loads_nothing_that_builds_on_it():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_each_folder_says_what_it_is_for_and_what_its_files_are(folder):
-    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    text = ast.get_docstring(tree_of(folder / "__init__.py"))
     assert text[0].isupper()
     files = {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
     below = {

@@ -51,6 +51,12 @@ def fitted(rows, **changes):
     return fit, last
 
 
+@pytest.fixture(scope="module")
+def fits(parts):
+    """A fit by each use of time, for all to read."""
+    return {time: fitted(parts.train, time=time)[0] for time in TIMED}
+
+
 def error(fit, rows):
     return loop.evaluate(fit, on_device(rows, fit.device), decoder="mean").of("mean")
 
@@ -71,16 +77,16 @@ def test_rows_without_times_are_refused(time):
 
 
 @pytest.mark.parametrize("time", TIMED)
-def test_a_pair_without_a_time_is_refused(time, parts):
-    fit, _ = fitted(parts.train, time=time)
+def test_a_pair_without_a_time_is_refused(time, fits):
+    fit = fits[time]
     assert fit.model.timed
     with pytest.raises(InputError, match="no pairs without a timestamp"):
         predict(fit.model, torch.tensor([1]), torch.tensor([1]))
 
 
 @pytest.mark.parametrize("time", TIMED)
-def test_what_is_served_rates_as_the_fit_does(time, parts):
-    fit, _ = fitted(parts.train, time=time)
+def test_what_is_served_rates_as_the_fit_does(time, parts, fits):
+    fit = fits[time]
     pairs = on_device(parts.validation, fit.device)
     expected = predict(fit.model, pairs.users, pairs.items, pairs.times)
     weights = {key: tensor.clone() for key, tensor in fit.model.served().state_dict().items()}
@@ -89,8 +95,8 @@ def test_what_is_served_rates_as_the_fit_does(time, parts):
 
 
 @pytest.mark.parametrize("time", TIMED)
-def test_the_same_seed_gives_the_same_fit_and_a_resumed_one_too(time, parts):
-    whole, _ = fitted(parts.train, time=time)
+def test_the_same_seed_gives_the_same_fit_and_a_resumed_one_too(time, parts, fits):
+    whole = fits[time]
     first = Fit(svdpp, whole.config, SHAPE, parts.train, seed=1)
     for _ in range(first.steps // 2):
         first.advance()
@@ -125,13 +131,12 @@ def test_where_time_tells_nothing_the_correction_is_nothing_and_says_so(parts):
     assert torch.equal(first, later)
 
 
-def test_a_fit_that_time_corrects_has_nothing_to_say(parts):
-    fit, _ = fitted(parts.train, time="residual")
-    assert fit.model.notes == ()
+def test_a_fit_that_time_corrects_has_nothing_to_say(fits):
+    assert fits["residual"].model.notes == ()
 
 
-def test_a_correction_is_the_same_in_any_unit_of_ratings(parts):
-    fit, _ = fitted(parts.train, time="residual")
+def test_a_correction_is_the_same_in_any_unit_of_ratings(parts, fits):
+    fit = fits["residual"]
     shape = replace(SHAPE, scale=Scale.of(np.arange(1.0, 6.0) * 16))
     large = Fit(svdpp, fit.config, shape, replace(parts.train, ratings=parts.train.ratings * 16), seed=1)
     list(loop.run(large))
