@@ -24,6 +24,7 @@ LONGEST = (
     "test_own_architectures.py",
     "test_client.py",
     "test_storage_journey.py",
+    "test_event_files.py",
     "test_warm_start.py",
     "test_fit_all.py",
     "test_nothing_leaks.py",

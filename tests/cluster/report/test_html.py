@@ -16,17 +16,22 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The page of one run, for all to open."""
+    return write_reports(write_run(tmp_path_factory.mktemp("report") / "one"))
+
+
 @pytest.mark.parametrize("width", [390, 768, 1400])
-def test_the_page_opens_without_error_or_network_and_no_wider_than_the_window(browser, tmp_path, width):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=width)
+def test_the_page_opens_without_error_or_network_and_no_wider_than_the_window(browser, report, width):
+    page = opened(browser, report, width=width)
     page.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert page.overflow() <= 0
     assert page.wrong == []
     assert page.page.inner_text("h1").startswith("classifier wins and beats the baseline")
 
 
-def test_optunas_plots_have_a_page_of_their_own_and_are_drawn_when_they_are_seen(browser, tmp_path):
-    report = write_reports(write_run(tmp_path / "one"))
+def test_optunas_plots_have_a_page_of_their_own_and_are_drawn_when_they_are_seen(browser, report):
     page = opened(browser, report, width=1400)
     assert page.of_each("details[open] h3", "textContent") == ["classifier"]
     page.page.click("details[open] a[href='plots.html#classifier']")
@@ -73,8 +78,8 @@ def test_an_injected_script_would_not_run(browser, tmp_path):
     assert "Content Security Policy" in " ".join(page.wrong)
 
 
-def test_every_figure_and_table_says_what_it_is(browser, tmp_path):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=1400)
+def test_every_figure_and_table_says_what_it_is(browser, report):
+    page = opened(browser, report, width=1400)
     assert page.page.evaluate("document.querySelectorAll('table:not(:has(caption))').length") == 0
     assert page.page.evaluate("document.querySelectorAll('figure:not(:has(figcaption))').length") == 0
     assert page.page.evaluate("document.querySelectorAll('svg:not([aria-hidden]):not([aria-label])').length") == 0
@@ -119,8 +124,8 @@ def test_with_the_ensemble_as_winner_its_largest_members_search_is_open(browser,
     assert page.of_each("details[open] h3", "textContent") == ["ensemble", "pmf"]
 
 
-def test_on_a_phone_the_verdict_stays_beside_the_name_while_the_figures_scroll(browser, tmp_path):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=390)
+def test_on_a_phone_the_verdict_stays_beside_the_name_while_the_figures_scroll(browser, report):
+    page = opened(browser, report, width=390)
     assert page.of_each(".results thead th", "textContent")[:3] == ["fit", "verdict", "test MSE"]
     assert page.page.is_visible(".scroll[data-more]:has(.results) + .cue")
     left = "document.querySelector('.results tbody tr:last-child td').getBoundingClientRect().left"
@@ -133,8 +138,8 @@ def test_on_a_phone_the_verdict_stays_beside_the_name_while_the_figures_scroll(b
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_no_ticks_label_touches_the_next(browser, tmp_path, width):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=width)
+def test_no_ticks_label_touches_the_next(browser, report, width):
+    page = opened(browser, report, width=width)
     close = """all => all.flatMap(each => {
         const places = [...each.children].map(tick => tick.getBoundingClientRect()).sort((a, b) => a.left - b.left);
         return places.slice(1).map((place, at) => place.left - places[at].right);
@@ -144,15 +149,15 @@ def test_no_ticks_label_touches_the_next(browser, tmp_path, width):
     assert min(gaps) >= 4
 
 
-def test_every_entry_of_the_contents_leads_to_a_section(browser, tmp_path):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=390)
+def test_every_entry_of_the_contents_leads_to_a_section(browser, report):
+    page = opened(browser, report, width=390)
     aims = [href.split("#")[1] for href in page.of_each(".contents a", "href")]
     assert aims[:2] == ["gain", "results"]
     assert aims == page.of_each("main h2", "id")
 
 
-def test_a_dark_page_is_as_legible_as_a_light_one(browser, tmp_path):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=1400)
+def test_a_dark_page_is_as_legible_as_a_light_one(browser, report):
+    page = opened(browser, report, width=1400)
     shade = "getComputedStyle(document.querySelector('{}')).{}"
     looks = {}
     for scheme in ("light", "dark"):
@@ -166,8 +171,8 @@ def test_a_dark_page_is_as_legible_as_a_light_one(browser, tmp_path):
     assert looks["dark"][2] == looks["dark"][1], "the column that stays covers what scrolls below it"
 
 
-def test_a_command_is_copied_whole(browser, tmp_path):
-    page = opened(browser, write_reports(write_run(tmp_path / "one")), width=390)
+def test_a_command_is_copied_whole(browser, report):
+    page = opened(browser, report, width=390)
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.page.locator(".command button").first.click()
     page.page.wait_for_selector("button:text('copied')")
