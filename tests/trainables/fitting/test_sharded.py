@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ EVERY = pytest.mark.parametrize(
 )
 
 
+@cache
 def parts():
     """Rows to fit on, and rows to measure on, some of them of users without a row to fit on."""
     data = load_data("synthetic:users=150,items=40,ratings=3000")
