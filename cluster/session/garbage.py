@@ -1,4 +1,4 @@
-"""How often a process looks for garbage: rarely while it imports, and as often as Python does once it fits.
+"""How often a process looks for garbage: rarely while it imports, and as usual once it fits.
 
 Imports make hundreds of thousands of objects and no garbage. At Python's threshold of 700 the search for it takes a
 sixth of the time in which a command, and a fifth of that in which a worker process, imports what it needs.
@@ -6,7 +6,7 @@ sixth of the time in which a command, and a fifth of that in which a worker proc
 
 import gc
 
-PYTHONS = gc.get_threshold()
+USUAL = gc.get_threshold()  # Python's own, or the program's
 RARELY = 100_000  # new objects before Python looks for garbage among them
 
 
@@ -16,5 +16,6 @@ def look_rarely() -> None:
 
 
 def look_as_usual() -> None:
-    """Look for garbage as often as Python does: an own architecture may make some, and tensors that hang on it."""
-    gc.set_threshold(*PYTHONS)
+    """End `look_rarely`: an own architecture may make garbage, and tensors may hang on it."""
+    if gc.get_threshold()[0] == RARELY:
+        gc.set_threshold(*USUAL)

@@ -10,7 +10,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, tune_config, update_of
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import RUNG, TrialData, TrialFit
-from reeltune.cluster.session.garbage import PYTHONS, look_rarely
+from reeltune.cluster.session import garbage
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import FitData
 from reeltune.trainables.data.user_sample import user_sample
@@ -62,10 +62,13 @@ def test_a_trial_computes_in_bfloat16_where_the_search_does(data):
     assert "bfloat16 needs a GPU, and this fit is on cpu" in update.error
 
 
-def test_a_trial_looks_for_garbage_as_usual(data):
-    look_rarely()
+def test_a_trial_looks_for_garbage_as_usual(data, monkeypatch):
+    before = gc.get_threshold()
+    monkeypatch.setattr(garbage, "USUAL", (700, 10, 10))
+    garbage.look_rarely()
     begin(data)
-    assert gc.get_threshold() == PYTHONS
+    assert gc.get_threshold() == (700, 10, 10)
+    gc.set_threshold(*before)
 
 
 def final(update):

@@ -4,7 +4,10 @@ import gc
 
 import pytest
 
-from reeltune.cluster.session.garbage import PYTHONS, RARELY, look_as_usual, look_rarely
+from reeltune.cluster.session import garbage
+from reeltune.cluster.session.garbage import RARELY, look_as_usual, look_rarely
+
+PYTHONS, ANOTHER = (700, 10, 10), (5000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -14,8 +17,15 @@ def as_it_was():
     gc.set_threshold(*before)
 
 
-def test_it_looks_rarely_and_then_as_usual_again():
+def test_it_looks_rarely_and_then_as_usual_again(monkeypatch):
+    monkeypatch.setattr(garbage, "USUAL", PYTHONS)
     look_rarely()
-    assert gc.get_threshold()[0] == RARELY > PYTHONS[0]
+    assert gc.get_threshold()[0] == RARELY
     look_as_usual()
     assert gc.get_threshold() == PYTHONS
+
+
+def test_what_a_program_has_set_stays():
+    gc.set_threshold(*ANOTHER)
+    look_as_usual()
+    assert gc.get_threshold() == ANOTHER
