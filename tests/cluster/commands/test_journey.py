@@ -303,7 +303,8 @@ def test_a_fit_cut_off_is_taken_up_from_its_last_state_and_ends_with_the_same_we
         [sys.executable, "-m", "reeltune", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 120
-    while not list(Path("runs/cut/fits").glob("*.state*")) and time.monotonic() < end:
+    # A state that is still being written begins with a dot.
+    while not list(Path("runs/cut/fits").glob("[!.]*.state*")) and time.monotonic() < end:
         time.sleep(0.02)
     first.send_signal(number)
     _, errors = first.communicate(timeout=60)

@@ -181,7 +181,7 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     assert {answer["submission_id"] for answer in answers} == {"reeltune-long"}
 
     following = _follower(head)
-    until(lambda: list((head.home / "runs/long/fits").glob("*.state*")))
+    until(lambda: list((head.home / "runs/long/fits").glob("[!.]*.state*")))  # one being written begins with a dot
     following.send_signal(signal.SIGINT)
     _, errors = following.communicate(timeout=120)
     assert following.returncode == 130
@@ -217,7 +217,7 @@ def _follower(head):
 def test_a_cluster_that_is_lost_while_a_job_is_followed_is_one_line(head):
     words = command(head, "--name", "lost", *LONG)
     following = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment())
-    until(lambda: list((head.home / "runs/lost/fits").glob("*.state*")), following)
+    until(lambda: list((head.home / "runs/lost/fits").glob("[!.]*.state*")), following)
     kill(head.process)
     _, errors = following.communicate(timeout=120)
     assert following.returncode == 1
