@@ -81,10 +81,11 @@ def answers(address):
 
 
 def until(holds, process=None, seconds=200):
+    """Wait until something is so. Returns what it is."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if holds():
-            return
+        if found := holds():
+            return found
         assert process is None or process.poll() is None, "the process has ended"
         time.sleep(0.1)
     raise AssertionError(f"not so within {seconds} s")

@@ -112,7 +112,8 @@ def test_a_driver_told_to_end_while_a_trial_hangs_ends_at_once_and_says_how_to_g
 def test_a_search_outlives_a_node_and_goes_on_in_another_cluster_when_its_head_is_lost(undisturbed, tmp_path):
     with cluster(nodes=2) as first, search(tmp_path, first.address, REELTUNE_SLOWLY="1") as process:
         trial = until_it_keeps_a_state(tmp_path, process)
-        node = next(node for node in first.nodes if node.works())
+        # Between two steps of its trial, a node does not look as if it worked.
+        node, *_ = until(lambda: [node for node in first.nodes if node.works()], process, PATIENCE)
         node.kill()
         until(lambda: len(tries(tmp_path, trial)) == 2, process, PATIENCE)
         assert tries(tmp_path, trial)[1] > 0, "it has moved, and goes on from its state"
