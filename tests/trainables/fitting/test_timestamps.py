@@ -21,7 +21,8 @@ def without(tmp_path_factory):
 
 def test_a_column_that_cannot_be_read_is_told_with_the_line(tmp_path):
     (tmp_path / "r.csv").write_text("user,item,rating,time\n" + "".join(f"u{n % 7},i{n},{n % 3},\n" for n in range(60)))
-    with pytest.raises(InputError, match=r"because .*r\.csv:2: the time in column 'time' .* found nothing; "):
+    line = r"r\.csv:2: the time in column 'time' .* found nothing \(rows without a time: 60 of 60\); "
+    with pytest.raises(InputError, match=f"because .*{line}"):
         check_times([svdpp.Config(time="day")], prepare(DataOptions(data=str(tmp_path / "r.csv"))))
 
 
