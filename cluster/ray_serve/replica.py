@@ -19,7 +19,9 @@ from reeltune.cluster.ray_serve.keeper import Beat, Bundle, Sent, found
 from reeltune.cluster.ray_serve.shared_metrics import SharedMetrics
 from reeltune.cluster.serving.app import Service, application
 from reeltune.cluster.serving.holder import Holder, log_unexpected, settle
+from reeltune.trainables.architectures.source import described
 from reeltune.trainables.bundle import restore
+from reeltune.trainables.errors import one_line
 
 BEAT = 1.0  # seconds between two calls of the keeper
 
@@ -148,7 +150,7 @@ async def stay_in_touch(
         except RayError:
             lost()
         except Exception as error:  # noqa: BLE001  The boundary of one call: no other bundle would ever come again.
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            why = one_line(described(error))
             if why != failed:
                 log_unexpected(error)
                 say_failed(why)
