@@ -201,12 +201,14 @@ def refused(run, *options):
     return ended.stderr
 
 
-def test_a_taken_port_is_named(done):
+def test_a_taken_port_is_named(done, tmp_path):
+    run = RunFolder(shutil.copytree(done[0].path, tmp_path / "run"))
+    run.record.write_text("{}")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"--port {port}: " in refused(done[0], "--port", str(port))
+        assert f"--port {port}: " in refused(run, "--port", str(port))
 
 
 def test_a_run_without_event_files_is_refused_in_one_line(tmp_path):
