@@ -27,7 +27,7 @@ from reeltune.trainables.architectures.kept_source import ChangedSource, OwnSour
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.card import card
-from reeltune.trainables.config import FitConfig
+from reeltune.trainables.config import Configuration, FitConfig
 from reeltune.trainables.data.ids import Ids
 from reeltune.trainables.data.ratings import RatingCounts, Rows
 from reeltune.trainables.data.shape import Shape
@@ -257,7 +257,7 @@ def _ids(file: Path) -> tuple[Ids, np.ndarray]:
         raise InputError(f"{file}: {str(error).splitlines()[0]}") from None
 
 
-def config_of(path: Path) -> dict[str, Any]:
+def config_of(path: Path) -> Configuration:
     """The configuration in a bundle's folder, a JSON file or a TOML file, not validated. Raises InputError."""
     file = path / DESCRIPTION if path.is_dir() else path
     if not file.is_file():

@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+# An architecture's hyperparameters by name, as its `Config` has them. An ensemble's has its members' in it.
+Configuration = dict[str, Any]
 
 
 class FitConfig(BaseModel):

@@ -4,7 +4,6 @@ import inspect
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.architectures.source import Source
-from reeltune.trainables.config import FitConfig
+from reeltune.trainables.config import Configuration, FitConfig
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.streamed import Streamed
@@ -82,7 +81,7 @@ class Description(Part):
 
     format: int = FORMATS[-1]
     architecture: str
-    config: dict[str, Any]
+    config: Configuration
     values: list[float] = Field(min_length=2)  # the rating values of the training data, ascending
     step: float
     lattice: bool
@@ -116,7 +115,7 @@ class Description(Part):
 
     @field_validator("config")
     @classmethod
-    def _loss_of_labels(cls, config: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _loss_of_labels(cls, config: Configuration, info: ValidationInfo) -> Configuration:
         """The first classifiers, of format 1, had `labels` in place of a loss."""
         if info.data.get("format") != 1 or config.get("labels") not in LOSSES_OF_LABELS:
             return config

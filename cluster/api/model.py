@@ -19,6 +19,7 @@ from reeltune.cluster.commands.recommend import RecommendOptions, about_recommen
 from reeltune.cluster.runs.find import model_folder
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
+from reeltune.trainables.config import Configuration
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
@@ -60,7 +61,7 @@ class Model(Predictor):
         return self.description.architecture
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Configuration:
         """The hyperparameters that it was fitted with."""
         return self.description.config
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from math import nan
-from typing import Any
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ def verdict_frame(result: Result, decoder: str) -> pd.DataFrame:
     return frame.astype(numbers)
 
 
-def _row(name: str, found: ArchitectureResult, by: Objective) -> dict[str, Any]:
+def _row(name: str, found: ArchitectureResult, by: Objective) -> dict[str, object]:
     low, high = found.ci95 or (None, None)
     return {
         "architecture": name,
@@ -80,7 +79,7 @@ def trials_frame(ledger: Iterable[Entry]) -> pd.DataFrame:
     return pd.DataFrame([_trial(entry) for entry in ledger], columns=None)
 
 
-def _trial(entry: Entry) -> dict[str, Any]:
+def _trial(entry: Entry) -> dict[str, object]:
     about = ("trial", "architecture", "number", "stage", "state", "value", "epochs", "seconds", "seed", "error")
     settings = {f"{PARAMETER}{name}": value for name, value in entry.config.items()}
     return {**{name: getattr(entry, name) for name in about}, **settings}

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 ACTIONS = ("list", "status", "logs", "stop")
 LONGEST = 90  # characters of a command in the list
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFacts:
+    """What is said of a job, in the table and with `--json`."""
+
+    name: str
+    submission_id: str | None
+    status: str
+    exit_code: int | None  # None: it runs, or was lost
+    seconds: int | None  # None: it has not begun
+    command: str
 
 
 def jobs(
@@ -37,30 +50,30 @@ def jobs(
         raise InputError(f"jobs {action}: {'takes no name' if name else 'name the job: reeltune jobs lists them'}")
     if name is None:
         found = [_facts(each) for each in all_jobs(address)]
-        show.print_json({"jobs": found}) if as_json else _listed(found)
+        show.print_json({"jobs": [asdict(each) for each in found]}) if as_json else _listed(found)
         return 0
     job = find(name, address)
     if action == "logs":
         return followed(job)[2]
     details = stop(job) if action == "stop" else job.client.get_job_info(job.id)
     facts = _facts(details)
-    show.print_json(facts) if as_json else _described(facts, job)
+    show.print_json(asdict(facts)) if as_json else _described(facts, job)
     return 0
 
 
-def _facts(details: "JobDetails") -> dict[str, Any]:
+def _facts(details: "JobDetails") -> JobFacts:
     end = details.end_time or time.time() * 1000
-    return {
-        "name": str(details.submission_id).removeprefix("reeltune-"),
-        "submission_id": details.submission_id,
-        "status": str(details.status.value),
-        "exit_code": details.driver_exit_code,
-        "seconds": None if details.start_time is None else round((end - details.start_time) / 1000),
-        "command": details.entrypoint.rpartition("python -P -m ")[2],
-    }
+    return JobFacts(
+        name=str(details.submission_id).removeprefix("reeltune-"),
+        submission_id=details.submission_id,
+        status=str(details.status.value),
+        exit_code=details.driver_exit_code,
+        seconds=None if details.start_time is None else round((end - details.start_time) / 1000),
+        command=details.entrypoint.rpartition("python -P -m ")[2],
+    )
 
 
-def _listed(found: list[dict[str, Any]]) -> None:
+def _listed(found: list[JobFacts]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -73,17 +86,15 @@ def _listed(found: list[dict[str, Any]]) -> None:
     for heading in ("job", "status", "exit code", "seconds", "command"):
         table.add_column(heading, justify="right" if heading in ("exit code", "seconds") else "left")
     for each in found:
-        command = each["command"]
-        short = command if len(command) <= LONGEST else f"{command[: LONGEST - 1]}…"
-        cells = (each[key] for key in ("name", "status", "exit_code", "seconds"))
+        short = each.command if len(each.command) <= LONGEST else f"{each.command[: LONGEST - 1]}…"
+        cells = (each.name, each.status, each.exit_code, each.seconds)
         table.add_row(*("" if cell is None else str(cell) for cell in cells), short)
     show.print_table(table)
 
 
-def _described(facts: dict[str, Any], job: "Job") -> None:
-    code = "" if facts["exit_code"] is None else f", exit code {facts['exit_code']}"
-    print(
-        f"{facts['name']}: {facts['status']}{code}, {facts['seconds']} s\n{facts['command']}\nlog: {job.how_to_follow}"
-    )
-    if facts["status"] in ("PENDING", "RUNNING"):
+def _described(facts: JobFacts, job: "Job") -> None:
+    code = "" if facts.exit_code is None else f", exit code {facts.exit_code}"
+    ran = "" if facts.seconds is None else f", {facts.seconds} s"
+    print(f"{facts.name}: {facts.status}{code}{ran}\n{facts.command}\nlog: {job.how_to_follow}")
+    if facts.status in ("PENDING", "RUNNING"):
         print(f"stop: {job.how_to_stop}")

@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import ConfigDict, Field
@@ -15,7 +15,7 @@ from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.tracking.tracker import EpochPoint, TrackedFit
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
-from reeltune.trainables.config import Shard
+from reeltune.trainables.config import Configuration, Shard
 from reeltune.trainables.data import Rows
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
@@ -34,7 +34,7 @@ class FitOrder:
 
     key: str
     architecture: str
-    config: dict[str, Any]
+    config: Configuration
     seed: int
     rows: Literal["training", "fitting"] = "training"  # "fitting": validation rows too, and nothing to validate on
     shard: Shard | None = None  # what of the model and the rows each worker has a part of; None: each has all
@@ -52,7 +52,7 @@ class FitOrder:
         )
 
     @property
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """What tells it from other orders. What is not sharded has no `shard`, as before there was such a thing."""
         return {key: value for key, value in asdict(self).items() if key != "shard" or value is not None}
 

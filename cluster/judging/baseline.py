@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -133,7 +133,7 @@ class Judged:
         gains = {"gain_over_simple": self.over_simple.get(name), "gain_over_tuned_pmf": self.over_pmf.get(name)}
         return found.model_copy(update={**UNJUDGED, **gains, **self._word(name)})
 
-    def _word(self, name: str) -> dict[str, Any]:
+    def _word(self, name: str) -> dict[str, object]:
         if name in self.baseline:
             return {"gain": 0.0, "ci95": (0.0, 0.0), "verdict": "is the baseline"}
         if name not in self.verdicts:

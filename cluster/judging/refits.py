@@ -1,7 +1,6 @@
 """The fits to do once a search has chosen: its refits, the baseline's, and one for the baseline's temperature."""
 
 from dataclasses import replace
-from typing import Any
 
 from reeltune.cluster.data_parallel.orders import FitOrder
 from reeltune.cluster.judging.baseline import KEY, Baseline
@@ -9,6 +8,7 @@ from reeltune.cluster.judging.outcome import CALIBRATION
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.config import Configuration
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
@@ -25,7 +25,7 @@ def refits(
     return refits_of(wanted, seed=seed)
 
 
-def refits_of(wanted: dict[str, tuple[str, dict[str, Any]]], *, seed: int) -> dict[tuple[str, int], FitOrder]:
+def refits_of(wanted: dict[str, tuple[str, Configuration]], *, seed: int) -> dict[tuple[str, int], FitOrder]:
     """Refits of (architecture, configuration) pairs, by name and number of the seed; equal fits share one order."""
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from reeltune.cluster.runs.record import RunRecord
 from reeltune.cluster.runs.storage import Store, inside, replace
+from reeltune.trainables.config import Configuration
 from reeltune.trainables.errors import InputError
 
 SCHEMA = 1
@@ -26,7 +27,7 @@ class Entry:
     number: int  # from 0, within its architecture and stage
     stage: Stage  # "confirm": one of the best configurations, fitted again on other rows
     state: Literal["done", "stopped", "failed"]
-    config: dict[str, Any]
+    config: Configuration
     value: float | None  # the error on validation rows that the search minimises
     metrics: dict[str, float | None] | None
     temperature: float
@@ -36,7 +37,7 @@ class Entry:
     seed: int
     error: str | None
     fold: int = 0  # the rows it was validated on: 0 the validation part, else that part of the training rows
-    on_sample: dict[str, Any] | None = None  # as it was fitted on a sample of users; None: `config`, on all rows
+    on_sample: Configuration | None = None  # as it was fitted on a sample of users; None: `config`, on all rows
     schema: int = SCHEMA
 
 
@@ -212,5 +213,5 @@ def write_text(path: Path, text: str) -> None:
     replace(path, text.encode())
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, object]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -58,7 +58,7 @@ class AskedOfData(Stored):
         )
 
 
-def data_asked(options: DataOptions, prepared: Prepared | Streamed) -> dict[str, Any]:
+def data_asked(options: DataOptions, prepared: Prepared | Streamed) -> dict[str, object]:
     """The fields of `AskedOfData`, as arguments for its subclasses."""
     columns = asdict(options.columns or Columns())
     return {

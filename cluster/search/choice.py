@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from reeltune.cluster.runs.folder import Entry, Ledger
+from reeltune.trainables.config import Configuration
 
 FINALISTS = 3  # configurations of each architecture that are tried again
 SEEDS = 3  # how often each of them is
@@ -62,7 +62,7 @@ def confirmed(confirmation: Entry) -> str:
 class Choice:
     """The configuration that is chosen for an architecture, and its mean metrics over its confirmations."""
 
-    config: dict[str, Any]  # an architecture's; the ensemble's has its members' in it
+    config: Configuration  # an architecture's; the ensemble's has its members' in it
     value: float
     metrics: dict[str, float | None]
     temperature: float

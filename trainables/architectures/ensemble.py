@@ -5,7 +5,7 @@ are fitted on rows that no f_a was trained on.
 """
 
 from collections.abc import Callable
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
-from reeltune.trainables.config import FitConfig
+from reeltune.trainables.config import Configuration, FitConfig
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import RatingModel
@@ -68,7 +68,7 @@ class Member(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weight: float = Field(ge=0, le=1)
-    config: dict[str, Any]
+    config: Configuration
     fits: int = Field(1, ge=1, le=1000)  # with other seeds, averaged
     decoder: KnownDecoder = "mean"  # of its class head, if it has one
     temperature: float = Field(gt=0)  # of its class head, if it has one

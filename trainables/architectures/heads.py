@@ -1,16 +1,15 @@
 """Which models have a class head."""
 
-from typing import Any
-
 import torch
 
 from reeltune.trainables.architectures.parts.losses import ClassHeadConfig
 from reeltune.trainables.architectures.source import file_of
+from reeltune.trainables.config import Configuration
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.model import Architecture
 
 
-def has_classes(architecture: Architecture, config: dict[str, Any], shape: Shape) -> bool:
+def has_classes(architecture: Architecture, config: Configuration, shape: Shape) -> bool:
     """Whether the model has a class head, and not a scalar one."""
     if issubclass(architecture.Config, ClassHeadConfig):
         return True
