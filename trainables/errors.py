@@ -11,12 +11,16 @@ class FitFailed(RuntimeError):
     """One fit cannot go on (its loss is no number): the fit is lost, the search is not."""
 
 
-class StorageFailed(RuntimeError):
-    """A run's storage took or gave no file after several tries. What was written stays; exit code 1."""
+class Unavailable(RuntimeError):
+    """What a run works with has failed, and not the run; exit code 1."""
 
 
-class RayNotStarted(RuntimeError):
-    """Ray did not start on this machine, and says why in its logs, which the message names; exit code 1."""
+class StorageFailed(Unavailable):
+    """A run's storage took or gave no file after several tries. What was written stays."""
+
+
+class RayNotStarted(Unavailable):
+    """Ray did not start on this machine, and says why in its logs, which the message names."""
 
 
 # What reeltune needs besides where it does more than predict and recommend, by the names of their imports

@@ -14,7 +14,7 @@ from reeltune.cluster.session.as_before import as_before
 from reeltune.cluster.session.interrupt import Interrupted, interruptible
 from reeltune.cluster.session.session import shut_down
 from reeltune.cluster.session.watchdog import GONE, ClusterLost
-from reeltune.trainables.errors import InputError, RayNotStarted, StorageFailed
+from reeltune.trainables.errors import InputError, Unavailable
 
 Outcome = TypeVar("Outcome")
 
@@ -41,7 +41,7 @@ def call(job: Callable[[Watch], Outcome], *, kept: str) -> Outcome:
                 raise
     except ClusterLost:
         raise ConnectionError(f"{GONE}; {kept}") from None
-    except (StorageFailed, RayNotStarted) as error:
+    except Unavailable as error:
         raise type(error)(f"{error}; {kept}") from None
     except Interrupted as interrupted:
         if interrupted.exit_code == 128 + signal.SIGTERM:

@@ -38,7 +38,7 @@ from reeltune.cluster.cli.watched import FULL
 from reeltune.cluster.cli.wrong_values import message
 from reeltune.cluster.session.garbage import look_rarely
 from reeltune.trainables.architectures.source import described, own_line
-from reeltune.trainables.errors import FitFailed, InputError, RayNotStarted, StorageFailed, lacking, one_line
+from reeltune.trainables.errors import FitFailed, InputError, Unavailable, lacking, one_line
 from reeltune.trainables.version import __version__
 
 app = typer.Typer(
@@ -91,7 +91,7 @@ def main() -> None:
     except FitFailed as error:
         print(f"error: the fit failed: {error}", file=sys.stderr)
         code = 1
-    except (StorageFailed, RayNotStarted) as error:
+    except Unavailable as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
     except (typer.Abort, KeyboardInterrupt):

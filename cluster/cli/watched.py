@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from reeltune.trainables.errors import RayNotStarted, StorageFailed
+from reeltune.trainables.errors import Unavailable
 
 if TYPE_CHECKING:
     from reeltune.cluster.commands.progress import Watch
@@ -40,7 +40,7 @@ def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome 
     except ClusterLost:
         print(f"error: {GONE}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
-    except (StorageFailed, RayNotStarted) as error:
+    except Unavailable as error:
         print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
 
@@ -58,7 +58,7 @@ def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, 
     except ClusterLost:
         print(f"error: {GONE}{unwritten}", file=sys.stderr)
         return 1, None
-    except RayNotStarted as error:
+    except Unavailable as error:
         print(f"error: {error}{unwritten}", file=sys.stderr)
         return 1, None
     except Interrupted as interrupted:

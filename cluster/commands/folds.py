@@ -28,7 +28,7 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
     check_free(options.folder, resume=options.resume)
     if not options.folds:
         return tune(options, watch)
-    check_address(options.address)
+    check_address(options.address, takes_client=not options.keep_ray)
     searches = searches_of(options)
     asked = [ask(each).asked for each in searches]  # all are checked before the first begins
     folder = options.folder

@@ -141,7 +141,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     FitFailed if a refit fails.
     """
     start = time.monotonic()
-    check_address(options.address)
+    check_address(options.address, takes_client=not options.keep_ray)
     reported = reported_by(folder, options.architecture)
     registry = _sources(reported, options.files)
     # A run that is there was let through once.

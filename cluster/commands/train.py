@@ -83,7 +83,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
     if options.address is not None:
         from reeltune.cluster.session.address import check_address  # late: it loads Ray
 
-        check_address(options.address)
+        check_address(options.address, takes_client=not options.keep_ray)
     check_stream(options)
     with read(options, watch) as prepared:
         config = configured(options, prepared.shape, registry)

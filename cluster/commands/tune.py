@@ -45,7 +45,7 @@ from reeltune.cluster.tracking.tracker import Tracker
 def tune(options: TuneOptions, watch: Watch) -> Result:
     """Ask, claim, run. Returns what `--json` prints. Raises InputError if `tune` cannot do what was asked."""
     start = time.monotonic()
-    check_address(options.address)
+    check_address(options.address, takes_client=not options.keep_ray)
     plan = ask(options)
     watch.say(plan.prepared.counts() if options.told else plan.prepared.summary())
     for line in plan.notes:

@@ -102,7 +102,7 @@ def _started(address: str | None, data_bytes: int, *, keep: bool, say: Callable[
 def _refuse_another(address: str | None) -> None:
     """Raise InputError at the address of another Ray than the one that this process is in."""
     if address not in (None, "auto", ray.get_runtime_context().gcs_address):
-        check_address(address)
+        check_address(address, takes_client=False)
         raise InputError(f"--address {address}: this process is in a Ray already, which is used; leave the address out")
 
 
