@@ -75,7 +75,7 @@ def made(number: int, seed: int, folder: Path) -> Made:
         ratings=len(parts.train),
     )
     test, _ = parts.test.open(folder / "looks.jsonl", reason="honesty")
-    prepared = Prepared(asked=DataOptions(data="synthetic"), ratings=ratings, split=parts, shape=shape)
+    prepared = Prepared(asked=DataOptions(data="synthetic"), ratings=ratings.about(), split=parts, shape=shape)
     return Made(number=number, prepared=prepared, test=test, fresh=ratings.rows.take(np.arange(size, size + FRESH)))
 
 

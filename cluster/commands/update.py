@@ -194,7 +194,7 @@ class _Job:
         rows, none = (rows_where(ratings.rows, mask) for mask in (chosen, np.zeros_like(chosen)))
         return Prepared(
             asked=DataOptions(data=ratings.name, split=self.by, split_seed=self.described.seed),
-            ratings=ratings,
+            ratings=ratings.about(),
             split=Split(train=rows, validation=none, test=SealedRows(none)),
             shape=shape_of(ratings, rows, scale=self.old.scale, kind=self.by),
         )

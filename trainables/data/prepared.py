@@ -27,6 +27,7 @@ from reeltune.trainables.data import (
 )
 from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.movielens import cache_folder
+from reeltune.trainables.data.ratings import AboutRatings
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.split import DEFAULT_SHARES, Sizes
@@ -123,7 +124,7 @@ class FitData:
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     asked: DataOptions
-    ratings: Ratings
+    ratings: AboutRatings
     split: Split
     shape: Shape
     overlap: int = 0  # rows of somebody's own test file whose pair is in the data too
@@ -150,13 +151,13 @@ class Prepared:
     @property
     def rows(self) -> int:
         """How many there are in the three parts, but for test rows of one's own."""
-        return len(self.ratings.rows)
+        return self.ratings.count
 
     @property
     def bytes(self) -> int:
         """About what the rows and the features take in memory."""
         sides = (self.shape.user_features, self.shape.item_features)
-        rows = len(self.ratings.rows) * (48 if self.ratings.rows.weights is None else 56)
+        rows = self.ratings.count * (56 if self.ratings.weighted else 48)
         return rows + sum(side.bytes for side in sides if side is not None)
 
     def summary(self) -> str:
@@ -224,7 +225,9 @@ def prepare(options: DataOptions) -> Prepared:
         _refuse_half_weighted(options, ratings)
         notes = (*more.notes, *_two_scales(options.test, parts.scale, more.rows.ratings))
     shape = shape_of(ratings, parts.train, scale=parts.scale, kind=options.split)
-    return Prepared(asked=options, ratings=ratings, split=parts, shape=shape, overlap=overlap, test_notes=notes)
+    return Prepared(
+        asked=options, ratings=ratings.about(), split=parts, shape=shape, overlap=overlap, test_notes=notes
+    )
 
 
 def shape_of(ratings: Ratings, train: Rows, *, scale: Scale, kind: SplitKind) -> Shape:

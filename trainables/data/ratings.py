@@ -126,6 +126,23 @@ class Ratings:
     user_columns: tuple[SideColumn, ...] = ()  # how those of the side tables were read
     item_columns: tuple[SideColumn, ...] = ()
 
+    def about(self) -> "AboutRatings":
+        """What stays of them when the rows have been split."""
+        return AboutRatings(
+            name=self.name,
+            users=self.users,
+            items=self.items,
+            count=len(self.rows),
+            timed=self.rows.timestamps is not None,
+            weighted=self.rows.weights is not None,
+            hash=self.fingerprint(),
+            dropped=self.dropped,
+            notes=self.notes,
+            columns=self.columns,
+            columns_line=self.columns_line,
+            untimed=self.untimed,
+        )
+
     def fingerprint(self) -> str:
         digest = hash_of(self.rows.fingerprint(), self.users, self.items)
         for kind, features in (("users", self.user_features), ("items", self.item_features)):
@@ -134,6 +151,27 @@ class Ratings:
         if self.folds is not None:
             digest.update(f"folds {self.folds.values}".encode() + self.folds.of_rows.astype("<i1").tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AboutRatings:
+    """A data set without its rows: once they are split, a second copy would only take memory. See `Ratings`."""
+
+    name: str
+    users: Ids
+    items: Ids
+    count: int  # of its rows
+    timed: bool  # whether these have timestamps
+    weighted: bool  # whether these have weights
+    hash: str  # `Ratings.fingerprint`
+    dropped: int
+    notes: tuple[str, ...]
+    columns: Mapping[str, str]
+    columns_line: str
+    untimed: str
+
+    def fingerprint(self) -> str:
+        return self.hash
 
 
 def hash_of(rows: str, users: Ids, items: Ids) -> "hashlib._Hash":

@@ -9,7 +9,7 @@ from reeltune.trainables.errors import InputError
 
 def check_times(configs: Iterable[FitConfig], prepared: Prepared) -> None:
     """Raise InputError where one of these is `timed` and a pair of the data has no timestamp."""
-    fitted, tested = prepared.ratings.rows.timestamps is not None, prepared.split.test.timed
+    fitted, tested = prepared.ratings.timed, prepared.split.test.timed
     if fitted and tested:
         return
     place = f"the test rows of {prepared.ratings.name}" if fitted else prepared.ratings.name

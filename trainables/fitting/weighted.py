@@ -12,7 +12,7 @@ from reeltune.trainables.model import Architecture, has_row_losses
 
 def check_weights(fits: Iterable[tuple[Architecture, FitConfig]], prepared: Prepared) -> None:
     """Raise InputError where the rows have weights and one of these fits would not know of them."""
-    if prepared.ratings.rows.weights is None:
+    if not prepared.ratings.weighted:
         return
     option = f"{COLUMN_OPTIONS['weight']} {prepared.ratings.columns['weight']}"
     for architecture, config in fits:

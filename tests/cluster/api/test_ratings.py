@@ -123,7 +123,7 @@ def test_a_run_keeps_tables_in_memory_as_files_that_are_read_as_the_same_data(fr
     again = prepare(record.options())
     assert again.ratings.fingerprint() == record.data_hash == first.ratings.fingerprint()
     assert again.split.test.fingerprint == record.test_hash
-    assert np.array_equal(again.ratings.rows.number, first.ratings.rows.number)
+    assert np.array_equal(again.split.train.number, first.split.train.number)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
+import weakref
 from dataclasses import replace
 
 import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns
+from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.errors import InputError
 
@@ -121,3 +122,16 @@ def test_what_to_leave_out_of_a_data_set_by_name_is_for_the_test_file(tmp_path, 
     assert len(prepare(DataOptions(data=WORLD, test=str(test), **other)).split.test) == 1
     with pytest.raises(InputError, match="does not apply to synthetic"):
         prepare(DataOptions(data=WORLD, **options))
+
+
+def test_split_rows_are_in_memory_once(monkeypatch):
+    """Large data has no room for a second copy beside the three parts."""
+    loaded = load_data("synthetic")
+    rows = weakref.ref(loaded.rows)
+    monkeypatch.setattr(DataOptions, "load", lambda options: loaded)
+    hashed = loaded.fingerprint()
+    prepared = prepare(DataOptions(data="synthetic"))
+    assert prepared.ratings.fingerprint() == hashed
+    del loaded
+    monkeypatch.undo()
+    assert rows() is None
