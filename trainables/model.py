@@ -46,6 +46,14 @@ class RatingModel(nn.Module):
         """Whether `forward` takes the pairs' times too, shape (batch,), in seconds: what the configuration's says."""
         return False
 
+    @property
+    def threaded(self) -> bool:
+        """Whether a step may use several threads: no number of its weights is then a sum that threads share.
+
+        More threads then change no digit of the weights.
+        """
+        return False
+
     def inputs(self, users: Tensor, items: Tensor, times: Tensor | None) -> tuple[Tensor, ...]:
         """What `forward` takes of these columns. Raises InputError if it needs times and there are none."""
         if not self.timed:

@@ -79,6 +79,7 @@ for name, verb in VERBS.items():
 def main() -> None:
     """Run the command line, and turn each expected error into one line and an exit code."""
     look_rarely()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see trainables/fitting/threads.py, which loads torch
     _write_any_text()
     try:
         code = app(standalone_mode=False)

@@ -32,6 +32,7 @@ class Refit:
         store: Store,
         save_every: float,
         bfloat16: bool,
+        threads: int = 1,
     ) -> None:
         self.order, self.data, self.store, self.save_every = order, data, store, save_every
         architecture = data.registry[order.architecture]
@@ -44,6 +45,7 @@ class Refit:
             seed=order.seed,
             device=device,
             bfloat16=bfloat16,
+            threads=threads if order.shard is None else 1,
         )
         self.seconds, self.loss = 0.0, float("nan")
         self.points: list[EpochPoint] = []

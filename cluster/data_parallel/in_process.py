@@ -11,11 +11,12 @@ from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, GroupData, L
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.garbage import look_as_usual
+from reeltune.cluster.session.machine import usable_cpus
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures.source import kind_of, own_line
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed, one_line
 from reeltune.trainables.fitting.allocator import keep_memory
-from reeltune.trainables.fitting.threads import one_thread
+from reeltune.trainables.fitting.threads import one_thread, threads_for
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ def fit_here(
     progress: Callable[[str], None] = lambda line: None,
     trackers: Sequence[Tracker] = (),
 ) -> dict[str, Fitted | Lost]:
-    """Do the fits on one thread of this process, up to the first that is lost. Returns them by their orders' keys.
+    """Do the fits in this process, up to the first that is lost. Returns them by their orders' keys.
 
-    They are those of `fit_all` with one worker on a CPU, bit for bit. They go on from checkpoints in the store that
+    They are those of `fit_all` with one worker on a CPU, bit for bit: steps use more than one thread only on many rows,
+    and where that changes no digit of a weight. They go on from checkpoints in the store that
     this or `fit_all` has left there, and leave them themselves. At the end the store is emptied. An error of an own
     architecture loses the fit, and the reason has its file and line. Raises InputError if the batches are too small or
     the model refuses the data, and StorageFailed.
@@ -77,7 +79,15 @@ def _fit(
     look_as_usual()
     try:
         with one_thread():
-            fit = Refit(order, torch.device("cpu"), data=data, store=store, save_every=save_every, bfloat16=False)
+            fit = Refit(
+                order,
+                torch.device("cpu"),
+                data=data,
+                store=store,
+                save_every=save_every,
+                bfloat16=False,
+                threads=threads_for(len(data.train), cores=usable_cpus()),
+            )
             done = False
             while not done:
                 update = fit.next()

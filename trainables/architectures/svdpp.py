@@ -53,6 +53,10 @@ class Model(TrunkModel):
     def timed(self) -> bool:
         return self.config.timed
 
+    @property
+    def threaded(self) -> bool:
+        return not self.timed
+
     @classmethod
     def why_not_sharded(cls, config: Config) -> str | None:
         if config.timed:

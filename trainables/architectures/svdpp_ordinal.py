@@ -32,6 +32,11 @@ class Model(svdpp.Model):
         super().__init__(config, shape, trunk=trunk)
         self.head = OrdinalHead(torch.from_numpy(shape.scale.grid(1)).float(), noise=config.noise)
 
+    @property
+    def threaded(self) -> bool:
+        """The head's gradients are sums over the batch."""
+        return False
+
     def read(self, match: Tensor) -> Tensor:
         """The expected rating of each m, shape (batch,); in training m itself, which the loss takes."""
         return match if self.training else self.head(match)

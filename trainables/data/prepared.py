@@ -225,9 +225,7 @@ def prepare(options: DataOptions) -> Prepared:
         _refuse_half_weighted(options, ratings)
         notes = (*more.notes, *_two_scales(options.test, parts.scale, more.rows.ratings))
     shape = shape_of(ratings, parts.train, scale=parts.scale, kind=options.split)
-    return Prepared(
-        asked=options, ratings=ratings.about(), split=parts, shape=shape, overlap=overlap, test_notes=notes
-    )
+    return Prepared(asked=options, ratings=ratings.about(), split=parts, shape=shape, overlap=overlap, test_notes=notes)
 
 
 def shape_of(ratings: Ratings, train: Rows, *, scale: Scale, kind: SplitKind) -> Shape:

@@ -19,6 +19,7 @@ from reeltune.trainables.fitting.breach import check_model
 from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.fitting.seeds import mix
+from reeltune.trainables.fitting.threads import on_threads
 from reeltune.trainables.model import Architecture, RatingModel, filled
 from reeltune.trainables.scoring.metrics import predict
 
@@ -47,7 +48,9 @@ class Fit:
         seed: int,
         device: torch.device | str = "cpu",
         bfloat16: bool = False,
+        threads: int = 1,
     ) -> None:
+        """`threads` are for the steps of a model that is `threaded`."""
         self.config, self.shape, self.seed = config, shape, seed
         self.device = torch.device(device)
         self.bfloat16 = bfloat16
@@ -73,6 +76,7 @@ class Fit:
         check_model(architecture, self.model, shape, self.rows, trained=trained is not None)
         self.optimizer = None if trained is None else self._optimizer(trained)
         self.trained = self._parallel()
+        self.threads = threads if self.model.threaded else 1
         self._order: tuple[int, Tensor] | None = None  # an epoch's, and which epoch it is
         self._ahead: tuple[int, Tensors] | None = None  # this worker's share of some batches, and the first's number
 
@@ -128,6 +132,19 @@ class Fit:
             self.loss_sum.zero_()
         batch = self._batch(epoch, number)
         rate = self._schedule(rate)
+        with on_threads(self.threads) if self.threads > 1 else nullcontext():
+            loss = self._stepped(batch, number, rate)
+        self.loss_sum.add_(loss.detach(), alpha=1 / self.averaged)
+        self.step += 1
+        if self.step == self.steps:
+            self._forget_order()
+            self.settle()
+            rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
+            self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
+        return loss.detach()
+
+    def _stepped(self, batch: Tensors, number: int, rate: float) -> Tensor:
+        """The loss of a batch, which the optimiser has taken a step on."""
         with self._precision():
             output = self.trained(*self.model.inputs(batch.users, batch.items, batch.times))
             loss = self._loss(output, batch, number)
@@ -137,14 +154,7 @@ class Fit:
             self._sum_gradients()
             self.model.shrink(rate)
             self.optimizer.step()
-        self.loss_sum.add_(loss.detach(), alpha=1 / self.averaged)
-        self.step += 1
-        if self.step == self.steps:
-            self._forget_order()
-            self.settle()
-            rows = self.rows if file_of(self.architecture) is None else self.rows.wide()
-            self.model.finish(rows, self._again, seed=mix(self.seed, self.steps))
-        return loss.detach()
+        return loss
 
     def _forget_order(self) -> None:
         """Let go of memory that no later step needs."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.data import Columns, load_data
+from reeltune.trainables.data import Columns
 from reeltune.trainables.data.prepared import DataOptions, prepare
 from reeltune.trainables.errors import InputError
 
@@ -126,12 +126,16 @@ def test_what_to_leave_out_of_a_data_set_by_name_is_for_the_test_file(tmp_path, 
 
 def test_split_rows_are_in_memory_once(monkeypatch):
     """Large data has no room for a second copy beside the three parts."""
-    loaded = load_data("synthetic")
-    rows = weakref.ref(loaded.rows)
-    monkeypatch.setattr(DataOptions, "load", lambda options: loaded)
-    hashed = loaded.fingerprint()
+    read = []
+    load = DataOptions.load
+
+    def watched(options):
+        loaded = load(options)
+        read.append((weakref.ref(loaded.rows), loaded.fingerprint()))
+        return loaded
+
+    monkeypatch.setattr(DataOptions, "load", watched)
     prepared = prepare(DataOptions(data="synthetic"))
+    [(rows, hashed)] = read
     assert prepared.ratings.fingerprint() == hashed
-    del loaded
-    monkeypatch.undo()
     assert rows() is None

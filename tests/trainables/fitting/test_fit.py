@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.data import load_data
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
 from tests.models import EXPECTED, MODELS, SOLVED, TRAINED, dropping
-from tests.worlds import small_config
+from tests.worlds import shape_of, small_config
 
 EVERY = pytest.mark.parametrize("name", MODELS)
 EVERY_TRAINED = pytest.mark.parametrize("name", TRAINED)
@@ -52,6 +53,24 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(new_fit, name):
     first, again, other = (advanced(new_fit(name, seed=seed, **dropping(name, 0.3)), 20) for seed in (1, 1, 2))
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
+
+
+def test_more_threads_change_no_digit_of_a_model_that_is_threaded():
+    data = load_data("synthetic:users=800,items=600,ratings=40000")
+    architecture, shape = ARCHITECTURES["svdpp"], shape_of(data)
+    config = architecture.reference(shape).model_copy(update={"batch_size": 8192, "dropout": 0.1, "bias_pull": 0.5})
+    fits = [Fit(architecture, config, shape, data.rows, seed=1, threads=threads) for threads in (1, 3)]
+    assert [fit.threads for fit in fits] == [1, 3]
+    one, three = (weights(advanced(fit, 8)) for fit in fits)
+    assert same(one, three)
+
+
+def test_a_model_whose_sums_threads_would_share_steps_on_one(small_world, small_shape):
+    for name in ("svdpp_classifier", "svdpp_ordinal", "embedding_nn", "pmf"):
+        fit = Fit(ARCHITECTURES[name], small_config(name), small_shape, small_world.rows, seed=1, threads=3)
+        assert fit.threads == 1
+    timed = small_config("svdpp", time="day")
+    assert Fit(ARCHITECTURES["svdpp"], timed, small_shape, small_world.rows, seed=1, threads=3).threads == 1
 
 
 @pytest.mark.parametrize("name", SOLVED)
