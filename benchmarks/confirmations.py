@@ -1,12 +1,14 @@
 """What dropping finalists after their first confirmation saves, and whether it changes what is chosen.
 
     python benchmarks/confirmations.py RUN ...     # a moment: finished runs
+    python benchmarks/confirmations.py RUN ... --sampled   # as if their trials had been on a sample of users
     python benchmarks/confirmations.py --made-up   # a minute: made-up errors
 
 Of runs it reads the ledgers alone, which hold errors on validation rows and none on test rows. It takes the
 architectures whose finalists have every confirmation, as those of a run of before the rule of cluster/search/choice.py
 have, and says how many of the finalists the rule would have dropped, which share of the confirmations' seconds that
-saves, and for how many architectures another configuration would have been chosen.
+saves, for how many architectures another configuration would have been chosen, and by which share its mean over all
+confirmations is at most higher.
 
 Made up: 20 configurations of normally distributed true errors, of which the first is the reference; trials and
 confirmations see them with noise, whose standard deviation is the unit. It prints how often dropping changes what is
@@ -15,6 +17,7 @@ chosen, and how much higher the true error of the choice is then, on average ove
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +34,16 @@ SPREADS, REFERENCES = (0.5, 2.0), (0.0, 2.0, 6.0, 20.0)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*")
+    parser.add_argument("--sampled", action="store_true")
     parser.add_argument("--made-up", action="store_true")
     arguments = parser.parse_args()
     if arguments.runs:
-        print("| run | architectures | finalists dropped | of | core s of confirmations | saved | chosen otherwise |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        columns = "architectures | finalists dropped | of | core s of confirmations | saved | chosen otherwise | loss"
+        print(f"| run | {columns} |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name in arguments.runs:
-        print(replayed(name, list(read_entries(find_run(name).ledger))))
+        entries = list(read_entries(find_run(name).ledger))
+        print(replayed(name, [as_sampled(entry) for entry in entries] if arguments.sampled else entries))
     if arguments.made_up:
         print("| spread of true errors | the reference's | finalists dropped | chosen otherwise | loss of true error |")
         print("| ---: | ---: | ---: | ---: | ---: |")
@@ -52,6 +58,11 @@ def of(entries: Iterable[Entry]) -> Ledger:
     return ledger
 
 
+def as_sampled(entry: Entry) -> Entry:
+    """The entry, of a search trial as if it had fit on a sample."""
+    return replace(entry, on_sample=entry.config) if entry.stage == "search" else entry
+
+
 def with_dropping(whole: Ledger, architecture: str) -> tuple[Ledger, set[str]]:
     """The ledger as it would have been with the rule, and the names of the trials that it would have dropped."""
     first = of(entry for entry in whole.entries if entry.fold <= 1)
@@ -62,17 +73,21 @@ def with_dropping(whole: Ledger, architecture: str) -> tuple[Ledger, set[str]]:
 def replayed(run: str, entries: list[Entry]) -> str:
     """The row of a run."""
     whole = of(entries)
-    seconds = saved = count = out = otherwise = 0.0
+    seconds = saved = count = out = otherwise = loss = 0.0
     architectures = [name for name in dict.fromkeys(entry.architecture for entry in entries) if complete(whole, name)]
     for name in architectures:
         less, names = with_dropping(whole, name)
         all_seconds, fewer = (sum(e.seconds for e in ledger.of("confirm", name)) for ledger in (whole, less))
         seconds, saved = seconds + all_seconds, saved + all_seconds - fewer
         count, out = count + len(finalists(whole, name)), out + len(names)
-        otherwise += choose(less, name) != choose(whole, name)
+        before, after = choose(whole, name), choose(less, name)
+        assert before is not None, "every confirmation is done"
+        assert after is not None, "every confirmation is done"
+        otherwise += after != before
+        loss = max(loss, after.value / before.value - 1)
     share = saved / seconds if seconds else 0.0
     cells = (Path(run).name, len(architectures), f"{out:.0f}", f"{count:.0f}", f"{seconds:.0f}", f"{share:.0%}")
-    return f"| {' | '.join(map(str, cells))} | {otherwise:.0f} |"
+    return f"| {' | '.join(map(str, cells))} | {otherwise:.0f} | {loss:.2%} |"
 
 
 def complete(ledger: Ledger, architecture: str) -> bool:

@@ -13,6 +13,8 @@ FINALISTS = 3  # configurations of each architecture that are tried again
 SEEDS = 3  # how often each of them is
 # So many spreads the first confirmation may lie behind the best one's: `benchmarks/confirmations.py` has the figures.
 MARGIN = 4.0
+# In a sampled search: a share of the best one's first confirmation. There the spread also holds what more rows do.
+CLOSE = 0.01
 FEWEST = 3  # finalists of which a spread can be told
 
 
@@ -37,8 +39,9 @@ def dropped(ledger: Ledger, architecture: str) -> list[Entry]:
 
     Such a one is behind the best by over MARGIN times the spread: the standard deviation, over the finalists, of how
     an error changed from the search to the first confirmation. Its rows are the same for all of them, so that rows
-    which are harder for all are no spread. Nobody is dropped before the first confirmation of each finalist has ended,
-    or if one of them failed, so that it makes no difference in which order they end.
+    which are harder for all are no spread. Where search trials fit on a sample of users, a finalist is also ruled out
+    if it is behind by over CLOSE of the best one's error. Nobody is dropped before the first confirmation of each
+    finalist has ended, or if one of them failed, so that it makes no difference in which order they end.
     """
     found = finalists(ledger, architecture)
     ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
@@ -48,6 +51,8 @@ def dropped(ledger: Ledger, architecture: str) -> list[Entry]:
     again = np.array([first[entry.trial] for entry in found], dtype=float)
     searched = np.array([entry.value for entry in found], dtype=float)
     margin = MARGIN * np.std(again - searched, ddof=1)
+    if any(entry.on_sample is not None for entry in found):
+        margin = min(margin, CLOSE * again.min())
     counts = Counter(map(confirmed, ended))  # an older version of reeltune dropped nobody
     behind = zip(found, again - again.min(), strict=True)
     return [entry for entry, by in behind if 0 < margin < by and counts[entry.trial] < SEEDS]

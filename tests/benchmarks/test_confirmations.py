@@ -9,17 +9,19 @@ from tests.cluster.search.test_choice import confirmed, searched
 FIRST = ((0.80, 0.81), (0.82, 0.84), (0.90, 0.93))  # by the trial and by its first confirmation
 
 
-@pytest.mark.parametrize(("third", "otherwise"), [(0.9, 0), (0.1, 1)])
-def test_a_run_without_dropping_is_taken_as_if_it_had_dropped(third, otherwise):
+@pytest.mark.parametrize(("third", "otherwise", "loss"), [(0.9, 0, "0.00%"), (0.1, 1, "113.27%")])
+def test_a_run_without_dropping_is_taken_as_if_it_had_dropped(third, otherwise, loss):
     entries = [searched(number, value) for number, (value, _) in enumerate(FIRST)]
     entries += [confirmed(number, 1, again) for number, (_, again) in enumerate(FIRST)]
     entries += [confirmed(n, fold, third if n == 2 else 0.8) for n in range(3) for fold in (2, 3)]
-    assert confirmations.replayed("runs/one", entries) == f"| one | 1 | 1 | 3 | 9 | 22% | {otherwise} |"
+    assert confirmations.replayed("runs/one", entries) == f"| one | 1 | 1 | 3 | 9 | 22% | {otherwise} | {loss} |"
+    sampled = [confirmations.as_sampled(entry) for entry in entries]
+    assert confirmations.replayed("runs/one", sampled).startswith("| one | 1 | 2 | 3 | 9 | 44% |")
 
 
 def test_an_architecture_that_lacks_confirmations_is_left_out():
     entries = [searched(0, 0.8), confirmed(0, 1, 0.8)]
-    assert confirmations.replayed("runs/one", entries) == "| one | 0 | 0 | 0 | 0 | 0% | 0 |"
+    assert confirmations.replayed("runs/one", entries) == "| one | 0 | 0 | 0 | 0 | 0% | 0 | 0.00% |"
 
 
 def test_made_up_worlds_have_every_confirmation_of_each_finalist(monkeypatch):

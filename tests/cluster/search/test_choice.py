@@ -113,6 +113,16 @@ def test_one_that_is_behind_by_less_is_not(three):
     assert dropped(three, "pmf") == []
 
 
+def test_in_a_sampled_search_one_that_is_behind_by_over_a_hundredth_is_dropped(three):
+    """What more rows do to each configuration is in the spread, and says nothing of who is ahead on all rows."""
+    three.entries = [
+        e for n, again in enumerate([0.5, 0.504, 0.506]) for e in (searched(n, 0.9 - 0.1 * n), confirmed(n, 1, again))
+    ]
+    assert dropped(three, "pmf") == []
+    three.entries = [replace(e, on_sample=e.config) if e.stage == "search" else e for e in three.entries]
+    assert names(dropped(three, "pmf")) == ["pmf-002"]
+
+
 def test_that_rows_are_harder_for_all_is_no_spread(three):
     three.entries = [replace(e, value=e.value + 5) if e.stage == "confirm" else e for e in three.entries]
     assert names(dropped(three, "pmf")) == ["pmf-002"]
