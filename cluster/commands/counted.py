@@ -1,4 +1,4 @@
-"""How far a long job is: what is done, of how much, how fast, and about how long it still takes."""
+"""How far a long job or fit is: what is done, of how much, how fast, and about how long it still takes."""
 
 import time
 from collections.abc import Callable
@@ -15,6 +15,25 @@ class Step:
 
     line: str
     share: float | None
+
+
+class FitSteps:
+    """How far the fit of an order is, and about how long its steps still take: from what the last ones took.
+
+    The first call only starts the clock: a resumed fit has steps behind it that took no time here.
+    """
+
+    def __init__(self, show: Callable[[Step], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._show, self._clock = show, clock
+        self._first: dict[str, tuple[float, float]] = {}  # of each fit, when it was first heard of and at which share
+
+    def __call__(self, name: str, share: float) -> None:
+        """Of the fit of this name such a share of the steps is done."""
+        now = self._clock()
+        began, at = self._first.setdefault(name, (now, share))
+        seconds, done = now - began, share - at
+        left = words(seconds * (1 - share) / done) if done > 0 and share < 1 and seconds > FIRST else ""
+        self._show(Step(line=f"{name}: {share:.0%} of its steps{left and f', {left}'}", share=share))
 
 
 class Counted:

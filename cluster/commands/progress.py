@@ -59,13 +59,13 @@ class Watch:
 
     def status(self, line: str) -> None:
         """Show what is going on: as the terminal's last line, or, without a terminal, as a printed line."""
-        self._status = line
+        self._status, self._share = line, None
         if self._live is None and line:
             self.say(line)
 
     def tick(self, line: str) -> None:
         """Show what changes often; only in a terminal."""
-        self._status = line
+        self._status, self._share = line, None
 
     def step(self, step: Step) -> None:
         """Show how far a long job is: in a terminal with a bar, else by a printed line now and then."""

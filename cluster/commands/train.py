@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from pydantic import Field, JsonValue
 
+from reeltune.cluster.commands.counted import FitSteps
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.rows_folder import rows_folder
 from reeltune.cluster.commands.train_options import (
@@ -97,6 +98,7 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 def read(options: TrainOptions, watch: Watch) -> Iterator[Prepared | Streamed]:
     """The data, read and split: in memory, or on disk while the body runs. Raises InputError."""
     if not options.stream:
+        watch.tick(f"reading {options.data.data}")
         yield prepare(options.data)
         return
     with rows_folder(watch.say) as folder:
@@ -153,6 +155,7 @@ class _Job:
             fits = self._fits([TensorBoard(folder.tensorboard, metric=options.metric), *elsewhere])
             for line in self._notes():
                 watch.say(line)
+            watch.tick("writing the model")
             trained = self._scored(fits)
             for tracker in elsewhere:
                 tracker.trained(folder, trained.architecture, {"validation": trained.validation, "test": trained.test})
@@ -214,6 +217,7 @@ class _Job:
                 store=store,
                 save_every=options.checkpoint_every,
                 progress=self.watch.status,
+                steps=FitSteps(self.watch.step),
                 trackers=trackers,
             )
         for line in notes([order for order in self.orders if order.key in came], came):

@@ -18,6 +18,7 @@ from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.metric_table import Objective
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
+SAVING = 0.05  # the share of a fit's time that checkpoints may take: that of a large model takes seconds
 
 
 class Refit:
@@ -55,7 +56,7 @@ class Refit:
             self.fit.load_state(state["fit"])
             self.seconds, self.loss = state["seconds"], state["loss"]
             self.points = [EpochPoint(**point) for point in state.get("points", ())]
-        self.saved = time.monotonic()
+        self.saved, self.every = time.monotonic(), save_every
         self.reports = run(
             self.fit,
             validation=self.data.held_out(order),
@@ -78,10 +79,10 @@ class Refit:
         self.seconds += time.monotonic() - start
         if ended is not None:
             self._keep(*ended)
-        elif agreed(self.fit, time.monotonic() - self.saved >= self.save_every):
+        elif agreed(self.fit, time.monotonic() - self.saved >= self.every):
             self._save()
         new, self.told = self.points[self.told :], len(self.points)
-        return FitUpdate(done=done, lines=tuple(lines), points=tuple(new))
+        return FitUpdate(done=done, lines=tuple(lines), points=tuple(new), share=self.fit.progress)
 
     def _save(self) -> None:
         state = {
@@ -90,8 +91,10 @@ class Refit:
             "loss": self.loss,
             "points": [asdict(point) for point in self.points],
         }
+        start = time.monotonic()
         self.states.save(state)
         self.saved = time.monotonic()
+        self.every = max(self.save_every, (self.saved - start) / SAVING)
 
     def _line(self, report: Report) -> str:
         error = ""

@@ -28,20 +28,21 @@ def fit_here(
     store: Store,
     save_every: float = 10.0,
     progress: Callable[[str], None] = lambda line: None,
+    steps: Callable[[str, float], None] = lambda key, share: None,
     trackers: Sequence[Tracker] = (),
 ) -> dict[str, Fitted | Lost]:
     """Do the fits in this process, up to the first that is lost. Returns them by their orders' keys.
 
     They are those of `fit_all` with one worker on a CPU, bit for bit: steps use more than one thread only on many rows,
-    and where that changes no digit of a weight. They go on from checkpoints in the store that
-    this or `fit_all` has left there, and leave them themselves. At the end the store is emptied. An error of an own
-    architecture loses the fit, and the reason has its file and line. Raises InputError if the batches are too small or
-    the model refuses the data, and StorageFailed.
+    and where that changes no digit of a weight. They go on from checkpoints in the store that this or `fit_all` has
+    left there, and leave them themselves. At the end the store is emptied. `steps` is told of a fit's key and of the
+    share of its steps that are done. An error of an own architecture loses the fit, and the reason has its file and
+    line. Raises InputError if the batches are too small or the model refuses the data, and StorageFailed.
     """
     check_batches([order.config.get("batch_size", len(data.train)) for order in orders], data.train, workers=1)
     came: dict[str, Fitted | Lost] = {}
     for order in orders:
-        came[order.key] = kept(store, order) or _told(order, data, store, save_every, progress, trackers)
+        came[order.key] = kept(store, order) or _told(order, data, store, save_every, progress, steps, trackers)
         if isinstance(came[order.key], Lost):
             break
     store.clear()
@@ -54,12 +55,13 @@ def _told(
     store: Store,
     save_every: float,
     progress: Callable[[str], None],
+    steps: Callable[[str, float], None],
     trackers: Sequence[Tracker],
 ) -> Fitted | Lost:
     """Do a fit, and tell the trackers of its beginning and its end."""
     tell_begin(order, trackers)
     try:
-        came = _fit(order, data, store, save_every, progress, trackers)
+        came = _fit(order, data, store, save_every, progress, steps, trackers)
     except InputError as error:
         tell_end(Lost(key=order.key, reason=str(error)), order, trackers)
         raise
@@ -73,6 +75,7 @@ def _fit(
     store: Store,
     save_every: float,
     progress: Callable[[str], None],
+    steps: Callable[[str, float], None],
     trackers: Sequence[Tracker],
 ) -> Fitted | Lost:
     keep_memory()
@@ -91,6 +94,7 @@ def _fit(
             done = False
             while not done:
                 update = fit.next()
+                steps(order.key, update.share)
                 tell_update(update, order, progress, trackers)
                 done = update.done
     except FitFailed as error:

@@ -36,9 +36,11 @@ class Snapshots:
         """
         number = self._next(name) if number is None else number
         buffer = io.BytesIO()
+        buffer.write(bytes(DIGEST))  # its place: the state of a large fit is to be in memory once
         torch.save({"number": number, "order": _fingerprint(order), "state": state}, buffer)
-        content = buffer.getvalue()
-        self.store.write(_slot(name, number), hashlib.sha256(content).digest() + content)
+        content = buffer.getbuffer()
+        content[:DIGEST] = hashlib.sha256(content[DIGEST:]).digest()
+        self.store.write(_slot(name, number), content)
         self._numbers[name] = number
 
     def load(self, name: str, order: Mapping[str, object], *, number: int | None = None) -> FitState | None:

@@ -93,7 +93,7 @@ class Store:
         except StorageFailed as error:
             raise InputError(f"--{error}") from None
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file whole; if that fails, the file stays as it was. Raises StorageFailed after retries."""
 
         def put() -> None:

@@ -16,7 +16,8 @@ from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
 from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict_as, sums
 
-LOOK_EVERY = 64  # steps between readings of the clock
+LOOK_EVERY = 64  # steps between readings of the clock, or fewer where these have
+LOOK_ROWS = 1 << 20  # rows over all workers: of a large fit a step takes seconds
 ENOUGH = 1 << 18  # rows to find a temperature on
 
 
@@ -54,12 +55,13 @@ def run(
     held_out = None if validation is None else fit.held_out(validation)
     objective = Objective(decoder=decoder, metric=metric)
     marked = {math.ceil(mark * fit.steps) for mark in marks}
+    look_every = max(1, min(LOOK_EVERY, LOOK_ROWS // fit.batch_size))
     saved = clock()
     while fit.step < fit.steps:
         fit.advance()
         epoch_ends = fit.step % fit.steps_per_epoch == 0
         measure = epoch_ends or fit.step in marked
-        if not measure and fit.step % LOOK_EVERY:
+        if not measure and fit.step % look_every:
             continue
         due = agreed(fit, clock() - saved >= save_every) or fit.step == fit.steps
         if not (measure or due):

@@ -115,6 +115,12 @@ def test_a_long_epoch_is_saved_within(new_fit):
     assert [r.whole for r in reports] == [False, False, False, True]
 
 
+def test_large_steps_are_saved_each(new_fit, monkeypatch):
+    """They take seconds, and an epoch of them minutes."""
+    monkeypatch.setattr(loop, "LOOK_ROWS", 60)
+    assert [r.step for r in loop.run(new_fit(epochs=1), save_every=0)] == list(range(1, 11))
+
+
 @pytest.mark.parametrize("name", SOLVED)
 def test_what_is_solved_is_reported_once(new_fit, parts, name):
     (report,) = loop.run(new_fit(name), validation=parts.validation, marks=(0.25, 0.5))
