@@ -35,4 +35,5 @@
 - `counted.py`: how far a long job is, and how fast
 - `durations.py`: durations in words
 - `progress.py`: the live table, or plain lines, on standard error
+- `under_way.py`: breaks a log's silence while fits take minutes
 """

@@ -13,6 +13,7 @@ from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import AskedToTune, RunRecord, SizeRecord, data_asked
+from reeltune.cluster.search.choice import CLOSE
 from reeltune.cluster.search.warm_start import Bounds, named, source_of, wider_as_begun
 from reeltune.cluster.search.wider import lines, wider_bounds, with_bounds
 from reeltune.cluster.trackers.asked import AskedTracker
@@ -269,7 +270,8 @@ def _about_sample(options: TuneOptions, prepared: Prepared, sample: FitData | No
         yield (
             f"search trials fit on a sample of {sample.shape.users - 1:,} of {every.shape.users - 1:,} users with all "
             f"their {len(sample):,} ratings, {len(sample.validation):,} of them to validate on{usual}; the best "
-            "configurations are tried again and refitted on all rows"
+            f"configurations are tried again on all rows, those over {CLOSE:.0%} behind the best of them only once, "
+            "and the chosen ones refitted"
         )
     elif options.sample not in (None, "all"):
         yield f"--sample {options.sample}: search trials fit on all {len(every):,} ratings, which are no more than that"

@@ -20,6 +20,7 @@ from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
 
 BAR = 30  # columns of a terminal
 LINE_EVERY = 30.0  # seconds between plain lines of how far a long job is
+SILENCE = 60.0  # seconds without a line after which one says that fits are under way
 STAGES = ("done", "stopped", "failed")
 
 
@@ -35,6 +36,7 @@ class Watch:
         self._share: float | None = None
         self._next_line = time.monotonic() + LINE_EVERY
         self._notes: set[str] = set()
+        self._said = time.monotonic()
 
     def __enter__(self) -> "Watch":
         # Rich shows live output in a notebook by ipywidgets alone.
@@ -49,6 +51,7 @@ class Watch:
             self.search_ended()  # cut off within the search: its last state stays
 
     def say(self, line: str) -> None:
+        self._said = time.monotonic()
         self.console.print(line, markup=False, soft_wrap=True)
 
     def note(self, line: str) -> None:
@@ -66,6 +69,17 @@ class Watch:
     def tick(self, line: str) -> None:
         """Show what changes often; only in a terminal."""
         self._status, self._share = line, None
+
+    def under_way(self, line: str) -> None:
+        """Say that a fit is under way, and the time left, where nothing was said for long; in a terminal times tick."""
+        if self._live is None and time.monotonic() - self._said >= SILENCE:
+            left = words(self._seconds_left())
+            self.say(f"{line}{left and f'; {left}'}")
+
+    def _seconds_left(self) -> float | None:
+        if self.refits is not None:
+            return self.refits.left.seconds()
+        return None if self._table is None or self._table.left is None else self._table.left.seconds()
 
     def step(self, step: Step) -> None:
         """Show how far a long job is: in a terminal with a bar, else by a printed line now and then."""

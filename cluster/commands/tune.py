@@ -15,6 +15,7 @@ from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.run_session import session_of_run
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
+from reeltune.cluster.commands.under_way import UnderWay
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched, Times
@@ -64,7 +65,7 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
     ):
         keep_tables(options.data, plan.folder)
         keep_sources(plan.registry, plan.folder)
-        trackers = [*_trackers(plan), *elsewhere]
+        trackers = [*_trackers(plan), UnderWay(watch.under_way), *elsewhere]
         searched = _run(plan, trackers, watch)
         # Imported late: what judges takes a second to load, and the first trials need not wait for it.
         from reeltune.cluster.commands.finish import finish

@@ -240,7 +240,7 @@ def inside(name: str, *, of: str) -> str:
     return name
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes | memoryview) -> None:
     """Write a file whole; if that fails, the file stays as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
