@@ -1,6 +1,7 @@
 """A tracker that breaks a log's silence while fits take minutes."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, TrackedFit
@@ -11,6 +12,10 @@ class UnderWay:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray Tune pickles its callbacks, and never reads them back. A console cannot be pickled."""
+        return {}
 
     def began(self, fit: TrackedFit) -> None:
         """Nothing: an epoch's end says that the fit runs."""

@@ -1,4 +1,5 @@
 import io
+import pickle
 
 from rich.console import Console
 
@@ -19,6 +20,10 @@ def test_the_latest_epoch_of_a_fit_is_told():
     under_way.update("svdpp-000-again1", [point(1), point(2)])
     under_way.update("refits/pmf, seed 1", [point(3)])
     assert lines == ["svdpp-000-again1: epoch 2 has ended", "pmf, seed 1: epoch 3 has ended"]
+
+
+def test_it_can_be_pickled_as_tune_does_with_its_callbacks():
+    pickle.dumps(UnderWay(Watch().under_way))
 
 
 def test_a_log_has_the_line_only_after_a_silence(monkeypatch):
