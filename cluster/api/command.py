@@ -25,6 +25,7 @@ def tune_command(options: TuneOptions) -> str:
         "--trial-timeout": _seconds(options.trial_seconds),
         "--workers-per-trial": options.workers_per_trial,
         "--workers": options.workers,
+        "--shard": options.shard,
         "--concurrent": options.concurrent,
         "--gpus-per-trial": options.gpus_per_trial,
         "--bf16": options.bfloat16,

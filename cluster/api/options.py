@@ -240,6 +240,7 @@ def tune_options(
     trial_timeout: str | float | None = None,
     workers_per_trial: int = 1,
     workers: int = 1,
+    shard: str | None = None,
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     bfloat16: bool = False,
@@ -265,12 +266,16 @@ def tune_options(
 ) -> "TuneOptions":
     """The options of `tune`. Raises InputError at a value that is not allowed, or an unknown architecture."""
     from reeltune.cluster.commands.ask import TuneOptions, searchable
+    from reeltune.cluster.commands.sharding import unsharded
     from reeltune.cluster.judging.baseline import baseline_of
     from reeltune.cluster.runs.find import name_of_run
     from reeltune.search_spaces import sampling_of
     from reeltune.trainables.architectures.registry import resolve
 
-    asked = searchable(list(architectures or []))
+    every = searchable(list(architectures or []))
+    part = None if shard is None else one_of("--shard", shard, SHARDS)
+    left_out = () if part is None or architectures else unsharded(every)
+    asked = [name for name in every if name not in left_out]
     _check_search(data, asked[0])
     if bfloat16 and gpus_per_trial == 0:
         raise InputError("--bf16 with --gpus-per-trial 0: trials would be on CPUs, and bfloat16 needs a GPU; drop one")
@@ -283,6 +288,8 @@ def tune_options(
         trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
         workers=at_least("--workers", workers, 1),
         workers_per_trial=at_least("--workers-per-trial", workers_per_trial, 1),
+        shard=part,
+        left_out=left_out,
         concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         bfloat16=bfloat16,

@@ -33,6 +33,7 @@ def tune(
     trial_timeout: str | float | None = None,
     workers_per_trial: int = 1,
     workers: int = 1,
+    shard: str | None = None,
     concurrent: int | None = None,
     gpus_per_trial: float | None = None,
     bf16: bool = False,
@@ -59,12 +60,12 @@ def tune(
 
     The options are those of `reeltune tune`, which `reeltune tune --help` explains: `trials` for each architecture
     (20), `time`, the limit of the search in seconds or as "15m", `workers_per_trial` and `workers`, the data-parallel
-    workers of trials and refits, `test`, rows of your own to judge on, `baseline`, an architecture, "best-simple" or a
-    published error, `sampler`, a name or an object of `optuna.samplers`, `sample`, on how many ratings search trials
-    fit (a number, or "all"). `from_` is an earlier run whose findings the search starts from (`--from`). `tracker`,
-    such as "mlflow=http://127.0.0.1:5000" or "wandb", shows the run there too. `folds` is how many times to search, so
-    that each row is a test row once; lists of files, `data` and `test`, are official folds, and `split="folds:part"`
-    has one for each value of the column `part`.
+    workers of trials and refits, `shard`, "users" for workers that hold their own users alone, `test`, rows of your
+    own to judge on, `baseline`, an architecture, "best-simple" or a published error, `sampler`, a name or an object of
+    `optuna.samplers`, `sample`, on how many ratings search trials fit (a number, or "all"). `from_` is an earlier run
+    whose findings the search starts from (`--from`). `tracker`, such as "mlflow=http://127.0.0.1:5000" or "wandb",
+    shows the run there too. `folds` is how many times to search, so that each row is a test row once; lists of files,
+    `data` and `test`, are official folds, and `split="folds:part"` has one for each value of the column `part`.
 
     The run is kept below `runs/` (or `storage`) under `name`, with data that was in memory as Parquet. An interrupt
     keeps everything and raises KeyboardInterrupt: the same call with that `name` and `resume=True` goes on. Raises
@@ -97,6 +98,7 @@ def tune(
         trial_timeout=trial_timeout,
         workers_per_trial=workers_per_trial,
         workers=workers,
+        shard=shard,
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         bfloat16=bf16,

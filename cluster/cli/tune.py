@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import SentFile, SentSource, through_client
+from reeltune.cluster.api.checks import SHARDS, SentFile, SentSource, either, through_client
 from reeltune.cluster.api.options import DATA, SMOKE_DATA, SMOKE_TRIALS, TRIALS
 from reeltune.cluster.cli import options as opt
 from reeltune.cluster.cli.watched import on_cluster, watched
@@ -73,6 +73,13 @@ def tune(
             min=1, help="Data-parallel workers per refit of what was chosen, each with a GPU if there are any."
         ),
     ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{either(SHARDS)}: in trials and refits a worker holds the rows and vectors of its own users alone, "
+            "and a fit is the same on any number of workers. [default: each holds all]"
+        ),
+    ] = None,
     concurrent: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one per CPU]")] = None,
     gpus_per_trial: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of a GPU per one-worker trial. [default: equal shares]")
@@ -175,6 +182,7 @@ def tune(
         trial_timeout=trial_timeout,
         workers_per_trial=workers_per_trial,
         workers=workers,
+        shard=shard,
         concurrent=concurrent,
         gpus_per_trial=gpus_per_trial,
         bfloat16=bf16,

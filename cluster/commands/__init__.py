@@ -10,6 +10,7 @@
 - `probe.py`: what fits cost here, by a few steps of some
 - `train.py`: one data-parallel fit, its metrics and its bundle
 - `train_options.py`: the options of `train` and `lr-find`, and the configuration they give
+- `sharding.py`: what fits with sharded users refuse, and what to say of them
 - `run_session.py`: the Ray that a run works in
 - `rows_folder.py`: where `train --stream` has its rows
 - `lr_find.py`: the learning-rate range test and its plot

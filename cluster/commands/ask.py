@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from reeltune.cluster.commands.sharding import about_search, check_buckets, check_no_weights, check_sharded
 from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
@@ -31,7 +32,7 @@ from reeltune.search_spaces import (
 from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
-from reeltune.trainables.config import FitConfig, TrainingConfig
+from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
 from reeltune.trainables.data.prepared import DataOptions, FitData, Prepared, prepare
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.user_sample import user_sample
@@ -74,6 +75,8 @@ class TuneOptions:
     earlier: str | None = None  # the run of `--from`
     trial_seconds: float | None = None  # limit of each trial
     workers_per_trial: int = 1
+    shard: Shard | None = None  # what each worker of a fit has a part of; None: each has all
+    left_out: tuple[str, ...] = ()  # of all architectures, where none is named: those that cannot be sharded
     keep_ray: bool = False  # a Ray that this starts stays up for the next call of the program
     trackers: tuple[AskedTracker, ...] = ()
     sample: Sample = None
@@ -149,6 +152,7 @@ def asked_for(options: TuneOptions, prepared: Prepared, spaces: dict[str, Space]
         sampler=text_of(options.sampler),
         scheduler=options.scheduler,
         workers_per_trial=options.workers_per_trial,
+        shard=options.shard,
         bf16=options.bfloat16,
         sample=sampled_rows(options.sample, prepared.seen),
         within=None if options.fold is None else options.name,
@@ -189,6 +193,7 @@ def ask(options: TuneOptions) -> TunePlan:
     if folder.home is not None:
         folder.home.check()
     options = replace(options, sample=_sample_as_begun(options, folder))
+    _check_shard(options, registry)
     own = spaces_for(options, registry)
     source = source_of(options.earlier, folder, options.architectures)
     wider = wider_bounds(source, own, registry) if source else wider_as_begun(folder) if options.earlier else {}
@@ -198,10 +203,12 @@ def ask(options: TuneOptions) -> TunePlan:
     possible = list(_possible(spaces, prepared.shape, registry))
     check_times((config for _, config in possible), prepared)
     check_weights([*possible, *_of_baseline(options.baseline, prepared.shape, registry)], prepared)
+    check_sharded(options.shard, possible)
     check_sampler(options.sampler, spaces, registry, prepared.shape)
+    sample = sample_of(options, prepared)
+    _check_buckets(options, prepared, sample)
     most = max(options.workers, options.workers_per_trial)
     check_batches(batch_sizes(spaces, prepared, options.baseline, registry), prepared.split.train, workers=most)
-    sample = sample_of(options, prepared)
     log.info("%s", prepared.summary())
     log.info("searching %s", {name: sorted(space.parameters) for name, space in spaces.items()})
     size = Size.of(prepared.shape)
@@ -221,9 +228,27 @@ def ask(options: TuneOptions) -> TunePlan:
             *_about_sample(options, prepared, sample),
             *lines(named(options.earlier), own, wider),
             *_about_sampler(options),
+            *about_search(options.shard, possible, workers=most, left_out=options.left_out),
             *about_metric(options, prepared.shape, registry),
         ],
     )
+
+
+def _check_shard(options: TuneOptions, registry: Registry) -> None:
+    """Raise InputError if users are to be sharded, and the data or an architecture's defaults cannot be."""
+    check_no_weights(options.shard, options.data)
+    check_sharded(options.shard, ((registry[name], registry[name].Config()) for name in options.architectures))
+    baseline = options.baseline
+    if baseline.kind == "reference":
+        asked = [(registry[baseline.name], registry[baseline.name].Config())]
+        check_sharded(options.shard, asked, option=f"--baseline {baseline.name}")
+
+
+def _check_buckets(options: TuneOptions, prepared: Prepared, sample: FitData | None) -> None:
+    """Raise InputError if users are to be sharded, and a worker of a trial or refit would have none."""
+    check_buckets(options.shard, options.workers, len(prepared.split.train))
+    trained = (sample or prepared.seen).train
+    check_buckets(options.shard, options.workers_per_trial, len(trained), option="--workers-per-trial")
 
 
 def _check_precision(options: TuneOptions) -> None:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.refit import refit
+from reeltune.cluster.commands.sharding import check_buckets
 from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.predictions import column_of
@@ -255,10 +256,11 @@ def _refitted(
     """Fit the choices again, in the form in which a search keeps its refits. Raises FitFailed if one fails."""
     run, choices = reported.run, reported.choices()
     wanted = {name: (name, choice.config) for name, choice in choices.items() if name != ENSEMBLE}
-    orders = refits_of(wanted, seed=run.asked.seed)
+    orders = refits_of(wanted, seed=run.asked.seed, shard=run.asked.shard)
     if run.asked.bf16 and not resources.on_gpus:
         raise InputError(f"run {run.folder.name} computed in bfloat16 (--bf16), which needs a GPU, and there is none")
     check(workers, resources)
+    check_buckets(run.asked.shard, workers, prepared.sizes.train)
     fitted = refit(
         list(orders.values()),
         prepared,

@@ -14,12 +14,11 @@ from pydantic import Field, JsonValue
 from reeltune.cluster.commands.counted import FitSteps
 from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.rows_folder import rows_folder
+from reeltune.cluster.commands.sharding import about_sharded, check_buckets
 from reeltune.cluster.commands.train_options import (
     TrainOptions,
-    about_shard,
     check_shard,
     check_stream,
-    check_workers,
     configured,
     resolved,
 )
@@ -139,7 +138,7 @@ class _Job:
             check_weights([(self.architecture, self.config)], self.prepared)
         check_shard(self.options, self.registry, self.config)
         check_stream(self.options, self.config)
-        check_workers(self.options, self.prepared.sizes.train)
+        check_buckets(self.options.shard, self.options.workers, self.prepared.sizes.train)
 
     def done(self) -> Trained:
         """Fit, say what the figures are of, score and save."""
@@ -150,7 +149,7 @@ class _Job:
         ):
             keep_tables(options.data, folder)
             keep_sources(self.registry, folder)
-            for line in about_shard(options, self.config):
+            for line in about_sharded(options.shard, self.config, workers=options.workers):
                 watch.say(line)
             fits = self._fits([TensorBoard(folder.tensorboard, metric=options.metric), *elsewhere])
             for line in self._notes():

@@ -7,23 +7,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reeltune.cluster.commands.sharding import check_no_weights, check_sharded
 from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.parts.trunk import TrunkConfig
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
 from reeltune.trainables.bundle import config_of
-from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
-from reeltune.trainables.data.columns import COLUMN_OPTIONS
+from reeltune.trainables.config import FitConfig, Shard
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.streamed import check_streamed
 from reeltune.trainables.errors import InputError
-from reeltune.trainables.fitting.buckets import buckets_of
-from reeltune.trainables.fitting.sharded import why_not_sharded
 from reeltune.trainables.options import explain, explain_setting
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
-
-SMALL = 2048  # rows of a batch, below which sharded workers of pmf took longer than one, for all the waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +62,10 @@ def check_shard(options: TrainOptions, registry: Registry, config: FitConfig | N
 
     Without `config` that of the architecture's defaults is meant.
     """
-    if options.shard is None:
-        return
-    weight = None if options.data.columns is None else options.data.columns.weight
-    if weight is not None:
-        option = f"{COLUMN_OPTIONS['weight']} {weight}"
-        raise InputError(f"{option}: --shard {options.shard} takes no weights yet; leave one of the two out")
+    check_no_weights(options.shard, options.data)
     architecture = registry[options.architecture]
-    why = why_not_sharded(architecture, architecture.Config() if config is None else config)
-    if why is not None:
-        *most, last = (name for name, each in SHIPPED.items() if why_not_sharded(each, each.Config()) is None)
-        raise InputError(
-            f"--shard {options.shard}: {options.architecture} {why}; {', '.join(most)} and {last} can be sharded: "
-            "leave the option out, or choose another"
-        )
+    meant = architecture.Config() if config is None else config
+    check_sharded(options.shard, [(architecture, meant)])
 
 
 def check_stream(options: TrainOptions, config: FitConfig | None = None) -> None:
@@ -96,34 +82,6 @@ def check_stream(options: TrainOptions, config: FitConfig | None = None) -> None
             f"--stream: {options.architecture} with bias_pull = {config.bias_pull:g}, its reference on data of so few "
             "ratings per id, looks at all rows on each worker; add --set bias_pull=0, or leave --stream out"
         )
-
-
-def check_workers(options: TrainOptions, rows: int) -> None:
-    """Raise InputError if there are more workers than buckets of users in so many rows."""
-    buckets = buckets_of(rows)
-    if options.shard is not None and options.workers > buckets:
-        raise InputError(
-            f"--workers {options.workers}: --shard users deals the users of {rows:,} ratings to {buckets} buckets, and "
-            f"a worker needs one; use {buckets} workers or fewer"
-        )
-
-
-def about_shard(options: TrainOptions, config: FitConfig) -> list[str]:
-    """What a person should know of a fit with sharded users."""
-    if options.shard is None or options.workers == 1:
-        return []
-    word, lines = f"note: --shard {options.shard}", []
-    if isinstance(config, TrainingConfig) and config.batch_size < SMALL:
-        lines.append(
-            f"{word}: with batches of {config.batch_size:,} rows workers mostly wait for each other's messages in each "
-            "step, and one worker may be faster"
-        )
-    dropping = [name for name, value in config.model_dump().items() if name.endswith("dropout") and value]
-    if dropping:
-        lines.append(
-            f"{word}: {dropping[0]} draws other masks on another number of workers; without, the fit is the same"
-        )
-    return lines
 
 
 def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED) -> FitConfig:

@@ -148,7 +148,14 @@ def _refits(plan: TunePlan, choices: dict[str, Choice]) -> dict[tuple[str, int],
     options = plan.options
     if not choices:
         return {}
-    return refits(choices, plan.prepared, seed=options.seed, baseline=options.baseline, registry=plan.registry)
+    return refits(
+        choices,
+        plan.prepared,
+        seed=options.seed,
+        baseline=options.baseline,
+        registry=plan.registry,
+        shard=options.shard,
+    )
 
 
 def _search(
@@ -250,6 +257,7 @@ def _seen_by_trials(plan: TunePlan) -> TrialData:
         registry=plan.registry,
         sample=plan.sample,
         bfloat16=options.bfloat16,
+        shard=options.shard,
     )
 
 

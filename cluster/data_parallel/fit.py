@@ -7,12 +7,12 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, keep
 from reeltune.cluster.data_parallel.states import states_of
+from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.fitting.dealt import Dealt
-from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import Report, agreed, calibrate, evaluate, run
-from reeltune.trainables.fitting.sharded import ShardedFit
+from reeltune.trainables.fitting.sharded import ShardedFit, kind_of
 from reeltune.trainables.folding.brought import Brought, brought
 from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.metric_table import Objective
@@ -37,8 +37,7 @@ class Refit:
     ) -> None:
         self.order, self.data, self.store, self.save_every = order, data, store, save_every
         architecture = data.registry[order.architecture]
-        kind = Fit if order.shard is None else ShardedFit
-        self.fit = kind(
+        self.fit = kind_of(order.shard)(
             architecture,
             architecture.Config.model_validate(order.config),
             self.data.shape,
@@ -51,7 +50,7 @@ class Refit:
         self.seconds, self.loss = 0.0, float("nan")
         self.points: list[EpochPoint] = []
         self.told = 0  # how many of them the driver has: none of a fit that goes on after a crash
-        self.states = states_of(order, store, self.fit)
+        self.states = states_of(order.name, order.content, Snapshots(store), self.fit)
         if (state := self.states.load()) is not None:
             self.fit.load_state(state["fit"])
             self.seconds, self.loss = state["seconds"], state["loss"]

@@ -8,24 +8,32 @@ from reeltune.cluster.judging.outcome import CALIBRATION
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
-from reeltune.trainables.config import Configuration
+from reeltune.trainables.config import Configuration, Shard
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
 
 
 def refits(
-    choices: dict[str, Choice], prepared: Prepared, *, seed: int, baseline: Baseline, registry: Registry = SHIPPED
+    choices: dict[str, Choice],
+    prepared: Prepared,
+    *,
+    seed: int,
+    baseline: Baseline,
+    registry: Registry = SHIPPED,
+    shard: Shard | None = None,
 ) -> dict[tuple[str, int], FitOrder]:
     """The baseline's refits and each architecture's, by name and number of the seed, from 0."""
     wanted = {name: (name, choice.config) for name, choice in choices.items()}
     if baseline.kind == "reference":
         reference = registry[baseline.name].reference(prepared.shape).model_dump()
         wanted = {KEY: (baseline.name, reference), **wanted}
-    return refits_of(wanted, seed=seed)
+    return refits_of(wanted, seed=seed, shard=shard)
 
 
-def refits_of(wanted: dict[str, tuple[str, Configuration]], *, seed: int) -> dict[tuple[str, int], FitOrder]:
+def refits_of(
+    wanted: dict[str, tuple[str, Configuration]], *, seed: int, shard: Shard | None = None
+) -> dict[tuple[str, int], FitOrder]:
     """Refits of (architecture, configuration) pairs, by name and number of the seed; equal fits share one order."""
     orders: dict[tuple[str, int], FitOrder] = {}
     for name, (architecture, config) in wanted.items():
@@ -39,6 +47,7 @@ def refits_of(wanted: dict[str, tuple[str, Configuration]], *, seed: int) -> dic
                 config=config,
                 seed=seed + place,
                 rows="fitting",
+                shard=shard,
             )
             orders[name, place] = next(same, order)
     return orders

@@ -32,7 +32,7 @@ def spent(searched: Searched) -> Spent | None:
 
 
 def _core_seconds(entries: Iterable[Entry], workers: int) -> float:
-    return round(workers * sum(entry.seconds for entry in entries), 3)
+    return round(sum(entry.core_seconds(workers) for entry in entries), 3)
 
 
 def _refits(searched: Searched) -> Mapping[str, float]:

@@ -100,6 +100,7 @@ def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:
     words += ["--decoder", run.decoder] if run.decoder != "argmax" else []
     words += ["--metric", asked.metric] if asked.metric != "mse" else []
     words += ["--bf16"] if asked.bf16 else []
+    words += ["--shard", asked.shard] if asked.shard else []
     words += ["--matrix"] if asked.matrix else []
     for value in asked.not_rated:
         words += ["--not-rated", value]

@@ -17,6 +17,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
         "Search": _search(run),
         "Refits": _refits(run),
         "Precision": "bfloat16 autocast in trials and refits" if asked.bf16 else "",
+        "Sharding": "in trials and refits a worker held the rows and vectors of its own users alone"
+        if asked.shard
+        else "",
         "Cost": _cost(run),
         "Versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "Commit": record.commit,

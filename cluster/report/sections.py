@@ -116,7 +116,7 @@ def _trials(run: Run, name: str) -> str:
     states = [entry.state for entry in mine if entry.stage == "search"]
     again = sum(entry.stage == "confirm" for entry in mine)
     counts = f"{states.count('done')} trials done, {states.count('stopped')} stopped early"
-    seconds = run.asked.workers_per_trial * sum(entry.seconds for entry in mine)
+    seconds = sum(entry.core_seconds(run.asked.workers_per_trial) for entry in mine)
     found = run.answer.architectures.get(name) if run.answer else None
     dropped = f" ({', '.join(found.dropped)} once only: too far behind)" if found and found.dropped else ""
     return (

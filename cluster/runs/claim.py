@@ -193,9 +193,10 @@ def _check(folder: RunFolder, earlier: RunRecord, asked: Asked, *, resume: bool,
         )
     _check_sources(folder, earlier.asked, asked)
     was, now = earlier.asked.as_json(), asked.as_json()
+    sharded = now.get("shard") is not None  # then a fit is the same on any number of workers
     for key in sorted(now, key=lambda key: key == "test_hash"):  # last: it differs because something else does
         unsaid = key == "bf16" and was.get(key) is None  # by an earlier version
-        if key != growing and now[key] != was.get(key) and not unsaid:
+        if key != growing and now[key] != was.get(key) and not unsaid and not (key == "workers_per_trial" and sharded):
             raise InputError(
                 f"--resume: {key} was {was.get(key)!r} in run {name} and is {now[key]!r} now; "
                 "a run goes on with what it was started with"

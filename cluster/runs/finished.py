@@ -49,7 +49,8 @@ class Run:
 
     def seconds_of(self, stage: Stage) -> float:
         """Core seconds of a stage's fits together: their seconds, times the workers of each."""
-        return self.asked.workers_per_trial * sum(entry.seconds for entry in self.ledger if entry.stage == stage)
+        workers = self.asked.workers_per_trial
+        return sum(entry.core_seconds(workers) for entry in self.ledger if entry.stage == stage)
 
 
 def asked_of_search(folder: RunFolder, record: RunRecord) -> AskedToTune:

@@ -56,8 +56,10 @@ class Snapshots:
         return sorted((kept["number"] for kept in self._of(name, order)), reverse=True)
 
     def forget(self, name: str) -> None:
-        for number in (0, 1):
-            self.store.remove(_slot(name, number))
+        """Remove a fit's checkpoints: its own files, and those of its parts, whose names begin with its and a dot."""
+        for file in self.store.names():
+            if file.startswith(f"{name}."):
+                self.store.remove(file)
         self._numbers.pop(name, None)
 
     def clear(self) -> None:

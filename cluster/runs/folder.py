@@ -38,7 +38,12 @@ class Entry:
     error: str | None
     fold: int = 0  # the rows it was validated on: 0 the validation part, else that part of the training rows
     on_sample: Configuration | None = None  # as it was fitted on a sample of users; None: `config`, on all rows
+    workers: int | None = None  # that did it; None: as many as `run.json` says, by an earlier version
     schema: int = SCHEMA
+
+    def core_seconds(self, workers: int) -> float:
+        """Its seconds, times its workers: those of the run, where it does not say."""
+        return (self.workers or workers) * self.seconds
 
 
 class Ledger:

@@ -116,6 +116,7 @@ class AskedToTune(AskedOfData):
     scheduler: str = "asha"
     workers_per_trial: int = 1
     bf16: bool = False  # trials and refits compute in bfloat16 where torch's autocast does
+    shard: Shard | None = None  # of trials and refits; fits are the same on any number of workers
     sample: int | None = None  # search trials fit on users with about so many rows; None: on all
     source: str | None = Field(None, alias="from")  # the run of `--from`
     space: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)

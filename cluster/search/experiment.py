@@ -123,7 +123,7 @@ def search(
     searcher = TrialSearcher(
         studies,
         ledger,
-        Recorder(ledger, studies, disk, ended=ended),
+        Recorder(ledger, studies, disk, workers=taken.workers, ended=ended),
         disk,
         trials=plan.trials,
         seed=plan.seed,

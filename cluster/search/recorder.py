@@ -39,7 +39,10 @@ class Reported:
 
 
 class Recorder:
-    """Keeps the ledger and the studies in step. `ended` is called with each entry once it is written."""
+    """Keeps the ledger and the studies in step. `ended` is called with each entry once it is written.
+
+    `workers` is how many do each trial.
+    """
 
     def __init__(
         self,
@@ -47,9 +50,10 @@ class Recorder:
         studies: dict[str, Study],
         disk: Disk,
         *,
+        workers: int = 1,
         ended: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
-        self.ledger, self.studies, self.disk, self.ended = ledger, studies, disk, ended
+        self.ledger, self.studies, self.disk, self.workers, self.ended = ledger, studies, disk, workers, ended
         self._reported: dict[str, Reported] = {}
 
     def update(self, order: Order, update: Update, *, process: Process) -> None:
@@ -66,7 +70,7 @@ class Recorder:
             self.disk.fail(reported.last.error or "")
         if self.disk.failed is not None:
             return  # a search that is stopping writes nothing more; --resume runs this trial again
-        entry = entry_of(order, reported, died=died)
+        entry = entry_of(order, reported, workers=self.workers, died=died)
         with uninterrupted(), self.disk.writing():
             self.ledger.append(entry)
             if entry.stage == "search":
@@ -74,7 +78,7 @@ class Recorder:
             self.ended(entry)
 
 
-def entry_of(order: Order, reported: Reported, *, died: str | None) -> Entry:
+def entry_of(order: Order, reported: Reported, *, workers: int, died: str | None) -> Entry:
     """The line of the ledger for a trial that has ended."""
     last, curve = reported.last, reported.curve
     state, error = _ending(last, died)
@@ -88,6 +92,7 @@ def entry_of(order: Order, reported: Reported, *, died: str | None) -> Entry:
         epochs=last.epochs,
         seconds=round(reported.seconds, 3),
         error=error,
+        workers=workers,
     )
 
 

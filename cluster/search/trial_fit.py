@@ -8,21 +8,23 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from reeltune.cluster.data_parallel.states import states_of
 from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, Point, Update
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
+from reeltune.trainables.config import Shard
 from reeltune.trainables.data import Rows, SplitKind, fold
 from reeltune.trainables.data.prepared import FitData
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.errors import FitFailed
-from reeltune.trainables.fitting.fit import Fit, on_device
-from reeltune.trainables.fitting.loop import Report, calibrate, evaluate, run
+from reeltune.trainables.fitting.fit import Fit
+from reeltune.trainables.fitting.loop import Report, agreed, calibrate, evaluate, run
+from reeltune.trainables.fitting.sharded import kind_of
 from reeltune.trainables.scoring.decoders import Decoder, decode
 from reeltune.trainables.scoring.metric_table import Metric, Objective
-from reeltune.trainables.scoring.metrics import predict_as
 
 RUNG = (
     2 / 3
@@ -46,6 +48,7 @@ class TrialData:
     registry: Registry = SHIPPED
     sample: FitData | None = None  # what search trials see of it; None: all
     bfloat16: bool = False
+    shard: Shard | None = None  # what each worker of a trial has a part of; None: each has all
 
     def of(self, order: Order) -> "TrialData | FitData":
         """What the trial of an order fits on: training and validation rows, and their shape."""
@@ -76,7 +79,7 @@ class TrialFit:
 
     def assign(self, order: Order, data: TrialData, device: torch.device | str) -> None:
         """Drop the fit before, and have this one. It begins with the first update that is asked for."""
-        self.order, self.data, self.device, self.states = order, data, device, data.states
+        self.order, self.data, self.device = order, data, device
         self.fit: Fit | None = None
         self.reports: Iterator[Report] = iter(())
         self.points: list[Point] = []
@@ -94,12 +97,17 @@ class TrialFit:
         start = time.monotonic() - self.seconds
         try:
             update = self._step()
-            if not update.done and time.monotonic() - start - self.saved >= self.save_every:
+            if not update.done and self._due(time.monotonic() - start):
                 self._save(self.earlier + time.monotonic() - start)
                 self.saved = time.monotonic() - start
             return update
         finally:
             self.seconds = time.monotonic() - start
+
+    def _due(self, seconds: float) -> bool:
+        """Whether to keep a state after so many seconds of work in this process: the same on all workers."""
+        assert self.fit is not None
+        return agreed(self.fit, seconds - self.saved >= self.save_every)
 
     def _step(self) -> Update:
         if self.fit is None:
@@ -121,7 +129,8 @@ class TrialFit:
         seen = self.data.of(self.order)
         train, self.validation = fold(seen.train, seen.validation, self.order.fold, kind=self.data.split)
         fit = self._start(train)
-        kept = self.states.load(self.order.trial, vars(self.order))
+        self.states = states_of(self.order.trial, self._asked, self.data.states, fit)
+        kept = self.states.load()
         if kept is not None:
             fit.load_state(kept["fit"])
             self.points = [Point(**point) for point in kept["points"]]
@@ -138,16 +147,20 @@ class TrialFit:
 
     def _save(self, seconds: float) -> None:
         assert self.fit is not None
-        if self.fit.rank != 0:
-            return
         # Points as dicts: states are read back with torch's weights_only, which takes plain values alone.
         state = {"fit": self.fit.state(), "points": [vars(point) for point in self.points], "seconds": seconds}
-        self.states.save(self.order.trial, vars(self.order), state)
+        self.states.save(state)
         self.kept = True
+
+    @property
+    def _asked(self) -> dict[str, object]:
+        """What tells the fit from others. What is not sharded has no `shard`, as before there was such a thing."""
+        shard = self.data.shard
+        return {**vars(self.order), **({} if shard is None else {"shard": shard})}
 
     def _start(self, train: Rows) -> Fit:
         order, architecture = self.order, self.data.registry[self.order.architecture]
-        return Fit(
+        return kind_of(self.data.shard)(
             architecture,
             architecture.Config.model_validate(order.config if order.on_sample is None else order.on_sample),
             self.data.of(order).shape,
@@ -160,14 +173,14 @@ class TrialFit:
     def _end(self, update: Update) -> Update:
         """The last update, with the final metrics, which are decoded from calibrated probabilities."""
         assert self.fit is not None
-        rows = on_device(self.validation, self.fit.device)
+        rows = self.fit.held_out(self.validation)
         decoder, metric = self.data.decoder, self.data.metric
         temperature = calibrate(self.fit, rows, metric=metric)
         metrics = evaluate(self.fit, rows, decoder=decoder, metric=metric, temperature=temperature)
         value = self.data.objective.of(metrics.by_name())
         if not math.isfinite(value):
             raise FitFailed(f"the validation error is {value}")
-        if self.order.stage == "confirm" and self.fit.rank == 0:
+        if self.order.stage == "confirm":
             self._keep(rows, temperature)
         return replace(update, state="done", value=value, metrics=metrics, temperature=temperature)
 
@@ -179,8 +192,9 @@ class TrialFit:
         def read(output: Tensor, _: slice) -> Tensor:
             return torch.stack([decode(output, grid, scale, decoder=by, temperature=temperature) for by in KEPT], 1)
 
-        ratings = predict_as(self.fit.model, rows.users, rows.items, rows.times, read)
-        held_out.write(self.data.store, self.order.trial, ratings.T.float().cpu().contiguous().numpy())
+        ratings = self.fit.read(rows, read)
+        if self.fit.rank == 0:
+            held_out.write(self.data.store, self.order.trial, ratings.T.float().cpu().contiguous().numpy())
 
 
 def _until_a_stop(reports: Iterator[Report]) -> Iterator[Report]:

@@ -21,7 +21,7 @@ from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.fitting.threads import on_threads
 from reeltune.trainables.model import Architecture, RatingModel, filled
-from reeltune.trainables.scoring.metrics import predict
+from reeltune.trainables.scoring.metrics import Read, predict_as
 
 # Rows that are taken from their places in the columns at once: for each batch anew, the columns have left the cache.
 AHEAD = 1 << 15
@@ -210,7 +210,14 @@ class Fit:
 
     def predicted(self, rows: Tensors) -> Tensor:
         """The model's output for all of these rows, on every worker."""
-        return predict(self.model, rows.users, rows.items, rows.times)
+        return self.read(rows, lambda output, _: output)
+
+    def read(self, rows: Tensors, read: Read) -> Tensor:
+        """What `read` makes of the model's output for all of these rows (see `predict_as`), on every worker.
+
+        Called on all workers. The second argument of `read` is of no use here: a worker may rate a part of the rows.
+        """
+        return predict_as(self.model, rows.users, rows.items, rows.times, read)
 
     def whole(self) -> tuple[RatingModel, Tensors]:
         """The model of all users and all rows that it was fitted on. Called on all workers; of use on the first."""

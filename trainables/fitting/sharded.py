@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reeltune.trainables.adamw import MOMENTS
 from reeltune.trainables.architectures.parts.over_workers import Summing
 from reeltune.trainables.architectures.source import file_of
-from reeltune.trainables.config import FitConfig
+from reeltune.trainables.config import FitConfig, Shard
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
@@ -27,7 +27,7 @@ from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.seeds import mix
 from reeltune.trainables.model import Architecture, Everyone, RatingModel, filled
-from reeltune.trainables.scoring.metrics import add_up, predict
+from reeltune.trainables.scoring.metrics import Read, add_up, predict, predict_as
 
 DRAWN = 4096  # users whose first vectors are drawn together
 
@@ -38,6 +38,11 @@ def why_not_sharded(architecture: Architecture, config: FitConfig) -> str | None
         return "is an architecture of your own, and none of these is sharded yet"
     why: str | None = architecture.Model.why_not_sharded(config)
     return why
+
+
+def kind_of(shard: Shard | None) -> type[Fit]:
+    """The kind of fit of which each worker has a part of this; None: each has all."""
+    return Fit if shard is None else ShardedFit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,13 +202,14 @@ class ShardedFit(Fit):
             output[places], ratings[places] = predict(served, own.users, own.items), own.ratings
         return add_up(output), add_up(ratings), None
 
-    def predicted(self, rows: Tensors) -> Tensor:
-        served, mine, grid = self.served(), self._mine(rows), self.model.grid
-        output = torch.zeros(len(rows), *([] if grid is None else [len(grid)]), device=self.device)
-        if len(mine):
-            own = self._local(rows.take(mine))
-            output[mine] = predict(served, own.users, own.items, own.times)
-        return add_up(output)
+    def read(self, rows: Tensors, read: Read) -> Tensor:
+        """Each worker reads the rows of its own users, and the sum is that of all."""
+        served, mine = self.served(), self._mine(rows)
+        own = self._local(rows.take(mine))
+        found = predict_as(served, own.users, own.items, own.times, read)
+        total = found.new_zeros(len(rows), *found.shape[1:])
+        total[mine] = found
+        return add_up(total)
 
     def _mine(self, rows: Tensors) -> Tensor:
         """The places of the rows that this worker rates."""

@@ -22,6 +22,7 @@ from reeltune.trainables.scoring.decoders import (
 from reeltune.trainables.scoring.metric_table import METRICS, Metric
 from reeltune.trainables.scoring.probabilities import mean_of, ranked_probability_scores
 
+Read = Callable[[Tensor, slice], Tensor]  # of the output for a chunk of rows, and where these are among all
 CHUNK = 65_536  # rows predicted at once: bounds the memory of the logits
 # What `sums` gives, in this order: of each decoder the squared error, of the chosen one three sums more, and two of
 # probabilities.
@@ -74,7 +75,7 @@ def predict_as(
     users: Tensor,
     items: Tensor,
     times: Tensor | None,
-    read: Callable[[Tensor, slice], Tensor],
+    read: Read,
     *,
     chunk: int | None = None,
 ) -> Tensor:

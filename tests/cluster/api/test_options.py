@@ -121,12 +121,14 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.train("synthetic", "pmf", address="head"), "has no port: head:6379 on one of the nodes"),
         (lambda: rt.train("synthetic", "nothing"), "architecture 'nothing': expected bias, pmf, "),
         (lambda: rt.train("synthetic", "pmf", decoder="tea leaves"), "--decoder 'tea leaves': expected argmax, "),
+        (lambda: rt.tune("synthetic", shard="items"), "--shard 'items': expected users"),
+        (lambda: rt.tune("synthetic", "bias", shard="users"), "--shard users: bias needs all users on each worker"),
         (lambda: rt.train("synthetic", "pmf", shard="items"), "--shard 'items': expected users"),
         (
             lambda: rt.train("synthetic", "pmf", shard="users", workers=65),
             "a worker needs one; use 64 workers",
         ),
-        (lambda: rt.train("synthetic", "autorec", shard="users"), "autorec needs all users on each worker; pmf"),
+        (lambda: rt.train("synthetic", "bias", shard="users"), "bias needs all users on each worker; pmf, "),
         (
             lambda: rt.train("synthetic", "svdpp", shard="users", id_dropout=0.1, name="three"),
             "svdpp with id_dropout = 0.1 needs all",

@@ -1,7 +1,6 @@
 """`train`: how much is held out, and the refit."""
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 import reeltune as rt
-from reeltune.cluster.api.options import train_options
-from reeltune.cluster.commands.train_options import about_shard
 from reeltune.trainables import description as dated
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
@@ -228,16 +225,6 @@ def test_what_cannot_be_streamed_is_refused_with_a_way_out(parts, words, said):
 def test_data_in_memory_is_not_streamed(parts):
     with pytest.raises(rt.InputError, match="the ratings are in memory already; give the path of Parquet"):
         rt.train(rt.Ratings("ratings"), "pmf", shard="users", stream=True)
-
-
-def test_several_workers_are_said_to_be_slow_with_small_batches_and_to_drop_other_vectors():
-    pmf = ARCHITECTURES["pmf"].Config(batch_size=64, dropout=0.1)
-    options = train_options("pmf", DataOptions(data=WORLD), shard="users", workers=2)
-    small, masks = about_shard(options, pmf)
-    assert "with batches of 64 rows workers mostly wait" in small
-    assert "dropout draws other masks" in masks
-    assert about_shard(options, pmf.model_copy(update={"batch_size": 4096, "dropout": 0.0})) == []
-    assert about_shard(replace(options, workers=1), pmf) == about_shard(replace(options, shard=None), pmf) == []
 
 
 def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypatch):

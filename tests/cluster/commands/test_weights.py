@@ -176,7 +176,8 @@ def test_a_search_with_what_takes_no_weights_is_refused_before_it_begins(world):
 
 def test_sharded_users_and_weights_are_refused_before_the_data_is_read(world):
     said = "--weight-column often: --shard users takes no weights yet; leave one of the two out"
-    done = inside.reeltune("train", "pmf", "--data", str(world), "--weight-column", "often", "--shard", "users")
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
+    for verb in ("train", "tune"):
+        done = inside.reeltune(verb, "pmf", "--data", str(world), "--weight-column", "often", "--shard", "users")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
     with pytest.raises(rt.InputError, match=said):
         rt.train(rt.Ratings(pd.read_csv(world), weight="often"), "pmf", shard="users")

@@ -5,6 +5,7 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder
 from reeltune.cluster.data_parallel.states import states_of
+from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit
@@ -30,9 +31,13 @@ def order(shard="users", seed=1):
     return FitOrder(key="pmf", architecture="pmf", config=config, seed=seed, shard=shard)
 
 
+def states_for(order, store, fit):
+    return states_of(order.name, order.content, Snapshots(store), fit)
+
+
 def kept_at(store, fit, *steps):
     """The states of a fit at these steps are kept."""
-    states = states_of(order(), store, fit)
+    states = states_for(order(), store, fit)
     for step in steps:
         while fit.step < step:
             fit.advance()
@@ -42,7 +47,7 @@ def kept_at(store, fit, *steps):
 
 def loaded(store, new_fit, **changes):
     """The latest state, which a new process reads."""
-    return states_of(order(**changes), store, new_fit()).load()
+    return states_for(order(**changes), store, new_fit()).load()
 
 
 def test_a_sharded_fit_has_a_file_for_each_bucket_and_one_for_all_else(store, new_fit):
@@ -82,7 +87,7 @@ def test_a_fit_that_goes_on_writes_over_what_was_not_whole(store, new_fit):
     kept_at(store, new_fit(), 1, 2)
     store.remove(f"{order().name}.state1")
     fit = new_fit()
-    states = states_of(order(), store, fit)
+    states = states_for(order(), store, fit)
     fit.load_state(states.load()["fit"])
     for step in (2, 3):
         fit.advance()
@@ -97,7 +102,17 @@ def test_there_is_none_of_another_order(store, new_fit):
 
 def test_what_is_not_sharded_is_one_file(store, new_fit):
     fit = new_fit(Fit)
-    states = states_of(order(shard=None), store, fit)
+    states = states_for(order(shard=None), store, fit)
     states.save({"fit": fit.state(), "seconds": 0.0})
     assert store.names() == [f"{order(shard=None).name}.state0"]
     assert states.load()["fit"]["step"] == 0
+
+
+def test_a_fit_is_forgotten_with_all_its_buckets_and_another_is_not(store, new_fit):
+    fit = new_fit()
+    for name in ("pmf-001", "pmf-001-again1"):
+        states_of(name, order().content, Snapshots(store), fit).save({"fit": fit.state(), "seconds": 0.0})
+    assert len(store.names()) == 2 * 65
+    Snapshots(store).forget("pmf-001")
+    assert len(store.names()) == 65
+    assert all(name.startswith("pmf-001-again1.") for name in store.names())

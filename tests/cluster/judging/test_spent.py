@@ -65,5 +65,10 @@ def test_a_fit_counts_each_of_its_workers_and_a_shared_one_once(searched):
     assert found.available == 80
 
 
+def test_a_trial_counts_the_workers_that_did_it_where_the_ledger_has_them(searched):
+    searched.ledger.append(replace(entry("pmf-002", "search", 10.0), workers=1))
+    assert spent(searched).fits["pmf"].trials == 18.0 + 10.0
+
+
 def test_fits_without_a_search_say_nothing(searched):
     assert spent(replace(searched, times=None)) is None

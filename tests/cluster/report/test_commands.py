@@ -71,6 +71,11 @@ def test_a_fit_is_made_again_in_the_precision_of_the_search(tmp_path):
     assert parsed(commands(folder)[0])["bf16"] is True
 
 
+def test_a_fit_with_sharded_users_is_made_again_as_one(tmp_path):
+    folder = write_run(tmp_path / "one", asked={"shard": "users"})
+    assert parsed(commands(folder)[0])["shard"] == "users"
+
+
 def test_a_matrix_is_named_one_again(tmp_path):
     folder = write_run(tmp_path / "one", asked={"data": "jester.csv", "matrix": True})
     assert parsed(commands(folder)[0])["matrix"] is True

@@ -89,6 +89,13 @@ def test_the_settings_say_where_fits_computed_in_bfloat16(tmp_path, bf16, said):
     assert found.get("Precision") == said
 
 
+@pytest.mark.parametrize(("shard", "said"), [("users", "the rows and vectors of its own users alone"), (None, "")])
+def test_the_settings_say_that_users_were_sharded(tmp_path, shard, said):
+    found = dict(facts(read_run(write_run(tmp_path / "one", asked={"shard": shard}))))
+    assert said in found.get("Sharding", "")
+    assert ("Sharding" in found) == (shard is not None)
+
+
 def test_a_section_names_what_was_dropped_after_one_confirmation(tmp_path):
     verdict = {**result(), **details(["baseline", *NAMES])}
     verdict["architectures"]["pmf"]["dropped"] = ["pmf-003"]

@@ -107,6 +107,21 @@ def test_a_run_goes_on_only_with_what_it_was_started_with(change):
         resume(ASKED.model_copy(update=change))
 
 
+def test_a_search_whose_users_are_sharded_goes_on_with_another_number_of_workers():
+    sharded = ASKED.model_copy(update={"shard": "users", "workers_per_trial": 2})
+    other = {"workers_per_trial": 1}
+    for name, asked in (("run", ASKED.model_copy(update={"workers_per_trial": 2})), ("sharded", sharded)):
+        with pytest.raises(KeyboardInterrupt), claim(folder_of(name), asked, resume=False, growing="trials"):
+            raise KeyboardInterrupt
+    with pytest.raises(InputError, match=r"workers_per_trial was 2 in run run and is 1 now"):
+        resume(ASKED.model_copy(update=other))
+    with pytest.raises(InputError, match=r"shard was None in run run and is 'users' now"):
+        resume(sharded)
+    with claim(folder_of("sharded"), sharded.model_copy(update=other), resume=True, growing="trials"):
+        pass
+    assert folder_of("sharded").read_record().asked.workers_per_trial == 1
+
+
 def test_a_fit_goes_on_with_the_precision_that_it_began_with():
     asked = AskedToTrain(data="a.csv", architecture="pmf", config={}, bf16=False)
     unsaid, other = (asked.model_copy(update={"bf16": precision}) for precision in (None, True))

@@ -57,6 +57,7 @@ def test_a_record_of_an_earlier_version_has_the_defaults_of_then():
     record = RunRecord.model_validate({"asked": TUNE})
     assert (record.schema_number, record.finished) == (1, None)
     assert (record.asked.decoder, record.asked.baseline, record.asked.source) == ("argmax", "pmf", None)
+    assert record.asked.shard is None
     options = record.asked.options()
     assert (options.not_rated, options.missing_ids, options.unknown_ids) == ((), None, None)
     assert options.shares == Shares(validation=0.1, test=0.2)

@@ -37,7 +37,7 @@ def ended():
 
 @pytest.fixture
 def recorder(tmp_path, study, ended):
-    return Recorder(Ledger(tmp_path / "trials.jsonl"), {"pmf": study}, Disk(), ended=ended.append)
+    return Recorder(Ledger(tmp_path / "trials.jsonl"), {"pmf": study}, Disk(), workers=2, ended=ended.append)
 
 
 def record(recorder, *updates, order=ORDER, died=None):
@@ -64,7 +64,7 @@ DONE = Update(
 def test_a_finished_trial_is_in_the_ledger_and_the_study_with_its_curve_and_final_value(recorder, study, ended):
     entry = record(recorder, HALF, DONE)
     assert (entry.state, entry.value, entry.error, entry.epochs) == ("done", 0.8, None, 4)
-    assert (entry.seconds, entry.temperature, entry.metrics["mae"]) == (2.0, 1.5, 0.8)
+    assert (entry.seconds, entry.temperature, entry.metrics["mae"], entry.workers) == (2.0, 1.5, 0.8, 2)
     assert entry.curve == {25: 1.0, 50: 0.9, 100: 0.8}
     assert study.told == [("pmf-000", "done", 0.8, entry.curve, None)]
     assert ended == [entry]

@@ -99,8 +99,9 @@ def short_steps(monkeypatch):
     monkeypatch.setattr("reeltune.cluster.search.trial_fit.LONGEST_STEP", 0.0)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_trial_cut_off_anywhere_ends_bit_for_bit_as_an_undisturbed_one(name, data, short_steps):
+@pytest.mark.parametrize(("name", "shard"), [*((name, None) for name in ARCHITECTURES), ("svdpp", "users")])
+def test_a_trial_cut_off_anywhere_ends_bit_for_bit_as_an_undisturbed_one(name, shard, data, short_steps):
+    data = dataclasses.replace(data, shard=shard)
     whole = updates(begin(data, name, save_every=1e9))
     for cut in range(1, len(whole), 2):
         first = updates(begin(data, name), cut)
