@@ -14,12 +14,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.dropout import dropout
+from reeltune.trainables.architectures.parts.over_workers import mean_over_workers, summed_product
 from reeltune.trainables.architectures.parts.reference import sized_when_sparse
 from reeltune.trainables.architectures.parts.sparse import Bags, product
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.model import RatingModel, batch_for, filled
+from reeltune.trainables.model import Everyone, RatingModel, batch_for, filled
+from reeltune.trainables.scoring.metrics import add_up
 
 STEPS = 18  # of an epoch, when the defaults were chosen
 
@@ -42,6 +44,7 @@ class Model(RatingModel):
     mean: Tensor
     codes: Tensor | None
     recipe = Recipe(momenta=(0.9, 0.9), epsilon=1e-6)
+    sharded = False  # whether its users are those of this worker alone
 
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
@@ -57,8 +60,10 @@ class Model(RatingModel):
 
     def see(self, rows: Tensors) -> None:
         """Take in who rated each item how, whatever the rows' weights, and the mean rating by these."""
-        self.mean.fill_(rows.mean_rating())
-        scale = torch.bincount(rows.items, minlength=self.shape.items).clamp(min=1) ** -self.config.exponent
+        self.mean.fill_(mean_over_workers(rows.ratings) if self.sharded else rows.mean_rating())
+        counts = torch.bincount(rows.items, minlength=self.shape.items)
+        self.counts = add_up(counts) if self.sharded else counts
+        scale = self.counts.clamp(min=1) ** -self.config.exponent
         distances = (rows.ratings - self.mean) / self.unit * scale[rows.items]
         self.by_item = Bags.of(rows.items, rows.users, self.shape.items, distances)
         self.by_user = Bags.of(rows.users, rows.items, self.shape.users, distances)
@@ -106,10 +111,17 @@ class Model(RatingModel):
         """The codes of all items, shape (items, hidden); of those without a rating, a mean."""
         if self.codes is not None:
             return self.codes
-        return filled(self._codes(), self.by_item.sizes, rare=self.shape.rare_items)
+        return filled(self._codes(), self.counts, rare=self.shape.rare_items)
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.decoder, self.user_bias], [self.item_bias]
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        every = (slice(0, self.shape.users),)
+        return {name: every for name in ("encoder", "decoder", "user_bias") if name in self._parameters}
+
+    def shard(self, everyone: Everyone) -> None:
+        self.sharded = True
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         """Mean squared error."""
@@ -120,7 +132,8 @@ class Model(RatingModel):
         return F.mse_loss(output, ratings, reduction="none")
 
     def _codes(self) -> Tensor:
-        code = product(self.by_item, self.by_user, self.encoder) + self.hidden_bias
+        multiplied = summed_product if self.sharded else product
+        code = multiplied(self.by_item, self.by_user, self.encoder) + self.hidden_bias
         return torch.sigmoid(code) if self.config.activation == "sigmoid" else code
 
 

@@ -1,10 +1,12 @@
-"""The vectors of `trunk.py` where users are sharded: a worker has the rows of A, U and X of its own users alone.
+"""What is summed over workers where users are sharded.
+
+Of the vectors of `trunk.py` a worker has the rows of A, U and X of its own users alone.
 
     P = U + n_u^-a (A Y) + S_u C_u        Q = I + n_i^-a (Aᵀ X) + S_i C_i
 
 P is of what a worker has. Aᵀ X is a sum over workers, each of which has its users' part. Backward, dI is summed, which
 dX = A (n_i^-a dI) needs, and then dY and dC_u. So a step sends three tables of items x width, each while a product of
-A is computed.
+A is computed. The codes of `autorec` are such a sum too: see `summed_product`.
 """
 
 import torch
@@ -12,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from reeltune.trainables.architectures.parts.implicit import Half, sum_by_id
+from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.model import filled
 from reeltune.trainables.scoring.metrics import add_up
 
@@ -32,6 +35,26 @@ def mean_over_workers(values: Tensor) -> Tensor:
     """The mean of all workers' values, of which this one has those of shape (rows,)."""
     total, count = add_up(torch.stack([values.double().sum(), values.new_tensor(len(values)).double()]))
     return total / count
+
+
+def summed_product(bags: Bags, transpose: Bags, table: Tensor) -> Tensor:
+    """`product` of a table of own users, summed over workers: each has the columns of its users, and a part of the sum.
+
+    The gradient of the table is whole on each worker.
+    """
+    return _SummedProduct.apply(table, bags, transpose)
+
+
+class _SummedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, table, bags, transpose):  # type: ignore[no-untyped-def]
+        ctx.transpose = transpose
+        return add_up(bags.times(table))
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        # A copy: the gradient given belongs to autograd, and each worker's own part of it is summed elsewhere too.
+        return ctx.transpose.times(add_up(gradient.clone(memory_format=torch.contiguous_format))), None, None
 
 
 def sharded_tables(of_users: Half, of_items: Half, parts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
