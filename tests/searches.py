@@ -58,6 +58,7 @@ def searched(
     limit=None,
     seconds=None,
     lanes=None,
+    shard=None,
 ):
     """Run a search in a folder, in lanes if resources for them are given; the ledger of it."""
     _, parts, shape = small
@@ -76,6 +77,7 @@ def searched(
         shape=shape,
         decoder="argmax",
         store=run.store,
+        shard=shard,
     )
     before()
     taken = taken or Slots(count=2, cpus=1, gpus=0)

@@ -109,6 +109,21 @@ def test_another_configuration_than_the_reported_one_is_found_out(replay, run):
     assert result["largest_difference"] > 0
 
 
+@pytest.mark.slow
+def test_a_search_with_sharded_users_is_fitted_again_with_them(run, lean_ray):
+    Path("sharded.toml").write_text(SPACE[SPACE.index("[classifier]") :])
+    words = ["classifier", "--data", "films.csv", "--user-column", "whose", "--space", "sharded.toml", "--trials", "1"]
+    done = inside.reeltune("tune", *words, "--baseline", "best-simple", "--shard", "users", "--name", "sharded")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(inside.reeltune("replay", "sharded", "--json").stdout)
+    assert (again["exact"], again["matches"], again["largest_difference"]) == (True, True, 0.0)
+    record = find_run("sharded").record
+    content = json.loads(record.read_text())
+    assert content["asked"].pop("shard") == "users"
+    write_json(record, content)  # as an earlier version wrote it: fits have other batches
+    assert not json.loads(inside.reeltune("replay", "sharded", "--json").stdout)["matches"]
+
+
 def without_verdict(run):
     run.verdict.unlink()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from reeltune.cluster.search.lane_trial import LaneFit, LaneTrial
@@ -44,6 +45,37 @@ def test_a_search_in_a_lane_of_one_worker_is_the_search_in_process(resources, sm
     kept = {path.name: path.read_bytes() for path in (tmp_path / "process").glob("held_out/*")}
     assert kept
     assert {path.name: path.read_bytes() for path in (tmp_path / "lane").glob("held_out/*")} == kept
+
+
+@pytest.mark.slow
+def test_a_search_with_sharded_users_finds_the_same_in_lanes_of_two_workers_and_in_process(resources, small, tmp_path):
+    space = """
+[pmf]
+only = true
+batch_size = 64
+dropout = 0.0
+[pmf.epochs]
+low = 3
+high = 9
+"""
+    entries, kept = {}, {}
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        taken, lanes = Slots(count=1, workers=workers), resources if workers > 1 else None
+        ledger = searched(small, folder, space=space, trials=3, taken=taken, lanes=lanes, shard="users")
+        entries[workers] = {entry.trial: entry for entry in ledger.entries}
+        kept[workers] = {path.name: np.load(path) for path in folder.glob("held_out/*")}
+        assert {entry.workers for entry in ledger.entries} == {workers}
+        assert not list((folder / "states").glob("*")), "no state is left"
+    assert {name: entry.config for name, entry in entries[1].items()} == {
+        name: entry.config for name, entry in entries[2].items()
+    }
+    for name, entry in entries[1].items():
+        assert entries[2][name].value == pytest.approx(entry.value, rel=1e-5)
+    assert kept[1]
+    assert kept[1].keys() == kept[2].keys()
+    assert all(np.abs(kept[1][name] - kept[2][name]).max() < 5e-6 for name in kept[1])
 
 
 @pytest.mark.slow
