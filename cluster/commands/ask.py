@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from reeltune.cluster.commands.sharding import about_search, check_buckets, check_no_weights, check_sharded
+from reeltune.cluster.commands.sharding import about_search, check_buckets, check_sharded
 from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.judging.baseline import REFERENCE, Baseline
 from reeltune.cluster.runs.find import folder_of
@@ -235,8 +235,7 @@ def ask(options: TuneOptions) -> TunePlan:
 
 
 def _check_shard(options: TuneOptions, registry: Registry) -> None:
-    """Raise InputError if users are to be sharded, and the data or an architecture's defaults cannot be."""
-    check_no_weights(options.shard, options.data)
+    """Raise InputError if users are to be sharded, and an architecture's defaults cannot be."""
     check_sharded(options.shard, ((registry[name], registry[name].Config()) for name in options.architectures))
     baseline = options.baseline
     if baseline.kind == "reference":

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from reeltune.trainables.architectures.registry import SHIPPED
 from reeltune.trainables.architectures.source import file_of
 from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
-from reeltune.trainables.data.columns import COLUMN_OPTIONS
-from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.buckets import buckets_of
 from reeltune.trainables.fitting.sharded import why_not_sharded
@@ -15,14 +13,6 @@ from reeltune.trainables.model import Architecture
 SMALL = 2048  # rows of a batch, below which sharded workers of pmf took longer than one, for all the waiting
 
 AskedFit = tuple[Architecture, FitConfig]
-
-
-def check_no_weights(shard: Shard | None, data: DataOptions) -> None:
-    """Raise InputError if users are to be sharded, and rows have weights."""
-    weight = None if shard is None or data.columns is None else data.columns.weight
-    if weight is not None:
-        option = f"{COLUMN_OPTIONS['weight']} {weight}"
-        raise InputError(f"{option}: --shard {shard} takes no weights yet; leave one of the two out")
 
 
 def check_sharded(shard: Shard | None, fits: Iterable[AskedFit], *, option: str = "") -> None:

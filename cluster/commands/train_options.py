@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reeltune.cluster.commands.sharding import check_no_weights, check_sharded
+from reeltune.cluster.commands.sharding import check_sharded
 from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.parts.trunk import TrunkConfig
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
@@ -58,11 +58,10 @@ def resolved(options: TrainOptions) -> tuple[TrainOptions, Registry]:
 
 
 def check_shard(options: TrainOptions, registry: Registry, config: FitConfig | None = None) -> None:
-    """Raise InputError if users are to be sharded, and rows have weights or the architecture or configuration cannot.
+    """Raise InputError if users are to be sharded, and the architecture or configuration cannot.
 
     Without `config` that of the architecture's defaults is meant.
     """
-    check_no_weights(options.shard, options.data)
     architecture = registry[options.architecture]
     meant = architecture.Config() if config is None else config
     check_sharded(options.shard, [(architecture, meant)])

@@ -60,7 +60,7 @@ class Model(RatingModel):
 
     def see(self, rows: Tensors) -> None:
         """Take in who rated each item how, whatever the rows' weights, and the mean rating by these."""
-        self.mean.fill_(mean_over_workers(rows.ratings) if self.sharded else rows.mean_rating())
+        self.mean.fill_(mean_over_workers(rows) if self.sharded else rows.mean_rating())
         counts = torch.bincount(rows.items, minlength=self.shape.items)
         self.counts = add_up(counts) if self.sharded else counts
         scale = self.counts.clamp(min=1) ** -self.config.exponent

@@ -62,7 +62,6 @@ class ShardedFit(Fit):
     """
 
     def _own(self, rows: Rows | Dealt) -> Tensors:
-        assert rows.weights is None, "rows with weights are refused before"
         self.buckets = rows.buckets if isinstance(rows, Dealt) else Buckets.of(rows.users, self.shape.users)
         of_users = self.buckets.of_users
         self.own = np.flatnonzero((of_users >= 0) & (of_users % self.world == self.rank))
@@ -138,7 +137,7 @@ class ShardedFit(Fit):
     def _loss(self, output: Tensor, batch: Tensors, number: int) -> Tensor:
         if not len(batch):  # the mean over no rows is no number
             return output.sum() * 0
-        return self.model.loss(output, batch.ratings) * (len(batch) / self.turns.rows(number))
+        return self._mean_loss(output, batch) * (len(batch) / self.turns.rows(number))
 
     def _sum_gradients(self) -> None:
         blocks = blocks_of(self.model)
@@ -164,7 +163,7 @@ class ShardedFit(Fit):
 
     @cached_property
     def _item_counts(self) -> Tensor:
-        return add_up(torch.bincount(self.rows.items, minlength=self.shape.items))
+        return add_up(self.rows.counts(self.rows.items, self.shape.items))
 
     def served(self) -> RatingModel:
         return self.model.served()

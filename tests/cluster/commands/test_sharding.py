@@ -16,8 +16,8 @@ WORLD = "synthetic:users=40,items=30,ratings=600"
 PMF = ARCHITECTURES["pmf"]
 
 
-def asked(*names, weight=None, **options):
-    return tune_options(data_options(WORLD, weight=weight), list(names), shard="users", **options)
+def asked(*names, **options):
+    return tune_options(data_options(WORLD), list(names), shard="users", **options)
 
 
 def test_several_workers_are_said_to_be_slow_with_small_batches_and_to_drop_other_vectors():
@@ -76,7 +76,6 @@ def with_id_dropout(tmp_path):
         (lambda _: asked("pmf", "bias"), "--shard users: bias needs all users on each worker; pmf, "),
         (lambda _: asked("pmf", baseline="bias"), "--baseline bias: --shard users: bias needs all users on each"),
         (with_id_dropout, "--shard users: svdpp with id_dropout = 0.2 needs all users on each worker"),
-        (lambda _: asked("pmf", weight="often"), "--weight-column often: --shard users takes no weights yet; leave"),
         (
             lambda _: asked("pmf", workers=65),
             "--workers 65: --shard users deals the users of 432 ratings to 64 buckets",

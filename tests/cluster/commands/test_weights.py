@@ -174,10 +174,10 @@ def test_a_search_with_what_takes_no_weights_is_refused_before_it_begins(world):
         rt.tune(ratings, ["bias"], baseline=two_towers.__file__)
 
 
-def test_sharded_users_and_weights_are_refused_before_the_data_is_read(world):
-    said = "--weight-column often: --shard users takes no weights yet; leave one of the two out"
-    for verb in ("train", "tune"):
-        done = inside.reeltune(verb, "pmf", "--data", str(world), "--weight-column", "often", "--shard", "users")
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
-    with pytest.raises(rt.InputError, match=said):
-        rt.train(rt.Ratings(pd.read_csv(world), weight="often"), "pmf", shard="users")
+def test_a_fit_with_sharded_users_takes_weights(world):
+    frame = pd.read_csv(world)
+    ratings = {"with": rt.Ratings(frame, weight="often"), "without": rt.Ratings(frame.drop(columns="often"))}
+    fits = {how: rt.train(each, "pmf", shard="users", epochs=2, name=how) for how, each in ratings.items()}
+    assert fits["with"].validation["mean_mse"] != fits["without"].validation["mean_mse"]
+    record = json.loads(Path("runs/with/run.json").read_text())["asked"]
+    assert (record["shard"], record["columns"]["weight"]) == ("users", "often")

@@ -27,8 +27,14 @@ STOPPED = 37  # the step at which two workers stop, within the second epoch
 NOBODY = 3  # users all of whose rows are held out
 WORLDS = pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
 SIDES = "svdpp with side tables and a pull"
-CASES = [*SHARDED, SIDES]
-QUICK = ["embedding_nn", "autorec", SIDES]  # on several workers: tables with layers and batch norm, sums, the trunk
+WEIGHED = ["pmf with weights", "svdpp_classifier with weights"]
+CASES = [*SHARDED, SIDES, *WEIGHED]
+QUICK = [
+    "embedding_nn",
+    "autorec",
+    SIDES,
+    "svdpp_classifier with weights",
+]  # on several workers: tables with layers and batch norm, sums, the trunk
 ALONE = pytest.mark.parametrize("name", CASES)
 EVERY = pytest.mark.parametrize(
     "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in CASES if name not in QUICK)]
@@ -59,7 +65,13 @@ def new_fit(name, kind=ShardedFit, **changes):
         draw = np.random.default_rng(0)
         sides = (features_of(draw.random((rows, 5)) > 0.6) for rows in (shape.users, shape.items))
         shape = replace(shape, **dict(zip(("user_features", "item_features"), sides, strict=True)))
-    return kind(architecture_of(name), config, shape, fitted, seed=3)
+    return kind(architecture_of(name), config, shape, weighed(fitted, name), seed=3)
+
+
+def weighed(rows, name):
+    """The rows, each with a weight of 1, 2 or 3 in a case of weights."""
+    often = np.random.default_rng(len(rows)).integers(1, 4, len(rows)).astype(np.float64)
+    return replace(rows, weights=often) if name in WEIGHED else rows
 
 
 def advanced(fit, steps):
@@ -75,9 +87,10 @@ def crossed(model, shape):
     return decode(output, model.grid, shape.scale, decoder="mean", temperature=1.0)
 
 
-def ended(fit):
-    """What the end of a fit gives on this worker."""
+def ended(fit, name):
+    """What the end of a fit of this case gives on this worker."""
     _, held_out, shape = parts()
+    held_out = weighed(held_out, name)
     reports = list(loop.run(fit, validation=held_out, metric="rps"))
     noise = loop.calibrate(fit, on_device(held_out, fit.device), metric="rps")
     model, rows = fit.whole()
@@ -90,13 +103,13 @@ def work(rank, world, port, folder, names):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
     for name in names:
-        torch.save(ended(new_fit(name)), f"{folder}/{name}-{world}-{rank}.pt")
+        torch.save(ended(new_fit(name), name), f"{folder}/{name}-{world}-{rank}.pt")
         if world == 2:
             torch.save(advanced(new_fit(name), STOPPED).state(), f"{folder}/{name}-state-{rank}.pt")
         else:
             fit = new_fit(name)
             fit.load_state(stopped(folder, name))
-            torch.save(ended(fit), f"{folder}/{name}-resumed-{rank}.pt")
+            torch.save(ended(fit, name), f"{folder}/{name}-resumed-{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -144,7 +157,7 @@ def folder(world, request):
 
 @pytest.fixture(scope="module")
 def alone():
-    return {name: ended(new_fit(name)) for name in CASES}
+    return {name: ended(new_fit(name), name) for name in CASES}
 
 
 def found(folder, name, what, worker=0):
@@ -193,7 +206,7 @@ def test_a_fit_stopped_at_two_workers_goes_on_with_one(two, alone, name):
     fit = new_fit(name)
     fit.load_state(stopped(two, name))
     assert fit.step == STOPPED
-    assert (ended(fit)["ratings"] - alone[name]["ratings"]).abs().max() < EQUAL
+    assert (ended(fit, name)["ratings"] - alone[name]["ratings"]).abs().max() < EQUAL
 
 
 @ALONE
@@ -211,7 +224,7 @@ def test_it_is_the_fit_that_has_all_users_in_one_model_and_the_same_batches(alon
         return replace(rows, users=torch.from_numpy(sharded.own)[rows.users - 1])
 
     fit._batch = batch
-    fit._loss = lambda output, rows, number: fit.model.loss(output, rows.ratings)
+    fit._loss = lambda output, rows, number: fit._mean_loss(output, rows)
     advanced(fit, fit.steps)
     assert (crossed(fit.model, shape) - alone[name]["ratings"]).abs().max() < EQUAL
 

@@ -230,7 +230,7 @@ class TrunkModel(RatingModel):
         """Take in who rated what, whatever the rows' weights, and by these the mean rating."""
         assert isinstance(self.trunk, Trunk)
         self.trunk.see(rows.users, rows.items)
-        self.mean.fill_(rows.mean_rating() if self.everyone is None else mean_over_workers(rows.ratings))
+        self.mean.fill_(rows.mean_rating() if self.everyone is None else mean_over_workers(rows))
         if self.config.bias_pull:
             self.trunk.pull(self.config.bias_pull / self.unit * self._damped_means(rows))
 
