@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reeltune.trainables.data import has_known_columns
+from reeltune.trainables.data.columns import COLUMN_OPTIONS
 from reeltune.trainables.data.prepared import DataOptions, counts_of, summary_of
 from reeltune.trainables.data.ratings import RatingCounts, Rows
 from reeltune.trainables.data.shape import Shape
@@ -58,6 +59,7 @@ class Streamed:
 
 def check_streamed(options: DataOptions) -> None:
     """Raise InputError where the options of data ask for what needs all rows at once."""
+    weight = None if options.columns is None else options.columns.weight
     refused = {
         f"--data {options.data}, a data set by name": has_known_columns(options.data),
         "data in memory": options.loaded is not None or bool(options.tables),
@@ -65,14 +67,15 @@ def check_streamed(options: DataOptions) -> None:
         f"--split {options.split_word}": options.split != "random" or options.given_folds is not None,
         "--matrix": options.matrix,
         f"--not-rated {shlex.join(options.not_rated)}": bool(options.not_rated),
+        f"{COLUMN_OPTIONS['weight']} {weight}": weight is not None,
         f"--users {options.users}": options.users not in (None, NONE),
         f"--items {options.items}": options.items not in (None, NONE),
     }
     for option, asked in refused.items():
         if asked:
             raise InputError(
-                f"--stream takes no {option}: it reads a Parquet file or a folder of such, without side tables, and "
-                "splits it at random; leave one of the two out"
+                f"--stream takes no {option}: it reads a Parquet file or a folder of such, without side tables or "
+                "weights, and splits it at random; leave one of the two out"
             )
 
 

@@ -207,6 +207,7 @@ def test_where_a_stream_fills_the_disk_a_line_says_so(parts, step, monkeypatch):
         (("pmf", "--not-rated", "0"), "--stream takes no --not-rated 0: "),
         (("pmf", "--not-rated", ""), "--stream takes no --not-rated '': "),
         (("pmf", "--matrix"), "--stream takes no --matrix: "),
+        (("pmf", "--weight-column", "often"), "--stream takes no --weight-column often: "),
         (("pmf", "--users", "ages.csv"), "--stream takes no --users ages.csv: "),
         (("pmf", "--data", WORLD), f"--stream takes no --data {WORLD}, a data set by name: "),
     ],
