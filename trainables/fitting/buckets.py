@@ -100,21 +100,26 @@ class Turns:
 class Order:
     """The rows of one worker in the order in which an epoch takes them."""
 
-    rows: Tensor  # shape (rows,)
+    rows: Tensor  # 32 bits, shape (rows,)
     starts: np.ndarray  # where the rows of each step start, and their end; shape (steps + 1,)
 
     @classmethod
     def of(cls, held: Mapping[int, Tensor], turns: Turns, *, seed: int, epoch: int) -> "Order":
-        """`held` has the worker's rows by bucket. Each bucket is shuffled with a seed of its own."""
-        rows, steps = [torch.empty(0, dtype=torch.int64)], [np.empty(0, dtype=np.int64)]
+        """`held` has the worker's rows by bucket. Each bucket is shuffled with a seed of its own.
+
+        Numbers are as short as they can be: the worker may have little more memory than its rows take.
+        """
+        starts = turns.before[:, list(held)].sum(1)
+        rows = torch.empty(int(starts[-1]), dtype=torch.int32)
+        step = np.empty(len(rows), dtype=np.min_scalar_type(turns.steps))
+        end = 0
         for bucket, own in held.items():
             draw = torch.Generator().manual_seed(mix(seed, epoch, bucket))
-            rows.append(own[torch.randperm(len(own), generator=draw)[: turns.before[-1, bucket]]])
-            steps.append(np.repeat(np.arange(turns.steps), np.diff(turns.before[:, bucket])))
-        step = np.concatenate(steps)
-        ends = np.cumsum(np.bincount(step, minlength=turns.steps))
-        in_turn = torch.from_numpy(np.argsort(step, kind="stable"))
-        return cls(rows=torch.cat(rows)[in_turn], starts=np.append(0, ends))
+            taken = own[torch.randperm(len(own), generator=draw)[: turns.before[-1, bucket]]]
+            start, end = end, end + len(taken)
+            rows[start:end] = taken
+            step[start:end] = np.repeat(np.arange(turns.steps, dtype=step.dtype), np.diff(turns.before[:, bucket]))
+        return cls(rows=rows[torch.from_numpy(np.argsort(step, kind="stable"))], starts=starts)
 
     def of_step(self, step: int) -> Tensor:
-        return self.rows[self.starts[step] : self.starts[step + 1]]
+        return self.rows[self.starts[step] : self.starts[step + 1]].long()

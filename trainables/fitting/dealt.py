@@ -30,15 +30,20 @@ class Dealt:
         return self.rows
 
     def of(self, buckets: Iterable[int]) -> Rows:
-        """The rows of these buckets, in the order of the split; `number` is the place in the part."""
-        found = np.concatenate([np.empty(0, ROW), *(self._bucket(bucket) for bucket in buckets)])
-        found = found[np.argsort(found["place"])]
-        return Rows(
-            number=found["place"].astype(np.int64),
-            users=np.ascontiguousarray(found["user"]),
-            items=np.ascontiguousarray(found["item"]),
-            ratings=found["rating"].astype(np.float64),
-        )
+        """The rows of these buckets, in the order of the split; `number` is the place in the part.
+
+        Columns have 32 bits, and one after the other is put in order: the worker may have little more memory than its
+        rows take.
+        """
+        read: dict[str, list[np.ndarray]] = {name: [np.empty(0, ROW[name])] for name in ROW.fields or ()}
+        for bucket in buckets:
+            rows = self._bucket(bucket)
+            for name, pieces in read.items():
+                pieces.append(rows[name].copy())
+        place = np.concatenate(read.pop("place"))
+        order = np.argsort(place)
+        users, items, ratings = (np.concatenate(read.pop(name))[order] for name in ("user", "item", "rating"))
+        return Rows(number=place[order], users=users, items=items, ratings=ratings)
 
     def _bucket(self, bucket: int) -> np.ndarray:
         name = file_of(self.part, bucket)

@@ -69,10 +69,14 @@ class ShardedFit(Fit):
             kept = rows.of(self.buckets_here)
         else:
             kept = rows.take(np.flatnonzero(of_users[rows.users] % self.world == self.rank))
+        self.numbers = kept.number
         of_rows = of_users[kept.users]
-        self.held = {bucket: torch.from_numpy(np.flatnonzero(of_rows == bucket)) for bucket in self.buckets_here}
-        local = replace(kept, users=(np.searchsorted(self.own, kept.users) + 1).astype(np.int32))
-        return on_device(local, self.device, timed=self.config.timed)
+        self.held = {
+            bucket: torch.from_numpy(np.flatnonzero(of_rows == bucket).astype(np.int32)) for bucket in self.buckets_here
+        }
+        indices = np.zeros(self.shape.users, dtype=np.int32)
+        indices[self.own] = np.arange(1, len(self.own) + 1)
+        return on_device(replace(kept, users=indices[kept.users]), self.device, timed=self.config.timed)
 
     @property
     def buckets_here(self) -> range:
@@ -182,7 +186,7 @@ class ShardedFit(Fit):
             users=columns.users,
             items=columns.items,
             ratings=columns.ratings,
-            places=torch.from_numpy(own.number).to(self.device),
+            places=torch.from_numpy(own.number.astype(np.int64)).to(self.device),
             total=len(rows),
         )
 
