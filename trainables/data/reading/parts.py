@@ -76,7 +76,8 @@ def whole(source: str) -> Parts:
 
 def _is_parquet(source: str) -> bool:
     if not is_folder(source):
-        return source.lower().endswith(PARQUET)
+        _, path = resolve(source)  # without the query of a URI
+        return path.lower().endswith(PARQUET)
     names = visible_in(source)
     return not set(RATINGS_FILES) & {*names} and any(name.lower().endswith(PARQUET) for name in names)
 
