@@ -20,7 +20,9 @@ from reeltune.cluster.commands.train_options import (
     check_shard,
     check_stream,
     configured,
+    if_killed,
     resolved,
+    with_less_memory,
 )
 from reeltune.cluster.data_parallel.dealing import group_of
 from reeltune.cluster.data_parallel.in_process import fit_here
@@ -35,7 +37,7 @@ from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.record import AskedToTrain, data_asked
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.stored import Stored
-from reeltune.cluster.session.guard import guarded
+from reeltune.cluster.session.guard import guarded, witnessed
 from reeltune.cluster.session.interrupt import how_to_go_on
 from reeltune.cluster.session.resources import check, here
 from reeltune.cluster.tensorboard.event_files import TensorBoard
@@ -98,12 +100,15 @@ def read(options: TrainOptions, watch: Watch) -> Iterator[Prepared | Streamed]:
     """The data, read and split: in memory, or on disk while the body runs. Raises InputError."""
     if not options.stream:
         watch.tick(f"reading {options.data.data}")
-        yield prepare(options.data)
+        with witnessed(if_killed(options)):
+            prepared = prepare(options.data)
+        yield prepared
         return
     with rows_folder(watch.say) as folder:
         watch.status(f"reading {options.data.data} a part at a time")
         try:
-            streamed = prepare_streamed(options.data, folder)
+            with witnessed(if_killed(options)):
+                streamed = prepare_streamed(options.data, folder)
         except OSError as error:
             raise InputError(
                 f"--stream: rows cannot be written to {folder}: {error}; set TMPDIR to a folder on a larger disk"
@@ -203,7 +208,7 @@ class _Job:
         self.watch.tick("")
         for result in came.values():
             if isinstance(result, Lost):
-                raise FitFailed(result.reason)
+                raise FitFailed(f"{result.reason}{with_less_memory(self.options, result.reason)}")
         return [result for order in self.orders if isinstance(result := came[order.key], Fitted)]
 
     def _fit_here(self, trackers: Sequence[Tracker]) -> dict[str, Fitted | Lost]:
@@ -231,7 +236,10 @@ class _Job:
 
         options, folder, watch = self.options, self.folder, self.watch
         watch.status(joining(options.address))
-        with session_of_run(options, folder, data_bytes=self.prepared.bytes, say=watch.say) as resources:
+        with (
+            witnessed(if_killed(options)),
+            session_of_run(options, folder, data_bytes=self.prepared.bytes, say=watch.say) as resources,
+        ):
             return refit(
                 self.orders,
                 self.prepared,

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reeltune.cluster.commands.sharding import check_sharded
+from reeltune.cluster.session.deaths import may_be_memory
 from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.parts.trunk import TrunkConfig
 from reeltune.trainables.architectures.registry import SHIPPED, Registry, resolve
@@ -81,6 +82,28 @@ def check_stream(options: TrainOptions, config: FitConfig | None = None) -> None
             f"--stream: {options.architecture} with bias_pull = {config.bias_pull:g}, its reference on data of so few "
             "ratings per id, looks at all rows on each worker; add --set bias_pull=0, or leave --stream out"
         )
+
+
+def with_less_memory(options: TrainOptions, reason: str) -> str:
+    """What to do where a fit was lost for this reason; empty if that was not memory."""
+    if not may_be_memory(reason):
+        return ""
+    if options.stream:
+        return "; with more --workers, on more nodes, each holds fewer rows; go on with --resume"
+    return f"; {_not_streamed(options)}"
+
+
+def if_killed(options: TrainOptions) -> str:
+    """The last line of a command that is killed where it may hold all rows, or all ids."""
+    said = "error: the process was killed, for lack of memory perhaps"
+    if options.stream:
+        return f"{said}; with --stream it holds all ids, 4 bytes a row while it splits, and the model"
+    return f"{said}; {_not_streamed(options)}"
+
+
+def _not_streamed(options: TrainOptions) -> str:
+    word = "--stream" if options.shard else "--shard users --stream"
+    return f"with {word} it reads Parquet a part at a time, and each of several workers holds its own rows alone"
 
 
 def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED) -> FitConfig:

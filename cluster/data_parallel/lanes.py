@@ -15,6 +15,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedErr
 
 from reeltune.cluster.data_parallel.mailbox import Lane, kill
 from reeltune.cluster.data_parallel.worker import Begin, serve
+from reeltune.cluster.session.deaths import cause
 from reeltune.cluster.session.news import waited_for
 from reeltune.cluster.session.ray_private_libraries import Trainer
 from reeltune.cluster.session.ray_private_state import pending, remove_orphans
@@ -117,10 +118,14 @@ class Keeper(threading.Thread):
 
 
 def reason(error: Exception) -> str:
-    """Why a run ended, in one line: the last line of the first failed worker's traceback."""
+    """Why a run ended, in one line: why a worker has died, else the last line of the first failed one's traceback.
+
+    Where one has died, the others fail too, as they no longer hear of it.
+    """
     failures = getattr(error, "worker_failures", None) or {}
-    first = next(iter(failures.values()), error.__cause__ or error)
-    return str(first).strip().splitlines()[-1]
+    texts = [str(failure) for failure in failures.values()] or [str(error.__cause__ or error)]
+    died = next((why for text in texts if (why := cause(text, who="one", whose="one's"))), None)
+    return died or texts[0].strip().splitlines()[-1]
 
 
 def _leave(keepers: list[Keeper]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+from reeltune.cluster.session import deaths
 from reeltune.trainables.errors import one_line
 
 DIED = "the trial's process died"
@@ -23,11 +24,10 @@ def of_death(text: str) -> str:
     times, _, last = text.rpartition("Failure # ")[2].partition(" ")
     died = DIED if times == "1" else f"{DIED} {times} times"
     if "low on memory" in last:
-        used = re.search(r"was (\S+) used / (\S+) limit", last)
-        return f"{died}: its machine ran out of memory" + (f" ({used[1]} of {used[2]} used)" if used else "")
+        return f"{died}: {deaths.cause(last)}"
     if "creation task" in last:
         return one_line(f"the trial's process could not start: {last.strip().splitlines()[-1]}")
     cause = re.search(r"^The actor (?:is dead|died) because (.+?)(?:\.|$)", last, re.MULTILINE)
     if cause is None or cause[1] == "its worker process has died":
-        return f"{died} (it was killed, for memory perhaps, or crashed)"
+        return f"{died} (it {deaths.KILLED})"
     return one_line(f"{died}: {cause[1]}")

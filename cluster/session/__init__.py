@@ -10,6 +10,7 @@
 - `short_folder.py`: a short temporary folder for Ray, where the usual one is too long
 - `watchdog.py`: ends a command whose cluster is gone
 - `guard.py`: ends a fit in this process in time, and says so if it is killed
+- `deaths.py`: why a process of Ray's has died, in words
 - `news.py`: says what happens to a cluster while a command works there
 - `interrupt.py`: Ctrl-C and SIGTERM end a command cleanly
 - `as_before.py`: leaves a program's process as it was: variables, signals, loggers

@@ -27,7 +27,7 @@ def guarded(how_to_go_on: str, *, may_exit: bool = True) -> Iterator[None]:
     killed = f"error: the process was killed, for lack of memory perhaps; go on with: {how_to_go_on}"
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    with _witness(killed) as witness:
+    with witnessed(killed) as witness:
         earlier = signal.set_wakeup_fd(
             writer, warn_on_full_buffer=False
         )  # gets each signal's number at once, whatever the main thread does
@@ -43,7 +43,7 @@ def guarded(how_to_go_on: str, *, may_exit: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _witness(line: str) -> Iterator[subprocess.Popen[bytes]]:
+def witnessed(line: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that writes this line to standard error if this one ends within. No signal of a terminal reaches it."""
     command = [sys.executable, "-ISc", WITNESS, line]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)

@@ -1,6 +1,9 @@
 """`train`: how much is held out, and the refit."""
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 import reeltune as rt
+from reeltune.cluster.api.options import train_options
+from reeltune.cluster.commands.train_options import with_less_memory
 from reeltune.trainables import description as dated
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
@@ -226,6 +231,42 @@ def test_what_cannot_be_streamed_is_refused_with_a_way_out(parts, words, said):
 def test_data_in_memory_is_not_streamed(parts):
     with pytest.raises(rt.InputError, match="the ratings are in memory already; give the path of Parquet"):
         rt.train(rt.Ratings("ratings"), "pmf", shard="users", stream=True)
+
+
+KILLED = """
+import os, sys
+from reeltune.cluster.cli.app import main
+from reeltune.cluster.commands import train
+
+train.prepare = lambda asked: os.kill(os.getpid(), 9)
+sys.argv[0] = "reeltune"
+main()
+"""
+
+
+def test_a_command_that_is_killed_while_it_reads_is_told_how_to_read_with_less_memory():
+    command = [sys.executable, "-c", KILLED, "train", "pmf", "--data", WORLD]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stderr == (
+        "error: the process was killed, for lack of memory perhaps; with --shard users --stream it reads Parquet a "
+        "part at a time, and each of several workers holds its own rows alone\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "way_out"),
+    [
+        ({}, "; with --shard users --stream it reads Parquet a part at a time"),
+        ({"shard": "users"}, "; with --stream it reads Parquet a part at a time"),
+        ({"shard": "users", "stream": True}, "; with more --workers, on more nodes, each holds fewer rows"),
+    ],
+)
+def test_a_fit_that_was_lost_for_want_of_memory_has_a_way_out(asked, way_out):
+    options = train_options("pmf", DataOptions(data=WORLD), **asked)
+    died = "its workers died 3 times: one's machine ran out of memory (1.43GB of 1.50GB used)"
+    assert with_less_memory(options, died).startswith(way_out)
+    assert with_less_memory(options, "ValueError: as told") == ""
 
 
 def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypatch):
