@@ -1,6 +1,7 @@
 """What Ray says of a process that has died, in words, and whether more memory might have helped."""
 
 import pytest
+from ray.train import WorkerGroupError
 
 from reeltune.cluster.data_parallel.lanes import reason
 from reeltune.cluster.session.deaths import cause, may_be_memory
@@ -30,9 +31,7 @@ def test_another_error_is_no_such_death():
 
 
 def test_the_death_of_one_worker_is_why_a_group_ended_and_not_the_broken_connections_of_the_others():
-    class GroupError(Exception):
-        worker_failures = {0: RuntimeError("Traceback\nConnection reset by peer"), 1: RuntimeError(KERNEL)}
-
-    assert reason(GroupError()) == "one was killed, for memory perhaps, or crashed"
-    GroupError.worker_failures = {0: ValueError("Traceback\nValueError: as told")}
-    assert reason(GroupError()) == "ValueError: as told"
+    broken = RuntimeError("Traceback\nConnection reset by peer")
+    ended = WorkerGroupError("two", {0: broken, 1: RuntimeError(KERNEL)})
+    assert reason(ended) == "one was killed, for memory perhaps, or crashed"
+    assert reason(WorkerGroupError("one", {0: broken})) == "Connection reset by peer"
