@@ -35,15 +35,12 @@ class Dealt:
         Columns have 32 bits, and one after the other is put in order: the worker may have little more memory than its
         rows take.
         """
-        read: dict[str, list[np.ndarray]] = {name: [np.empty(0, ROW[name])] for name in ROW.fields or ()}
-        for bucket in buckets:
-            rows = self._bucket(bucket)
-            for name, pieces in read.items():
-                pieces.append(rows[name].copy())
-        place = np.concatenate(read.pop("place"))
-        order = np.argsort(place)
-        users, items, ratings = (np.concatenate(read.pop(name))[order] for name in ("user", "item", "rating"))
-        return Rows(number=place[order], users=users, items=items, ratings=ratings)
+        read = [np.empty(0, ROW), *(self._bucket(bucket) for bucket in buckets)]
+        columns = {name: np.concatenate([rows[name] for rows in read]) for name in ROW.fields or ()}
+        del read
+        order = np.argsort(columns["place"])
+        number, users, items, ratings = (columns.pop(name)[order] for name in ("place", "user", "item", "rating"))
+        return Rows(number=number, users=users, items=items, ratings=ratings)
 
     def _bucket(self, bucket: int) -> np.ndarray:
         name = file_of(self.part, bucket)
