@@ -4,10 +4,16 @@ import json
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load
 
-from tests import heads, machines, s3
+from reeltune.trainables.data import load_data
+from reeltune.trainables.data.reading.parts import Parquet
+from tests import heads, inside, machines, s3
 from tests.machines import Machine, Network
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -15,6 +21,7 @@ TOKEN_MODE = {"RAY_AUTH_MODE": "token"}
 WRONG = {**TOKEN_MODE, "RAY_AUTH_TOKEN": "f" * 64}
 LONG = ["train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--set", "batch_size=4"]
 SMOKE = ["--smoke-test", "--no-ensemble", "--concurrent", "1"]
+WEIGHTS = "models/pmf/model.safetensors"
 SEARCH = ["--data", "synthetic", "--trials", "9000", "--no-ensemble", "--no-asha"]
 # The head notices a lost machine by health checks, in about 25 s with these; with Ray's own values, in 65 s.
 HEALTH = {"period_ms": "1000", "timeout_ms": "4000", "failure_threshold": "5"}
@@ -205,6 +212,34 @@ def test_a_run_in_a_store_is_reported_and_shown_on_any_machine(three, s3_port, b
             heads.kill(board)
             board.communicate()
     assert any("000-bias" in name for name in json.loads(runs.stdout)), runs.stdout + runs.stderr
+
+
+def test_rows_from_a_store_are_fitted_on_two_machines_of_which_none_has_all(three, s3_port, bucket, tmp_path):
+    where, store = s3.uri(s3_port, bucket), s3.store(s3_port, bucket)
+    data = load_data("synthetic:users=40,items=30,ratings=600")
+    pairs = {"user": data.users.text[data.rows.users - 1], "item": data.items.text[data.rows.items - 1]}
+    frame = pd.DataFrame({**pairs, "rating": data.rows.ratings})
+    for number, part in enumerate((frame[:250], frame[250:])):
+        store.write(f"ratings/{number}.parquet", part.to_parquet())
+    words = ["train", "pmf", "--shard", "users", "--set", "epochs=2", "--score-test", "--json"]
+    frame.to_parquet(tmp_path / "whole.parquet")
+    alone = inside.reeltune(*words, "--data", str(tmp_path / "whole.parquet"), "--name", "alone")
+    begin, _, query = where.partition("?")
+    source = f"{begin}/ratings?{query}"
+    words += ["--data", source, "--stream", "--workers", "2", "--storage", where, "--name", "streamed"]
+    with three.that_reach(s3_port):
+        done = three.head.reeltune(*words, "--address", "auto", **s3.ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    here, there = (json.loads(each.stdout)["test"]["mean_mse"] for each in (alone, done))
+    assert there == pytest.approx(here, rel=1e-4)
+    one, two = (load(content) for content in (read_weights("alone"), store.read(f"streamed/{WEIGHTS}")))
+    assert all(torch.allclose(one[name], two[name], atol=5e-6) for name in one)
+    assert [name for name in store.below("streamed").names() if name.startswith("fits")] == []
+    assert Parquet.at(f"{begin}/ratings/1.parquet?{query}").head(9).frame.shape == (9, 3), "a file is enough"
+
+
+def read_weights(name):
+    return Path(f"runs/{name}/{WEIGHTS}").read_bytes()
 
 
 def test_a_node_without_the_stores_credentials_is_named_before_anything_runs(three, s3_port, bucket):
