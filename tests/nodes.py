@@ -42,31 +42,36 @@ class Node:
 
 
 class Cluster:
-    """A head that takes no trials, and nodes that do, with ports and a temporary folder of their own."""
+    """A head that takes no trials, and nodes that do, with ports and a temporary folder of their own.
 
-    def __init__(self):
+    Each may be in a group of `tests.limited`, and an object store then has the size that Ray gives it there.
+    """
+
+    def __init__(self, within=None):
         self.temporary = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         self.nodes = []
         ports = heads.free_ports(len(HEADS_ALONE))
         self.address = f"127.0.0.1:{ports[0]}"
         words = [word for option, port in zip(HEADS_ALONE, ports, strict=True) for word in (option, str(port))]
-        self.head = self._start("--head", *words, "--include-dashboard=false", "--num-cpus", "0")
+        self.head = self._start(within, "--head", *words, "--include-dashboard=false", "--num-cpus", "0")
 
-    def add(self):
-        self.nodes.append(self._start("--address", self.address, "--num-cpus", "1"))
+    def add(self, within=None):
+        self.nodes.append(self._start(within, "--address", self.address, "--num-cpus", "1"))
 
     def kill(self):
         for node in [*self.nodes, self.head]:
             node.kill()
         shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def _start(self, *words):
+    def _start(self, within, *words):
         options = [option for option in heads.PORTS if option not in HEADS_ALONE]
         ports = zip(options, heads.free_ports(len(options)), strict=True)
         own = [word for option, port in ports for word in (option, str(port))]
         own += ["--min-worker-port", "0", "--max-worker-port", "0", "--node-ip-address", "127.0.0.1"]
-        own += ["--object-store-memory", str(100 << 20), "--temp-dir", self.temporary, "--disable-usage-stats"]
+        own += [] if within else ["--object-store-memory", str(100 << 20)]
+        own += ["--temp-dir", self.temporary, "--disable-usage-stats"]
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *own, "--block"]
+        command = within.command(*command) if within else command
         path = Path(self.temporary, f"{time.monotonic_ns()}.log")
         with path.open("w") as log:
             node = Node(subprocess.Popen(command, env=environment(), stdout=log, stderr=log), path)
