@@ -2,7 +2,7 @@
 
     python benchmarks/confirmations.py RUN ...     # a moment: finished runs
     python benchmarks/confirmations.py RUN ... --sampled   # as if their trials had been on a sample of users
-    python benchmarks/confirmations.py --made-up   # a minute: made-up errors
+    python benchmarks/confirmations.py --made-up   # a minute: made-up errors; the same with --sampled
 
 Of runs it reads the ledgers alone, which hold errors on validation rows and none on test rows. It takes the
 architectures whose finalists have every confirmation, as those of a run of before the rule of cluster/search/choice.py
@@ -12,7 +12,8 @@ confirmations is at most higher.
 
 Made up: 20 configurations of normally distributed true errors, of which the first is the reference; trials and
 confirmations see them with noise, whose standard deviation is the unit. It prints how often dropping changes what is
-chosen, and how much higher the true error of the choice is then, on average over all worlds.
+chosen, and how much higher the true error of the choice is then, on average over all worlds. With `--sampled` too the
+noise is a share of the errors, and what trials see is also off by what their sample does to each configuration.
 """
 
 import argparse
@@ -29,6 +30,8 @@ from reeltune.cluster.search.choice import SEEDS, choose, confirmed, dropped, fi
 NOWHERE = Path("/nonexistent/trials.jsonl")  # of ledgers that are only in memory
 TRIALS, WORLDS = 20, 4000
 SPREADS, REFERENCES = (0.5, 2.0), (0.0, 2.0, 6.0, 20.0)
+NOISES = (0.001, 0.003, 0.01)  # of a sampled search, as shares of errors
+SHIFT = 3.0  # what the sample does to a configuration, in units of the noise
 
 
 def main() -> None:
@@ -44,7 +47,14 @@ def main() -> None:
     for name in arguments.runs:
         entries = list(read_entries(find_run(name).ledger))
         print(replayed(name, [as_sampled(entry) for entry in entries] if arguments.sampled else entries))
-    if arguments.made_up:
+    if arguments.made_up and arguments.sampled:
+        print("| noise | spread of true errors | finalists dropped | chosen otherwise | loss of true error |")
+        print("| ---: | ---: | ---: | ---: | ---: |")
+        for noise in NOISES:
+            for spread in (2.0, 6.0, 20.0):
+                cells = made_up(spread, 0.0, level=1 / noise, shift=SHIFT).split("|")
+                print(f"| {noise:.1%} |{'|'.join([cells[1], *cells[3:]])}")
+    elif arguments.made_up:
         print("| spread of true errors | the reference's | finalists dropped | chosen otherwise | loss of true error |")
         print("| ---: | ---: | ---: | ---: | ---: |")
         for spread in SPREADS:
@@ -96,13 +106,18 @@ def complete(ledger: Ledger, architecture: str) -> bool:
     return all(done.count(entry.trial) == SEEDS for entry in finalists(ledger, architecture))
 
 
-def made_up(spread: float, reference: float) -> str:
-    """The row of worlds in which the true errors have this spread, and the reference this error."""
+def made_up(spread: float, reference: float, *, level: float = 0.0, shift: float = 0.0) -> str:
+    """The row of worlds in which the true errors have this spread, and the reference this error.
+
+    With a `level` errors are that much higher, and trials are of a sample, which shifts each by a number of deviation
+    `shift`.
+    """
     draw, out, otherwise, loss = np.random.default_rng(0), 0, 0, 0.0
     for _ in range(WORLDS):
         truth = draw.normal(0, spread, TRIALS)
         truth[0] = reference
-        whole = of(world(truth, draw))
+        truth += level
+        whole = of(world(truth, draw, shift))
         less, names = with_dropping(whole, "made up")
         before, after = choose(whole, "made up"), choose(less, "made up")
         assert before is not None, "every confirmation is done"
@@ -113,9 +128,12 @@ def made_up(spread: float, reference: float) -> str:
     return f"| {spread:g} | {reference:g} | {out / WORLDS:.2f} of 3 | {otherwise / WORLDS:.1%} | {loss / WORLDS:+.4f} |"
 
 
-def world(truth: np.ndarray, draw: np.random.Generator) -> Iterator[Entry]:
+def world(truth: np.ndarray, draw: np.random.Generator, shift: float = 0.0) -> Iterator[Entry]:
     """The trials of these true errors, and every confirmation of the finalists."""
-    trials = [seen(f"{n:03}", n, error, draw) for n, error in enumerate(truth)]
+    shifts = draw.normal(0, shift, len(truth)) if shift else np.zeros(len(truth))
+    trials = [seen(f"{n:03}", n, error + by, draw) for n, (error, by) in enumerate(zip(truth, shifts, strict=True))]
+    if shift:
+        trials = [as_sampled(entry) for entry in trials]
     yield from trials
     for entry in finalists(of(trials), "made up"):
         for number in range(1, 1 + SEEDS):
