@@ -89,7 +89,7 @@ def test_the_ensembles_lists_are_those_that_its_bundle_recommends(searched, prep
     write_bundles(
         searched.complete(), judged_result(searched, None, prepared, folder), searched, prepared, folder, look=1
     )
-    seen = replace(prepared.ratings, rows=prepared.split.fitting)
+    seen = replace(prepared.asked.load(), rows=prepared.split.fitting)
     options = RecommendOptions(users=None, seen=seen, top=10, at=None, reading=Reading())
     best = recommended(load(folder.model("ensemble")), options).frame
     fitted, test = (named(rows, prepared) for rows in (prepared.split.fitting, prepared.split.test._rows))
