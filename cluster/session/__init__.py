@@ -20,5 +20,6 @@
 - `garbage.py`: how often a process looks for garbage
 - `worker_start.py`: what Ray's worker processes import first
 - `machine.py`: the CPUs and memory of this machine
+- `container.py`: what a container leaves of them
 - `ways_in.py`: the ways into a cluster, in words
 """

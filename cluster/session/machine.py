@@ -6,6 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from reeltune.cluster.session import container
 from reeltune.trainables.version import __version__
 
 PACKAGES = ("ray", "torch", "optuna", "pandas", "numpy", "scipy")
@@ -14,16 +15,15 @@ PACKAGES = ("ray", "torch", "optuna", "pandas", "numpy", "scipy")
 def usable_cpus() -> int:
     """The CPUs this process may run on, or the container's quota if that is less; at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_cpus()
+    quota = container.cpus()
     return max(1, min(allowed, int(quota)) if quota else allowed)
 
 
 def usable_memory() -> int:
     """Bytes that new processes may take: what the system has available, or the container's rest if that is less."""
     available = _meminfo().get("MemAvailable", 8 << 30)
-    limit = _read_number("/sys/fs/cgroup/memory.max")
-    used = _read_number("/sys/fs/cgroup/memory.current")
-    return min(available, limit - used) if limit and used else available
+    left = container.memory()
+    return available if left is None else min(available, left)
 
 
 def description() -> dict[str, object]:
@@ -51,21 +51,6 @@ def commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
-
-
-def _cgroup_cpus() -> float | None:
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else int(quota) / int(period)
-
-
-def _read_number(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _processor() -> str:

@@ -1,6 +1,6 @@
 import os
 
-from reeltune.cluster.session import machine
+from reeltune.cluster.session import container, machine
 
 
 def test_usable_cpus_are_those_this_process_may_run_on():
@@ -14,14 +14,19 @@ def test_usable_cpus_are_those_this_process_may_run_on():
 
 
 def test_a_containers_quota_bounds_them(monkeypatch):
-    monkeypatch.setattr(machine, "_cgroup_cpus", lambda: 1.5)
+    monkeypatch.setattr(container, "cpus", lambda: 1.5)
     assert machine.usable_cpus() == 1
-    monkeypatch.setattr(machine, "_cgroup_cpus", lambda: 0.5)
+    monkeypatch.setattr(container, "cpus", lambda: 0.5)
     assert machine.usable_cpus() == 1
 
 
 def test_memory_is_a_plausible_number_of_bytes():
     assert 100 << 20 < machine.usable_memory() < 1 << 45
+
+
+def test_a_containers_limit_bounds_it(monkeypatch):
+    monkeypatch.setattr(container, "memory", lambda: 1 << 20)
+    assert machine.usable_memory() == 1 << 20
 
 
 def test_the_record_names_versions_and_machine():
