@@ -20,6 +20,7 @@ import socket
 import struct
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,19 +154,17 @@ def keep_rows(ratings: int, folder: Path) -> None:
 
 def measured(asked: Asked) -> list[float]:
     """The means over workers of what COLUMNS names."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(port, asked), nprocs=asked.workers)
+    meeting = f"{asked.folder}/meeting-{uuid.uuid4().hex}"
+    multiprocessing.spawn(work, args=(meeting, asked), nprocs=asked.workers)
     found = [json.loads((Path(asked.folder) / f"{rank}.json").read_text()) for rank in range(asked.workers)]
     return np.mean(found, axis=0).tolist()
 
 
-def work(rank: int, port: int, asked: Asked) -> None:
+def work(rank: int, meeting: str, asked: Asked) -> None:
     torch.set_num_threads(1)
     keep_memory()
     if asked.workers > 1:
-        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=asked.workers)
+        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=asked.workers)
     world = world_of(asked.ratings)
     stars = Scale(values=(1, 2, 3, 4, 5), low=1, high=5, step=1, lattice=True)
     shape = Shape(users=world.users + 1, items=world.items + 1, scale=stars, ratings=asked.ratings)

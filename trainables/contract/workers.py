@@ -1,6 +1,5 @@
 """The clause on two workers: real processes, which talk over the loopback, fit what one fits."""
 
-import socket
 import tempfile
 import warnings
 from pathlib import Path
@@ -22,11 +21,9 @@ def two_workers_fit_what_one_fits(subject: Subject) -> None:
     """Without what may be dropped: workers drop different vectors."""
     alone = _steps(subject)
     with tempfile.TemporaryDirectory() as folder:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        meeting = f"{folder}/meeting"
         try:
-            multiprocessing.spawn(_work, args=(port, folder, subject.registry, subject.name), nprocs=2)
+            multiprocessing.spawn(_work, args=(meeting, folder, subject.registry, subject.name), nprocs=2)
         except multiprocessing.ProcessRaisedException as error:
             raise Broken(f"a worker failed: {str(error).strip().splitlines()[-1]}") from error
         first, second = (torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in range(2))
@@ -44,9 +41,9 @@ def _steps(subject: Subject) -> dict[str, Tensor]:
     return weights(fit)
 
 
-def _work(rank: int, port: int, folder: str, registry: Registry, name: str) -> None:
+def _work(rank: int, meeting: str, folder: str, registry: Registry, name: str) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)  # torch's, on how reeltune makes its DDP
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     torch.save(_steps(Subject(registry=registry, name=name)), Path(folder, f"{rank}.pt"))
     dist.destroy_process_group()

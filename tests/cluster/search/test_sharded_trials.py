@@ -1,7 +1,6 @@
 """Trials with sharded users are the same fits on any number of workers: real processes, without Ray."""
 
 import dataclasses
-import socket
 
 import numpy as np
 import pytest
@@ -53,11 +52,11 @@ def ended(trial):
     return update, [(point.progress, point.value) for point in trial.points]
 
 
-def work(rank, port, folder):
+def work(rank, meeting, folder):
     """Each trial to its end; and once more, cut off with a state kept."""
     torch.set_num_threads(1)
     trial_fit.LONGEST_STEP = 0.0  # an update at each look at the clock
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     for name in NAMES:
         update, points = ended(begun(name, folder / "whole"))
         torch.save((dataclasses.asdict(update), points), folder / f"{name}-{rank}.pt")
@@ -71,10 +70,8 @@ def work(rank, port, folder):
 def two(tmp_path_factory):
     """The folder in which two workers have left what they found."""
     folder = tmp_path_factory.mktemp("workers")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(port, folder), nprocs=2)
+    meeting = f"{folder}/meeting"
+    multiprocessing.spawn(work, args=(meeting, folder), nprocs=2)
     return folder
 
 

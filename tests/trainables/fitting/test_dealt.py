@@ -1,6 +1,5 @@
 """A fit whose rows are dealt to files is the fit that has them in memory, on any number of workers."""
 
-import socket
 import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,10 +105,10 @@ def crossed(model, shape):
     return decode(output, model.grid, shape.scale, decoder="mean", temperature=1.0)
 
 
-def work(rank, world, port, folder, given, shape):
+def work(rank, world, meeting, folder, given, shape):
     torch.set_num_threads(1)
     loop.ENOUGH = MOST  # of this process
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)
     for name in NAMES:
         torch.save(ended(name, given["train"], given["validation"], shape), f"{folder}/{name}-{rank}.pt")
     dist.destroy_process_group()
@@ -135,10 +134,8 @@ def test_on_one_worker_it_is_the_same_bit_for_bit(name, in_memory, whole, dealt)
 @pytest.mark.parametrize("world", [2, 4])
 def test_on_several_workers_it_is_the_same_but_for_rounding(whole, dealt, world, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "ENOUGH", MOST)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(world, port, str(tmp_path), dealt, whole[2]), nprocs=world)
+    meeting = f"{tmp_path}/meeting"
+    multiprocessing.spawn(work, args=(world, meeting, str(tmp_path), dealt, whole[2]), nprocs=world)
     for name in NAMES:
         alone = ended(name, whole[1].train, whole[1].validation, whole[2])
         every = [torch.load(tmp_path / f"{name}-{rank}.pt", weights_only=False) for rank in range(world)]

@@ -1,6 +1,6 @@
 """A fit with sharded users is one fit, whatever the number of workers: real processes, talking over the loopback."""
 
-import socket
+import uuid
 from dataclasses import replace
 from functools import cache
 
@@ -98,10 +98,10 @@ def ended(fit, name):
     return {"reports": reports, "noise": noise, "ratings": ratings, "rows": len(rows), "held": len(fit.rows)}
 
 
-def work(rank, world, port, folder, names):
+def work(rank, world, meeting, folder, names):
     """A fit of each of these on several workers. Two keep the state of another that they stop; four go on from it."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)
     for name in names:
         torch.save(ended(new_fit(name), name), f"{folder}/{name}-{world}-{rank}.pt")
         if world == 2:
@@ -121,10 +121,8 @@ def stopped(folder, name):
 
 def started(world, folder, names):
     """The folder in which so many workers have left what they found of these."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(world, port, str(folder), names), nprocs=world)
+    meeting = f"{folder}/meeting-{uuid.uuid4().hex}"
+    multiprocessing.spawn(work, args=(world, meeting, str(folder), names), nprocs=world)
     return folder
 
 

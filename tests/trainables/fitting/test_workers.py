@@ -1,6 +1,5 @@
 """Two workers end where one would: real processes, talking over the loopback."""
 
-import socket
 from dataclasses import replace
 
 import numpy as np
@@ -67,9 +66,9 @@ def many(kind):
     return (torch.randn(601, 4, generator=torch.Generator().manual_seed(0)) + 8).to(kind)
 
 
-def work(rank, port, folder):
+def work(rank, meeting, folder):
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     added = from_sums(add_up(summed(rank)), scalar=True)
     halves = BatchNorm(4)
     output = halves(many(torch.bfloat16)[rank * 301 : 301 + rank * 300])
@@ -83,10 +82,8 @@ def work(rank, port, folder):
 def folder(tmp_path_factory):
     """Where two workers have left what they found."""
     folder = tmp_path_factory.mktemp("workers")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(work, args=(port, str(folder)), nprocs=2)
+    meeting = f"{folder}/meeting"
+    multiprocessing.spawn(work, args=(meeting, str(folder)), nprocs=2)
     return folder
 
 
