@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reeltune.cluster.commands.sharding import check_sharded
+from reeltune.cluster.commands.sharding import check_sharded, unsharded
 from reeltune.cluster.session.deaths import may_be_memory
 from reeltune.cluster.trackers.asked import AskedTracker
 from reeltune.trainables.architectures.parts.trunk import TrunkConfig
@@ -102,6 +102,8 @@ def if_killed(options: TrainOptions) -> str:
 
 
 def _not_streamed(options: TrainOptions) -> str:
+    if options.architecture not in SHIPPED or unsharded([options.architecture]):
+        return "it needs all rows on each worker: give it fewer, or a machine with more memory"
     word = "--stream" if options.shard else "--shard users --stream"
     return f"with {word} it reads Parquet a part at a time, and each of several workers holds its own rows alone"
 

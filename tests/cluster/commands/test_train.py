@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import reeltune as rt
 from reeltune.cluster.api.options import train_options
-from reeltune.cluster.commands.train_options import with_less_memory
+from reeltune.cluster.commands.train_options import if_killed, with_less_memory
 from reeltune.trainables import description as dated
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.bundle import read_description
@@ -267,6 +267,12 @@ def test_a_fit_that_was_lost_for_want_of_memory_has_a_way_out(asked, way_out):
     died = "its workers died 3 times: one's machine ran out of memory (1.43GB of 1.50GB used)"
     assert with_less_memory(options, died).startswith(way_out)
     assert with_less_memory(options, "ValueError: as told") == ""
+
+
+def test_what_cannot_be_sharded_is_not_told_to_be():
+    options = train_options("bias", DataOptions(data=WORLD))
+    assert if_killed(options).endswith("give it fewer, or a machine with more memory")
+    assert "--shard" not in with_less_memory(options, "its workers died: one's machine ran out of memory")
 
 
 def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypatch):
