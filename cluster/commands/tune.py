@@ -282,6 +282,8 @@ def _refit(
     watch: Watch,
 ) -> dict[str, Fitted | Lost]:
     options = plan.options
+    # The longest first, so that at the end no lane waits long for another.
+    orders = sorted(orders, key=lambda order: -left.of_refit(order.architecture))
     expected = {order.tracked.name: left.of_refit(order.architecture) for order in orders}
     lanes = min(left.work.lanes, len(expected))
     counting = watch.refitting(RefitsLeft(expected, lanes=lanes, start=left.start, ending=left.ending))

@@ -5,6 +5,7 @@ measures the luck away; `choice.py` then takes the best mean.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from statistics import fmean
 
 from reeltune.cluster.runs.folder import Entry, Ledger
 from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, finalists
@@ -26,16 +27,25 @@ class Confirmation:
         """The next confirmation that has not been ordered yet; None where there is none, for now.
 
         An architecture's confirmations begin when its last search trial has ended: it has none among those that run,
-        and is not one of those that have trials `waiting`.
+        and is not one of those that have trials `waiting`. Those of an architecture whose trials take longest come
+        first, so that at the end no slot waits long for another's.
         """
         ordered = {order.trial for order in running} | {entry.trial for entry in self.ledger.entries}
         searching = {*waiting, *(order.architecture for order in running if order.stage == "search")}
-        for architecture in self.architectures:
+        for architecture in self._longest_first():
             if architecture not in searching:
                 for order in self._wanted(architecture):
                     if order.trial not in ordered:
                         return order
         return None
+
+    def _longest_first(self) -> list[str]:
+        seconds = {
+            name: fmean(entry.seconds for entry in ended)
+            for name in self.architectures
+            if (ended := self.ledger.of("search", name))
+        }
+        return sorted(self.architectures, key=lambda name: -seconds.get(name, 0.0))
 
     def _wanted(self, architecture: str) -> Iterator[Order]:
         """What is wanted so far: the others of a finalist only when the first of all of them have ended."""

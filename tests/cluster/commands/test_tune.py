@@ -9,6 +9,8 @@ from reeltune.cluster.api.command import tune_command
 from reeltune.cluster.api.options import data_options, tune_options
 from reeltune.cluster.commands import tune
 from reeltune.cluster.commands.ask import ask
+from reeltune.cluster.judging.refits import refits_of
+from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.errors import InputError
 
 WORLD = "synthetic:users=40,items=30,ratings=600"
@@ -35,6 +37,19 @@ def test_trials_and_refits_have_the_precision_that_was_asked_for(gpu, monkeypatc
     assert given["bfloat16"] == bfloat16
     assert plan.asked.bf16 == bfloat16
     assert ("--bf16" in tune_command(plan.options).split()) == bfloat16
+
+
+def test_the_refits_that_take_longest_come_first(monkeypatch):
+    given = []
+    monkeypatch.setattr(tune, "refit", lambda orders, prepared, **options: given.extend(orders))
+    plan = ask(asked(bfloat16=False))
+    wanted = {"bias": ("bias", {}), "svdpp": ("svdpp", {}), "pmf": ("pmf", {})}
+    seconds = {"bias": 0.1, "svdpp": 9.0, "pmf": 2.0}
+    left = SimpleNamespace(work=SimpleNamespace(lanes=2), start=0.0, ending=0.0, of_refit=seconds.get)
+    watch = SimpleNamespace(refitting=lambda counting: counting)
+    tune._refit(plan, [*refits_of(wanted, seed=1).values()], left, None, (), watch)
+    assert [order.architecture for order in given] == ["svdpp"] * SEEDS + ["pmf"] * SEEDS + ["bias"] * SEEDS
+    assert [order.seed for order in given] == [1, 2, 3] * 3
 
 
 def test_bfloat16_is_refused_before_anything_runs_where_there_is_no_gpu(monkeypatch):

@@ -7,7 +7,7 @@ from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.search.confirmation import AGAIN, Confirmation
 
 
-def entry(number, value, *, architecture="pmf", state="done"):
+def entry(number, value, *, architecture="pmf", state="done", seconds=1.0):
     return Entry(
         trial=f"{architecture}-{number:03}",
         architecture=architecture,
@@ -20,7 +20,7 @@ def entry(number, value, *, architecture="pmf", state="done"):
         temperature=1.0,
         curve={},
         epochs=1,
-        seconds=1.0,
+        seconds=seconds,
         seed=1,
         error=None,
     )
@@ -85,6 +85,14 @@ def test_while_the_first_of_one_architecture_run_others_are_tried_again(ledger):
             ledger.append(entry(number, value, architecture=name))
     orders = ordered(Confirmation(ledger, ["pmf", "bias"], seed=1))
     assert [(order.architecture, order.fold) for order in orders] == [("pmf", 1)] * 3 + [("bias", 1)] * 3
+
+
+def test_the_architecture_whose_trials_take_longest_comes_first(ledger):
+    seconds = {"pmf": 2.0, "svdpp": 9.0, "bias": 0.1}
+    for name, each in seconds.items():
+        ledger.append(entry(0, 0.1, architecture=name, seconds=each))
+    orders = ordered(Confirmation(ledger, list(seconds), seed=1))
+    assert [order.architecture for order in orders] == ["svdpp"] * SEEDS + ["pmf"] * SEEDS + ["bias"] * SEEDS
 
 
 def test_if_a_first_one_fails_nobody_is_dropped(ledger, five):
