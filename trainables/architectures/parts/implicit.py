@@ -31,6 +31,7 @@ class Half:
     scale: Tensor  # n^-exponent, 0 where there is no rating; shape (rows, 1)
     features: tuple[Bags, Bags] | None  # the side tables' matrix S and its transpose
     rare: int | None  # see `filled`
+    float16: bool = False  # whether the products of a step over all ratings are made in float16
 
     def folded(self, own: Tensor, implicit: Tensor, sides: Tensor, *, learnt: bool) -> Tensor:
         """The vectors of all ids, shape (rows, width).
@@ -70,7 +71,7 @@ class Half:
         if of_sides is not None and place is ids:  # the vectors of all ids, none of which is dropped
             known, of_sides = known.add_(of_sides), None
         vectors = known.new_empty(len(ids), known.shape[1])
-        for piece in _pieces(vectors):
+        for piece in pieces(vectors):
             torch.index_select(known, 0, place[piece], out=vectors[piece])
             if of_sides is not None:
                 vectors[piece] += of_sides.index_select(0, ids[piece])
@@ -82,7 +83,7 @@ class Half:
         """The vectors of ids without their features, and for each row of the batch its place among them."""
         rows = self._rows_alone(shown, FORWARD)
         if rows is None:
-            return self.partners_of.times(implicit).mul_(self.scale).add_(own), shown
+            return self._over_all(self.partners_of, implicit).mul_(self.scale).add_(own), shown
         alone, place = rows
         return self.partners_of.take(alone).times(implicit).mul_(self.scale[alone]).add_(own[alone]), place
 
@@ -107,7 +108,7 @@ class Half:
         own, implicit, sides = into
         rows = None if whole else self._rows_alone(shown, BACKWARD)
         if rows is None:
-            of_known = self.rated_by.times(own * self.scale)
+            of_known = self._over_all(self.rated_by, own * self.scale)
         else:
             alone, _ = rows
             rated_by = self.partners_of.take(alone).transposed(len(implicit))
@@ -117,6 +118,9 @@ class Half:
         if self.features is not None:
             of_ids = own if shown is ids else sum_by_id(torch.empty_like(own), gradient, ids)
             sides.copy_(self.features[1].times(of_ids))
+
+    def _over_all(self, bags: Bags, table: Tensor) -> Tensor:
+        return bags.times_in_float16(table) if self.float16 else bags.times(table)
 
     def _rows_alone(self, ids: Tensor, share: float) -> tuple[Tensor, Tensor] | None:
         """The batch's distinct rows and each id's place in them; None if these hold `share` of the ratings or more."""
@@ -130,7 +134,7 @@ class Half:
         return in_batch.nonzero()[:, 0], (in_batch.cumsum(0) - 1)[ids]
 
 
-def _pieces(batch: Tensor) -> Iterator[slice]:
+def pieces(batch: Tensor) -> Iterator[slice]:
     """Slices of a batch, small enough that on a CPU their temporary tensors stay in its cache."""
     size = PIECE if batch.is_cpu else len(batch)
     return (slice(start, start + size) for start in range(0, len(batch), size))
@@ -154,10 +158,12 @@ def half(
     *,
     rare: int | None,
     counts: Tensor | None = None,
+    exact: bool = False,
 ) -> Half:
     """One side's formula, from who rated what (a row for each id of this side) and its transpose.
 
-    `counts` are the ratings of each id, where these are not all of them.
+    `counts` are the ratings of each id, where these are not all of them. A step over more than WHOLE ratings is made
+    in float16 where that is faster, unless its products are to be `exact`.
     """
     counts = partners_of.sizes if counts is None else counts
     n = counts[:, None].float()
@@ -168,6 +174,7 @@ def half(
         scale=torch.where(n > 0, n.clamp(min=1) ** -exponent, 0.0),
         features=None if features is None else _both_ways(features, partners_of.columns.device),
         rare=rare,
+        float16=not exact and len(partners_of.columns) > WHOLE and partners_of.has_float16,
     )
 
 

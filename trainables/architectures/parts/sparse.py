@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BLOCK = 25_000  # rows of a table that fit in a CPU's cache: 6 MB if they are 64 wide
 WORTH = 16  # entries of a row in a block, from which it pays to cut into blocks
 MOST_COLUMNS = 2**31 - 1
+LARGEST_FLOAT16 = 65_504.0
+SMALLEST = 1e-30  # largest number of a table, at the least: one of zeros is scaled too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,31 @@ class Bags:
             return total
         # `embedding_bag` is over twice as fast here as torch's CSR product.
         return torch.embedding_bag(table, self.columns, self.offsets, False, 0, False, self.weights, True)[0]
+
+    @property
+    def has_float16(self) -> bool:
+        """Whether a product in float16 is faster here: on CPUs for which torch has FBGEMM's kernels, x86's."""
+        return _on_cpu(self.columns) and "fbgemm" in torch.backends.quantized.supported_engines
+
+    def times_in_float16(self, table: Tensor) -> Tensor:
+        """As `times`, with each number of the table rounded to 11 bits: twice as fast, as memory is what it waits for.
+
+        The table is first scaled by a power of two by which no sum of a row overflows. Sums are rounded to 11 bits too.
+        """
+        scale = self._scale_of_float16(table)
+        numbers = torch.empty_like(table, dtype=torch.float16)
+        torch.mul(table, scale, out=numbers)
+        first, *others = self.blocks or (self,)
+        total = first.times(numbers).float()
+        for block in others:
+            total += block.times(numbers)
+        return total.div_(scale)
+
+    def _scale_of_float16(self, table: Tensor) -> Tensor:
+        """The largest power of two that keeps the largest number times the longest row below what float16 holds."""
+        low, high = table.aminmax()
+        largest = torch.maximum(high, -low).clamp_(min=SMALLEST) * self.sizes.max().clamp(min=1)
+        return torch.exp2(torch.floor(torch.log2(LARGEST_FLOAT16 / largest)))
 
     def cut(self) -> "Bags":
         """The same with blocks of columns, where it is so large that this pays: each reads a part of the table."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
-from reeltune.trainables.architectures.parts.implicit import half
+from reeltune.trainables.architectures.parts.implicit import half, pieces
 from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, mean_over_workers, sharded_tables
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
@@ -68,7 +68,9 @@ class Trunk(nn.Module):
         """Take in who rated what: indices of shape (ratings,) of the rows to fit on."""
         by_user = Bags.of(users, items, self.shape.users).cut()
         by_item = Bags.of(items, users, self.shape.items).cut()
-        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, rare=None)
+        # Parts of a sum over workers would be rounded otherwise on another number of them.
+        exact = self.sharded
+        self.user_half = half(by_user, by_item, self.config.exponent, self.shape.user_features, rare=None, exact=exact)
         self.item_half = half(
             by_item,
             by_user,
@@ -76,6 +78,7 @@ class Trunk(nn.Module):
             self.shape.item_features,
             rare=self.shape.rare_items,
             counts=add_up(by_item.sizes) if self.sharded else None,
+            exact=exact,
         )
 
     @torch.no_grad()
@@ -156,7 +159,9 @@ class _RatingsOf(torch.autograd.Function):
         ctx.save_for_backward(masked, items, mask)
         ctx.unit = unit
         biases = masked[:, -1], items[:, -1]
-        match = (masked * items).sum(1).addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
+        # In pieces that stay in a CPU's cache: a large batch of products is not written out.
+        match = torch.cat([(masked[piece] * items[piece]).sum(1) for piece in pieces(masked)])
+        match.addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
         return match.mul_(unit).add_(mean)
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Sparse matrices do what dense ones do, on any small matrix: empty rows, empty columns and repeated entries too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 import pytest
@@ -50,6 +50,43 @@ def test_a_product_is_that_of_the_dense_matrix(both):
     assert len(both.bags) == len(both.dense)
     assert torch.equal(both.bags.times(both.table), both.dense @ both.table)
     assert torch.equal(dense_of(both.transpose, len(both.dense)), both.dense.T)
+
+
+@given(matrices(), st.integers(-30, 30))
+def test_a_product_in_float16_is_within_its_eleven_bits(both, power):
+    """Of numbers of any size: they are scaled, so that sums neither overflow nor are lost."""
+    bags = replace(both.bags, weights=None)
+    table = both.table.float() * 2.0**power
+    exact = bags.times(table)
+    rounded = bags.times_in_float16(table)
+    bound = 2.0**-11 * (bags.times(table.abs()) + exact.abs()) + 1e-7 * table.abs().max() * len(bags.columns)
+    assert rounded.dtype == torch.float32
+    assert ((rounded - exact).abs() <= bound).all()
+
+
+def test_a_product_in_float16_of_many_large_numbers_does_not_overflow():
+    """A row of 100,000 ratings, whose plain sum is beyond 65,504."""
+    bags = Bags.of(torch.zeros(100_000, dtype=torch.int64), torch.arange(100_000), 1)
+    table = torch.full((100_000, 2), 3.0)
+    assert torch.allclose(bags.times_in_float16(table), torch.full((1, 2), 300_000.0), rtol=2.0**-10)
+    assert torch.equal(bags.times_in_float16(torch.zeros(100_000, 2)), torch.zeros(1, 2))
+
+
+def test_a_product_in_float16_by_blocks_of_columns_is_that_of_the_whole(monkeypatch):
+    made = torch.Generator().manual_seed(0)
+    rows, columns = (torch.randint(0, 50, (4000,), generator=made) for _ in range(2))
+    whole = Bags.of(rows, columns, 50)
+    monkeypatch.setattr(sparse, "BLOCK", 10)
+    blocks = whole.cut()
+    assert len(blocks.blocks) == 5
+    table = torch.randn(50, 3, generator=made)
+    assert torch.allclose(blocks.times_in_float16(table), whole.times_in_float16(table), atol=0.05)
+
+
+def test_what_is_no_number_stays_none():
+    """A fit that diverges says so."""
+    bags = Bags.of(torch.tensor([0, 1]), torch.tensor([0, 1]), 2)
+    assert bags.times_in_float16(torch.tensor([[float("nan")], [1.0]])).isnan().any()
 
 
 @given(matrices())

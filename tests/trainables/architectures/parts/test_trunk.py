@@ -349,6 +349,34 @@ def test_a_fit_that_multiplies_its_own_rows_alone_ends_as_one_that_multiplies_al
 
 
 @EVERY
+def test_a_fit_of_many_ratings_in_float16_ends_as_one_in_float32(name, small_world, small_shape, monkeypatch):
+    ends = []
+    for most in (10**6, 0):
+        monkeypatch.setattr(implicit, "WHOLE", most)
+        fit = Fit(ARCHITECTURES[name], small_config(name, batch_size=400), small_shape, small_world.rows, seed=1)
+        for _ in range(25):
+            fit.advance()
+        ends.append(fit.model.trunk.table.detach())
+    halves = fit.model.trunk.user_half, fit.model.trunk.item_half
+    assert all(half.float16 for half in halves)
+    assert halves[0]._rows_alone(fit.rows.users[:400], implicit.BACKWARD) is None
+    assert not torch.equal(*ends)
+    assert torch.allclose(*ends, atol=3e-3)
+
+
+def test_sums_over_workers_are_not_rounded_to_float16(small_world, small_shape, monkeypatch):
+    """On another number of workers their parts would be rounded otherwise."""
+    monkeypatch.setattr(implicit, "WHOLE", 0)
+    fit = Fit(ARCHITECTURES["svdpp"], small_config("svdpp"), small_shape, small_world.rows, seed=1)
+    trunk = fit.model.trunk
+    assert trunk.user_half.float16
+    trunk.sharded = True
+    trunk.see(fit.rows.users, fit.rows.items)
+    assert not trunk.user_half.float16
+    assert not trunk.item_half.float16
+
+
+@EVERY
 def test_pairs_to_be_predicted_are_no_feedback(name):
     """Who rated what is read off the fitted rows: measuring on any other rows leaves every prediction as it is."""
     fit = fitted(name)
