@@ -65,8 +65,8 @@ class Model(RatingModel):
         self.counts = add_up(counts) if self.sharded else counts
         scale = self.counts.clamp(min=1) ** -self.config.exponent
         distances = (rows.ratings - self.mean) / self.unit * scale[rows.items]
-        self.by_item = Bags.of(rows.items, rows.users, self.shape.items, distances)
-        self.by_user = Bags.of(rows.users, rows.items, self.shape.users, distances)
+        self.by_item = Bags.of(rows.items, rows.users, self.shape.items, distances).cut()
+        self.by_user = Bags.of(rows.users, rows.items, self.shape.users, distances).cut()
 
     def served(self) -> "Model":
         return self if self.codes is not None else self._keeping(self.item_vectors())

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reeltune.trainables.architectures import autorec
+from reeltune.trainables.architectures.parts import sparse
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit
@@ -54,6 +55,20 @@ def test_serving_does_not_disturb_the_fit():
     assert "encoder" in dict(fit.model.named_parameters())
     assert fit.model.codes is None
     fit.advance()
+
+
+def test_a_fit_of_many_users_multiplies_by_blocks_of_them_and_ends_as_one_that_does_not(
+    small_world, small_shape, monkeypatch
+):
+    ends = []
+    for block in (sparse.BLOCK, 5):
+        monkeypatch.setattr(sparse, "BLOCK", block)
+        monkeypatch.setattr(sparse, "WORTH", 1)
+        fit = Fit(autorec, config_of("autorec", hidden=4), small_shape, small_world.rows, seed=1)
+        list(loop.run(fit))
+        ends.append(fit.model.encoder.detach())
+    assert (len(fit.model.by_item.blocks), len(fit.model.by_user.blocks)) == (8, 6)
+    assert torch.allclose(*ends, atol=1e-4)
 
 
 def test_an_exponent_of_0_takes_ratings_as_they_are():
