@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -46,13 +46,23 @@ class Entry:
         return (self.workers or workers) * self.seconds
 
 
-class Ledger:
+class Entries:
+    """Fits of a search that ended, in the order of their ends."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = list(entries)
+
+    def of(self, stage: Stage, architecture: str) -> list[Entry]:
+        return [e for e in self.entries if e.stage == stage and e.architecture == architecture]
+
+
+class Ledger(Entries):
     """`trials.jsonl`: appends and flushes one line for each fit that ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         _cut(path)
-        self.entries = list(read_entries(path))
+        super().__init__(read_entries(path))
 
     def append(self, entry: Entry) -> None:
         with self.path.open("a") as file:
@@ -60,9 +70,6 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         self.entries.append(entry)
-
-    def of(self, stage: Stage, architecture: str) -> list[Entry]:
-        return [e for e in self.entries if e.stage == stage and e.architecture == architecture]
 
 
 def _cut(path: Path) -> None:

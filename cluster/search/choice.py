@@ -1,16 +1,16 @@
 """Which configurations are tried again, which of them are dropped on the way, and which one is chosen."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from reeltune.cluster.runs.folder import Entry, Ledger
+from reeltune.cluster.runs.folder import Entries, Entry
 from reeltune.trainables.config import Configuration
 
 FINALISTS = 3  # configurations of each architecture that are tried again
-SEEDS = 3  # how often each of them is
+SEEDS = 3  # how often each of them is, if it is not dropped or the only one left
 # So many spreads the first confirmation may lie behind the best one's: `benchmarks/confirmations.py` has the figures.
 MARGIN = 4.0
 # In a sampled search: a share of the best one's first confirmation. There the spread also holds what more rows do.
@@ -18,7 +18,7 @@ CLOSE = 0.01
 FEWEST = 3  # finalists of which a spread can be told
 
 
-def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
+def finalists(ledger: Entries, architecture: str) -> list[Entry]:
     """The best finished trials of an architecture, best first; of equal configurations only the best one.
 
     The reference, trial 0, is always among them if it finished: whether a configuration is really better than the
@@ -34,7 +34,7 @@ def finalists(ledger: Ledger, architecture: str) -> list[Entry]:
     return [*first[: FINALISTS - len(reference)], *reference]
 
 
-def dropped(ledger: Ledger, architecture: str) -> list[Entry]:
+def dropped(ledger: Entries, architecture: str) -> list[Entry]:
     """The finalists that their first confirmation rules out, which are not tried again with the other seeds.
 
     Such a one is behind the best by over MARGIN times the spread: the standard deviation, over the finalists, of how
@@ -51,11 +51,30 @@ def dropped(ledger: Ledger, architecture: str) -> list[Entry]:
     again = np.array([first[entry.trial] for entry in found], dtype=float)
     searched = np.array([entry.value for entry in found], dtype=float)
     margin = MARGIN * np.std(again - searched, ddof=1)
-    if any(entry.on_sample is not None for entry in found):
+    if _on_sample(found):
         margin = min(margin, CLOSE * again.min())
     counts = Counter(map(confirmed, ended))  # an older version of reeltune dropped nobody
     behind = zip(found, again - again.min(), strict=True)
     return [entry for entry, by in behind if 0 < margin < by and counts[entry.trial] < SEEDS]
+
+
+def one_left(ledger: Entries, architecture: str) -> bool:
+    """Whether all finalists but one of a search on a sample are dropped. That one is not tried again.
+
+    It is chosen whatever further confirmations say, and each of these is a fit on all rows. Only where a finalist of
+    before `--resume` with more trials was confirmed more than once, the one left is too: they are compared.
+    """
+    found = finalists(ledger, architecture)
+    names, out = {entry.trial for entry in found}, dropped(ledger, architecture)
+    if not out or len(out) < len(found) - 1 or not _on_sample(found):
+        return False
+    ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
+    return all(count == 1 for trial, count in Counter(map(confirmed, ended)).items() if trial not in names)
+
+
+def _on_sample(trials: list[Entry]) -> bool:
+    """Whether these trials of a search fit on a sample of users."""
+    return any(entry.on_sample is not None for entry in trials)
 
 
 def confirmed(confirmation: Entry) -> str:
@@ -75,15 +94,16 @@ class Choice:
     by_fold: Mapping[int, float] = field(default_factory=dict)  # the value on each fold; `value` is their mean
 
 
-def choose(ledger: Ledger, architecture: str) -> Choice | None:
+def choose(ledger: Entries, architecture: str) -> Choice | None:
     """The configuration with the lowest mean value over its confirmations; None if none finished.
 
-    One that was dropped has fewer of them than the others, and is out of the question.
+    One that was dropped is out of the question.
     If some were lost, configurations are compared on the folds that all of them finished (see `comparable`).
     """
+    out = {entry.trial for entry in dropped(ledger, architecture)}
     groups: dict[str, list[Entry]] = {}
     for entry in ledger.of("confirm", architecture):
-        if entry.state == "done":
+        if entry.state == "done" and confirmed(entry) not in out:
             groups.setdefault(confirmed(entry), []).append(entry)
     most = max(map(len, groups.values()), default=0)
     # A configuration that failed with some seeds must not win by the others.
@@ -109,12 +129,31 @@ def comparable(by_fold: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
     return {}
 
 
-def unlike_folds(choices: Mapping[str, Choice]) -> str:
-    """Says which architectures lack a fold that others have, and what that means; "" if none does."""
+def unlike_folds(choices: Mapping[str, Choice], *, alone: Collection[str] = ()) -> str:
+    """Says which architectures lack a fold that others have, and what that means; "" if none does.
+
+    Those of which one finalist was left `alone` are not named: they lack folds by design (see `left_alone`).
+    """
     every = {fold for choice in choices.values() for fold in choice.by_fold}
-    lacking = {name: every - set(choice.by_fold) for name, choice in choices.items()}
+    lacking = {name: every - set(choice.by_fold) for name, choice in choices.items() if name not in alone}
     said = [f"{name} lacks {_listed(folds)}" for name, folds in lacking.items() if folds]
     return f"note: architectures are compared on the folds that all of them finished: {', '.join(said)}" if said else ""
+
+
+def left_alone(choices: Mapping[str, Choice], *, alone: Collection[str]) -> str:
+    """Says which architectures were confirmed less because of that, and what it means; "" if none was.
+
+    A run that an earlier version began may have every confirmation of these too.
+    """
+    names = [name for name in choices if name in alone and len(choices[name].by_fold) < SEEDS]
+    if not names:
+        return ""
+    common = set.intersection(*(set(choice.by_fold) for choice in choices.values()))
+    compared = f"; architectures are compared on {_listed(common)}" if common and len(choices) > 1 else ""
+    said = (
+        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed again: "
+    )
+    return f"{said}{', '.join(names)}{compared}"
 
 
 def _listed(folds: set[int]) -> str:

@@ -10,9 +10,9 @@ from statistics import fmean
 from pydantic import JsonValue, ValidationError
 
 from reeltune.cluster.runs.find import find_run
-from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entry, RunFolder, entry_of, read_entries, write_json
+from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entries, Entry, RunFolder, entry_of, read_entries, write_json
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
-from reeltune.cluster.search.choice import SEEDS, confirmed
+from reeltune.cluster.search.choice import SEEDS, confirmed, dropped, one_left
 from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -228,12 +228,17 @@ def best(entries: list[Entry], architecture: str) -> list[Entry]:
         if entry.stage == "confirm" and entry.state == "done" and entry.value is not None:
             again.setdefault(confirmed(entry), []).append(entry.value)
 
-    chosen_from = any(len(values) == SEEDS for values in again.values())
+    ended = Entries(entries)
+    if one_left(ended, architecture):  # it too has one confirmation
+        out = {entry.trial for entry in dropped(ended, architecture)}
+    elif any(len(values) == SEEDS for values in again.values()):
+        out = {trial for trial, values in again.items() if len(values) == 1}
+    else:
+        out = set()
 
     def place(entry: Entry) -> tuple[int, float, int]:
         values = again.get(entry.trial, [])
-        dropped = chosen_from and len(values) == 1
-        return 1 if dropped else -len(values), fmean(values or [entry.value or 0.0]), entry.number
+        return 1 if entry.trial in out else -len(values), fmean(values or [entry.value or 0.0]), entry.number
 
     done = [e for e in entries if _ended(e) and e.state == "done" and e.architecture == architecture and e.number > 0]
     return sorted(done, key=place)

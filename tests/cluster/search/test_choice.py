@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import Choice, choose, comparable, dropped, unlike_folds
+from reeltune.cluster.search.choice import Choice, choose, comparable, dropped, left_alone, one_left, unlike_folds
 
 
 def confirmed(number, fold, value, *, state="done"):
@@ -74,13 +74,26 @@ def test_without_a_common_fold_those_with_the_fewest_are_left_out():
     assert comparable({"a": {}}) == {}
 
 
-def test_an_architecture_that_lacks_a_fold_is_named():
-    def choice(*folds):
-        return Choice(config={}, value=1.0, metrics={}, temperature=1.0, by_fold=dict.fromkeys(folds, 1.0))
+def choice(*folds):
+    return Choice(config={}, value=1.0, metrics={}, temperature=1.0, by_fold=dict.fromkeys(folds, 1.0))
 
+
+def test_an_architecture_that_lacks_a_fold_is_named():
     said = unlike_folds({"pmf": choice(1, 2, 3), "bias": choice(1), "svdpp": choice(1, 3)})
     assert said.endswith("finished: bias lacks folds 2 and 3, svdpp lacks fold 2")
     assert unlike_folds({"pmf": choice(1, 2, 3), "bias": choice(1, 2, 3)}) == ""
+
+
+def test_one_that_was_not_confirmed_again_by_design_has_lost_nothing():
+    choices = {"pmf": choice(1, 2, 3), "bias": choice(1), "svdpp": choice(1, 3)}
+    assert unlike_folds(choices, alone=["bias"]).endswith("finished: svdpp lacks fold 2")
+    assert left_alone(choices, alone=["bias"]) == (
+        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed again: "
+        "bias; architectures are compared on fold 1"
+    )
+    assert left_alone({"bias": choice(1)}, alone=["bias"]).endswith("not confirmed again: bias")
+    assert left_alone({"bias": choice(1, 2, 3)}, alone=["bias"]) == "", "an earlier version confirmed it again"
+    assert left_alone(choices, alone=[]) == ""
 
 
 def searched(number, value):
@@ -103,6 +116,11 @@ def names(entries):
     return [entry.trial for entry in entries]
 
 
+def on_sample(entries):
+    """These entries, those of the search as if they had fit on a sample of users."""
+    return [replace(e, on_sample=e.config) if e.stage == "search" else e for e in entries]
+
+
 def test_one_that_is_behind_by_over_four_spreads_is_dropped(three):
     assert names(dropped(three, "pmf")) == ["pmf-002"]
 
@@ -119,7 +137,7 @@ def test_in_a_sampled_search_one_that_is_behind_by_over_a_hundredth_is_dropped(t
         e for n, again in enumerate([0.5, 0.504, 0.506]) for e in (searched(n, 0.9 - 0.1 * n), confirmed(n, 1, again))
     ]
     assert dropped(three, "pmf") == []
-    three.entries = [replace(e, on_sample=e.config) if e.stage == "search" else e for e in three.entries]
+    three.entries = on_sample(three.entries)
     assert names(dropped(three, "pmf")) == ["pmf-002"]
 
 
@@ -152,3 +170,59 @@ def test_a_dropped_one_is_not_chosen_though_its_one_error_is_below_the_means_of_
     for number, fold in [(0, 2), (0, 3), (1, 2), (1, 3)]:
         three.append(confirmed(number, fold, 5.0 + number))
     assert choose(three, "pmf").config == {"factors": 0}
+
+
+@pytest.fixture
+def alone(three):
+    """The same on a sample of users: the second is behind by over a hundredth too, so that the first alone is left."""
+    three.entries = on_sample(three.entries)
+    return three
+
+
+def test_on_a_sample_one_finalist_is_left_where_the_others_are_a_hundredth_behind(alone):
+    assert names(dropped(alone, "pmf")) == ["pmf-001", "pmf-002"]
+    assert one_left(alone, "pmf")
+    alone.entries[3] = confirmed(1, 1, 0.811)
+    assert not one_left(alone, "pmf"), "two are left"
+
+
+def test_before_the_last_first_confirmation_has_ended_nobody_knows_whether_one_is_left(alone):
+    alone.entries = alone.entries[:-1]
+    assert not one_left(alone, "pmf")
+
+
+def test_without_a_sample_the_one_left_is_tried_again_as_ever(three):
+    three.entries[:2] = [searched(0, 0.10), confirmed(0, 1, 0.12)]
+    assert names(dropped(three, "pmf")) == ["pmf-001", "pmf-002"]
+    assert not one_left(three, "pmf")
+    three.entries = on_sample(three.entries)
+    assert one_left(three, "pmf")
+
+
+def test_the_one_left_is_chosen_by_its_one_confirmation(alone):
+    choice = choose(alone, "pmf")
+    assert (choice.config, choice.by_fold) == ({"factors": 0}, {1: 0.81})
+    assert choice.trials == ("pmf-000-again1",)
+
+
+def test_a_dropped_one_that_an_earlier_version_confirmed_twice_is_not_chosen_instead(alone):
+    alone.append(confirmed(2, 2, 0.1))
+    assert one_left(alone, "pmf")
+    assert choose(alone, "pmf").config == {"factors": 0}
+
+
+def test_confirmations_that_the_one_left_has_from_an_earlier_version_all_count(alone):
+    for fold in (2, 3):
+        alone.append(confirmed(0, fold, 0.9))
+    assert one_left(alone, "pmf")
+    assert choose(alone, "pmf").by_fold == {1: 0.81, 2: 0.9, 3: 0.9}
+
+
+def test_one_that_is_left_is_compared_with_what_was_chosen_before_more_trials(alone):
+    """Of 3 and 4, the finalists before, 3 was left alone then, and was better."""
+    alone.entries += [confirmed(3, 1, 0.80), confirmed(4, 1, 0.85)]
+    assert one_left(alone, "pmf")
+    assert choose(alone, "pmf").config == {"factors": 3}
+    for fold in (2, 3):
+        alone.append(confirmed(3, fold, 0.80))
+    assert not one_left(alone, "pmf"), "the one left is to have as many confirmations"

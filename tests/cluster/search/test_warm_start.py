@@ -190,6 +190,20 @@ def test_one_that_was_dropped_comes_last(first):
     assert best(left, "pmf")[-1].trial == behind
 
 
+def test_of_a_search_on_a_sample_the_dropped_come_last_and_the_one_left_first(first):
+    """All of them have one confirmation."""
+    left, behind = (entry.trial for entry in best(first.entries, "pmf")[:2])
+
+    def sampled(entry):
+        if entry.stage == "search":
+            return replace(entry, on_sample=entry.config)
+        return replace(entry, value=0.5 if entry.trial.startswith(left) else 1.5)
+
+    ranked = [entry.trial for entry in best([sampled(entry) for entry in first.entries if entry.fold <= 1], "pmf")]
+    assert (ranked[0], ranked[-1]) == (left, behind)
+    assert len(ranked) > 3, "others were not confirmed at all"
+
+
 @pytest.mark.parametrize("asked", [ASKED, OTHER], ids=["same", "other"])
 def test_a_resumed_search_deals_what_an_undisturbed_one_would_have_though_the_run_is_gone(start, first, asked):
     undisturbed = drain(start("second", source="first", asked=asked)[0])
