@@ -1,5 +1,6 @@
 """The ensemble of the chosen architectures: weights, ratings and bundle. It is judged like an architecture."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 
@@ -11,7 +12,7 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.scores import Scored, noise_of, of_values
 from reeltune.cluster.runs import out_of_fold
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.search.choice import SEEDS, Choice
+from reeltune.cluster.search.choice import SEEDS, Choice, one_left
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.data import Rows, fold
@@ -23,45 +24,59 @@ def with_ensemble(searched: Searched, prepared: Prepared, folder: RunFolder) -> 
     """Add the ensemble to the choices, if there are at least two architectures to average.
 
     Its weights are fitted to the ratings that the confirmations gave the rows they held out, so its validation error
-    is on the same rows as the architectures'. An architecture that lacks a confirmation or a refit is left out.
+    is on the same rows as the architectures'. In a search on a sample these are the folds that all members have. An
+    architecture that lost a confirmation or a refit is left out.
     """
     found = {name: held_out_ratings(searched, name, folder) for name in searched.complete() if name in searched.choices}
     members = {name: ratings for name, ratings in found.items() if ratings is not None}
     if len(members) < 2:
         return searched
-    choice = _choice(members, held_out_rows(prepared), searched, prepared)
+    choice = _choice(members, searched, prepared)
     architectures = [*searched.architectures, ENSEMBLE]
     return replace(searched, architectures=architectures, choices={**searched.choices, ENSEMBLE: choice})
 
 
 def held_out_ratings(
     searched: Searched, name: str, folder: RunFolder, *, by: Decoder | None = None
-) -> np.ndarray | None:
-    """An architecture's ratings of the held-out rows, shape (rows,), fold after fold; None if a fold is missing.
+) -> dict[int, np.ndarray] | None:
+    """An architecture's ratings of the held-out rows, by fold and each of shape (rows,); None if a fold was lost.
 
-    They are those that the ensemble takes, or by this decoder of KEPT.
+    They are those that the ensemble takes, or by this decoder of KEPT. Where one finalist was left in a search on a
+    sample, it need not have more folds than the first.
     """
-    found = [out_of_fold.read(folder.store, trial) for trial in searched.choices[name].trials]
-    ratings = [each for each in found if each is not None]
-    if len(ratings) < SEEDS:
+    choice = searched.choices[name]
+    if len(choice.trials) < SEEDS and not one_left(searched.ledger, name):
         return None
+    found = zip(choice.by_fold, (out_of_fold.read(folder.store, trial) for trial in choice.trials), strict=True)
     place = KEPT.index(by or searched.averaged(name))
-    return np.concatenate([each[place] for each in ratings])
+    ratings = {number: each[place] for number, each in found if each is not None}
+    return ratings if len(ratings) == len(choice.trials) else None
 
 
-def held_out_rows(prepared: Prepared) -> Rows:
-    """The rows that the confirmations held out, fold after fold."""
-    return reduce(Rows.joined, _folds(prepared))
+def common_folds(members: Iterable[Mapping[int, np.ndarray]]) -> list[int]:
+    """The numbers of the folds that all of these ratings have, in order."""
+    return sorted(set.intersection(*map(set, members)))
 
 
-def _folds(prepared: Prepared) -> list[Rows]:
+def stacked(members: Iterable[Mapping[int, np.ndarray]], folds: Iterable[int]) -> np.ndarray:
+    """The ratings of these folds, one fold after the other, shape (members, rows)."""
+    numbers = list(folds)
+    return np.stack([np.concatenate([ratings[number] for number in numbers]) for ratings in members])
+
+
+def held_out_rows(prepared: Prepared, folds: Iterable[int]) -> Rows:
+    """The rows that the confirmations of these folds held out, one fold after the other."""
     parts, kind = prepared.split, prepared.asked.split
-    return [fold(parts.train, parts.validation, 1 + number, kind=kind)[1] for number in range(SEEDS)]
+    return reduce(Rows.joined, (fold(parts.train, parts.validation, number, kind=kind)[1] for number in folds))
 
 
-def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prepared: Prepared) -> Choice:
-    """Weights fitted on all held-out rows; metrics by cross-fitting, so that no row is rated by weights it shaped."""
-    predictions = np.stack(list(members.values()))
+def _choice(members: dict[str, dict[int, np.ndarray]], searched: Searched, prepared: Prepared) -> Choice:
+    """Weights fitted on all rows that each member held out; metrics by cross-fitting.
+
+    So no row is rated by weights that it shaped.
+    """
+    numbers = common_folds(members.values())
+    rows, predictions = held_out_rows(prepared, numbers), stacked(members.values(), numbers)
     honest = ensemble.cross_fitted(predictions, rows.ratings, rows.number, seed=searched.seed, often=rows.weights)
     objective = searched.objective
     noise = noise_of(honest, rows, prepared.shape, objective=objective)
@@ -72,14 +87,16 @@ def _choice(members: dict[str, np.ndarray], rows: Rows, searched: Searched, prep
 
     metrics = measured(honest, rows)
     weights = ensemble.weights(predictions, rows.ratings, rows.weights)
-    folds = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in _folds(prepared)])[:-1])
+    lengths = [len(next(iter(members.values()))[number]) for number in numbers]
+    folds = np.split(np.arange(len(rows)), np.cumsum(lengths)[:-1])
     return Choice(
         config={"weights": dict(zip(members, weights.tolist(), strict=True))},
         value=objective.of(metrics),
         metrics=metrics,
         temperature=noise,
         by_fold={
-            number: objective.of(measured(honest[each], rows.take(each))) for number, each in enumerate(folds, start=1)
+            number: objective.of(measured(honest[each], rows.take(each)))
+            for number, each in zip(numbers, folds, strict=True)
         },
     )
 

@@ -12,9 +12,10 @@ from reeltune.cluster.judging import ensemble as ensembled
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.spread import spread as spread_of
 from reeltune.cluster.runs import out_of_fold as held_out
-from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.runs.folder import Entry, Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.cluster.search.trial_fit import KEPT
+from reeltune.trainables.architectures import ensemble
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import SealedRows, fold
 from reeltune.trainables.data.prepared import DataOptions, looks, prepare
@@ -25,6 +26,7 @@ from reeltune.trainables.scoring.metrics import predict
 from tests.worlds import small_config
 
 NAMES = ("bias", "pmf", "classifier")
+FOLDS = range(1, 1 + SEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,8 @@ def confirm(name, config, prepared, folder):
         ratings = [decode(output, model.grid, scale, decoder=by, temperature=2.0) for by in KEPT]
         held_out.write(folder.store, trial, torch.stack(ratings).numpy())
     metrics = {"argmax_mse": 1.0, "mean_mse": 1.0}
-    return Choice(config=config, value=1.0, metrics=metrics, temperature=2.0, trials=trials)
+    by_fold = {1 + number: 1.0 for number in range(SEEDS)}
+    return Choice(config=config, value=1.0, metrics=metrics, temperature=2.0, trials=trials, by_fold=by_fold)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,11 @@ def lost(searched, *keys):
     return replace(searched, fitted=searched.fitted | {key: Lost(key=key, reason="lost") for key in keys})
 
 
+def ratings_of(searched, name, folder, *, by=None):
+    """An architecture's ratings of the rows that all confirmations held out, one fold after the other."""
+    return np.concatenate(list(ensembled.held_out_ratings(searched, name, folder, by=by).values()))
+
+
 def weights(searched, prepared, folder):
     return ensembled.with_ensemble(searched, prepared, folder).choices["ensemble"].config["weights"]
 
@@ -104,8 +112,8 @@ def test_the_ensemble_is_one_more_choice_with_an_error_near_that_of_its_best_mem
     assert sum(choice.config["weights"].values()) == pytest.approx(1)
     assert choice.value == choice.metrics["argmax_mse"] == choice.metrics["mean_mse"]
     assert choice.metrics["median_mse"] is None
-    rows = ensembled.held_out_rows(prepared)
-    errors = [((ensembled.held_out_ratings(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
+    rows = ensembled.held_out_rows(prepared, FOLDS)
+    errors = [((ratings_of(searched, name, folder) - rows.ratings) ** 2).mean() for name in NAMES]
     assert choice.value < min(errors) + 0.02
 
 
@@ -123,8 +131,8 @@ def test_the_same_fits_have_the_same_noise_as_the_baseline_and_as_an_architectur
 
 
 def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
-    rows = ensembled.held_out_rows(prepared)
-    ratings = ensembled.held_out_ratings(searched, "bias", folder)
+    rows = ensembled.held_out_rows(prepared, FOLDS)
+    ratings = ratings_of(searched, "bias", folder)
     assert len(rows) == len(ratings) == SEEDS * len(prepared.split.validation)
     assert np.corrcoef(ratings, rows.ratings)[0, 1] > 0.3
 
@@ -148,9 +156,16 @@ def test_an_architecture_with_a_lost_refit_is_left_out(searched, prepared, folde
     assert list(weights(lost(searched, f"pmf{SEEDS - 1}"), prepared, folder)) == ["bias", "classifier"]
 
 
-def without_a_fold(searched, name):
+def on_folds(searched, name, *folds):
+    """The same search, of which this architecture's choice has these confirmations alone."""
     choice = searched.choices[name]
-    return replace(searched, choices={**searched.choices, name: replace(choice, trials=choice.trials[:-1])})
+    trials = tuple(choice.trials[number - 1] for number in folds)
+    fewer = replace(choice, trials=trials, by_fold=dict.fromkeys(folds, 1.0))
+    return replace(searched, choices={**searched.choices, name: fewer})
+
+
+def without_a_fold(searched, name):
+    return on_folds(searched, name, *FOLDS[:-1])
 
 
 def test_an_architecture_that_lacks_a_fold_is_left_out(searched, prepared, folder):
@@ -170,20 +185,77 @@ def test_one_architecture_makes_no_ensemble(searched, prepared, folder):
 
 def test_the_spread_of_each_choice_is_of_the_rows_that_confirmations_held_out(searched, prepared, folder):
     found = ensembled.with_ensemble(searched, prepared, folder)
-    rows = ensembled.held_out_rows(prepared)
+    rows = ensembled.held_out_rows(prepared, FOLDS)
     for name in found.choices:
         spread = spread_of(found, name, prepared, folder)
         assert spread.rows == len(rows)
         assert 0.1 < spread.noise + spread.user + spread.item < 10
-    mean = ensembled.held_out_ratings(searched, "classifier", folder, by="mean")
-    argmax = ensembled.held_out_ratings(searched, "classifier", folder, by="argmax")
+    mean, argmax = (ratings_of(searched, "classifier", folder, by=by) for by in ("mean", "argmax"))
     assert not np.array_equal(mean, argmax)
 
 
 def test_a_choice_without_its_confirmations_has_no_spread(searched, prepared, folder):
     found = ensembled.with_ensemble(searched, prepared, folder)
-    lacking = replace(found.choices["pmf"], trials=found.choices["pmf"].trials[1:])
-    partly = replace(found, choices={**found.choices, "pmf": lacking})
+    partly = on_folds(found, "pmf", *FOLDS[1:])
     assert spread_of(partly, "pmf", prepared, folder) is None
     assert spread_of(partly, "ensemble", prepared, folder) is None
     assert spread_of(partly, "bias", prepared, folder) is not None
+
+
+def entry(name, number, value, *, fold=0):
+    return Entry(
+        trial=f"{name}-{number:03}{f'-again{fold}' if fold else ''}",
+        architecture=name,
+        number=number,
+        stage="confirm" if fold else "search",
+        state="done",
+        config={"number": number},
+        value=value,
+        metrics=None,
+        temperature=1.0,
+        curve={},
+        epochs=1,
+        seconds=1.0,
+        seed=1,
+        error=None,
+        fold=fold,
+        on_sample=None if fold else {"number": number},
+    )
+
+
+@pytest.fixture
+def alone(searched, tmp_path):
+    """A search on a sample, of whose `pmf` the first finalist is left alone and has one confirmation."""
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for number, again in enumerate([0.8, 0.9, 0.9]):
+        ledger.append(entry("pmf", number, 1.0))
+        ledger.append(entry("pmf", number, again, fold=1))
+    return replace(on_folds(searched, "pmf", 1), ledger=ledger)
+
+
+def test_where_a_member_has_one_fold_by_design_weights_are_of_the_rows_of_that_fold(alone, prepared, folder):
+    choice = ensembled.with_ensemble(alone, prepared, folder).choices["ensemble"]
+    rows = ensembled.held_out_rows(prepared, [1])
+    predictions = np.stack([ensembled.held_out_ratings(alone, name, folder)[1] for name in NAMES])
+    expected = dict(zip(NAMES, ensemble.weights(predictions, rows.ratings, None).tolist(), strict=True))
+    assert choice.config["weights"] == expected
+    assert list(choice.by_fold) == [1]
+    assert choice.value == pytest.approx(choice.by_fold[1])
+
+
+def test_a_member_that_lost_a_fold_is_left_out_beside_one_that_has_one_by_design(alone, prepared, folder):
+    assert list(weights(without_a_fold(alone, "bias"), prepared, folder)) == ["pmf", "classifier"]
+
+
+def test_where_members_have_one_fold_by_design_intervals_are_of_all_rows_that_each_has(
+    alone, prepared, folder, monkeypatch
+):
+    monkeypatch.setattr("reeltune.trainables.scoring.spread.FEWEST", 100)  # a fold of this world has 120
+    found = ensembled.with_ensemble(alone, prepared, folder)
+    rows = {name: spread_of(found, name, prepared, folder).rows for name in found.choices}
+    each = len(ensembled.held_out_rows(prepared, [1]))
+    assert rows == {"bias": SEEDS * each, "pmf": each, "classifier": SEEDS * each, "ensemble": each}
+
+
+def test_where_finalists_were_not_dropped_one_fold_is_a_loss(alone, searched, prepared, folder):
+    assert list(weights(replace(alone, ledger=searched.ledger), prepared, folder)) == ["bias", "classifier"]
