@@ -14,8 +14,9 @@ from reeltune.cluster.judging.result import judged_result, score_with_simple
 from reeltune.cluster.judging.simple import seconds_to_compare, simple_predictors
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
-from reeltune.cluster.search.choice import unlike_folds
+from reeltune.cluster.search.choice import left_alone, one_left, unlike_folds
 from reeltune.cluster.tracking.tracker import Tracker
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data.prepared import Prepared, looks
 from reeltune.trainables.fitting.threads import one_thread
 
@@ -38,7 +39,7 @@ def finish(
     for came in searched.fitted.values():
         if isinstance(came, Lost):
             say(f"{came.key}: the refit failed: {came.reason}")
-    if note := unlike_folds(searched.choices):
+    for note in _about_folds(searched):
         say(note)
     if (seconds_of_means := seconds_to_compare(searched, prepared)) > SAID:
         say(f"comparing damped means, which were not searched: about {spell(seconds_of_means)}")
@@ -62,6 +63,15 @@ def finish(
     refits = Refits(refit_seconds=searched.refit_seconds, refit_workers=searched.workers, refit_device=searched.device)
     answer = Answer(**dict(result), **dict(beside), **dict(refits), schema_number=SCHEMA)
     return _written(folder, answer, took, trackers)
+
+
+def _about_folds(searched: Searched) -> list[str]:
+    """What is to be said of architectures that were not confirmed on each fold."""
+    # The ensemble has the folds of its members.
+    choices = {name: choice for name, choice in searched.choices.items() if name != ENSEMBLE}
+    alone = [name for name in choices if one_left(searched.ledger, name)]
+    notes = unlike_folds(choices, alone=alone), left_alone(choices, alone=alone)
+    return [note for note in notes if note]
 
 
 def _written(folder: RunFolder, answer: Answer, seconds: float, trackers: Sequence[Tracker]) -> Result:

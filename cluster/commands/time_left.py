@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import FINALISTS, SEEDS, dropped, finalists
+from reeltune.cluster.search.choice import FINALISTS, SEEDS, dropped, finalists, one_left
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +124,9 @@ class TimeLeft:
     def _confirmations(self, name: str) -> int:
         if self._waiting(name):
             return min(FINALISTS, self.work.trials) * SEEDS
-        # A finalist that is dropped has had its first one alone.
-        return len(finalists(self.ledger, name)) * SEEDS - len(dropped(self.ledger, name)) * (SEEDS - 1)
+        # A finalist that is dropped has had its first one alone, and so has the one that is left in a sampled search.
+        once = len(dropped(self.ledger, name)) + one_left(self.ledger, name)
+        return len(finalists(self.ledger, name)) * SEEDS - once * (SEEDS - 1)
 
     def _mean_fit(self) -> float:
         return fmean(entry.seconds for entry in self.ledger.entries)

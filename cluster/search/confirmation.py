@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, finalists
+from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, finalists, one_left
 from reeltune.cluster.search.messages import Order
 
 AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the draw that made its trial look good
@@ -17,7 +17,8 @@ AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the dra
 class Confirmation:
     """Orders confirmations: SEEDS for each finalist of an architecture, each with its own seed and fold.
 
-    The first of each finalist come first, and rule out those that are far behind: these get no more.
+    The first of each finalist come first, and rule out those that are far behind: these get no more. Nor does the one
+    that is left alone by that in a search on a sample.
     """
 
     def __init__(self, ledger: Ledger, architectures: Iterable[str], *, seed: int) -> None:
@@ -54,6 +55,8 @@ class Confirmation:
         yield from first
         ended = {entry.trial for entry in self.ledger.of("confirm", architecture)}
         if len(found) >= FEWEST and any(order.trial not in ended for order in first):
+            return
+        if one_left(self.ledger, architecture):
             return
         out = {entry.trial for entry in dropped(self.ledger, architecture)}
         for place, entry in found:

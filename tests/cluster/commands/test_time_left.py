@@ -132,8 +132,13 @@ def test_nothing_is_said_before_a_trial_of_each_architecture_has_ended(tmp_path)
     assert world.left.seconds() > START
 
 
-@pytest.mark.parametrize(("again", "waited_for"), [((0.81, 0.82, 0.83), 6), ((0.81, 0.84, 9.93), 4)])
-def test_a_finalist_that_was_dropped_is_not_waited_for(tmp_path, again, waited_for):
+@pytest.mark.parametrize(
+    ("again", "sampled", "waited_for"),
+    [((0.81, 0.82, 0.83), False, 6), ((0.81, 0.84, 9.93), False, 4), ((0.81, 0.84, 9.93), True, 0)],
+)
+def test_a_finalist_that_was_dropped_or_is_left_alone_on_a_sample_is_not_waited_for(
+    tmp_path, again, sampled, waited_for
+):
     ledger = Ledger(tmp_path / "trials.jsonl")
     work = Work(architectures=("pmf",), trials=3, slots=1, lanes=1, baseline=None)
     left = TimeLeft(work, ledger, clock=lambda: 0.0)
@@ -141,11 +146,12 @@ def test_a_finalist_that_was_dropped_is_not_waited_for(tmp_path, again, waited_f
         for number, value in enumerate(values):
             about = {"trial": f"pmf-{number:03}{'-again1' * fold}", "stage": ("search", "confirm")[fold], "fold": fold}
             about |= {"architecture": "pmf", "number": number, "config": {"number": number}}
+            about["on_sample"] = {"number": number} if sampled and not fold else None
             ledger.append(replace(ENTRY, value=value, **about))
             left.trial_ended()
     fit, rate = ENTRY.seconds, (5 * ENTRY.seconds + UNSURE * BUSY) / UNSURE
     refits = START_GUESS * (REFITS_START + ENDING) + SEEDS * (fit + BETWEEN)
-    assert left.seconds() == pytest.approx((waited_for - 0.5) * fit / rate + refits)
+    assert left.seconds() == pytest.approx(max(0.0, waited_for - 0.5) * fit / rate + refits)
 
 
 def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted_below_what_comes_after_it(tmp_path):

@@ -1,5 +1,7 @@
 """Which configurations are tried again, when, and with which seeds and folds: by a ledger alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from reeltune.cluster.runs.folder import Entry, Ledger
@@ -77,6 +79,23 @@ def test_one_far_behind_gets_no_more_in_whichever_order_the_first_ended(ledger, 
     assert ordered(five, running=[first[order[2]]]) == [], "the third of them runs"
     ledger.append(ended(first[order[2]], values[order[2]]))
     assert [order.config["factors"] for order in ordered(five)] == [3, 3]
+
+
+@pytest.mark.parametrize(("second", "again"), [(0.61, []), (0.504, [3, 3, 1, 1])])
+def test_one_that_is_left_alone_on_a_sample_gets_no_more_and_two_that_are_left_do(ledger, five, second, again):
+    ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
+    for order, value in zip(ordered(five), (0.50, second, 1.32), strict=True):
+        ledger.append(ended(order, value))
+    assert [order.config["factors"] for order in ordered(five)] == again
+
+
+def test_what_an_earlier_version_has_not_yet_confirmed_of_one_left_alone_is_not_ordered(ledger, five):
+    ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
+    for order, value in zip(ordered(five), (0.50, 0.61, 1.32), strict=True):
+        ledger.append(ended(order, value))
+    best = ledger.entries[-3]
+    ledger.append(replace(best, trial="pmf-003-again2", fold=2))
+    assert ordered(five) == []
 
 
 def test_while_the_first_of_one_architecture_run_others_are_tried_again(ledger):
