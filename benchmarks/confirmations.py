@@ -6,28 +6,29 @@
 
 Of runs it reads the ledgers alone, which hold errors on validation rows and none on test rows. It takes the
 architectures whose finalists have every confirmation, as those of a run of before the rule of cluster/search/choice.py
-have, and says how many of the finalists the rule would have dropped, which share of the confirmations' seconds that
-saves, for how many architectures another configuration would have been chosen, and by which share its mean over all
-confirmations is at most higher.
+have. It says how many of the finalists the rule would have dropped, and of how many architectures on a sample one would
+have been left, which is not tried again; which share of the confirmations' seconds all of that saves, and which of it
+not to try again the one left; for how many architectures another configuration would have been chosen, and by which
+share its mean over all confirmations is at most higher.
 
 Made up: 20 configurations of normally distributed true errors, of which the first is the reference; trials and
-confirmations see them with noise, whose standard deviation is the unit. It prints how often dropping changes what is
-chosen, and how much higher the true error of the choice is then, on average over all worlds. With `--sampled` too the
-noise is a share of the errors, and what trials see is also off by what their sample does to each configuration.
+confirmations see them with noise, whose standard deviation is the unit. It prints how many of nine confirmations are
+made, how often dropping changes what is chosen, and how much higher the true error of the choice is then, on average
+over all worlds. With `--sampled` too the noise is a share of the errors, and what trials see is also off by what their
+sample does to each configuration.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from reeltune.cluster.runs.find import find_run
-from reeltune.cluster.runs.folder import Entry, Ledger, Stage, read_entries
-from reeltune.cluster.search.choice import SEEDS, choose, confirmed, dropped, finalists
+from reeltune.cluster.runs.folder import Entries, Entry, Stage, read_entries
+from reeltune.cluster.search.choice import SEEDS, Choice, choose, confirmed, dropped, finalists, one_left
 
-NOWHERE = Path("/nonexistent/trials.jsonl")  # of ledgers that are only in memory
 TRIALS, WORLDS = 20, 4000
 SPREADS, REFERENCES = (0.5, 2.0), (0.0, 2.0, 6.0, 20.0)
 NOISES = (0.001, 0.003, 0.01)  # of a sampled search, as shares of errors
@@ -41,31 +42,26 @@ def main() -> None:
     parser.add_argument("--made-up", action="store_true")
     arguments = parser.parse_args()
     if arguments.runs:
-        columns = "architectures | finalists dropped | of | core s of confirmations | saved | chosen otherwise | loss"
-        print(f"| run | {columns} |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+        counts = "architectures | finalists dropped | of | one left"
+        print(f"| run | {counts} | core s of confirmations | saved | by one left | chosen otherwise | loss |")
+        print(f"| ---{' | ---:' * 9} |")
     for name in arguments.runs:
         entries = list(read_entries(find_run(name).ledger))
         print(replayed(name, [as_sampled(entry) for entry in entries] if arguments.sampled else entries))
     if arguments.made_up and arguments.sampled:
-        print("| noise | spread of true errors | finalists dropped | chosen otherwise | loss of true error |")
-        print("| ---: | ---: | ---: | ---: | ---: |")
+        print("| noise | spread of true errors | finalists dropped | confirmations | chosen otherwise | loss |")
+        print("| ---: | ---: | ---: | ---: | ---: | ---: |")
         for noise in NOISES:
             for spread in (2.0, 6.0, 20.0):
                 cells = made_up(spread, 0.0, level=1 / noise, shift=SHIFT).split("|")
                 print(f"| {noise:.1%} |{'|'.join([cells[1], *cells[3:]])}")
     elif arguments.made_up:
-        print("| spread of true errors | the reference's | finalists dropped | chosen otherwise | loss of true error |")
-        print("| ---: | ---: | ---: | ---: | ---: |")
+        columns = "finalists dropped | confirmations | chosen otherwise | loss of true error"
+        print(f"| spread of true errors | the reference's | {columns} |")
+        print("| ---: | ---: | ---: | ---: | ---: | ---: |")
         for spread in SPREADS:
             for reference in REFERENCES:
                 print(made_up(spread, reference))
-
-
-def of(entries: Iterable[Entry]) -> Ledger:
-    ledger = Ledger(NOWHERE)
-    ledger.entries = list(entries)
-    return ledger
 
 
 def as_sampled(entry: Entry) -> Entry:
@@ -73,34 +69,51 @@ def as_sampled(entry: Entry) -> Entry:
     return replace(entry, on_sample=entry.config) if entry.stage == "search" else entry
 
 
-def with_dropping(whole: Ledger, architecture: str) -> tuple[Ledger, set[str]]:
-    """The ledger as it would have been with the rule, and the names of the trials that it would have dropped."""
-    first = of(entry for entry in whole.entries if entry.fold <= 1)
+def with_dropping(whole: Entries, architecture: str) -> tuple[Entries, Entries]:
+    """The entries as they would have been with the rule, and those if one that is left alone were tried again too."""
+    first = Entries(entry for entry in whole.entries if entry.fold <= 1)
     names = {entry.trial for entry in dropped(first, architecture)}
-    return of(entry for entry in whole.entries if entry.fold <= 1 or confirmed(entry) not in names), names
+    kept = Entries(entry for entry in whole.entries if entry.fold <= 1 or confirmed(entry) not in names)
+    return first if one_left(first, architecture) else kept, kept
 
 
 def replayed(run: str, entries: list[Entry]) -> str:
     """The row of a run."""
-    whole = of(entries)
-    seconds = saved = count = out = otherwise = loss = 0.0
+    whole = Entries(entries)
     architectures = [name for name in dict.fromkeys(entry.architecture for entry in entries) if complete(whole, name)]
+    all_seconds = saved = by_one_left = loss = 0.0
+    count = out = left = otherwise = 0
     for name in architectures:
-        less, names = with_dropping(whole, name)
-        all_seconds, fewer = (sum(e.seconds for e in ledger.of("confirm", name)) for ledger in (whole, less))
-        seconds, saved = seconds + all_seconds, saved + all_seconds - fewer
-        count, out = count + len(finalists(whole, name)), out + len(names)
-        before, after = choose(whole, name), choose(less, name)
-        assert before is not None, "every confirmation is done"
-        assert after is not None, "every confirmation is done"
-        otherwise += after != before
-        loss = max(loss, after.value / before.value - 1)
-    share = saved / seconds if seconds else 0.0
-    cells = (Path(run).name, len(architectures), f"{out:.0f}", f"{count:.0f}", f"{seconds:.0f}", f"{share:.0%}")
-    return f"| {' | '.join(map(str, cells))} | {otherwise:.0f} | {loss:.2%} |"
+        less, kept = with_dropping(whole, name)
+        took, with_one_left, least = (sum(e.seconds for e in each.of("confirm", name)) for each in (whole, kept, less))
+        all_seconds, saved = all_seconds + took, saved + took - least
+        by_one_left += with_one_left - least
+        count, out, left = (
+            count + len(finalists(whole, name)),
+            out + len(dropped(less, name)),
+            left + one_left(less, name),
+        )
+        before, after = chosen(whole, name), chosen(less, name)
+        otherwise += after.config != before.config
+        loss = max(loss, mean_of(after, whole) / before.value - 1)
+    shares = (f"{each / max(all_seconds, 1e-9):.0%}" for each in (saved, by_one_left))
+    cells = (Path(run).name, len(architectures), out, count, left, f"{all_seconds:.0f}", *shares, otherwise)
+    return f"| {' | '.join(map(str, cells))} | {loss:.2%} |"
 
 
-def complete(ledger: Ledger, architecture: str) -> bool:
+def chosen(ledger: Entries, architecture: str) -> Choice:
+    choice = choose(ledger, architecture)
+    assert choice is not None, "every first confirmation is done"
+    return choice
+
+
+def mean_of(choice: Choice, whole: Entries) -> float:
+    """The mean error of a choice's configuration over every confirmation that it has."""
+    every = [entry for entry in whole.entries if entry.stage == "confirm" and entry.config == choice.config]
+    return float(np.mean([entry.value for entry in every if entry.value is not None]))
+
+
+def complete(ledger: Entries, architecture: str) -> bool:
     """Whether each finalist has all of its confirmations."""
     done = [confirmed(entry) for entry in ledger.of("confirm", architecture) if entry.state == "done"]
     return all(done.count(entry.trial) == SEEDS for entry in finalists(ledger, architecture))
@@ -112,20 +125,20 @@ def made_up(spread: float, reference: float, *, level: float = 0.0, shift: float
     With a `level` errors are that much higher, and trials are of a sample, which shifts each by a number of deviation
     `shift`.
     """
-    draw, out, otherwise, loss = np.random.default_rng(0), 0, 0, 0.0
+    draw, out, made, otherwise, loss = np.random.default_rng(0), 0, 0, 0, 0.0
     for _ in range(WORLDS):
         truth = draw.normal(0, spread, TRIALS)
         truth[0] = reference
         truth += level
-        whole = of(world(truth, draw, shift))
-        less, names = with_dropping(whole, "made up")
-        before, after = choose(whole, "made up"), choose(less, "made up")
-        assert before is not None, "every confirmation is done"
-        assert after is not None, "every confirmation is done"
-        out += len(names)
+        whole = Entries(world(truth, draw, shift))
+        less, _ = with_dropping(whole, "made up")
+        before, after = chosen(whole, "made up"), chosen(less, "made up")
+        out += len(dropped(less, "made up"))
+        made += len(less.of("confirm", "made up"))
         otherwise += before.config != after.config
         loss += truth[after.config["number"]] - truth[before.config["number"]]
-    return f"| {spread:g} | {reference:g} | {out / WORLDS:.2f} of 3 | {otherwise / WORLDS:.1%} | {loss / WORLDS:+.4f} |"
+    counts = f"{out / WORLDS:.2f} of 3 | {made / WORLDS:.2f} of 9"
+    return f"| {spread:g} | {reference:g} | {counts} | {otherwise / WORLDS:.1%} | {loss / WORLDS:+.4f} |"
 
 
 def world(truth: np.ndarray, draw: np.random.Generator, shift: float = 0.0) -> Iterator[Entry]:
@@ -135,7 +148,7 @@ def world(truth: np.ndarray, draw: np.random.Generator, shift: float = 0.0) -> I
     if shift:
         trials = [as_sampled(entry) for entry in trials]
     yield from trials
-    for entry in finalists(of(trials), "made up"):
+    for entry in finalists(Entries(trials), "made up"):
         for number in range(1, 1 + SEEDS):
             yield seen(f"{entry.trial}-again{number}", entry.number, truth[entry.number], draw, fold=number)
 

@@ -14,19 +14,24 @@ def test_a_run_without_dropping_is_taken_as_if_it_had_dropped(third, otherwise, 
     entries = [searched(number, value) for number, (value, _) in enumerate(FIRST)]
     entries += [confirmed(number, 1, again) for number, (_, again) in enumerate(FIRST)]
     entries += [confirmed(n, fold, third if n == 2 else 0.8) for n in range(3) for fold in (2, 3)]
-    assert confirmations.replayed("runs/one", entries) == f"| one | 1 | 1 | 3 | 9 | 22% | {otherwise} | {loss} |"
+    assert (
+        confirmations.replayed("runs/one", entries) == f"| one | 1 | 1 | 3 | 0 | 9 | 22% | 0% | {otherwise} | {loss} |"
+    )
     sampled = [confirmations.as_sampled(entry) for entry in entries]
-    assert confirmations.replayed("runs/one", sampled).startswith("| one | 1 | 2 | 3 | 9 | 44% |")
+    expected = f"| one | 1 | 2 | 3 | 1 | 9 | 67% | 22% | {otherwise} | {loss} |"
+    assert confirmations.replayed("runs/one", sampled) == expected, "the one left has one confirmation too"
 
 
 def test_an_architecture_that_lacks_confirmations_is_left_out():
     entries = [searched(0, 0.8), confirmed(0, 1, 0.8)]
-    assert confirmations.replayed("runs/one", entries) == "| one | 0 | 0 | 0 | 0 | 0% | 0 | 0.00% |"
+    assert confirmations.replayed("runs/one", entries) == "| one | 0 | 0 | 0 | 0 | 0 | 0% | 0% | 0 | 0.00% |"
 
 
 def test_made_up_worlds_have_every_confirmation_of_each_finalist(monkeypatch):
     monkeypatch.setattr(confirmations, "WORLDS", 3)
-    assert confirmations.made_up(2.0, 100.0).startswith("| 2 | 100 | 1.00 of 3 | 0.0% |"), "the reference alone"
+    assert confirmations.made_up(2.0, 100.0).startswith("| 2 | 100 | 1.00 of 3 | 7.00 of 9 | 0.0% |"), (
+        "the reference alone"
+    )
 
 
 def test_nothing_is_written(tmp_path, capsys, monkeypatch):
