@@ -61,15 +61,34 @@ def dropped(ledger: Entries, architecture: str) -> list[Entry]:
 def one_left(ledger: Entries, architecture: str) -> bool:
     """Whether all finalists but one of a search on a sample are dropped. That one is not tried again.
 
-    It is chosen whatever further confirmations say, and each of these is a fit on all rows. Only where a finalist of
-    before `--resume` with more trials was confirmed more than once, the one left is too: they are compared.
+    It is chosen whatever further confirmations say, and each of these is a fit on all rows. Only where there are
+    earlier finalists near it, or any that were confirmed more than once, the one left is too: they are compared.
     """
     found = finalists(ledger, architecture)
     names, out = {entry.trial for entry in found}, dropped(ledger, architecture)
-    if not out or len(out) < len(found) - 1 or not _on_sample(found):
+    if not out or len(out) < len(found) - 1 or not _on_sample(found) or earlier_finalists(ledger, architecture):
         return False
     ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
     return all(count == 1 for trial, count in Counter(map(confirmed, ended)).items() if trial not in names)
+
+
+def earlier_finalists(ledger: Entries, architecture: str) -> list[Entry]:
+    """Of a search on a sample: those of before `--resume` with more trials that are still in question, best first.
+
+    Such a one was perhaps left alone then, and so has one confirmation. It gets the others if it is not behind the best
+    finalist's first confirmation by over CLOSE: what was chosen before must not lose by having fewer.
+    """
+    found = finalists(ledger, architecture)
+    ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
+    first = {confirmed(entry): entry.value for entry in ended if entry.fold == 1 and entry.value is not None}
+    if not found or not _on_sample(found) or any(entry.trial not in first for entry in found):
+        return []
+    most = (1 + CLOSE) * min(first[entry.trial] for entry in found)
+    names = {entry.trial for entry in found}
+    near = [
+        e for e in ledger.of("search", architecture) if e.trial not in names and first.get(e.trial, most + 1) <= most
+    ]
+    return sorted(near, key=lambda entry: first[entry.trial])
 
 
 def _on_sample(trials: list[Entry]) -> bool:

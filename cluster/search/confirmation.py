@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, finalists, one_left
+from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, earlier_finalists, finalists, one_left
 from reeltune.cluster.search.messages import Order
 
 AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the draw that made its trial look good
@@ -59,7 +59,8 @@ class Confirmation:
         if one_left(self.ledger, architecture):
             return
         out = {entry.trial for entry in dropped(self.ledger, architecture)}
-        for place, entry in found:
+        earlier = earlier_finalists(self.ledger, architecture)
+        for place, entry in [*found, *enumerate(earlier, start=len(found))]:
             if entry.trial not in out:
                 yield from (self._order(entry, place, number) for number in range(1, SEEDS))
 

@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import Choice, choose, comparable, dropped, left_alone, one_left, unlike_folds
+from reeltune.cluster.search.choice import (
+    Choice,
+    choose,
+    comparable,
+    dropped,
+    earlier_finalists,
+    left_alone,
+    one_left,
+    unlike_folds,
+)
 
 
 def confirmed(number, fold, value, *, state="done"):
@@ -218,11 +227,36 @@ def test_confirmations_that_the_one_left_has_from_an_earlier_version_all_count(a
     assert choose(alone, "pmf").by_fold == {1: 0.81, 2: 0.9, 3: 0.9}
 
 
-def test_one_that_is_left_is_compared_with_what_was_chosen_before_more_trials(alone):
-    """Of 3 and 4, the finalists before, 3 was left alone then, and was better."""
-    alone.entries += [confirmed(3, 1, 0.80), confirmed(4, 1, 0.85)]
-    assert one_left(alone, "pmf")
-    assert choose(alone, "pmf").config == {"factors": 3}
+@pytest.fixture
+def resumed(alone):
+    """The same after more trials. 3 and 4 were finalists before them, and 3 was left alone: it is near the best now."""
+    alone.entries += on_sample([searched(3, 0.95), searched(4, 0.96)])
+    alone.entries += [confirmed(3, 1, 0.815), confirmed(4, 1, 0.85)]
+    return alone
+
+
+def test_an_earlier_finalist_near_the_one_that_is_left_is_tried_again_and_so_is_that_one(resumed):
+    assert names(earlier_finalists(resumed, "pmf")) == ["pmf-003"]
+    assert not one_left(resumed, "pmf")
+    for number, fold in [(0, 2), (0, 3), (3, 2), (3, 3)]:
+        resumed.append(confirmed(number, fold, 0.8 - 0.1 * number))
+    assert choose(resumed, "pmf").config == {"factors": 3}
+
+
+def test_earlier_finalists_far_behind_are_out_of_the_question(resumed):
+    resumed.entries = [replace(e, value=0.84) if e.trial == "pmf-003-again1" else e for e in resumed.entries]
+    assert earlier_finalists(resumed, "pmf") == []
+    assert one_left(resumed, "pmf")
+    assert choose(resumed, "pmf").config == {"factors": 0}
+
+
+def test_beside_an_earlier_finalist_that_has_every_confirmation_the_one_left_gets_them_too(resumed):
+    resumed.entries = [replace(e, value=0.84) if e.trial == "pmf-003-again1" else e for e in resumed.entries]
     for fold in (2, 3):
-        alone.append(confirmed(3, fold, 0.80))
-    assert not one_left(alone, "pmf"), "the one left is to have as many confirmations"
+        resumed.append(confirmed(3, fold, 0.84))
+    assert not one_left(resumed, "pmf")
+
+
+def test_without_a_sample_earlier_finalists_get_no_more(resumed):
+    resumed.entries = [replace(entry, on_sample=None) for entry in resumed.entries]
+    assert earlier_finalists(resumed, "pmf") == []

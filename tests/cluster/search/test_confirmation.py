@@ -89,6 +89,20 @@ def test_one_that_is_left_alone_on_a_sample_gets_no_more_and_two_that_are_left_d
     assert [order.config["factors"] for order in ordered(five)] == again
 
 
+def test_what_was_left_alone_before_more_trials_is_confirmed_as_often_as_those_it_is_compared_with(ledger, five):
+    """After two more trials 5 and 6 are the finalists beside the reference; 3 was left alone, and is still near."""
+    ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
+    for order, value in zip(ordered(five), (0.50, 0.61, 1.32), strict=True):
+        ledger.append(ended(order, value))
+    for number, value in [(5, 0.05), (6, 0.06)]:
+        ledger.append(replace(entry(number, value), on_sample={"factors": number}))
+    first = ordered(five)
+    assert [order.trial for order in first] == ["pmf-005-again1", "pmf-006-again1"]
+    for order, value in zip(first, (0.504, 0.9), strict=True):
+        ledger.append(ended(order, value))
+    assert [order.config["factors"] for order in ordered(five)] == [5, 5, 3, 3]
+
+
 def test_what_an_earlier_version_has_not_yet_confirmed_of_one_left_alone_is_not_ordered(ledger, five):
     ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
     for order, value in zip(ordered(five), (0.50, 0.61, 1.32), strict=True):
