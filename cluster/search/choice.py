@@ -170,9 +170,9 @@ def left_alone(choices: Mapping[str, Choice], *, alone: Collection[str]) -> str:
     common = set.intersection(*(set(choice.by_fold) for choice in choices.values()))
     compared = f"; architectures are compared on {_listed(common)}" if common and len(choices) > 1 else ""
     said = (
-        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed again: "
+        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
     )
-    return f"{said}{', '.join(names)}{compared}"
+    return f"{said}: {', '.join(names)}{compared}"
 
 
 def _listed(folds: set[int]) -> str:

@@ -70,6 +70,9 @@ def test_the_ensemble_has_both_and_all_bundles_have_intervals(run):
 
 def test_it_says_that_architectures_are_compared_on_the_first_fold_and_names_nothing_as_lost(run):
     errors = run[1].stderr
-    assert "the one left was not confirmed again: pmf; architectures are compared on fold 1\n" in errors
+    assert "the one left was not confirmed further: pmf; architectures are compared on fold 1\n" in errors
     assert "lacks fold" not in errors
+    assert (
+        "behind the best of them only once, as is the best if no other is left, and the chosen ones refitted" in errors
+    )
     assert "2 configurations were dropped after 1 confirmation" in run[1].stdout
