@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import ray
 import yaml
-from ray._private import parameter, ray_constants, worker
+from ray._private import parameter, ray_constants, services, worker
 from ray._private.authentication import authentication_token_setup
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.actor import ActorHandle
@@ -141,17 +141,25 @@ def make_own_token() -> None:
 
 @contextmanager
 def fewer_processes() -> Iterator[None]:
-    """A Ray that is started within has no process that passes its workers' logs on, and none that adds nodes.
+    """A Ray that is started within has only the processes that one machine has a use for.
 
-    Nobody reads the one's lines, and the other has nothing to do on one machine. `ray.init` has no option for them.
-    They take a fifth of the CPU that a Ray takes to start.
+    Left out are those that pass its workers' logs on, which nobody reads, that add nodes, and that serve the dashboard,
+    which `include_dashboard=False` leaves without anything to serve. `ray.init` has no option for them, and does not go
+    on before the last one is up.
     """
-    of_ray = parameter.RayParams
-    parameter.RayParams = partial(of_ray, include_log_monitor=False, no_monitor=True)  # type: ignore[misc,assignment,arg-type]
+    parameters, api_server = parameter.RayParams, services.start_api_server
+    parameter.RayParams = partial(parameters, include_log_monitor=False, no_monitor=True)  # type: ignore[misc,assignment,arg-type]
+    services.start_api_server = _starts_none
     try:
         yield
     finally:
-        parameter.RayParams = of_ray  # type: ignore[misc]
+        parameter.RayParams = parameters  # type: ignore[misc]
+        services.start_api_server = api_server
+
+
+def _starts_none(*arguments: object, **named: object) -> tuple[str, None]:
+    """In place of Ray's `start_api_server`: an empty URL, as always without a dashboard, and no process."""
+    return "", None
 
 
 def forget_token() -> None:

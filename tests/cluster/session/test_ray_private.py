@@ -240,13 +240,18 @@ class Holder:
         ray.get(self.group.ready())
 
 
-def test_ray_starts_two_processes_that_one_machine_has_no_use_for_unless_it_is_told_not_to(resources):
+def test_ray_starts_three_processes_that_one_machine_has_no_use_for_unless_it_is_told_not_to(resources):
     started = set(worker._global_node.all_processes)
     assert {"gcs_server", "raylet"} <= started
-    assert not {"log_monitor", "monitor"} & started
+    assert not {"log_monitor", "monitor", "dashboard"} & started
     theirs = inspect.getsource(node.Node.__init__) + inspect.getsource(node.Node.start_head_processes)
     assert "include_log_monitor=True" in theirs
     assert "if not self._ray_params.no_monitor:" in theirs
+    assert "\n        self.start_api_server(" in theirs, "whatever `include_dashboard` is"
+    called = inspect.getsource(node.Node.start_api_server)
+    assert "self._webui_url, process_info = ray._private.services.start_api_server(" in called
+    assert "if process_info is not None:" in called
+    assert "--modules-to-load=UsageStatsHead" in inspect.getsource(services.start_api_server), "all that it serves"
 
 
 def test_ray_keeps_the_placement_group_of_a_killed_actor_until_we_remove_it(resources):
