@@ -22,7 +22,12 @@ from reeltune.cluster.search.tracking import Tracking
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import TrialData
 from reeltune.cluster.search.warm_start import Earlier
-from reeltune.cluster.session.ray_private_libraries import RETRIES, correct_actors, leave_callbacks_uncounted
+from reeltune.cluster.session.ray_private_libraries import (
+    RETRIES,
+    correct_actors,
+    leave_callbacks_uncounted,
+    take_started_workers,
+)
 from reeltune.cluster.session.slots import Slots
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.search_spaces import Sampling, Space, Study, journal, maker, unfinished
@@ -116,6 +121,7 @@ def search(
     """Run all trials, in the lanes if there are any. `ended` is called with each entry of the ledger."""
     correct_actors()
     leave_callbacks_uncounted()
+    take_started_workers()
     disk = Disk()
     hang = None if lanes else plan.limit  # a lane ends its own trials that hang
     faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk, longer=data.longer)

@@ -28,7 +28,7 @@ from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.data._internal.logging import DEFAULT_CONFIG
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.train.torch import TorchTrainer
-from ray.tune.execution import tune_controller
+from ray.tune.execution import class_cache, tune_controller
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.util.placement_group import placement_group, placement_group_table
@@ -277,6 +277,45 @@ def test_ray_keeps_the_placement_group_of_a_killed_actor_until_we_remove_it(reso
 
 def created():
     return [group["state"] for group in placement_group_table().values()].count("CREATED")
+
+
+# The process of a trial's actor
+
+
+class Variables:
+    """An actor that tells its variables."""
+
+    def token(self):
+        return os.environ.get("AWS_SESSION_TOKEN")
+
+    def from_tune(self):
+        return "PL_DISABLE_FORK" in os.environ  # which Tune sets, and nobody else
+
+
+def started_with(cache):
+    """The variables of an actor that Tune starts by this cache of its: the token, and whether any is from Tune."""
+    actor = cache.get(Variables).remote()
+    try:
+        return ray.get([actor.token.remote(), actor.from_tune.remote()])
+    finally:
+        ray.kill(actor)
+
+
+def test_tune_gives_each_actor_a_process_of_its_own_variables_unless_ray_has_started_with_them(resources, monkeypatch):
+    token = os.environ.get("AWS_SESSION_TOKEN")
+    assert started_with(class_cache._ActorClassCache()) == [token, True]
+    assert started_with(ray_private_libraries._Classes()) == [token, False]
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "another than when Ray was started")
+    assert started_with(ray_private_libraries._Classes()) == ["another than when Ray was started", True]
+
+
+def test_an_actor_in_a_ray_that_another_process_has_started_gets_the_variables_of_this_one(resources, monkeypatch):
+    monkeypatch.setattr(worker._global_node, "all_processes", {})  # as in a cluster that was joined
+    assert started_with(ray_private_libraries._Classes()) == [os.environ.get("AWS_SESSION_TOKEN"), True]
+
+
+def test_tune_makes_its_cache_of_actors_by_the_name_that_we_replace():
+    assert "self._class_cache = _ActorClassCache()" in inspect.getsource(tune_controller.TuneController.__init__)
 
 
 # Tune's reactions to a dead actor
