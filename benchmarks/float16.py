@@ -16,11 +16,10 @@ from unittest.mock import PropertyMock, patch
 import torch
 
 from reeltune.cluster.session.machine import description
-from reeltune.trainables.architectures.parts.implicit import WHOLE
+from reeltune.trainables.architectures.parts import implicit
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.prepared import DataOptions, FitData, prepare
-from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.allocator import keep_memory
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.loop import calibrate, evaluate, run
@@ -32,7 +31,9 @@ def main() -> None:
     parser.add_argument("--architectures", nargs="+", default=["svdpp"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, help="in place of the default")
+    parser.add_argument("--above", type=int, default=implicit.WHOLE, help="training ratings, in place of a million")
     asked = parser.parse_args()
+    implicit.WHOLE = asked.above
     torch.set_num_threads(1)
     keep_memory()  # as every worker does
     print(f"machine: {description()}, one thread")
@@ -40,9 +41,9 @@ def main() -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for data in asked.data:
         seen = prepare(DataOptions(data=data)).seen
-        if len(seen.train) <= WHOLE:
-            raise InputError(
-                f"{data}: {len(seen.train):,} training ratings are multiplied in float32; {WHOLE:,} are the most"
+        if len(seen.train) <= asked.above:
+            parser.error(
+                f"{data}: {len(seen.train):,} training ratings are multiplied in float32: give a lower --above"
             )
         for name in asked.architectures:
             differences = [compared(data, name, seen, seed, asked.epochs) for seed in asked.seeds]
