@@ -12,6 +12,7 @@ Parquet, and never the ratings of those pairs. A peer that cannot be installed o
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ PEERS = {  # method of benchmarks/peers/fit_NAME.py, label, whose settings
 
 
 class PeerFailed(Exception):
-    """Why a peer has no figures, in one line."""
+    """Why a process, a peer's as a rule, has no figures: in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,17 +213,20 @@ def peer(python: Path, name: str, method: str, data: Data) -> Measured:
     return Measured(mse=mse, rounded_mse=rounded_mse, fit_seconds=fit_seconds, predict_seconds=predict_seconds)
 
 
-def called(command: list[str], *, limit: float) -> None:
-    """Run a command on one thread. Raises PeerFailed with its last word."""
+def called(command: list[str], *, limit: float) -> str:
+    """What a command prints that runs on one thread. Raises PeerFailed with its last word."""
     variables = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in THREADS}}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=variables, check=False)
     except subprocess.TimeoutExpired:
         raise PeerFailed(f"took over {limit:.0f} s") from None
+    if done.returncode == -signal.SIGKILL:
+        raise PeerFailed("killed: out of memory")  # the system kills so, and says nothing
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         word = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
         raise PeerFailed(word.replace("|", "/"))  # it goes in a table's cell
+    return done.stdout
 
 
 def errors(predictions: np.ndarray, ratings: np.ndarray, scale: Scale) -> tuple[float, float]:
