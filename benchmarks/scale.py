@@ -16,6 +16,9 @@ With `--peers` other libraries fit the same ratings (benchmarks/scale_peers.py),
 benchmarks/peers.py: up to 10 million, as they take minutes more for 32 million (`--peers-up-to 32000000`). Of up to a
 million ratings a twentieth is also held out from whole fits: of architectures at their defaults, and of libraries with
 the settings of docs/peers.md.
+
+By what single lines took on a busy machine, all of it takes about a quarter of an hour on a quiet one. A third of that
+is whole fits of a million ratings, which `--whole-fits-up-to 100000` leaves out.
 """
 
 import argparse
@@ -49,7 +52,7 @@ from reeltune.trainables.scoring.metrics import predict
 PER_USER, USERS_PER_ITEM = 100, 10 / 3
 EVALUATED = 1_000_000
 RATINGS = [100_000, 1_000_000, 3_000_000, 10_000_000, 32_000_000]
-WHOLE_FITS = 1_000_000  # ratings up to which a whole fit takes seconds
+WHOLE_FITS_UP_TO = 1_000_000  # ratings: a fit of more takes minutes
 LIBRARIES_UP_TO = 10_000_000  # ratings
 TIMED = 4  # steps
 LIMIT = 1800  # seconds of one line
@@ -105,6 +108,9 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--peers-up-to", type=int, default=LIBRARIES_UP_TO, help="the other libraries' most ratings: more take minutes"
+    )
+    parser.add_argument(
+        "--whole-fits-up-to", type=int, default=WHOLE_FITS_UP_TO, help="the most ratings to measure errors on"
     )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--draw", type=Path, help=argparse.SUPPRESS)
@@ -246,7 +252,7 @@ def print_errors(arguments: argparse.Namespace) -> None:
     keep_memory()
     print("\n| fit | ratings to fit | RMSE | fit, s |")
     print("| --- | ---: | ---: | ---: |")
-    for ratings in [size for size in arguments.ratings if size <= WHOLE_FITS]:
+    for ratings in [size for size in arguments.ratings if size <= arguments.whole_fits_up_to]:
         with tempfile.TemporaryDirectory() as folder:
             data = split(rows_of(drawn(ratings)), shape_of(ratings), Path(folder) / "errors")
             for row in error_rows(arguments.architectures, data, arguments.peers):
