@@ -136,8 +136,9 @@ class Half:
 
 def pieces(batch: Tensor) -> Iterator[slice]:
     """Slices of a batch, small enough that on a CPU their temporary tensors stay in its cache."""
-    size = PIECE if batch.is_cpu else len(batch)
-    return (slice(start, start + size) for start in range(0, len(batch), size))
+    if torch.compiler.is_compiling() or not batch.is_cpu:  # `torch.export` takes one way for any number of rows
+        return iter([slice(None)])
+    return (slice(start, start + PIECE) for start in range(0, len(batch), PIECE))
 
 
 def sum_by_id(into: Tensor, batch: Tensor, ids: Tensor, weights: Tensor | None = None) -> Tensor:

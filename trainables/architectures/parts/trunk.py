@@ -159,8 +159,11 @@ class _RatingsOf(torch.autograd.Function):
         ctx.save_for_backward(masked, items, mask)
         ctx.unit = unit
         biases = masked[:, -1], items[:, -1]
-        # In pieces that stay in a CPU's cache: a large batch of products is not written out.
-        match = torch.cat([(masked[piece] * items[piece]).sum(1) for piece in pieces(masked)])
+        # In pieces that stay in a CPU's cache: a large batch of products is not written out. `len` would fix the number
+        # of rows of a program that is exported.
+        match = masked.new_empty(masked.shape[0])
+        for piece in pieces(masked):
+            match[piece] = (masked[piece] * items[piece]).sum(1)
         match.addcmul_(*biases, value=-1).add_(biases[0]).add_(biases[1])
         return match.mul_(unit).add_(mean)
 

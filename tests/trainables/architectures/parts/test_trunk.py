@@ -137,6 +137,15 @@ def test_the_rating_and_its_gradient_by_hand_are_those_of_the_formula(masked):
     assert torch.autograd.gradcheck(lambda p, q: ratings_of(p, q, mask, mean, unit), (users, items))
 
 
+def test_ratings_of_many_rows_are_summed_in_pieces_to_the_same_bits_and_of_none_there_are_none(monkeypatch):
+    users, items = torch.randn(2, 12, 5, generator=torch.Generator().manual_seed(0))
+    mean = torch.tensor(3.5)
+    whole = ratings_of(users, items, None, mean, 1.25)
+    monkeypatch.setattr(implicit, "PIECE", 5)
+    assert torch.equal(ratings_of(users, items, None, mean, 1.25), whole)
+    assert ratings_of(users[:0], items[:0], None, mean, 1.25).shape == (0,)
+
+
 @EVERY
 @pytest.mark.parametrize("swapped", [False, True], ids=["what a user rated", "who rated an item"])
 def test_it_learns_from_who_rated_what_alone(name, swapped):
