@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import ray
 from ray import tune
@@ -301,7 +302,18 @@ def started_with(cache):
         ray.kill(actor)
 
 
+def as_when_ray_started(monkeypatch):
+    """Give this process the variables that the one Ray was started with: by a test that had others, perhaps."""
+    [started] = worker._global_node.all_processes["raylet"]
+    variables = psutil.Process(started.process.pid).environ()
+    for name in class_cache.ENV_VARS_TO_PROPAGATE:
+        monkeypatch.delenv(name, raising=False)
+        if name in variables:
+            monkeypatch.setenv(name, variables[name])
+
+
 def test_tune_gives_each_actor_a_process_of_its_own_variables_unless_ray_has_started_with_them(resources, monkeypatch):
+    as_when_ray_started(monkeypatch)
     token = os.environ.get("AWS_SESSION_TOKEN")
     assert started_with(class_cache._ActorClassCache()) == [token, True]
     assert started_with(ray_private_libraries._Classes()) == [token, False]
@@ -310,6 +322,7 @@ def test_tune_gives_each_actor_a_process_of_its_own_variables_unless_ray_has_sta
 
 
 def test_an_actor_in_a_ray_that_another_process_has_started_gets_the_variables_of_this_one(resources, monkeypatch):
+    as_when_ray_started(monkeypatch)
     monkeypatch.setattr(worker._global_node, "all_processes", {})  # as in a cluster that was joined
     assert started_with(ray_private_libraries._Classes()) == [os.environ.get("AWS_SESSION_TOKEN"), True]
 
