@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from peers import PeerFailed, called
@@ -167,7 +168,7 @@ def measure(name: str, file: str, batch: int, steps: int, whole: bool, keep: boo
         keep_memory()
     if whole:
         implicit.WHOLE = sys.maxsize
-    rows = rows_of(pd.read_parquet(file))
+    rows = rows_of(pd.read_parquet(file, columns=["user", "item", "rating"]))
     architecture, shape = ARCHITECTURES[name], shape_of(len(rows))
     reference = architecture.reference(shape)
     config, epochs = reference, 1
@@ -208,11 +209,11 @@ def epoch_of(fit: Fit, steps: int) -> tuple[float, float]:
 
 def rows_of(frame: pd.DataFrame) -> Rows:
     return Rows(
-        number=frame.index.to_numpy(),
+        number=np.arange(len(frame), dtype=np.int32),
         users=frame["user"].to_numpy(),
         items=frame["item"].to_numpy(),
         ratings=frame["rating"].to_numpy(),
-        timestamps=frame["timestamp"].to_numpy(),
+        timestamps=frame["timestamp"].to_numpy() if "timestamp" in frame else None,
     )
 
 
