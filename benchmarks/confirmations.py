@@ -88,11 +88,9 @@ def replayed(run: str, entries: list[Entry]) -> str:
         took, with_one_left, least = (sum(e.seconds for e in each.of("confirm", name)) for each in (whole, kept, less))
         all_seconds, saved = all_seconds + took, saved + took - least
         by_one_left += with_one_left - least
-        count, out, left = (
-            count + len(finalists(whole, name)),
-            out + len(dropped(less, name)),
-            left + one_left(less, name),
-        )
+        count += len(finalists(whole, name))
+        out += len(dropped(less, name))
+        left += one_left(less, name)
         before, after = chosen(whole, name), chosen(less, name)
         otherwise += after.config != before.config
         loss = max(loss, mean_of(after, whole) / before.value - 1)

@@ -1,12 +1,14 @@
 """How far ratings may lie from the predictions of a search's models: from the rows that confirmations held out."""
 
+from functools import reduce
+
 import numpy as np
 
-from reeltune.cluster.judging.ensemble import common_folds, held_out_ratings, held_out_rows, stacked
+from reeltune.cluster.judging.ensemble import common_folds, held_out_ratings, stacked
 from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
-from reeltune.trainables.data import fold
+from reeltune.trainables.data import Rows, fold
 from reeltune.trainables.data.prepared import Prepared
 from reeltune.trainables.scoring.spread import Spread, known_of
 
@@ -27,7 +29,7 @@ def spread(searched: Searched, name: str, prepared: Prepared, folder: RunFolder)
     folds = [fold(parts.train, parts.validation, number, kind=kind) for number in numbers]
     known = [known_of(fitted, held_out, prepared.shape) for fitted, held_out in folds]
     users, items = (np.concatenate(counts) for counts in zip(*known, strict=True))
-    rows, each = held_out_rows(prepared, numbers), stacked(found, numbers)
+    rows, each = reduce(Rows.joined, (held_out for _, held_out in folds)), stacked(found, numbers)
     if name == ENSEMBLE:  # its ratings are by weights that the rows rated had no part in
         means = ensemble.cross_fitted(each, rows.ratings, rows.number, seed=searched.seed, often=rows.weights)
     else:

@@ -83,7 +83,7 @@ class Bags:
         return _on_cpu(self.columns) and "fbgemm" in torch.backends.quantized.supported_engines
 
     def times_in_float16(self, table: Tensor) -> Tensor:
-        """As `times`, with each number of the table rounded to 11 bits: twice as fast, as memory is what it waits for.
+        """As `times`, with each number of the table rounded to 11 bits: faster, as memory is what a product waits for.
 
         The table is first scaled by a power of two by which no sum of a row overflows. Sums are rounded to 11 bits too.
         """
