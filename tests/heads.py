@@ -1,6 +1,7 @@
 """A real head node of Ray, with ports, a temporary folder and a token of its own."""
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -40,13 +41,27 @@ class Head:
     process: subprocess.Popen
 
 
+# Below those that systems give to connections, and above those that Ray gives to its workers: nobody else takes one
+# between the moment when it is found free and the moment when it is listened at.
+FREE = range(20_000, 32_000)
+SHARES = 8  # of these ports: processes that run tests at the same time have one each
+_given: set[int] = set()  # by this process: what was told one may not listen yet
+
+
 def free_ports(count):
     """Ports that nobody listens at, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SHARES
+    candidates = [port for port in FREE[share::SHARES] if port not in _given]
+    random.SystemRandom().shuffle(candidates)
+    found = []
+    for port in candidates:
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("", port))
+            found.append(port)
+        if len(found) == count:
+            _given.update(found)
+            return found
+    raise AssertionError(f"not {count} free ports in {FREE}")
 
 
 def environment(**more):
@@ -80,15 +95,19 @@ def answers(address):
         return False
 
 
-def until(holds, process=None, seconds=200):
-    """Wait until something is so. Returns what it is."""
+def until(holds, process=None, seconds=200, *, log=None):
+    """Wait until something is so. Returns what it is; shows the log of a process that ends before, or takes longer."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := holds():
             return found
-        assert process is None or process.poll() is None, "the process has ended"
+        assert process is None or process.poll() is None, f"the process has ended: {process.returncode}{_end(log)}"
         time.sleep(0.1)
-    raise AssertionError(f"not so within {seconds} s")
+    raise AssertionError(f"not so within {seconds} s{_end(log)}")
+
+
+def _end(log):
+    return f"\n{log.read_text()[-5000:]}" if log else ""
 
 
 @contextmanager
@@ -105,8 +124,8 @@ def head_node(home, *words, cpus=2, **more):
         process = subprocess.Popen(command, cwd=home, env=variables, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{ports['--dashboard-port']}"
     try:
-        until(lambda: answers(address), process)
-        until(lambda: joined_at(home), process)
+        until(lambda: answers(address), process, log=home / "head.log")
+        until(lambda: joined_at(home), process, log=home / "head.log")
         yield Head(
             address=address,
             gcs=joined_at(home),

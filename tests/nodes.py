@@ -75,7 +75,7 @@ class Cluster:
         path = Path(self.temporary, f"{time.monotonic_ns()}.log")
         with path.open("w") as log:
             node = Node(subprocess.Popen(command, env=environment(), stdout=log, stderr=log), path)
-        heads.until(node.has_started, node.process)
+        heads.until(node.has_started, node.process, log=path)
         return node
 
 

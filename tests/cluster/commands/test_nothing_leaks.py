@@ -180,8 +180,11 @@ def tuned(folder, ratings, test=None, *, lane):
 
 
 def decided(run):
-    """All that a run decided before its look at the test rows."""
-    entries = [json.loads(line) for line in run.ledger.read_text().splitlines()]
+    """All that a run decided before its look at the test rows.
+
+    Which confirmation comes first is no decision: the slowest architecture's do, and seconds differ by the run.
+    """
+    entries = sorted(map(json.loads, run.ledger.read_text().splitlines()), key=lambda entry: entry["trial"])
     found = json.loads(run.verdict.read_text())
     bundles = {path.parent.name: json.loads(path.read_text()) for path in run.path.glob("models/*/config.json")}
     return {
