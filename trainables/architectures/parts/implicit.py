@@ -83,7 +83,7 @@ class Half:
         """The vectors of ids without their features, and for each row of the batch its place among them."""
         rows = self._rows_alone(shown, FORWARD)
         if rows is None:
-            return self._over_all(self.partners_of, implicit).mul_(self.scale).add_(own), shown
+            return self._of_all(own, implicit), shown
         alone, place = rows
         return self.partners_of.take(alone).times(implicit).mul_(self.scale[alone]).add_(own[alone]), place
 
@@ -118,6 +118,24 @@ class Half:
         if self.features is not None:
             of_ids = own if shown is ids else sum_by_id(torch.empty_like(own), gradient, ids)
             sides.copy_(self.features[1].times(of_ids))
+
+    def of_all(self, own: Tensor, implicit: Tensor, sides: Tensor) -> Tensor:
+        """The vectors of all ids in a step, shape (rows, width). One without a rating has its own and its features."""
+        known = self._of_all(own, implicit)
+        return known if self.features is None else known.add_(self.features[0].times(sides))
+
+    def gradients_of_all(self, into: tuple[Tensor, Tensor, Tensor], lost: Tensor) -> None:
+        """Write those of the last two tables, given that of the first, which is that of `of_all`.
+
+        `lost` is what that of `implicit` loses by what the pairs of the batch take out.
+        """
+        own, implicit, sides = into
+        torch.sub(self._over_all(self.rated_by, own * self.scale), lost, out=implicit)
+        if self.features is not None:
+            sides.copy_(self.features[1].times(own))
+
+    def _of_all(self, own: Tensor, implicit: Tensor) -> Tensor:
+        return self._over_all(self.partners_of, implicit).mul_(self.scale).add_(own)
 
     def _over_all(self, bags: Bags, table: Tensor) -> Tensor:
         return bags.times_in_float16(table) if self.float16 else bags.times(table)

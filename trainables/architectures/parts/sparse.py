@@ -56,7 +56,7 @@ class Bags:
         return cls(
             offsets=torch.from_numpy(entries.indptr),
             columns=torch.from_numpy(entries.data),
-            weights=None if weights is None else weights[torch.from_numpy(entries.indices)],
+            weights=None if weights is None else weights.index_select(0, torch.from_numpy(entries.indices)),
         )
 
     def __len__(self) -> int:

@@ -15,8 +15,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.adamw import ParameterGroup
+from reeltune.trainables.architectures.parts import implicit
 from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
+from reeltune.trainables.architectures.parts.dropout import dropout
 from reeltune.trainables.architectures.parts.implicit import half, pieces
+from reeltune.trainables.architectures.parts.matches import Matches
 from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, mean_over_workers, sharded_tables
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
@@ -98,6 +101,15 @@ class Trunk(nn.Module):
         if self.sharded:
             return ShardedVectors.apply(self.table, users, items, self)
         return _Vectors.apply(self.table, users, items, self._shown(users), self._shown(items), self)
+
+    def matches(self, users: Tensor, items: Tensor, mask: Tensor | None) -> Tensor:
+        """The matches of a batch that `has_matches`, shape (batch,); `mask` is as in `parts/matches.py`."""
+        return Matches.apply(self.table, users, items, mask, self)
+
+    def has_matches(self, users: Tensor) -> bool:
+        """Whether a batch of these users is matched faster without its vectors: of many ratings, on a CPU."""
+        many = len(self.user_half.partners_of.columns) > implicit.WHOLE and len(users) >= self.shape.users
+        return many and users.is_cpu and not self.sharded and not self.config.id_dropout
 
     def _shown(self, ids: Tensor) -> Tensor:
         """The ids with a share of them replaced by 0, so that the vector of 'unknown' is learnt."""
@@ -306,6 +318,16 @@ class TrunkModel(RatingModel):
         mask = kept / (1 - self.config.dropout)
         mask[:, -1] = 1
         return mask.index_select(0, users) if per_user else mask
+
+    def matches(self, users: Tensor, items: Tensor) -> Tensor | None:
+        """`Trunk.matches` with dropout, which is drawn for each user; None for a batch that has none."""
+        if not (self.training and isinstance(self.trunk, Trunk) and self.trunk.has_matches(users)):
+            return None
+        mask = None
+        if self.config.dropout:
+            mask = dropout(torch.ones(self.shape.users, self.config.factors + 1), self.config.dropout, True)
+            mask[:, -1] = 1
+        return self.trunk.matches(users, items, mask)
 
 
 class _Vectors(torch.autograd.Function):

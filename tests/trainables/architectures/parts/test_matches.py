@@ -1,0 +1,91 @@
+"""Matches of a batch's pairs, and their gradients, are those of vectors that are written out."""
+
+import pytest
+import torch
+
+from reeltune.trainables.architectures.parts import implicit
+from reeltune.trainables.architectures.parts.trunk import ratings_of
+from reeltune.trainables.architectures.table import ARCHITECTURES
+from reeltune.trainables.fitting.fit import Fit
+from tests.trainables.architectures.parts.test_trunk import ITEMS, PLAIN, SIDED, USERS, fit_of, trunk_of
+from tests.worlds import small_config
+
+SHAPES = pytest.mark.parametrize("shape", [PLAIN, SIDED], ids=["ids alone", "with features"])
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Any number of ratings is many."""
+    monkeypatch.setattr(implicit, "WHOLE", 0)
+
+
+def mask_of(share):
+    mask = (torch.rand(8, 4) >= share) / (1 - share)
+    mask[:, -1] = 1
+    return mask
+
+
+@SHAPES
+@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize("piece", [3, 4096], ids=["several pieces", "one piece"])
+def test_matches_and_gradient_are_those_of_vectors_that_are_written_out(shape, share, piece, monkeypatch):
+    monkeypatch.setattr(implicit, "PIECE", piece)
+    trunk = trunk_of(shape)
+    mask = mask_of(share) if share else None
+    weights = torch.randn(len(USERS))
+    found = trunk.matches(USERS, ITEMS, mask)
+    of_pairs = None if mask is None else mask[USERS]
+    expected = ratings_of(*trunk(USERS, ITEMS), of_pairs, torch.zeros(()), 1.0)
+    gradients = [torch.autograd.grad((each * weights).sum(), trunk.table)[0] for each in (found, expected)]
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(*gradients, atol=1e-5)
+    for part in trunk.parts(gradients[0]):
+        assert part.numel() == 0 or part.abs().sum() > 0
+
+
+def test_a_step_on_many_ratings_takes_matches_where_its_batch_has_as_many_rows_as_there_are_users(many):
+    model = fit_of("svdpp").model
+    assert model.matches(USERS[:8], ITEMS[:8]) is not None
+    assert model.matches(USERS[:7], ITEMS[:7]) is None
+    assert model.eval().matches(USERS[:8], ITEMS[:8]) is None
+
+
+def test_no_step_on_few_ratings_takes_them():
+    assert fit_of("svdpp").model.matches(USERS, ITEMS) is None
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["ids are dropped", "users are sharded"])
+def test_a_step_writes_vectors_out_where(sharded, many):
+    model = fit_of("svdpp", id_dropout=0.0 if sharded else 0.5).model
+    model.trunk.sharded = sharded
+    assert model.matches(USERS, ITEMS) is None
+
+
+def test_dropout_is_drawn_for_each_user_and_spares_biases(many, monkeypatch):
+    model = fit_of("svdpp", dropout=0.25, factors=999).model
+    given = []
+    monkeypatch.setattr(type(model.trunk), "matches", lambda trunk, users, items, mask: given.append(mask))
+    model.matches(USERS, ITEMS)
+    [mask] = given
+    assert mask.shape == (8, 1000)
+    assert mask[:, -1].tolist() == [1.0] * 8
+    assert mask[:, :-1].unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert (mask[:, :-1] == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["svdpp", "svdpp_ordinal"])
+def test_a_fit_of_many_ratings_ends_as_one_whose_vectors_are_written_out(
+    name, many, small_world, small_shape, monkeypatch
+):
+    ends = []
+    for has in (True, False):
+        monkeypatch.setattr(implicit.Bags, "has_float16", False)
+        fit = Fit(ARCHITECTURES[name], small_config(name, batch_size=400), small_shape, small_world.rows, seed=1)
+        assert fit.model.trunk.has_matches(fit.rows.users[:400])
+        if not has:
+            monkeypatch.setattr(type(fit.model.trunk), "has_matches", lambda trunk, users: False)
+        for _ in range(25):
+            fit.advance()
+        ends.append(fit.model.trunk.table.detach())
+    assert not torch.equal(*ends)
+    assert torch.allclose(*ends, atol=1e-4)
