@@ -1,14 +1,18 @@
 """Matches of a batch's pairs, and their gradients, are those of vectors that are written out."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from reeltune.trainables.architectures.parts import implicit
+from reeltune.trainables.architectures import pmf
+from reeltune.trainables.architectures.parts import implicit, matches
+from reeltune.trainables.architectures.parts.matches import TableMatches
 from reeltune.trainables.architectures.parts.trunk import ratings_of
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.fitting.fit import Fit
 from tests.trainables.architectures.parts.test_trunk import ITEMS, PLAIN, SIDED, USERS, fit_of, trunk_of
-from tests.worlds import small_config
+from tests.worlds import STARS, small_config
 
 SHAPES = pytest.mark.parametrize("shape", [PLAIN, SIDED], ids=["ids alone", "with features"])
 
@@ -23,6 +27,24 @@ def mask_of(share):
     mask = (torch.rand(8, 4) >= share) / (1 - share)
     mask[:, -1] = 1
     return mask
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("piece", [3, 4096], ids=["several pieces", "one piece"])
+def test_matches_of_two_tables_and_their_gradients_are_those_of_autograd(share, piece, monkeypatch):
+    monkeypatch.setattr(implicit, "PIECE", piece)
+    tables = [torch.randn(count, 4, requires_grad=True) for count in (8, 7)]
+    mask, weights = torch.ones(8, 4), torch.randn(len(USERS))
+    if share:
+        mask[:, :-1] = 2.0 * (torch.rand(8, 3) < 0.5)
+        present = mask[USERS.unique()]
+        monkeypatch.setattr(matches, "dropout", lambda values, share, training: present.clone())
+    found = TableMatches.apply(*tables, USERS, ITEMS, share)
+    expected = ratings_of(tables[0][USERS], tables[1][ITEMS], mask[USERS], torch.zeros(()), 1.0)
+    assert torch.allclose(found, expected, atol=1e-6)
+    gradients = [torch.autograd.grad((each * weights).sum(), tables) for each in (found, expected)]
+    for gradient, known in zip(*gradients, strict=True):
+        assert torch.allclose(gradient, known, atol=1e-6)
 
 
 @SHAPES
@@ -89,3 +111,31 @@ def test_a_fit_of_many_ratings_ends_as_one_whose_vectors_are_written_out(
         ends.append(fit.model.trunk.table.detach())
     assert not torch.equal(*ends)
     assert torch.allclose(*ends, atol=1e-4)
+
+
+def test_pmf_on_many_ratings_ends_as_on_few(small_world, small_shape, monkeypatch):
+    monkeypatch.setattr(pmf, "PIECE", 100)
+    ends = []
+    for ratings in (2_000_000, 1_000_000):
+        shape = replace(small_shape, ratings=ratings)
+        fit = Fit(ARCHITECTURES["pmf"], small_config("pmf", batch_size=400), shape, small_world.rows, seed=1)
+        for _ in range(25):
+            fit.advance()
+        ends.append(torch.cat([table.detach() for table in fit.model.id_rows()]))
+    assert not torch.equal(*ends)
+    assert torch.allclose(*ends, atol=1e-5)
+
+
+def test_pmf_drops_a_share_of_each_user_of_a_large_batch_and_no_bias(monkeypatch):
+    monkeypatch.setattr(pmf, "PIECE", 1)
+    shape = replace(PLAIN, ratings=2_000_000)
+    model = pmf.Model(pmf.Config(factors=4000, dropout=0.25), shape).train()
+    with torch.no_grad():
+        for table in model.id_rows():
+            table.fill_(0.01)
+        model.users.weight[:, -1] = 0.5
+    low, high = STARS.sigmoid_range
+    match = torch.logit((model(USERS, ITEMS) - low) / (high - low))
+    assert (match - 0.5 - 0.01).tolist() == pytest.approx([4000 * 0.01**2] * len(USERS), abs=0.03)
+    assert match[0] == match[1] == match[2]
+    assert match.unique().numel() > 1
