@@ -4,6 +4,7 @@
 - `trunk.py`: vectors of users and items from ids, implicit feedback and side information
 - `reference.py`: the defaults of the architectures on the trunk, sized for the data
 - `implicit.py`: implicit feedback one way, with its gradients
+- `matches.py`: how well the pairs of a large batch match, without their vectors
 - `damped.py`: damped means of users and items, with the dampings found
 - `sparse.py`: sparse matrices that multiply tables
 - `days.py`: a vector for each user and day
