@@ -24,12 +24,19 @@ class Tensors:
         return len(self.ratings)
 
     def take(self, rows: Tensor | slice) -> "Tensors":
+        """The rows of a slice, of a mask, or at these places."""
+
+        def of(column: Tensor) -> Tensor:
+            if isinstance(rows, Tensor) and rows.dtype != torch.bool:
+                return column.index_select(0, rows)  # on a CPU a third of the time of `column[rows]`
+            return column[rows]
+
         return Tensors(
-            users=self.users[rows],
-            items=self.items[rows],
-            ratings=self.ratings[rows],
-            times=None if self.times is None else self.times[rows],
-            weights=None if self.weights is None else self.weights[rows],
+            users=of(self.users),
+            items=of(self.items),
+            ratings=of(self.ratings),
+            times=None if self.times is None else of(self.times),
+            weights=None if self.weights is None else of(self.weights),
         )
 
     def wide(self) -> "Tensors":
