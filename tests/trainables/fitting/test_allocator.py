@@ -1,4 +1,4 @@
-"""What the C library does with freed memory, seen by the page faults of a process of its own."""
+"""What the C library does with freed memory, seen by the page faults and the size of a process of its own."""
 
 import platform
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
 PROGRAM = """
 import resource, sys, torch
 from reeltune.trainables.fitting.allocator import keep_memory
@@ -20,12 +21,31 @@ faults(20)  # until the gaps between what else is there are large enough
 print(faults(10))
 """
 
+FREED = """
+import psutil, torch
+from reeltune.trainables.fitting.allocator import give_back, keep_memory
+keep_memory()
+torch.ones(256 << 20)  # 1 GiB
+def size():
+    return psutil.Process().memory_info().rss >> 20
+print(size())
+give_back()
+print(size())
+"""
+
 
 def faults(how):
     done = subprocess.run([sys.executable, "-c", PROGRAM, how], stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
+@GLIBC
 def test_memory_that_was_freed_is_taken_again_without_clearing_its_pages():
     assert faults("kept") < faults("as it is") / 2
+
+
+@GLIBC
+def test_memory_that_is_free_can_be_given_back_nevertheless():
+    done = subprocess.run([sys.executable, "-c", FREED], stdout=subprocess.PIPE, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before - 900
