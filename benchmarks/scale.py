@@ -1,7 +1,7 @@
 """What a fit costs as ratings grow: 0.1 to 32 million made-up ratings, 100 by each user.
 
     python benchmarks/scale.py                                      # all architectures
-    python benchmarks/scale.py --peers                              # the tables of docs/how-it-works.md
+    python benchmarks/scale.py --peers --peers-up-to 32000000 --whole-fits-up-to 100000   # docs/how-it-works.md
     python benchmarks/scale.py --architectures pmf svdpp --ratings 1000000 10000000 --give-back   # glibc as it comes
     python benchmarks/scale.py --architectures svdpp --ratings 10000000 --batches 65536 8192 --steps 12 --whole
 

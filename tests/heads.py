@@ -44,7 +44,7 @@ class Head:
 # Below those that systems give to connections, and above those that Ray gives to its workers: nobody else takes one
 # between the moment when it is found free and the moment when it is listened at.
 FREE = range(20_000, 32_000)
-SHARES = 8  # of these ports: processes that run tests at the same time have one each
+SHARES = 8  # of these ports: up to so many processes that share the tests have one each
 _given: set[int] = set()  # by this process: what was told one may not listen yet
 
 

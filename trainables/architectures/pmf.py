@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from reeltune.trainables.architectures.parts import implicit
 from reeltune.trainables.architectures.parts.dropout import dropout
-from reeltune.trainables.architectures.parts.implicit import PIECE, WHOLE
 from reeltune.trainables.architectures.parts.matches import TableMatches
 from reeltune.trainables.config import TrainingConfig
 from reeltune.trainables.data.shape import Shape
@@ -25,16 +25,21 @@ class Model(RatingModel):
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__()
         self.config, self.scale = config, shape.scale
-        self.many = (shape.ratings or 0) > WHOLE  # as for the sums of `svdpp`: up to there a fit ends as it always has
+        self.many = (shape.ratings or 0) > implicit.WHOLE  # training ratings: of fewer, fits are what they were before
         self.users = embedding(shape.users, config.factors + 1)
         self.items = embedding(shape.items, config.factors + 1)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Map indices of shape (batch,) to ratings of shape (batch,)."""
-        if self.training and self.many and users.is_cpu and len(users) > PIECE:
+        if self._has_matches(users):
             match = TableMatches.apply(self.users.weight, self.items.weight, users, items, self.config.dropout)
             return into_range(match, self.scale)
         return self.rate_rows(self.users(users), self.items(items))
+
+    def _has_matches(self, users: Tensor) -> bool:
+        """Whether a batch is matched faster without its vectors. A derived model may have another formula for these."""
+        large = self.training and self.many and users.is_cpu and len(users) > implicit.PIECE
+        return large and type(self).rate_rows is Model.rate_rows
 
     def id_rows(self) -> tuple[Tensor, Tensor]:
         return self.users.weight, self.items.weight

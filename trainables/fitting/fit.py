@@ -20,13 +20,12 @@ from reeltune.trainables.fitting.breach import check_model
 from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.schedule import one_cycle
 from reeltune.trainables.fitting.seeds import mix
-from reeltune.trainables.fitting.threads import on_threads
+from reeltune.trainables.fitting.threads import LARGE, on_threads
 from reeltune.trainables.model import Architecture, RatingModel, filled
 from reeltune.trainables.scoring.metrics import Read, predict_as
 
 # Rows that are taken from their places in the columns at once: for each batch anew, the columns have left the cache.
 AHEAD = 1 << 15
-LARGE = 1_000_000  # rows: reading fewer leaves little behind
 
 
 class Fit:

@@ -23,7 +23,7 @@ def test_reeltune_is_sent_as_a_wheel_has_it_and_leaves_room(tmp_path):
     assert any(file.startswith("reeltune/cluster/report/templates/") for file in files)
     assert not [file for file in files if "__pycache__" in file or "/." in file]
     assert not [file for file in files if MANIFESTS in file.split("/")]
-    assert sum((tmp_path / file).stat().st_size for file in files) < 0.6 * LIMIT
+    assert sum((tmp_path / file).stat().st_size for file in files) < 0.65 * LIMIT
 
 
 def test_what_was_sent_can_send_itself_as_an_installed_package_can(tmp_path):

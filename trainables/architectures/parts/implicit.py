@@ -1,6 +1,7 @@
 """Implicit feedback one way, with side information: own + n^-a (A Y) + S C, and its gradients by hand.
 
-With more than a million ratings, a step multiplies only the rows of A that are in its batch, if these are few enough.
+With more than a million ratings, a step multiplies only the rows of A that are in its batch, if these are few enough
+and the batch is not matched without its vectors (`matches.py`).
 """
 
 from collections.abc import Iterator

@@ -128,7 +128,7 @@ class TableMatches(torch.autograd.Function):
 
 def _matched(left: Tensor, right: Tensor) -> Tensor:
     """p·q + b_p + b_q of vectors of shape (batch, factors + 1), shape (batch,). The first ones are written over."""
-    biases = left[:, -1], right[:, -1]
+    biases = left[:, -1], right[:, -1]  # whose product is in the sum below, and not in the match
     of_biases = torch.addcmul(biases[0] + biases[1], *biases, value=-1)
     return left.mul_(right).sum(1).add_(of_biases)
 

@@ -107,9 +107,13 @@ class Trunk(nn.Module):
         return Matches.apply(self.table, users, items, mask, self)
 
     def has_matches(self, users: Tensor) -> bool:
-        """Whether a batch of these users is matched faster without its vectors: of many ratings, on a CPU."""
-        many = len(self.user_half.partners_of.columns) > implicit.WHOLE and len(users) >= self.shape.users
-        return many and users.is_cpu and not self.sharded and not self.config.id_dropout
+        """Whether a batch of these users is matched faster without its vectors: one of many ratings, on a CPU.
+
+        It has more rows than there are users and items: their tables are what is then written. None is dropped.
+        """
+        many = len(self.user_half.partners_of.columns) > implicit.WHOLE
+        large = len(users) >= max(self.shape.users, self.shape.items)
+        return many and large and users.is_cpu and not self.sharded and not self.config.id_dropout
 
     def _shown(self, ids: Tensor) -> Tensor:
         """The ids with a share of them replaced by 0, so that the vector of 'unknown' is learnt."""
@@ -322,6 +326,8 @@ class TrunkModel(RatingModel):
     def matches(self, users: Tensor, items: Tensor) -> Tensor | None:
         """`Trunk.matches` with dropout, which is drawn for each user; None for a batch that has none."""
         if not (self.training and isinstance(self.trunk, Trunk) and self.trunk.has_matches(users)):
+            return None
+        if type(self).mask is not TrunkModel.mask:  # a derived model's own dropout
             return None
         mask = None
         if self.config.dropout:
