@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -41,11 +42,11 @@ class Head:
     process: subprocess.Popen
 
 
-# Below those that systems give to connections, and above those that Ray gives to its workers: nobody else takes one
-# between the moment when it is found free and the moment when it is listened at.
-FREE = range(20_000, 32_000)
+# Below those that systems give to connections, and above those that Ray gives to its workers and a Slurm script to its
+# jobs: nobody else takes one between the moment when it is found free and the moment when it is listened at.
+FREE = range(30_000, 32_760)
 SHARES = 8  # of these ports: up to so many processes that share the tests have one each
-_given: set[int] = set()  # by this process: what was told one may not listen yet
+_given: deque[int] = deque(maxlen=100)  # the last ones, by this process: who was told one may not listen yet
 
 
 def free_ports(count):
@@ -59,7 +60,7 @@ def free_ports(count):
             one.bind(("", port))
             found.append(port)
         if len(found) == count:
-            _given.update(found)
+            _given.extend(found)
             return found
     raise AssertionError(f"not {count} free ports in {FREE}")
 
