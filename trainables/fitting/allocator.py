@@ -12,7 +12,8 @@ def keep_memory() -> None:
     """Have glibc keep the memory that this process frees. With another C library this does nothing.
 
     By default glibc returns tensors of 32 MiB and more to the system at once, and each step of a large fit waits while
-    the system clears the same pages again: with ten million ratings it takes up to twice as long (benchmarks/scale.py).
+    the system clears the same pages again: `svdpp` takes half as long again with ten million ratings (see
+    benchmarks/scale.py).
     """
     if platform.libc_ver()[0] != "glibc":
         return
