@@ -10,7 +10,7 @@ from reeltune.trainables.errors import InputError
 
 MANIFESTS = "deploy"  # in a checkout's `cluster/`; not sent
 FILES = "reeltune_files"  # a folder on the job's import path, beside `reeltune`
-LIMIT = 3 << 20  # bytes; reeltune takes half of them: data go to the cluster another way
+LIMIT = 3 << 20  # bytes; reeltune takes three fifths of them: data go to the cluster another way
 
 
 def stage(folder: Path, files: tuple[Path, ...]) -> list[str]:

@@ -31,6 +31,13 @@ def dropout(values: Tensor, share: float, training: bool) -> Tensor:
     return values * _kept(values.numel(), share).view(values.shape).to(values.dtype).mul_(1 / (1 - share))
 
 
+def masks(rows: int, width: int, share: float) -> Tensor:
+    """What dropout multiplies vectors by whose last column is a bias, which is kept: shape (rows, width)."""
+    mask = dropout(torch.ones(rows, width), share, training=True)
+    mask[:, -1] = 1
+    return mask
+
+
 def _kept(count: int, share: float) -> Tensor:
     """Which of so many values are kept, shape (count,)."""
     drawn = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)

@@ -18,7 +18,7 @@ The last column of a vector is a bias, which nothing multiplies: its gradients a
 import torch
 from torch import Tensor
 
-from reeltune.trainables.architectures.parts.dropout import dropout
+from reeltune.trainables.architectures.parts.dropout import masks
 from reeltune.trainables.architectures.parts.implicit import pieces
 from reeltune.trainables.architectures.parts.sparse import Bags
 
@@ -73,10 +73,10 @@ class Matches(torch.autograd.Function):
         torch.addcmul(users_lose.neg_(), h[:, None], p, out=users_lose)
         own_users[:, -1], users_lose[:, -1] = _sums(len(p), users, gradient), h
 
-        masks = by_item.times(scale)
-        torch.addcmul(by_item.times(p), masks, implicit_items, value=-1, out=own_items)
+        of_scale = by_item.times(scale)
+        torch.addcmul(by_item.times(p), of_scale, implicit_items, value=-1, out=own_items)
         items_lose = by_item.times(implicit_users * scale).mul_(t)
-        torch.addcmul(items_lose.neg_(), masks, q, out=items_lose)
+        torch.addcmul(items_lose.neg_(), of_scale, q, out=items_lose)
         own_items[:, -1] = _sums(len(q), items, gradient)
         items_lose[:, -1] = _sums(len(q), items, gradient * s[:, 0].index_select(0, users))
 
@@ -100,8 +100,7 @@ class TableMatches(torch.autograd.Function):
         items = items.index_select(0, order)
         p, mask = of_users.index_select(0, present), None
         if share:
-            mask = dropout(torch.ones_like(p), share, True)
-            mask[:, -1] = 1
+            mask = masks(len(p), p.shape[1], share)
             p.mul_(mask)
         sorted_matches = p.new_empty(len(users))
         for piece in pieces(sorted_matches):

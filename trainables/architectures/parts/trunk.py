@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reeltune.trainables.adamw import ParameterGroup
 from reeltune.trainables.architectures.parts import implicit
 from reeltune.trainables.architectures.parts.damped import best_dampings, damped_means
-from reeltune.trainables.architectures.parts.dropout import dropout
+from reeltune.trainables.architectures.parts.dropout import masks
 from reeltune.trainables.architectures.parts.implicit import half, pieces
 from reeltune.trainables.architectures.parts.matches import Matches
 from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, mean_over_workers, sharded_tables
@@ -109,7 +109,7 @@ class Trunk(nn.Module):
     def has_matches(self, users: Tensor) -> bool:
         """Whether a batch of these users is matched faster without its vectors: one of many ratings, on a CPU.
 
-        It has more rows than there are users and items: their tables are what is then written. None is dropped.
+        It has no fewer rows than there are users or items, whose tables are what is then written, and drops no id.
         """
         many = len(self.user_half.partners_of.columns) > implicit.WHOLE
         large = len(users) >= max(self.shape.users, self.shape.items)
@@ -329,10 +329,8 @@ class TrunkModel(RatingModel):
             return None
         if type(self).mask is not TrunkModel.mask:  # a derived model's own dropout
             return None
-        mask = None
-        if self.config.dropout:
-            mask = dropout(torch.ones(self.shape.users, self.config.factors + 1), self.config.dropout, True)
-            mask[:, -1] = 1
+        config = self.config
+        mask = masks(self.shape.users, config.factors + 1, config.dropout) if config.dropout else None
         return self.trunk.matches(users, items, mask)
 
 
