@@ -7,7 +7,7 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, keep
 from reeltune.cluster.data_parallel.states import states_of
-from reeltune.cluster.runs.fit_states import Snapshots
+from reeltune.cluster.runs.fit_states import Snapshots, pause
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
 from reeltune.trainables.fitting.dealt import Dealt
@@ -18,7 +18,6 @@ from reeltune.trainables.model import RatingModel
 from reeltune.trainables.scoring.metric_table import Objective
 
 LONGEST_UPDATE = 1.0  # seconds between two updates of a fit
-SAVING = 0.05  # the share of a fit's time that checkpoints may take: that of a large model takes seconds
 
 
 class Refit:
@@ -93,7 +92,7 @@ class Refit:
         start = time.monotonic()
         self.states.save(state)
         self.saved = time.monotonic()
-        self.every = max(self.save_every, (self.saved - start) / SAVING)
+        self.every = pause(self.save_every, took=self.saved - start)
 
     def _line(self, report: Report) -> str:
         error = ""

@@ -7,7 +7,7 @@ import os
 import pickle
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -15,6 +15,7 @@ from reeltune.cluster.runs.storage import Store
 
 ZIP = b"PK\x03\x04"  # first bytes of torch's files; its older format, a bare pickle, is refused
 DIGEST = hashlib.sha256().digest_size
+SAVING = 0.05  # the share of a fit's time that checkpoints may take: that of a large model takes seconds
 FitState = dict[str, Any]  # tensors and plain values, as torch saves them
 
 
@@ -35,12 +36,17 @@ class Snapshots:
         Without a number it gets the next. A file that belongs to others is given theirs.
         """
         number = self._next(name) if number is None else number
-        buffer = io.BytesIO()
-        buffer.write(bytes(DIGEST))  # its place: the state of a large fit is to be in memory once
-        torch.save({"number": number, "order": _fingerprint(order), "state": state}, buffer)
-        content = buffer.getbuffer()
-        content[:DIGEST] = hashlib.sha256(content[DIGEST:]).digest()
-        self.store.write(_slot(name, number), content)
+        kept = {"number": number, "order": _fingerprint(order), "state": state}
+
+        def fill(file: BinaryIO) -> None:
+            file.write(bytes(DIGEST))  # its place
+            torch.save(kept, file)
+            file.seek(DIGEST)
+            digest = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0)
+            file.write(digest)
+
+        self.store.write_by(_slot(name, number), fill)  # the state of a large fit is not to be in memory twice
         self._numbers[name] = number
 
     def load(self, name: str, order: Mapping[str, object], *, number: int | None = None) -> FitState | None:
@@ -81,6 +87,11 @@ class Snapshots:
         return [kept for number in (0, 1) if (kept := _whole(self.store.read(_slot(name, number)))) is not None]
 
 
+def pause(least: float, *, took: float) -> float:
+    """Seconds between two checkpoints of which one takes so long: at least so many."""
+    return max(least, took / SAVING)
+
+
 def _slot(name: str, number: int) -> str:
     return f"{name}.state{number % 2}"
 
@@ -88,7 +99,7 @@ def _slot(name: str, number: int) -> str:
 def _whole(content: bytes | None) -> FitState | None:
     if content is None or content[DIGEST : DIGEST + len(ZIP)] != ZIP:
         return None
-    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+    if hashlib.sha256(memoryview(content)[DIGEST:]).digest() != content[:DIGEST]:
         return None
     try:
         return torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)

@@ -1,5 +1,6 @@
 """The storage of a run's files: a folder, or an object store (s3://, gs://) through pyarrow's filesystems."""
 
+import io
 import logging
 import os
 import tempfile
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
@@ -106,6 +107,19 @@ class Store:
                 replace(Path(path), content)
 
         self._insist(put, f"{name} cannot be written")
+
+    def write_by(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
+        """As `write`, of what `fill` writes. In a folder the content goes to the disk as it is written.
+
+        `fill` may go back in the file, and is called again after a failure.
+        """
+        if self.remote:
+            content = io.BytesIO()
+            fill(content)
+            self.write(name, content.getbuffer())
+            return
+        _, path = self._open(name)
+        self._insist(lambda: replace_by(Path(path), fill), f"{name} cannot be written")
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None if there is no such file. Raises StorageFailed after retries."""
@@ -242,11 +256,16 @@ def inside(name: str, *, of: str) -> str:
 
 def replace(path: Path, content: bytes | memoryview) -> None:
     """Write a file whole; if that fails, the file stays as it was."""
+    replace_by(path, lambda file: file.write(content))
+
+
+def replace_by(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """As `replace`, of what `fill` writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, "w+b") as file:
+            fill(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

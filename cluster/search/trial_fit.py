@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reeltune.cluster.data_parallel.states import states_of
 from reeltune.cluster.runs import out_of_fold as held_out
-from reeltune.cluster.runs.fit_states import Snapshots
+from reeltune.cluster.runs.fit_states import Snapshots, pause
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.messages import Order, Point, Update
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -29,7 +29,8 @@ from reeltune.trainables.scoring.metric_table import Metric, Objective
 RUNG = (
     2 / 3
 )  # the share of its own schedule from which on a trial can be stopped; `benchmarks/rungs.py` has the figures
-SAVE_EVERY = 10.0  # seconds between two states, from which a fit goes on when its process has died
+# Seconds between two states, from which a fit goes on when its process has died: more if writing one takes long.
+SAVE_EVERY = 10.0
 LONGEST_STEP = 1.0  # seconds between two updates
 KEPT: tuple[Decoder, ...] = ("mean", "argmax")  # by which the ratings of held-out rows are kept
 
@@ -86,6 +87,7 @@ class TrialFit:
         self.reported = 0  # how many of the points an update has had
         self.earlier = 0.0  # seconds of work in other processes, which the state had behind it
         self.seconds = self.saved = 0.0  # of work in this process: until now, and until its last state
+        self.every = self.save_every
         self.kept = False  # a state is in storage
 
     @property
@@ -98,8 +100,10 @@ class TrialFit:
         try:
             update = self._step()
             if not update.done and self._due(time.monotonic() - start):
-                self._save(self.earlier + time.monotonic() - start)
+                before = time.monotonic() - start
+                self._save(self.earlier + before)
                 self.saved = time.monotonic() - start
+                self.every = pause(self.save_every, took=self.saved - before)
             return update
         finally:
             self.seconds = time.monotonic() - start
@@ -107,7 +111,7 @@ class TrialFit:
     def _due(self, seconds: float) -> bool:
         """Whether to keep a state after so many seconds of work in this process: the same on all workers."""
         assert self.fit is not None
-        return agreed(self.fit, seconds - self.saved >= self.save_every)
+        return agreed(self.fit, seconds - self.saved >= self.every)
 
     def _step(self) -> Update:
         if self.fit is None:

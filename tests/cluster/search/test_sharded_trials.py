@@ -1,6 +1,7 @@
 """Trials with sharded users are the same fits on any number of workers: real processes, without Ray."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
-from reeltune.cluster.runs import out_of_fold
+from reeltune.cluster.runs import fit_states, out_of_fold
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search import trial_fit
 from reeltune.cluster.search.messages import Order
@@ -56,6 +57,7 @@ def work(rank, meeting, folder):
     """Each trial to its end; and once more, cut off with a state kept."""
     torch.set_num_threads(1)
     trial_fit.LONGEST_STEP = 0.0  # an update at each look at the clock
+    fit_states.SAVING = math.inf  # and a state, however long that takes
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     for name in NAMES:
         update, points = ended(begun(name, folder / "whole"))

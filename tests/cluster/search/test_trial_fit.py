@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import math
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_a_search_trial_fits_on_the_sample_and_a_confirmation_on_all_rows(data, 
 @pytest.fixture
 def short_steps(monkeypatch):
     monkeypatch.setattr("reeltune.cluster.search.trial_fit.LONGEST_STEP", 0.0)
+    monkeypatch.setattr("reeltune.cluster.runs.fit_states.SAVING", math.inf)
 
 
 @pytest.mark.parametrize(("name", "shard"), [*((name, None) for name in ARCHITECTURES), ("svdpp", "users")])
@@ -126,6 +128,15 @@ def test_a_short_trial_keeps_nothing_and_says_so(data):
     assert reported[-1].state == "done"
     assert not any(update.kept for update in reported)
     assert data.store.names() == []
+
+
+def test_states_that_take_long_to_write_are_kept_less_often(data, short_steps, monkeypatch):
+    updates(begin(data), 4)
+    assert data.states.store.names() == ["pmf-001.state0", "pmf-001.state1"]
+    data.states.clear()
+    monkeypatch.setattr("reeltune.cluster.runs.fit_states.SAVING", 1e-9)
+    updates(begin(data), 4)
+    assert data.states.store.names() == ["pmf-001.state0"]
 
 
 def test_seconds_and_the_limit_count_what_a_trial_has_worked_in_all(data, short_steps):
