@@ -56,7 +56,7 @@ class Model(RatingModel):
     def see(self, rows: Tensors) -> None:
         if self.timed and rows.times is None:
             raise InputError("clock needs timestamps")
-        self.mean.fill_(rows.ratings.mean())
+        self.mean.fill_(rows.mean_rating())
 
     def forward(self, users: Tensor, items: Tensor, times: Tensor | None = None) -> Tensor:
         match = (self.user_tower(users) * self.item_tower(items)).sum(1)
@@ -75,6 +75,9 @@ class Model(RatingModel):
 
     def tables(self) -> tuple[list[Tensor], list[Tensor]]:
         return [self.user_tower[0].weight], [self.item_tower[0].weight]
+
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        return {"user_tower.0.weight": (slice(0, len(self.user_tower[0].weight)),)}
 
     def loss(self, output: Tensor, ratings: Tensor) -> Tensor:
         return F.huber_loss(output / self.unit, ratings / self.unit, delta=self.config.patience)

@@ -42,6 +42,10 @@ class Model(RatingModel):
         # The rows of ids that nobody rated would keep their random start: those of tables named here get a mean.
         return [self.users.weight], [self.items.weight]
 
+    def user_blocks(self) -> dict[str, tuple[slice, ...]]:
+        # What has a row for each user, so that `--shard users` may give each worker its own users' rows alone.
+        return {"users.weight": (slice(0, len(self.users.weight)),)}
+
     def row_losses(self, output: Tensor, ratings: Tensor) -> Tensor:
         return F.mse_loss(output, ratings, reduction="none")  # any loss, of each row: rows may have weights
 

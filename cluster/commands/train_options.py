@@ -77,6 +77,8 @@ def check_stream(options: TrainOptions, config: FitConfig | None = None) -> None
     if options.refit:
         raise InputError("--stream: a second fit on other rows is not taken yet; leave --refit out, or --stream")
     check_streamed(options.data)
+    if config is not None and config.timed:
+        raise InputError("--stream: workers keep no times, which this model uses; leave --stream out")
     if isinstance(config, TrunkConfig) and config.bias_pull:
         raise InputError(
             f"--stream: {options.architecture} with bias_pull = {config.bias_pull:g}, its reference on data of so few "
@@ -102,10 +104,12 @@ def if_killed(options: TrainOptions) -> str:
 
 
 def _not_streamed(options: TrainOptions) -> str:
-    if options.architecture not in SHIPPED or unsharded([options.architecture]):
+    own = options.architecture not in SHIPPED
+    if not own and unsharded([options.architecture]):
         return "it needs all rows on each worker: give it fewer, or a machine with more memory"
     word = "--stream" if options.shard else "--shard users --stream"
-    return f"with {word} it reads Parquet a part at a time, and each of several workers holds its own rows alone"
+    where = ", if its model has `user_blocks`," if own and options.shard is None else ""
+    return f"with {word}{where} it reads Parquet a part at a time, and each of several workers holds its own rows alone"
 
 
 def configured(options: TrainOptions, shape: Shape, registry: Registry = SHIPPED) -> FitConfig:

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from reeltune.trainables.architectures.parts.dropout import dropout
-from reeltune.trainables.architectures.parts.over_workers import mean_over_workers, summed_product
+from reeltune.trainables.architectures.parts.over_workers import summed_product
 from reeltune.trainables.architectures.parts.reference import sized_when_sparse
 from reeltune.trainables.architectures.parts.sparse import Bags, product
 from reeltune.trainables.config import Recipe, TrainingConfig
@@ -60,7 +60,7 @@ class Model(RatingModel):
 
     def see(self, rows: Tensors) -> None:
         """Take in who rated each item how, whatever the rows' weights, and the mean rating by these."""
-        self.mean.fill_(mean_over_workers(rows) if self.sharded else rows.mean_rating())
+        self.mean.fill_(rows.mean_rating())
         counts = torch.bincount(rows.items, minlength=self.shape.items)
         self.counts = add_up(counts) if self.sharded else counts
         scale = self.counts.clamp(min=1) ** -self.config.exponent

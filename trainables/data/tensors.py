@@ -43,6 +43,21 @@ class Tensors:
         """With 64-bit indices, which every operation of torch's takes."""
         return replace(self, users=self.users.long(), items=self.items.long())
 
+    def rows(self) -> Rows:
+        """The same rows for another fit, in memory of the CPU. Their numbers are their places here."""
+
+        def of(column: Tensor | None) -> np.ndarray | None:
+            return None if column is None else column.cpu().numpy()
+
+        return Rows(
+            number=np.arange(len(self)),
+            users=self.users.cpu().numpy(),
+            items=self.items.cpu().numpy(),
+            ratings=self.ratings.cpu().numpy(),
+            timestamps=of(self.times),
+            weights=of(self.weights),
+        )
+
     def mean_rating(self) -> Tensor:
         """The mean of all ratings, by their weights where they have any; without dimensions."""
         if self.weights is None:

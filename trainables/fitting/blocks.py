@@ -39,6 +39,31 @@ def of_users(model: RatingModel) -> dict[str, Tensor]:
     return found
 
 
+def blocks_breach(one: RatingModel, two: RatingModel) -> str | None:
+    """What is wrong with `user_blocks`, seen from models of one user and of two; None if nothing.
+
+    'Unknown' is one of them.
+    """
+    blocks, of_one, of_two = blocks_of(two), shared_shapes(one), shared_shapes(two)
+    for name, each in blocks.items():
+        for rows in each.of_users:
+            if rows.stop - rows.start != 2:
+                return f"`user_blocks` names {rows.stop - rows.start} rows of `{name}` where there are 2 users"
+    for name, shapes in of_two.items():
+        if shapes != of_one.get(name):
+            return f"the size of `{name}` depends on the number of users: `user_blocks` must name their rows of it"
+    return None
+
+
+def shared_shapes(model: RatingModel) -> dict[str, list[torch.Size]]:
+    """The shapes of all that users share, by the names of parameters and buffers."""
+    blocks = blocks_of(model)
+    return {
+        name: [part.shape for part in (blocks[name].shared(tensor) if name in blocks else [tensor])]
+        for name, tensor in model.state_dict().items()
+    }
+
+
 @torch.no_grad()
 def copy_shared(source: RatingModel, target: RatingModel) -> None:
     """Copy all rows that users share, and all other parameters and buffers."""

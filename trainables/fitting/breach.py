@@ -90,7 +90,7 @@ def crossed_breach(model: RatingModel, shape: Shape, rows: Tensors) -> Iterator[
 
     It must be in evaluation.
     """
-    if not model.factored:
+    if not model.factored or not len(rows):
         return
     few = rows.take(slice(0, CROSSED))
     crossed = model.crossed(few.users, few.items, few.times if model.timed else None)

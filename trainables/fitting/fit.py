@@ -58,7 +58,7 @@ class Fit:
         if bfloat16 and self.device.type != "cuda":
             raise InputError(f"bfloat16 needs a GPU, and this fit is on {self.device.type}")
         self.world, self.rank = _world()
-        self.architecture, self.given = architecture, rows
+        self.architecture = architecture
         self.rows = self._own(rows)
         # Weights of mean 1 in the loss: learning rates and decays then mean what they do without.
         self.level = 1.0 if rows.weights is None else 1 / float(rows.weights.mean())
@@ -74,7 +74,7 @@ class Fit:
         torch.manual_seed(seed)
         self.model = self._new_model()
         self.model.see(self.rows if file_of(architecture) is None else self.rows.wide())
-        check_model(architecture, self.model, shape, self.rows, trained=trained is not None)
+        check_model(architecture, self.model, self.shape_here, self.rows, trained=trained is not None)
         self.optimizer = None if trained is None else self._optimizer(trained)
         self.trained = self._parallel()
         self.threads = threads if self.model.threaded else 1
@@ -87,6 +87,11 @@ class Fit:
         """The rows that this worker holds."""
         assert isinstance(rows, Rows), "rows in files are for a fit with sharded users"
         return on_device(rows, self.device, timed=self.config.timed)
+
+    @property
+    def shape_here(self) -> Shape:
+        """That of the model that this worker has."""
+        return self.shape
 
     def _new_model(self) -> RatingModel:
         """The model at its random start."""
@@ -238,12 +243,11 @@ class Fit:
 
     def _again(self, config: FitConfig, rows: Tensor) -> RatingModel:
         """A model of the same architecture, fitted with this configuration on these of the rows: see `Again`."""
-        assert isinstance(self.given, Rows), "no model whose users are sharded is fitted again"
         fit = Fit(
             self.architecture,
             config,
             self.shape,
-            self.given.take(rows.cpu().numpy()),
+            self.rows.take(rows).rows(),
             seed=self.seed,
             device=self.device,
             bfloat16=self.bfloat16,

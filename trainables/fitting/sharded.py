@@ -21,7 +21,8 @@ from reeltune.trainables.config import FitConfig, Shard
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors, on_device
-from reeltune.trainables.fitting.blocks import blocks_of, copy_shared, of_users
+from reeltune.trainables.errors import FitFailed
+from reeltune.trainables.fitting.blocks import blocks_breach, blocks_of, copy_shared, of_users
 from reeltune.trainables.fitting.buckets import Buckets, Order, Turns
 from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.fit import Fit
@@ -34,15 +35,29 @@ DRAWN = 4096  # users whose first vectors are drawn together
 
 def why_not_sharded(architecture: Architecture, config: FitConfig) -> str | None:
     """Why this cannot be fitted with its users sharded; None if it can."""
+    model = architecture.Model
     if file_of(architecture) is not None:
-        return "is an architecture of your own, and none of these is sharded yet"
-    why: str | None = architecture.Model.why_not_sharded(config)
+        if model.user_blocks is RatingModel.user_blocks:
+            return "does not say which rows are its users', in `user_blocks`"
+        if model.finish is not RatingModel.finish:
+            return "has a `finish`, which needs all rows on each worker"
+    why: str | None = model.why_not_sharded(config)
     return why
 
 
 def kind_of(shard: Shard | None) -> type[Fit]:
     """The kind of fit of which each worker has a part of this; None: each has all."""
     return Fit if shard is None else ShardedFit
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedRows(Tensors):
+    """The rows of own users to fit on. Their mean rating is that of all workers' rows, who ask for it together."""
+
+    def mean_rating(self) -> Tensor:
+        weights = torch.ones_like(self.ratings, dtype=torch.float64) if self.weights is None else self.weights
+        total, often = add_up(torch.stack([(weights * self.ratings).sum(), weights.sum()]))
+        return (total / often).to(self.ratings.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +77,7 @@ class ShardedFit(Fit):
     """
 
     def _own(self, rows: Rows | Dealt) -> Tensors:
+        self.given = rows
         self.buckets = rows.buckets if isinstance(rows, Dealt) else Buckets.of(rows.users, self.shape.users)
         of_users = self.buckets.of_users
         self.own = np.flatnonzero((of_users >= 0) & (of_users % self.world == self.rank))
@@ -76,7 +92,8 @@ class ShardedFit(Fit):
         }
         indices = np.zeros(self.shape.users, dtype=np.int32)
         indices[self.own] = np.arange(1, len(self.own) + 1)
-        return on_device(replace(kept, users=indices[kept.users]), self.device, timed=self.config.timed)
+        rows = on_device(replace(kept, users=indices[kept.users]), self.device, timed=self.config.timed)
+        return FittedRows(**vars(rows))
 
     @property
     def buckets_here(self) -> range:
@@ -85,11 +102,8 @@ class ShardedFit(Fit):
 
     def _new_model(self) -> RatingModel:
         """Users' vectors are drawn by the user's index, so that they do not depend on who else is here."""
-        indices = np.append(0, self.own)
-        features = self.shape.user_features
-        model = self._model_of(
-            replace(self.shape, users=len(indices), user_features=None if features is None else features.take(indices))
-        )
+        model = self._model_of(self.shape_here)
+        self._check_blocks()
         torch.manual_seed(self.seed)
         copy_shared(self._model_of(replace(self.shape, users=1)), model)
         own = of_users(model)
@@ -102,13 +116,36 @@ class ShardedFit(Fit):
         everyone = Everyone(
             rows=lambda: self._all_rows().wide(),
             users=self.shape.users,
-            own=torch.from_numpy(indices).to(self.device),
+            own=torch.from_numpy(self._indices).to(self.device),
         )
         model.shard(everyone)
         return model
 
+    def _check_blocks(self) -> None:
+        """Raise FitFailed if an own architecture names other rows than its users'. Seen alike on all workers."""
+        file = file_of(self.architecture)
+        if file is None:
+            return
+        few = replace(self.shape, items=2, user_features=None, item_features=None)
+        wrong = blocks_breach(*(self._model_of(replace(few, users=users)) for users in (1, 2)))
+        if wrong is not None:
+            raise FitFailed(f"{file}: breaks the contract: {wrong}")
+
+    @property
+    def _indices(self) -> np.ndarray:
+        """Of the model's users."""
+        return np.append(0, self.own)
+
+    @cached_property
+    def shape_here(self) -> Shape:
+        """Of own users, and 'unknown'."""
+        features = self.shape.user_features
+        own = None if features is None else features.take(self._indices)
+        return replace(self.shape, users=len(self._indices), user_features=own)
+
     def _all_rows(self) -> Tensors:
-        assert isinstance(self.given, Rows), "what looks at all rows is refused where they are in files"
+        if not isinstance(self.given, Rows):
+            raise FitFailed("the model looks at the rows of all users, which no worker has where they are in files")
         return on_device(self.given, self.device, timed=False)
 
     def _model_of(self, shape: Shape) -> RatingModel:

@@ -280,6 +280,28 @@ def test_an_error_of_ones_own_is_the_reason_of_its_trials(own, lean_ray):
     assert all(entry["error"].endswith("ZeroDivisionError: division by zero") for entry in entries)
 
 
+def sharded(*words):
+    """The ratings by a model of the file, fitted with sharded users."""
+    name = f"of{words[-1]}"
+    asked = ["two_tower.py", "--data", "ratings.csv", "--shard", "users", "--set", "epochs=2", "--name", name]
+    done = inside.reeltune("train", *asked, *words)
+    assert done.returncode == 0, done.stderr
+    pairs = pd.read_csv("pairs.csv")
+    return load(f"runs/{name}/models/two_tower", architecture="two_tower.py").predict(pairs["user"], pairs["item"])
+
+
+@pytest.mark.slow
+def test_one_that_names_its_users_rows_is_the_same_fit_on_two_workers_that_share_them(own, lean_ray):
+    assert sharded("--workers", "2") == pytest.approx(sharded("--workers", "1"), abs=1e-5)
+
+
+def test_one_that_does_not_name_its_users_rows_is_not_sharded(own):
+    refused = inside.reeltune("train", "ordinal.py", "--data", "ratings.csv", "--shard", "users")
+    assert refused.returncode == 2
+    assert "--shard users: ordinal.py does not say which rows are its users', in `user_blocks`; " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 WRONG = {
     "no_model.py": ('"""f"""\nfrom reeltune.trainables import TrainingConfig as Config\n', "expected a class Model"),
     "broken.py": ("x = = 1\n", "broken.py:1: SyntaxError: invalid syntax"),

@@ -129,3 +129,11 @@ def test_two_workers_that_do_not_fit_what_one_fits_are_found():
     apart = TEXT.replace("return F.huber_loss(", "return F.huber_loss(torch.rand(()) * ")
     with pytest.raises(Broken):
         two_workers_fit_what_one_fits(subject_of(apart))
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_a_workers_own_rows_for_all_is_found():
+    line = "rows.mean_rating()"
+    assert line in TEXT
+    with pytest.raises(Broken, match="with sharded users two workers rate otherwise than one, by up to 0"):
+        two_workers_fit_what_one_fits(subject_of(TEXT.replace(line, "rows.ratings.mean()")))

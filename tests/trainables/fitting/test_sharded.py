@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +11,18 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
+from reeltune.trainables.architectures.registry import Registry
+from reeltune.trainables.architectures.source import Source
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import load_data, split
+from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.blocks import copy_shared, of_users
 from reeltune.trainables.fitting.fit import Fit, on_device
 from reeltune.trainables.fitting.sharded import ShardedFit, why_not_sharded
 from reeltune.trainables.scoring.decoders import decode
 from reeltune.trainables.scoring.metrics import predict
+from tests import two_towers
 from tests.models import dropping
 from tests.worlds import features_of, rows_of, shape_of, small_config
 
@@ -240,6 +245,60 @@ def test_it_is_the_fit_that_has_all_users_in_one_model_and_the_same_batches(alon
 def test_what_cannot_be_sharded_says_why(name, settings, said):
     why = why_not_sharded(ARCHITECTURES[name], ARCHITECTURES[name].Config(**settings))
     assert (why and why.split(" (")[0]) == said
+
+
+BLOCKS = 'return {"user_tower.0.weight": (slice(0, len(self.user_tower[0].weight)),)}'
+WRONG_BLOCKS = {
+    "return {}": "the size of `user_tower.0.weight` depends on the number of users: `user_blocks` must name their rows",
+    'return {"user_tower.0.weight": (slice(0, 1),)}': "names 1 rows of `user_tower.0.weight` where there are 2 users",
+    "return super().user_blocks()": "the size of `user_tower.0.weight` depends on the number of users",
+}
+
+
+def own(**changes):
+    """The two towers as somebody's own file, with some lines changed."""
+    text = Path(two_towers.__file__).read_text()
+    for line, other in changes.items():
+        assert line in text
+        text = text.replace(line, other)
+    return Registry(sources={"two_towers": Source(name="two_towers", file="two_towers.py", text=text)})["two_towers"]
+
+
+@pytest.mark.parametrize("other", WRONG_BLOCKS)
+def test_an_own_model_that_names_other_rows_than_its_users_is_refused_before_the_first_step(other):
+    fitted, _, shape = parts()
+    architecture = own(**{BLOCKS: other})
+    assert why_not_sharded(architecture, architecture.Config()) is None
+    with pytest.raises(FitFailed, match=r"^two_towers\.py: breaks the contract: ") as refused:
+        ShardedFit(architecture, architecture.Config(), shape, fitted, seed=0)
+    assert WRONG_BLOCKS[other] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"def user_blocks": "def no_user_blocks"}, "does not say which rows are its users', in `user_blocks`"),
+        ({"def user_blocks": "def finish(self, *_): ...\n    def user_blocks"}, "has a `finish`, which needs all rows"),
+        ({}, None),
+    ],
+)
+def test_an_own_architecture_that_cannot_be_sharded_says_why(change, said):
+    architecture = own(**change)
+    why = why_not_sharded(architecture, architecture.Config())
+    assert (why and why.startswith(said)) == (said and True)
+
+
+def test_an_own_model_may_look_at_the_rows_of_all_users_unless_they_are_in_files():
+    fitted, _, shape = parts()
+    line = "self.mean.fill_(rows.mean_rating())"
+    of_all = "self.mean.fill_(self.everyone.rows().ratings.max())"
+    taken = "    def shard(self, everyone):\n        self.everyone = everyone"
+    architecture = own(**{line: f"{of_all}\n\n{taken}"})
+    fit = ShardedFit(architecture, architecture.Config(), shape, fitted, seed=0)
+    assert fit.model.mean == fitted.ratings.max()
+    fit.given = None
+    with pytest.raises(FitFailed, match="looks at the rows of all users"):
+        fit.model.see(fit.rows)
 
 
 @EVERY

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from reeltune.trainables.architectures.parts.implicit import Half, sum_by_id
 from reeltune.trainables.architectures.parts.sparse import Bags
-from reeltune.trainables.data.tensors import Tensors
 from reeltune.trainables.model import filled
 from reeltune.trainables.scoring.metrics import add_up
 
@@ -30,13 +29,6 @@ class Summing:
     def wait(self) -> None:
         if self.work is not None:
             self.work.wait()
-
-
-def mean_over_workers(rows: Tensors) -> Tensor:
-    """The mean of all workers' ratings, by their weights where they have any; this worker has these rows."""
-    weights = torch.ones_like(rows.ratings, dtype=torch.float64) if rows.weights is None else rows.weights
-    total, often = add_up(torch.stack([(weights * rows.ratings).sum(), weights.sum()]))
-    return total / often
 
 
 def summed_product(bags: Bags, transpose: Bags, table: Tensor) -> Tensor:

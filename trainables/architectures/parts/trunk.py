@@ -20,7 +20,7 @@ from reeltune.trainables.architectures.parts.damped import best_dampings, damped
 from reeltune.trainables.architectures.parts.dropout import masks
 from reeltune.trainables.architectures.parts.implicit import half, pieces
 from reeltune.trainables.architectures.parts.matches import Matches
-from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, mean_over_workers, sharded_tables
+from reeltune.trainables.architectures.parts.over_workers import ShardedVectors, sharded_tables
 from reeltune.trainables.architectures.parts.sparse import Bags
 from reeltune.trainables.config import Recipe, TrainingConfig
 from reeltune.trainables.data.shape import Shape
@@ -254,7 +254,7 @@ class TrunkModel(RatingModel):
         """Take in who rated what, whatever the rows' weights, and by these the mean rating."""
         assert isinstance(self.trunk, Trunk)
         self.trunk.see(rows.users, rows.items)
-        self.mean.fill_(rows.mean_rating() if self.everyone is None else mean_over_workers(rows))
+        self.mean.fill_(rows.mean_rating())
         if self.config.bias_pull:
             self.trunk.pull(self.config.bias_pull / self.unit * self._damped_means(rows))
 
