@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from reeltune.cluster.data_parallel.states import states_of
+from reeltune.cluster.data_parallel.states import States, states_of
 from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.fit_states import Snapshots, pause
 from reeltune.cluster.runs.storage import Store
@@ -81,7 +81,9 @@ class TrialFit:
     def assign(self, order: Order, data: TrialData, device: torch.device | str) -> None:
         """Drop the fit before, and have this one. It begins with the first update that is asked for."""
         self.order, self.data, self.device = order, data, device
+        # The states have a fit too: all of the one before is to be gone before this one takes memory.
         self.fit: Fit | None = None
+        self.states: States | None = None
         self.reports: Iterator[Report] = iter(())
         self.points: list[Point] = []
         self.reported = 0  # how many of the points an update has had
@@ -151,6 +153,7 @@ class TrialFit:
 
     def _save(self, seconds: float) -> None:
         assert self.fit is not None
+        assert self.states is not None
         # Points as dicts: states are read back with torch's weights_only, which takes plain values alone.
         state = {"fit": self.fit.state(), "points": [vars(point) for point in self.points], "seconds": seconds}
         self.states.save(state)

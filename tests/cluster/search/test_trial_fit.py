@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import math
+import weakref
 
 import pytest
 
@@ -128,6 +129,15 @@ def test_a_short_trial_keeps_nothing_and_says_so(data):
     assert reported[-1].state == "done"
     assert not any(update.kept for update in reported)
     assert data.store.names() == []
+
+
+def test_nothing_of_a_fit_is_left_when_the_next_one_begins(data):
+    trial = begin(data)
+    updates(trial)
+    before = weakref.ref(trial.fit)
+    trial.reset_config(tune_config(dataclasses.replace(trial.order, number=2)))
+    gc.collect()
+    assert before() is None
 
 
 def test_states_that_take_long_to_write_are_kept_less_often(data, short_steps, monkeypatch):
