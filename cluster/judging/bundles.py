@@ -39,9 +39,9 @@ def write_bundles(
     }
     if ENSEMBLE in searched.choices:
         kept[ENSEMBLE] = packed(searched, refits)
-    for earlier in folder.path.glob("models/*"):
-        if earlier.name not in kept:  # left by this search before its resume; now that refit is lost
-            shutil.rmtree(earlier)
+    for name in {*searched.architectures, ENSEMBLE} - kept.keys():  # what else is in the folder is the user's
+        if folder.model(name).is_dir():  # left by this search before its resume; now that refit is lost
+            shutil.rmtree(folder.model(name))
     priors = {name: fits[0][1].priors for name, fits in refits.items()} | {ENSEMBLE: packed_priors(searched, refits)}
     fitting = prepared.split.fitting
     data = fitted_on(prepared, len(fitting))
