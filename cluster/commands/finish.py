@@ -75,7 +75,10 @@ def _about_folds(searched: Searched) -> list[str]:
 
 
 def _written(folder: RunFolder, answer: Answer, seconds: float, trackers: Sequence[Tracker]) -> Result:
-    """Write `verdict.json` and the reports, and tell the trackers. Returns the answer without its details."""
+    """Write `verdict.json` and the reports, tell the trackers, and remove the kept refits.
+
+    Returns the answer without its details.
+    """
     # Imported late, so that the plotting libraries take no memory while fits run.
     from reeltune.cluster.report.write import write_reports
 
@@ -85,4 +88,5 @@ def _written(folder: RunFolder, answer: Answer, seconds: float, trackers: Sequen
     if answer.test_rows is not None:
         for tracker in trackers:
             tracker.chosen(folder)
+        folder.fits.clear()  # not before: --resume would do the refits again where this could not be written
     return Result(**{name: getattr(answer, name) for name in Result.model_fields})

@@ -161,6 +161,7 @@ class _Job:
                 watch.say(line)
             watch.tick("writing the model")
             trained = self._scored(fits)
+            folder.fits.clear()  # not before: a fit is done again if its model cannot be written
             for tracker in elsewhere:
                 tracker.trained(folder, trained.architecture, {"validation": trained.validation, "test": trained.test})
             return trained

@@ -39,7 +39,8 @@ def fit_all(
     """Do all fits, in order and `at_once` at a time, and return the result of each by its order's key.
 
     Results and the last checkpoints of running fits are kept in the store. A group that lost a worker goes on from
-    them, and so does a call with the same store after this process died. At the end the store is emptied.
+    them, and so does a call with the same store after this process died. The caller empties the store, once it has
+    written what it makes of the results.
     Raises InputError if the cluster is too small, FitFailed if no group starts, and StorageFailed.
     """
     check(workers, resources, bfloat16=bfloat16)
@@ -52,7 +53,6 @@ def fit_all(
         progress(waiting(workers, resources) or f"starting {workers} worker{'s' if workers > 1 else ''}")
         with lanes(min(at_once, len(left)), begin, workers=workers, resources=resources, progress=progress) as started:
             came |= _serve(left, started, store, progress, trackers)
-    store.clear()
     return came
 
 

@@ -35,7 +35,7 @@ def fit_here(
 
     They are those of `fit_all` with one worker on a CPU, bit for bit: steps use more than one thread only on many rows,
     and where that changes no digit of a weight. They go on from checkpoints in the store that this or `fit_all` has
-    left there, and leave them themselves. At the end the store is emptied. `steps` is told of a fit's key and of the
+    left there, and leave them themselves. The caller empties the store. `steps` is told of a fit's key and of the
     share of its steps that are done. An error of an own architecture loses the fit, and the reason has its file and
     line. Raises InputError if the batches are too small or the model refuses the data, and StorageFailed.
     """
@@ -45,7 +45,6 @@ def fit_here(
         came[order.key] = kept(store, order) or _told(order, data, store, save_every, progress, steps, trackers)
         if isinstance(came[order.key], Lost):
             break
-    store.clear()
     return came
 
 

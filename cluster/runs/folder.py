@@ -185,7 +185,7 @@ class RunFolder:
 
     @property
     def fits(self) -> Store:
-        """Where data-parallel fits keep results and checkpoints until all of them are done."""
+        """Where data-parallel fits keep results and checkpoints until the verdict, or the model, is written."""
         return self.store.below("fits")
 
     @property

@@ -297,3 +297,23 @@ def test_a_refit_of_which_the_first_fit_is_done_goes_on_with_the_second(monkeypa
     whole, _ = train(*words[1:-1], name="whole")
     assert json.loads(resumed.stdout)["validation"] == whole["validation"]
     assert same(weights(), weights("whole"))
+
+
+def test_a_fit_whose_model_could_not_be_written_is_not_done_again(monkeypatch):
+    from reeltune.cluster.commands import train as command
+
+    def full(*_, **options):
+        raise OSError(28, "No space left on device")
+
+    words = ("train", "pmf", *HELD_OUT, "--set", "epochs=2", "--json", "--name", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "save", full)
+        first = inside.reeltune(*words)
+    assert first.returncode == 1
+    assert "pmf: epoch 2 of 2" in first.stderr
+    resumed = inside.reeltune(*words, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "pmf: epoch" not in resumed.stderr
+    train(*words[1:-3], name="whole")
+    assert same(weights(), weights("whole"))
+    assert not Path("runs/one/fits").exists()

@@ -1,5 +1,6 @@
 """`tune`: what a search and its refits are given of what was asked for."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,11 +8,13 @@ import torch
 
 from reeltune.cluster.api.command import tune_command
 from reeltune.cluster.api.options import data_options, tune_options
-from reeltune.cluster.commands import tune
+from reeltune.cluster.commands import finish, tune
 from reeltune.cluster.commands.ask import ask
+from reeltune.cluster.data_parallel import in_process
 from reeltune.cluster.judging.refits import refits_of
 from reeltune.cluster.search.choice import SEEDS
 from reeltune.trainables.errors import InputError
+from tests import inside
 
 WORLD = "synthetic:users=40,items=30,ratings=600"
 
@@ -62,3 +65,26 @@ def test_bfloat16_is_refused_before_anything_runs_where_there_is_no_gpu(monkeypa
 def test_bfloat16_is_refused_for_trials_on_cpus():
     with pytest.raises(InputError, match="--bf16 with --gpus-per-trial 0: trials would be on CPUs"):
         asked(bfloat16=True, gpus_per_trial=0)
+
+
+@pytest.mark.usefixtures("lean_ray")
+def test_a_search_that_ends_while_it_judges_goes_on_with_the_refits_that_it_has(monkeypatch):
+    words = ("tune", "bias", "--data", WORLD, "--trials", "1", "--baseline", "best-simple", "--name", "one")
+    fits, fit = [], in_process._fit
+
+    def counted(order, *rest):
+        fits.append(order.key)
+        return fit(order, *rest)
+
+    def cut(*_, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(in_process, "_fit", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "write_bundles", cut)
+        assert inside.reeltune(*words).returncode == 130
+    assert len(fits) == SEEDS
+    resumed = inside.reeltune(*words, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(fits) == SEEDS
+    assert not Path("runs/one/fits").exists()

@@ -94,7 +94,7 @@ def told():
 
 @pytest.fixture(scope="module")
 def several(resources, data, told, tmp_path_factory):
-    """Fits in two lanes, of which one cannot go on; lines of progress, with the workers there; what is on the disk."""
+    """Fits in two lanes, of which one cannot go on; and lines of progress, with the workers there."""
     folder, lines = tmp_path_factory.mktemp("group"), []
     wild = order("wild", "classifier", learning_rate=10.0, weight_decay=100.0, epochs=30)
     classes = order("classes", "svdpp_classifier", epochs=2, dropout=0.2)
@@ -109,11 +109,11 @@ def several(resources, data, told, tmp_path_factory):
         progress=lambda line: lines.append((line, len(workers_alive()))),
         trackers=[told],
     )
-    return came, lines, list(folder.iterdir())
+    return came, lines
 
 
 def test_a_fit_that_cannot_go_on_is_lost_alone(several):
-    came, _, _ = several
+    came, _ = several
     assert isinstance(came["wild"], Lost)
     assert "loss is" in came["wild"].reason
     assert isinstance(came["a"], Fitted)
@@ -147,7 +147,6 @@ def test_a_fit_in_this_process_is_that_of_a_lane_bit_for_bit(several, data, told
         told.epochs[name],
         told.ends[name],
     )
-    assert not (tmp_path / "fits").exists()
 
 
 @pytest.mark.usefixtures("several")
@@ -159,18 +158,14 @@ def test_trackers_are_told_of_each_fit_its_epochs_and_its_end(told):
 
 
 def test_progress_tells_each_epoch(several):
-    _, lines, _ = several
+    _, lines = several
     of_one = [line.split(",")[0] for line, _ in lines if line.startswith("b")]
     assert of_one == ["b: epoch 1 of 2", "b: epoch 2 of 2"]
 
 
 def test_two_fits_run_at_once_where_there_is_room(several):
-    _, lines, _ = several
+    _, lines = several
     assert max(workers for _, workers in lines) == 2
-
-
-def test_nothing_is_left_on_the_disk(several):
-    assert several[2] == []
 
 
 def test_more_workers_than_the_cluster_has_is_refused_with_the_arithmetic(resources, data, tmp_path):
@@ -250,7 +245,6 @@ def test_what_was_done_is_not_done_again_and_what_was_running_goes_on_when_the_d
     assert same(came["short"], undisturbed["short"])
     assert same(came["long"], undisturbed["long"])
     assert came["long"].seconds > 0
-    assert not (tmp_path / "fits").exists()
 
 
 @pytest.mark.slow
@@ -278,10 +272,9 @@ def test_a_sharded_fit_goes_on_after_a_lost_worker_and_with_another_number_of_th
     assert came.metrics == pytest.approx(whole.metrics, abs=1e-5)
     for name, tensor in whole.weights.items():
         assert torch.allclose(came.weights[name], tensor, atol=5e-6), name
-    assert not (tmp_path / "fits").exists()
 
 
-def test_a_list_of_fits_that_are_all_done_starts_no_workers(data, tmp_path):
+def test_a_list_of_fits_that_are_all_done_starts_no_workers_however_often_it_is_asked_for(data, tmp_path):
     done = Fitted(
         key="a",
         weights={"w": torch.ones(2)},
@@ -294,6 +287,7 @@ def test_a_list_of_fits_that_are_all_done_starts_no_workers(data, tmp_path):
     store = Store(str(tmp_path / "fits"))
     keep(store, order("a"), done)
     resources = Resources(nodes=(Node(cpus=1),))  # of no Ray at all
-    came = fit_all([order("a")], data, workers=1, resources=resources, store=store)
-    assert torch.equal(came["a"].weights.pop("w"), done.weights.pop("w"))
-    assert came["a"] == done
+    for _ in range(2):  # the caller of the first may have died before it could use what came
+        came = fit_all([order("a")], data, workers=1, resources=resources, store=store)
+        assert torch.equal(came["a"].weights["w"], done.weights["w"])
+        assert came["a"].model_copy(update={"weights": done.weights}) == done

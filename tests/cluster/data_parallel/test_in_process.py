@@ -68,9 +68,20 @@ def test_a_fit_cut_off_goes_on_from_its_last_checkpoint_and_ends_as_one_that_was
         fit_one(one, data, store=store, save_every=0.02, progress=cut)
     resumed = fit_one(one, data, store=store, progress=lines.append)
     assert 0 < len(lines) < 12
-    whole = fit_one(one, data, store=store)
+    whole = fit_one(one, data, store=Store(str(tmp_path / "others")))
     assert all(torch.equal(resumed.weights[name], whole.weights[name]) for name in whole.weights)
     assert resumed.metrics == whole.metrics
+
+
+def test_a_fit_that_is_done_is_not_done_again_until_the_caller_empties_the_store(data, tmp_path):
+    store, lines = Store(str(tmp_path / "fits")), []
+    first = fit_one(order(epochs=2), data, store=store)
+    again = fit_one(order(epochs=2), data, store=store, progress=lines.append)
+    assert all(torch.equal(again.weights[name], first.weights[name]) for name in first.weights)
+    assert lines == []
+    store.clear()
+    fit_one(order(epochs=2), data, store=store, progress=lines.append)
+    assert len(lines) == 2
 
 
 def test_the_threads_of_this_process_are_as_many_as_before(data, tmp_path):
