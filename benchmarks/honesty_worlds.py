@@ -14,6 +14,7 @@ from reeltune.cluster.judging.refits import refits
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Ledger, RunFolder
 from reeltune.cluster.search.choice import SEEDS, Choice, choose
+from reeltune.cluster.search.messages import Limits
 from reeltune.cluster.search.recorder import Recorder
 from reeltune.cluster.search.searcher import TrialSearcher
 from reeltune.cluster.search.trial import Trial
@@ -160,7 +161,7 @@ def searched(made: Made, seed: int, folder: Path) -> dict[str, Choice]:
         if not isinstance(config, dict):
             break
         trial = object.__new__(Trial)  # as Ray's constructor would ask for a session
-        trial.setup(config, data)
+        trial.setup(config, data, Limits())
         while not (result := trial.step())["done"]:
             searcher.on_trial_result(key, result)
         searcher.on_trial_complete(key, result)

@@ -46,7 +46,7 @@ def unable(error):
     """A class of trials whose processes cannot start."""
 
     class Unable(Trial):
-        def setup(self, config, data, limit=None):
+        def setup(self, config, data, limits):
             raise error
 
     return Unable

@@ -57,7 +57,7 @@ def tune(
         str | None,
         typer.Option(
             help="Limit of each trial, which fails beyond it: 90, 15m; with --sample longer for confirmations. "
-            "[default: a minute more than --time]"
+            "[default: of confirmations a minute more than --time]"
         ),
     ] = None,
     workers_per_trial: Annotated[

@@ -207,9 +207,10 @@ def _search(
             seed=options.seed,
             scheduler=options.scheduler,
             deadline=deadline,
-            # Without a limit of its own, a trial may take as long as the search. One that hangs must not outlast it by
-            # much, and one that is only slow is cut off by the deadline before: it has not failed.
-            limit=options.trial_seconds or (options.seconds and options.seconds + LATE),
+            limit=options.trial_seconds,
+            # No deadline ends a confirmation that hangs. A search trial has no limit by --time: what it worked before
+            # --resume counts too, and one that is only slow goes on with each until it has come to its end.
+            limit_of_confirmations=options.seconds and options.seconds + LATE,
             unfinished=cut_off,
             on_sample=_on_sample(plan),
         )

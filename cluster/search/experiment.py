@@ -13,7 +13,7 @@ from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.folder import Entry, Ledger, RunFolder, write_json
 from reeltune.cluster.search.faults import Faults
 from reeltune.cluster.search.lane_trial import TRIAL_CPUS, LaneTrial
-from reeltune.cluster.search.messages import Config, order_of
+from reeltune.cluster.search.messages import Config, Limits, order_of
 from reeltune.cluster.search.on_sample import Adapt
 from reeltune.cluster.search.recorder import Recorder, attributes, outcome
 from reeltune.cluster.search.schedulers import SCHEDULERS, PerArchitecture
@@ -44,6 +44,7 @@ class Plan:
     scheduler: str = "asha"  # a key of SCHEDULERS
     deadline: float | None = None  # by time.monotonic(), for the search trials
     limit: float | None = None  # seconds that each trial may work; confirmations longer where there is a sample
+    limit_of_confirmations: float | None = None  # where each trial has none
     unfinished: dict[str, Config] = field(default_factory=dict)  # by trial, those that were running at the last end
     on_sample: Adapt | None = None  # where search trials fit on a sample of users
 
@@ -123,9 +124,15 @@ def search(
     leave_callbacks_uncounted()
     take_started_workers()
     disk = Disk()
-    hang = None if lanes else plan.limit  # a lane ends its own trials that hang
-    faults = Faults(hang, deadline=plan.deadline, states=data.states, disk=disk, longer=data.longer)
+    limits = Limits.of_trials(plan.limit, plan.limit or plan.limit_of_confirmations, longer=data.longer)
     scheduler = PerArchitecture(SCHEDULERS[plan.scheduler], deadline=plan.deadline, ended=ledger.entries)
+    faults = Faults(
+        Limits() if lanes else limits,  # a lane ends its own trials that hang
+        deadline=plan.deadline,
+        states=data.states,
+        disk=disk,
+        cut_off=scheduler.cut_off,
+    )
     searcher = TrialSearcher(
         studies,
         ledger,
@@ -140,7 +147,7 @@ def search(
         on_sample=plan.on_sample,
     )
     tuner = tune.Tuner(
-        _trainable(data, taken, plan.limit, lanes),
+        _trainable(data, taken, limits, lanes),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -162,18 +169,18 @@ def search(
     tuner.fit()
     if disk.failed is not None:  # at the very last
         raise disk.failed
-    data.states.clear()
-    if searcher.complete:
+    if searcher.complete:  # else there are trials that --time cut off, and --resume goes on with them
+        data.states.clear()
         folder.unfinished.unlink(missing_ok=True)
 
 
-def _trainable(data: TrialData, taken: Slots, limit: float | None, lanes: Sequence[ActorHandle]) -> Any:
+def _trainable(data: TrialData, taken: Slots, limits: Limits, lanes: Sequence[ActorHandle]) -> Any:
     """What Tune runs: trials that ask lanes, which have the CPUs and GPUs, or that fit."""
     if lanes:
-        trial = tune.with_parameters(LaneTrial, lanes=list(lanes), limit=limit, longer=data.longer)
+        trial = tune.with_parameters(LaneTrial, lanes=list(lanes), limits=limits)
         return tune.with_resources(trial, {"CPU": TRIAL_CPUS})
     return tune.with_resources(
-        tune.with_parameters(Trial, data=data, limit=limit), {"CPU": taken.cpus, "GPU": taken.gpus}
+        tune.with_parameters(Trial, data=data, limits=limits), {"CPU": taken.cpus, "GPU": taken.gpus}
     )
 
 

@@ -1,6 +1,7 @@
 """Trials that go wrong: the reason that each is recorded with, and the end of those that hang."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ray.tune.experiment import Trial
 
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.fit_states import Snapshots
-from reeltune.cluster.search.messages import TuneDict, limit_of, order_of, update_of
+from reeltune.cluster.search.messages import Limits, TuneDict, order_of, update_of
 from reeltune.cluster.search.reasons import DIED, GRACE, of_death, silent, too_long
 from reeltune.cluster.session.ray_private_libraries import actor_of
 
@@ -22,12 +23,19 @@ class Faults(Callback):
 
     A trial ends itself at the limit, between two updates. One that hangs within a step never does, and Tune calls its
     scheduler only when there is an update. But Tune calls this callback every 0.1 s at least.
+    Checkpoints of trials that have ended are removed. `cut_off` are Tune's ids of those that ran at the deadline.
     """
 
     def __init__(
-        self, limit: float | None, *, deadline: float | None, states: Snapshots, disk: Disk, longer: float = 1.0
+        self,
+        limits: Limits,
+        *,
+        deadline: float | None,
+        states: Snapshots,
+        disk: Disk,
+        cut_off: Collection[str] = (),
     ) -> None:
-        self.limit, self.deadline, self.states, self.disk, self.longer = limit, deadline, states, disk, longer
+        self.limits, self.deadline, self.states, self.disk, self.cut_off = limits, deadline, states, disk, cut_off
         self._trials: list[Trial] = []  # Tune's own list, of all
         self._since: dict[Trial, float] = {}  # of those that run: when they started, had they worked without a pause
         self._killed: dict[str, str] = {}
@@ -45,7 +53,7 @@ class Faults(Callback):
         self._trials, now = trials, time.monotonic()
         for trial, since in list(self._since.items()):
             order = order_of(trial.config)
-            limit = limit_of(order, self.limit, longer=self.longer)
+            limit = self.limits.of(order)
             if limit is not None and now - since > limit + GRACE:
                 self._kill(trial, too_long(limit))
             elif self.deadline is not None and now > self.deadline + LATE and order.stage == "search":
@@ -70,7 +78,7 @@ class Faults(Callback):
         self._forget(trial)
 
     def _forget(self, trial: Trial) -> None:
-        if self.disk.failed is None:  # else it has not ended: --resume goes on with it
+        if self.disk.failed is None and trial.trial_id not in self.cut_off:  # else --resume goes on with it
             with self.disk.writing():
                 self.states.forget(order_of(trial.config).trial)
 

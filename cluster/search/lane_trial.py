@@ -16,7 +16,7 @@ from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.lanes import lanes
 from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, packed, unpacked
-from reeltune.cluster.search.messages import Order, TuneDict, Update, failed, limit_of, order_of, tune_result, unstored
+from reeltune.cluster.search.messages import Limits, Order, TuneDict, Update, failed, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import GRACE, too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
 from reeltune.cluster.session.resources import Resources
@@ -54,10 +54,8 @@ class LaneTrial(tune.Trainable):
     """
 
     # `tune.with_parameters` gives what Tune itself does not.
-    def setup(  # type: ignore[override]
-        self, config: TuneDict, lanes: list[ActorHandle], limit: float | None = None, longer: float = 1.0
-    ) -> None:
-        self.lanes, self._limit, self.longer = lanes, limit, longer
+    def setup(self, config: TuneDict, lanes: list[ActorHandle], limits: Limits) -> None:  # type: ignore[override]
+        self.lanes, self.limits = lanes, limits
         self.me = ray.get_runtime_context().current_actor
         self.lane: ActorHandle | None = None
         self.reset_config(config)
@@ -71,7 +69,7 @@ class LaneTrial(tune.Trainable):
 
     @property
     def limit(self) -> float | None:
-        return limit_of(self.order, self._limit, longer=self.longer)
+        return self.limits.of(self.order)
 
     def step(self) -> TuneDict:
         update = self._update()

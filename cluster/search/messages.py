@@ -65,14 +65,22 @@ class Update:
     kept: bool = True  # a state of the fit may be in storage
 
 
-def limit_of(order: Order, limit: float | None, *, longer: float) -> float | None:
-    """Seconds that the trial of an order may work: `limit`, but of a confirmation `longer` times as much.
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds that trials may work, in all sessions of their search together; None: as many as they take."""
 
-    A confirmation fits on so many times more rows than the search trials for which the limit is.
-    """
-    if limit is None or order.stage == "search" or longer == 1:
-        return limit
-    return float(math.ceil(limit * longer))
+    search: float | None = None
+    confirm: float | None = None
+
+    @classmethod
+    def of_trials(cls, search: float | None, confirm: float | None, *, longer: float) -> "Limits":
+        """Those where a confirmation fits on `longer` times more rows than the trials for which both limits are."""
+        more = None if confirm is None else confirm if longer == 1 else float(math.ceil(confirm * longer))
+        return cls(search=search, confirm=more)
+
+    def of(self, order: Order) -> float | None:
+        """Of the trial of an order."""
+        return self.search if order.stage == "search" else self.confirm
 
 
 ORDER = [field.name for field in fields(Order)]

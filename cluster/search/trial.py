@@ -6,7 +6,7 @@ import ray
 import torch
 from ray import tune
 
-from reeltune.cluster.search.messages import TuneDict, Update, failed, limit_of, order_of, tune_result, unstored
+from reeltune.cluster.search.messages import Limits, TuneDict, Update, failed, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
 from reeltune.cluster.session.garbage import look_as_usual
@@ -19,11 +19,11 @@ class Trial(TrialFit, tune.Trainable):
     """A step is one progress update: of at most a second, and up to the rung, where trials are compared."""
 
     # `tune.with_parameters` gives what Tune itself does not.
-    def setup(self, config: TuneDict, data: TrialData, limit: float | None = None) -> None:  # type: ignore[override]
+    def setup(self, config: TuneDict, data: TrialData, limits: Limits) -> None:  # type: ignore[override]
         torch.set_num_threads(1)
         keep_memory()
         look_as_usual()
-        self.data, self.limit = data, limit
+        self.data, self.limits = data, limits
         self.reset_config(config)
 
     def reset_config(self, new_config: TuneDict) -> bool:
@@ -33,7 +33,7 @@ class Trial(TrialFit, tune.Trainable):
 
     def step(self) -> TuneDict:
         update = self._update()
-        limit = limit_of(self.order, self.limit, longer=self.data.longer)
+        limit = self.limits.of(self.order)
         if limit is not None and self.worked > limit and not update.done:
             update = failed(too_long(limit))
         return tune_result(replace(update, seconds=self.worked, earlier=self.earlier, kept=self.kept))

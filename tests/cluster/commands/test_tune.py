@@ -13,6 +13,7 @@ from reeltune.cluster.commands.ask import ask
 from reeltune.cluster.data_parallel import in_process
 from reeltune.cluster.judging.refits import refits_of
 from reeltune.cluster.search.choice import SEEDS
+from reeltune.cluster.search.faults import LATE
 from reeltune.trainables.errors import InputError
 from tests import inside
 
@@ -88,3 +89,17 @@ def test_a_search_that_ends_while_it_judges_goes_on_with_the_refits_that_it_has(
     assert resumed.returncode == 0, resumed.stderr
     assert len(fits) == SEEDS
     assert not Path("runs/one/fits").exists()
+
+
+@pytest.mark.usefixtures("lean_ray")
+@pytest.mark.parametrize(("words", "of_each"), [((), None), (("--trial-timeout", "20"), 20.0)])
+def test_by_the_time_of_a_search_its_confirmations_have_a_limit_and_no_other_trial(monkeypatch, words, of_each):
+    plans = []
+
+    def cut(plan, *_, **options):
+        plans.append(plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune, "search", cut)
+    inside.reeltune("tune", "bias", "--data", WORLD, "--time", "90", *words)
+    assert [(plan.limit, plan.limit_of_confirmations) for plan in plans] == [(of_each, 90.0 + LATE)]

@@ -1,9 +1,13 @@
 """Trials that fail in a real search: each is recorded once with its reason, and the others go on."""
 
 import dataclasses
+import math
+import time
+from types import SimpleNamespace
 
 import pytest
 
+from reeltune.cluster.search import schedulers
 from reeltune.cluster.search.reasons import DIED, of_death, too_long
 from reeltune.cluster.session.slots import Slots
 from reeltune.trainables.errors import LONGEST, one_line
@@ -108,6 +112,25 @@ def test_a_trial_that_hangs_does_not_keep_a_search_from_its_end(hurt, tmp_path, 
     monkeypatch.setattr("reeltune.cluster.search.faults.LATE", 3.0)
     ended = hurt({"pmf-000": faulty.hanging(tmp_path / "begun")}, trials=1, seconds=5)
     assert ended["pmf-000"].error == "gave no word for 3 s after the end of --time"
+
+
+def test_a_trial_that_ran_when_the_time_was_over_goes_on_from_its_state_on_resume(
+    resources, small, tmp_path, monkeypatch
+):
+    begun, state = tmp_path / "begun", tmp_path / "states" / "pmf-000.state0"
+    made = faulty.saving(0.0, {"pmf-000": faulty.noting(begun)})
+    monkeypatch.setattr("reeltune.cluster.search.experiment.Trial", made)
+    clock = SimpleNamespace(monotonic=lambda: math.inf if state.exists() else time.monotonic())
+    with monkeypatch.context() as patch:
+        patch.setattr(schedulers, "time", clock)  # the time is over once there is a state
+        cut = searched(small, tmp_path, space=SPACE, trials=1, taken=ONE, seconds=600)
+    assert cut.entries == []
+    assert state.exists()
+    resumed = searched(small, tmp_path, space=SPACE, trials=1, taken=ONE)
+    first, second = map(int, begun.read_text().split())
+    assert first == 0 < second
+    assert [entry.state for entry in resumed.of("search", "pmf")] == ["done"]
+    assert not (tmp_path / "states").exists()
 
 
 @pytest.mark.slow

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from reeltune.cluster.search.messages import (
+    Limits,
     Order,
     Update,
     failed,
-    limit_of,
     order_of,
     tune_config,
     tune_result,
@@ -51,13 +51,15 @@ def test_no_message_can_be_changed(message):
 
 
 @pytest.mark.parametrize(
-    ("stage", "limit", "longer", "seconds"),
+    ("stage", "search", "confirm", "longer", "seconds"),
     [
-        ("search", 60.0, 8.3, 60.0),
-        ("confirm", 60.0, 8.34, 501.0),
-        ("confirm", 0.5, 1.0, 0.5),
-        ("confirm", None, 8.3, None),
+        ("search", 60.0, 60.0, 8.3, 60.0),
+        ("confirm", 60.0, 60.0, 8.34, 501.0),
+        ("confirm", 0.5, 0.5, 1.0, 0.5),
+        ("confirm", None, None, 8.3, None),
+        ("search", None, 60.0, 8.3, None),
     ],
 )
-def test_a_confirmation_on_more_rows_may_work_as_many_times_longer(stage, limit, longer, seconds):
-    assert limit_of(replace(ORDER, stage=stage), limit, longer=longer) == seconds
+def test_a_confirmation_on_more_rows_may_work_as_many_times_longer(stage, search, confirm, longer, seconds):
+    limits = Limits.of_trials(search, confirm, longer=longer)
+    assert limits.of(replace(ORDER, stage=stage)) == seconds

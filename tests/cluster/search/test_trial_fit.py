@@ -9,7 +9,7 @@ import pytest
 
 from reeltune.cluster.runs.disk import UNSTORED
 from reeltune.cluster.runs.storage import Store
-from reeltune.cluster.search.messages import Order, tune_config, update_of
+from reeltune.cluster.search.messages import Limits, Order, tune_config, update_of
 from reeltune.cluster.search.trial import Trial
 from reeltune.cluster.search.trial_fit import RUNG, TrialData, TrialFit
 from reeltune.cluster.session import garbage
@@ -42,7 +42,7 @@ def begin(data, name="pmf", *, save_every=0.0, limit=None, **settings):
     trial.save_every = save_every
     config = small_config(name, **settings).model_dump()
     order = Order(trial=f"{name}-001", architecture=name, number=1, stage="search", config=config, seed=3)
-    trial.setup(tune_config(order), data, limit)
+    trial.setup(tune_config(order), data, Limits(search=limit))
     return trial
 
 
