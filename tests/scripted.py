@@ -38,7 +38,9 @@ class Scripted:
         done = self.said == self.order["words"]
         if self.rank == 0 and not done:
             self.states.save(self.order["name"], self.order, {"said": self.said, "weights": self.weights})
-        return SimpleNamespace(done=done, said=self.said, sum=float(self.weights.sum()))
+        return SimpleNamespace(
+            done=done, progress=self.said / self.order["words"], said=self.said, sum=float(self.weights.sum())
+        )
 
 
 def stop(order):

@@ -80,7 +80,7 @@ class Refit:
         elif agreed(self.fit, time.monotonic() - self.saved >= self.every):
             self._save()
         new, self.told = self.points[self.told :], len(self.points)
-        return FitUpdate(done=done, lines=tuple(lines), points=tuple(new), share=self.fit.progress)
+        return FitUpdate(done=done, lines=tuple(lines), points=tuple(new), progress=self.fit.progress)
 
     def _save(self) -> None:
         state = {

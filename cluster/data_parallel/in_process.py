@@ -93,7 +93,7 @@ def _fit(
             done = False
             while not done:
                 update = fit.next()
-                steps(order.key, update.share)
+                steps(order.key, update.progress)
                 tell_update(update, order, progress, trackers)
                 done = update.done
     except FitFailed as error:

@@ -19,7 +19,7 @@ from ray.exceptions import RayActorError
 
 from reeltune.cluster.session.ray_private import ping
 
-TRIES = 3  # times that a group of workers may die of a fit before the fit is given up
+TRIES = 3  # a fit is given up when so many groups of workers have died of it since it last got further
 GRACE = 5.0  # seconds, after one worker has failed, for the others to report their failures
 PING = 2.0  # seconds in which a living and idle process answers
 DIED, TOO_LONG = "Died", "TooLong"  # kinds of failure that are no exception raised by the fit
@@ -57,7 +57,10 @@ class Lane:
         self.group: str | None = None  # a new name for each start of the workers
         self.handles: dict[int, ActorHandle] = {}
         self.started = False  # it was up once: if its group ends, another starts
-        self.ends, self.why = 0, ""  # groups that have ended since a fit's last update, and why the last one did
+        # Groups that have ended since a fit last got further than ever, and why the last one did. An update after a
+        # restart does not do: a fit that goes on from a checkpoint repeats steps that it had done.
+        self.ends, self.why = 0, ""
+        self.fit, self.reached = "", -1.0  # the fit that was asked for last, and the largest progress of its updates
         self.holder: ActorHandle | None = None
         self.closed = False
         self.command: Command | None = None
@@ -112,7 +115,9 @@ class Lane:
             await self._abandoned(self.command)
         async with self.asking:  # a command of a holder that has died ends first
             self.number += 1
-            self.said, self.answers, self.failures, self.ends = None, {}, {}, 0
+            self.said, self.answers, self.failures = None, {}, {}
+            if fit != self.fit:
+                self.fit, self.reached, self.ends = fit, -1.0, 0
             self.command = Command(number=self.number, fit=fit, order=order)
             self._tell()
             while self.command is not None:
@@ -139,11 +144,16 @@ class Lane:
             raise StaleGroup
         return self.command
 
-    async def answer(self, number: int, rank: int, update: bytes) -> None:
-        """A worker has done the command. Once all have, the caller gets the update of rank 0."""
+    async def answer(self, number: int, rank: int, update: bytes, progress: float) -> None:
+        """A worker has done the command: its fit has done this share of its steps.
+
+        Once all have, the caller gets the update of rank 0.
+        """
         if not self._current(number):
             return
         self.answers[rank] = update
+        if len(self.answers) == self.workers and progress > self.reached:
+            self.reached, self.ends = progress, 0
         self._tell()
         if len(self.answers) == self.workers:
             self._settle(self.answers[0])

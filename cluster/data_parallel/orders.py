@@ -108,7 +108,7 @@ class FitUpdate:
     done: bool
     lines: tuple[str, ...]  # to show, one for each epoch that has ended since the update before
     points: tuple[EpochPoint, ...]  # of these epochs; of all so far after a crash
-    share: float = 1.0  # of the fit's steps that are done
+    progress: float = 1.0  # the share of the fit's steps that are done
 
 
 class Fitted(Stored):

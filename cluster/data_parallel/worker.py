@@ -20,10 +20,13 @@ from reeltune.trainables.fitting.allocator import keep_memory
 
 
 class Progress(Protocol):
-    """A progress update of a fit; `done` marks the last."""
+    """A progress update of a fit; `done` marks the last, `progress` is the share of the fit's steps that are done."""
 
     @property
     def done(self) -> bool: ...
+
+    @property
+    def progress(self) -> float: ...
 
 
 class Asked(Protocol):
@@ -57,7 +60,7 @@ def serve(settings: dict[str, Any]) -> None:
                 fit = None  # freed before the next fit takes memory
                 fit, name = begin(unpacked(command.order), device), command.fit
             update = fit.next()
-            ray.get(lane.answer.remote(seen, rank, packed(update) if rank == 0 else b""))
+            ray.get(lane.answer.remote(seen, rank, packed(update) if rank == 0 else b"", update.progress))
             if update.done:
                 fit = None
         except RayError:

@@ -9,9 +9,9 @@ from reeltune.cluster.data_parallel.mailbox import DIED, TRIES, Failure, Lane, S
 BAD = Failure(kind="ValueError", message="bad")
 
 
-async def answer(lane, command, word):
+async def answer(lane, command, word, *, progress=0.5):
     for rank in (0, 1):
-        await lane.answer(command.number, rank, word if rank == 0 else b"")
+        await lane.answer(command.number, rank, word if rank == 0 else b"", progress)
 
 
 def played(scene, *, workers=2):
@@ -94,19 +94,39 @@ def test_a_fit_of_which_the_group_dies_time_after_time_is_given_up():
     assert played(scene) == Failure(kind=DIED, message="its workers died 3 times: killed")
 
 
-def test_deaths_between_two_words_are_not_counted_together():
-    async def scene(lane):
-        for _ in range(TRIES):
-            asked = asyncio.create_task(lane.ask("fit", b""))
-            await asyncio.sleep(0)
-            await lane.ended("killed")
-            for rank in (0, 1):
-                await lane.hello("b", rank, None)
-            await answer(lane, await lane.next("b", 0), b"on")
-            await asked
-        return "all said"
+async def died_once(lane, *, progress, fit="fit"):
+    """What is said to who asks for a fit whose group dies once, and whose next group gets so far."""
+    asked = asyncio.create_task(lane.ask(fit, b""))
+    await asyncio.sleep(0)
+    await lane.ended("killed")
+    for rank in (0, 1):
+        await lane.hello("b", rank, None)
+    if lane.command is not None:  # else the fit is given up
+        await answer(lane, await lane.next("b", 0), b"on", progress=progress)
+    return await asked
 
-    assert played(scene) == "all said"
+
+def test_deaths_of_a_fit_that_gets_further_between_them_are_not_counted_together():
+    async def scene(lane):
+        return [await died_once(lane, progress=each / 10) for each in range(2 * TRIES)]
+
+    assert played(scene) == [b"on"] * 2 * TRIES
+
+
+def test_a_fit_that_goes_on_from_a_checkpoint_time_after_time_and_dies_no_later_is_given_up():
+    async def scene(lane):
+        first = await died_once(lane, progress=0.9)
+        return first, [await died_once(lane, progress=each) for each in (0.5, 0.6, 0.7)]
+
+    given_up = Failure(kind=DIED, message="its workers died 3 times: killed")
+    assert played(scene) == (b"on", [b"on", b"on", given_up])
+
+
+def test_deaths_of_two_fits_are_not_counted_together():
+    async def scene(lane):
+        return [await died_once(lane, progress=0.5, fit=fit) for fit in ("one", "one", "other", "other")]
+
+    assert played(scene) == [b"on"] * 4
 
 
 def test_workers_that_do_not_start_are_told_with_the_reason():
