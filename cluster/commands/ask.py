@@ -257,12 +257,17 @@ def _check_precision(options: TuneOptions) -> None:
 
 
 def _sample_as_begun(options: TuneOptions, folder: RunFolder) -> Sample:
-    """That of the run that is resumed, unless another is asked for, which is refused: an older version had none."""
-    content = folder.text(folder.record.name) if options.resume and options.sample is None else None
-    if content is None:
+    """That of the run that is resumed, unless another is asked for, which is refused: an older version had none.
+
+    A fold that had not begun has that of the whole run.
+    """
+    if not options.resume or options.sample is not None:
         return options.sample
-    asked = RunRecord.parsed(content, folder.place_of(folder.record.name)).asked
-    return asked.sample or "all" if isinstance(asked, AskedToTune) else None
+    for each in (folder, replace(options, fold=None).folder):
+        if (content := each.text(each.record.name)) is not None:
+            asked = RunRecord.parsed(content, each.place_of(each.record.name)).asked
+            return asked.sample or "all" if isinstance(asked, AskedToTune) else None
+    return None
 
 
 def sampled_rows(asked: Sample, every: FitData) -> int | None:

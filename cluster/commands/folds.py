@@ -33,6 +33,8 @@ def tune_folds(options: TuneOptions, watch: Watch) -> Result:
     asked = [ask(each).asked for each in searches]  # all are checked before the first begins
     folder = options.folder
     together = whole(asked)
+    if options.resume:  # a fold that has not begun is no search to resume, but has what the run was begun with
+        searches = [replace(each, sample=of.sample or "all") for each, of in zip(searches, asked, strict=True)]
     with (
         claim(
             folder,

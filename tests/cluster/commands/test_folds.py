@@ -19,6 +19,7 @@ from reeltune.cluster.commands.ask import ask
 from reeltune.cluster.report.facts import facts
 from reeltune.cluster.runs import lease
 from reeltune.cluster.runs.answer import EACH_WINNER, Answer
+from reeltune.cluster.runs.claim import claim
 from reeltune.cluster.runs.find import find_runs
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import Ledger
@@ -197,6 +198,25 @@ def test_a_finished_fold_of_which_the_store_has_not_all_is_uploaded_and_not_sear
     found = rt.open(s3.store(s3_port, bucket).below("two").where)
     assert found.answer.architectures == run.answer.architectures
     assert found.folds[0].best.predict(["u1"], ["i1"]) == run.folds[0].best.predict(["u1"], ["i1"])
+
+
+def test_folds_that_had_not_begun_have_the_sample_of_those_that_had(monkeypatch):
+    from reeltune.cluster.commands import folds
+
+    data = ("--data", "synthetic:users=100,items=60,ratings=4000", "--folds", "2")
+    words, samples = ("tune", "bias", *data, "--trials", "1", "--name", "sampled"), []
+
+    def cut(options, watch):
+        with claim(options.folder, ask(options).asked, resume=options.resume):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folds, "tune", cut)
+        assert inside.reeltune(*words, "--sample", "1000").returncode == 130
+    monkeypatch.setattr(folds, "tune", lambda options, watch: samples.append(ask(options).asked.sample))
+    monkeypatch.setattr(folds, "_judged", lambda searches, folder, trackers: None)
+    done = inside.reeltune(*words, "--resume")
+    assert samples == [1000, 1000], done.stderr
 
 
 def test_what_is_alike_in_all_folds_is_said_once(there):
