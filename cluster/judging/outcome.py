@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
-from reeltune.cluster.judging.baseline import REFERENCE, Baseline
+from reeltune.cluster.judging.baseline import KEY, REFERENCE, Baseline
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.spent import Phase
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.search_spaces import Space
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
-from reeltune.trainables.scoring.decoders import Decoder
+from reeltune.trainables.scoring.decoder_table import DECODERS, Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 CALIBRATION = "baseline-calibration"  # the key of the fit that `temperature` needs
@@ -49,13 +49,22 @@ class Searched:
         return Objective(decoder=self.decoder, metric=self.metric)
 
     def complete(self) -> dict[str, list[tuple[FitOrder, Fitted]]]:
-        """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none."""
+        """The refits, in the order of their seeds, of each architecture (and the baseline) that lost none.
+
+        A baseline is left out, too, that lost the fit for the temperature without which it cannot be judged.
+        """
         found: dict[str, list[tuple[FitOrder, Fitted]]] = {}
         for (name, _), order in self.orders.items():
             came = self.fitted[order.key]
             if isinstance(came, Fitted):
                 found.setdefault(name, []).append((order, came))
-        return {name: refits for name, refits in found.items() if len(refits) == SEEDS}
+        left_out = {KEY} if self._lacks_temperature() else set()
+        return {name: refits for name, refits in found.items() if len(refits) == SEEDS and name not in left_out}
+
+    def _lacks_temperature(self) -> bool:
+        """Whether the baseline's is lost, and what is judged depends on it."""
+        depends = self.objective.measure.probabilities or not DECODERS[self.decoder].largest
+        return depends and isinstance(self.fitted.get(CALIBRATION), Lost) and self._same_fits(KEY) is None
 
     @property
     def refit_seconds(self) -> float:
@@ -80,7 +89,7 @@ class Searched:
         """
         if name in self.choices:
             return self.choices[name].temperature
-        if self.objective.measure.probabilities and (same := self._same_fits(name)) is not None:
+        if (same := self._same_fits(name)) is not None:
             return self.choices[same].temperature  # else the same fits would be judged by two temperatures
         came = self.fitted.get(CALIBRATION)
         return came.temperature if isinstance(came, Fitted) else 1.0

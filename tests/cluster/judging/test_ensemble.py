@@ -9,7 +9,7 @@ import torch
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging import ensemble as ensembled
-from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.outcome import CALIBRATION, Searched
 from reeltune.cluster.judging.spread import spread as spread_of
 from reeltune.cluster.runs import out_of_fold as held_out
 from reeltune.cluster.runs.folder import Entry, Ledger, RunFolder
@@ -128,6 +128,19 @@ def test_the_same_fits_have_the_same_noise_as_the_baseline_and_as_an_architectur
     both = replace(searched, orders={**searched.orders, ("baseline", 0): searched.orders["pmf", 0]}, metric="rps")
     assert both.temperature("baseline") == both.choices["pmf"].temperature == 2.0
     assert searched.temperature("baseline") == 1.0
+    classes = {**searched.orders, ("baseline", 0): searched.orders["classifier", 0]}
+    assert replace(searched, orders=classes, decoder="mean").temperature("baseline") == 2.0, "of logits, for the mean"
+
+
+@pytest.mark.parametrize(
+    ("metric", "decoder", "judged"), [("rps", "argmax", 0), ("mse", "mean", 0), ("mse", "argmax", 1)]
+)
+def test_a_baseline_without_a_temperature_is_left_out_where_it_is_judged_by_one(searched, metric, decoder, judged):
+    reference = {("baseline", place): searched.orders["bias", place] for place in range(SEEDS)}
+    choices = {name: choice for name, choice in searched.choices.items() if name != "bias"}
+    others = replace(searched, orders={**searched.orders, **reference}, choices=choices, metric=metric, decoder=decoder)
+    assert "baseline" in others.complete()
+    assert ("baseline" in lost(others, CALIBRATION).complete()) == judged
 
 
 def test_held_out_ratings_are_of_the_very_rows(searched, prepared, folder):
