@@ -7,7 +7,7 @@ from reeltune.cluster.data_parallel.orders import Lost
 from reeltune.cluster.judging.bundles import write_bundles
 from reeltune.cluster.judging.details import details
 from reeltune.cluster.judging.intervals import interval_scores
-from reeltune.cluster.judging.outcome import Searched
+from reeltune.cluster.judging.outcome import UNSCORED, Searched
 from reeltune.cluster.judging.predictions import write_predictions
 from reeltune.cluster.judging.ranking import against, described, rankings, write_rankings
 from reeltune.cluster.judging.result import judged_result, score_with_simple
@@ -49,8 +49,11 @@ def finish(
         say(f"note: this is look number {look} at these test rows; the interval assumes the first")
     with one_thread():  # the same digits on every machine; two that share a busy processor wait for each other
         scores = score_with_simple(searched, simple, rows, prepared)
+        searched = searched.without(scores.left_out)
         listed = rankings(searched, rows, prepared, say=say)
-    ranking = listed and described(listed, against=against(searched, simple.best))
+    for name in scores.left_out:
+        say(f"{name}: it is not judged: {UNSCORED}")
+    ranking = listed and described(listed, against=against(searched, scores.compared.best))
     result = judged_result(searched, scores, prepared, folder).model_copy(update={"ranking": ranking})
     if listed is not None:
         write_rankings(folder, listed)

@@ -103,7 +103,7 @@ def _choice(members: dict[str, dict[int, np.ndarray]], searched: Searched, prepa
 
 def score(searched: Searched, members: dict[str, list[Scored]], rows: Rows, prepared: Prepared) -> Scored:
     """Score the ensemble of all refits: average each architecture's seeds, then the architectures, weighted."""
-    weights = searched.choices[ENSEMBLE].config["weights"]
+    weights = {name: weight for name, weight in searched.choices[ENSEMBLE].config["weights"].items() if weight > 0}
     each = {name: np.mean([fit.averaged.astype(np.float64) for fit in members[name]], axis=0) for name in weights}
     values = sum((weight * each[name] for name, weight in weights.items()), np.zeros(len(rows)))
     noise = searched.temperature(ENSEMBLE)

@@ -1,7 +1,7 @@
 """The outcome of a search and its refits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
 from reeltune.cluster.judging.baseline import KEY, REFERENCE, Baseline
@@ -9,11 +9,13 @@ from reeltune.cluster.runs.folder import Ledger
 from reeltune.cluster.runs.spent import Phase
 from reeltune.cluster.search.choice import SEEDS, Choice
 from reeltune.search_spaces import Space
+from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
 from reeltune.trainables.scoring.decoder_table import DECODERS, Decoder
 from reeltune.trainables.scoring.metric_table import Metric, Objective
 
 CALIBRATION = "baseline-calibration"  # the key of the fit that `temperature` needs
+UNSCORED = "a prediction for a test row is no finite number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,16 @@ class Searched:
                 found.setdefault(name, []).append((order, came))
         left_out = {KEY} if self._lacks_temperature() else set()
         return {name: refits for name, refits in found.items() if len(refits) == SEEDS and name not in left_out}
+
+    def without(self, names: Collection[str]) -> "Searched":
+        """The same, but with the refits of these names lost: they cannot be judged."""
+        keys = {order.key for (name, _), order in self.orders.items() if name in names}
+        lost = {key: Lost(key=key, reason=UNSCORED) for key in keys}
+        if ENSEMBLE not in names:
+            return replace(self, fitted={**self.fitted, **lost})
+        choices = {name: choice for name, choice in self.choices.items() if name != ENSEMBLE}
+        others = [name for name in self.architectures if name != ENSEMBLE]
+        return replace(self, fitted={**self.fitted, **lost}, choices=choices, architectures=others)
 
     def _lacks_temperature(self) -> bool:
         """Whether the baseline's is lost, and what is judged depends on it."""

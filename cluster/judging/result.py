@@ -58,6 +58,7 @@ class Scores:
     judged: dict[str, list[Scored]]
     simple: dict[str, list[Scored]]
     compared: Simple
+    left_out: tuple[str, ...] = ()  # with a prediction that is no finite number
 
     @property
     def all(self) -> dict[str, list[Scored]]:
@@ -66,12 +67,18 @@ class Scores:
 
 
 def score_with_simple(searched: Searched, simple: Simple, rows: Rows, prepared: Prepared) -> Scores:
-    """The scores on these rows, also of the simple predictors; the best of these is the baseline if that was asked."""
-    judged = score_all(searched, rows, prepared)
-    found = simple_scores(simple, judged, rows, searched, prepared)
+    """The scores on these rows, also of the simple predictors; the best of these is the baseline if that was asked.
+
+    What cannot be scored is left out.
+    """
+    every = score_all(searched, rows, prepared)
+    judged = {name: each for name, each in every.items() if all(scored.finite for scored in each)}
+    left_out = tuple(name for name in every if name not in judged)
+    compared = simple.without(left_out)
+    found = simple_scores(compared, judged, rows, searched, prepared)
     if searched.baseline.kind == "simple":
-        judged = {KEY: found[simple.best], **judged}
-    return Scores(rows=rows, judged=judged, simple=found, compared=simple)
+        judged = {KEY: found[compared.best], **judged}
+    return Scores(rows=rows, judged=judged, simple=found, compared=compared, left_out=left_out)
 
 
 def judged_result(searched: Searched, scores: Scores | None, prepared: Prepared, folder: RunFolder) -> Result:

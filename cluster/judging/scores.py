@@ -46,6 +46,12 @@ class Scored:
     decoders: dict[Decoder, DecoderErrors]
     probabilities: Probabilities | None  # None for a scalar head, unless the metric is one of probabilities
 
+    @property
+    def finite(self) -> bool:
+        """Whether there is a number for each row, and all metrics are numbers."""
+        numbers = [value for value in self.metrics.by_name().values() if value is not None]
+        return all(bool(np.isfinite(each).all()) for each in (self.ratings, self.averaged, self.errors, numbers))
+
 
 def score(
     order: FitOrder,

@@ -6,7 +6,7 @@ On small, sparse data a matrix factorisation can be worse than damped means, and
 result also has the gain over the best simple predictor. Which one that is, validation rows decide.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -52,6 +52,13 @@ class Simple:
     @property
     def best(self) -> str:
         return min(self.validation, key=lambda name: self.validation[name])
+
+    def without(self, names: Collection[str]) -> "Simple":
+        """Those that are none of these. The mean, or the frequencies, cannot be."""
+        return Simple(
+            candidates={name: each for name, each in self.candidates.items() if name not in names},
+            validation={name: error for name, error in self.validation.items() if name not in names},
+        )
 
 
 def simple_predictors(searched: Searched, prepared: Prepared) -> Simple:

@@ -128,7 +128,8 @@ def ranked_probability_scores(probabilities: Tensor, truth: Tensor) -> Tensor:
 
 def reliability(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> list[Bin]:
     """The reliability curve of forecasts: their confidence in (0, 1] and whether they were right, shape (rows,)."""
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    known = np.nan_to_num(confidence)  # one that is no number makes the bin's mean none, and is in no bin by itself
+    place = np.clip(np.ceil(known * BINS).astype(int) - 1, 0, BINS - 1)
     counts = np.bincount(place, minlength=BINS)
     sizes = counts if weights is None else np.bincount(place, weights=weights, minlength=BINS)
     each = 1.0 if weights is None else weights

@@ -1,5 +1,6 @@
 """`tune`: what a search and its refits are given of what was asked for."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,3 +104,28 @@ def test_by_the_time_of_a_search_its_confirmations_have_a_limit_and_no_other_tri
     monkeypatch.setattr(tune, "search", cut)
     inside.reeltune("tune", "bias", "--data", WORLD, "--time", "90", *words)
     assert [(plan.limit, plan.limit_of_confirmations) for plan in plans] == [(of_each, 90.0 + LATE)]
+
+
+@pytest.mark.usefixtures("lean_ray")
+@pytest.mark.parametrize("metric", ["mae", "rps"])
+def test_an_architecture_with_a_prediction_that_is_no_number_is_left_out_and_the_others_are_judged(monkeypatch, metric):
+    fit = in_process._fit
+
+    def broken(order, *rest):
+        came = fit(order, *rest)
+        if order.architecture != "pmf":
+            return came
+        weights = {name: each * torch.nan for name, each in came.weights.items() if each.is_floating_point()}
+        return came.model_copy(update={"weights": {**came.weights, **weights}})
+
+    monkeypatch.setattr(in_process, "_fit", broken)
+    words = ("tune", "pmf", "bias", "--data", WORLD, "--trials", "1", "--baseline", "best-simple", "--name", "one")
+    done = inside.reeltune(*words, "--metric", metric, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "pmf: it is not judged: a prediction for a test row is no finite number\n" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["architectures"]["pmf"]["test"] is None
+    assert found["architectures"]["bias"]["test"][metric] > 0
+    assert found["winner"] in ("bias", "ensemble")
+    assert "pmf" not in found["simple"]["compared"]
+    assert not Path("runs/one/models/pmf").exists()
