@@ -116,7 +116,7 @@ class Choice:
 def choose(ledger: Entries, architecture: str) -> Choice | None:
     """The configuration with the lowest mean value over its confirmations; None if none finished.
 
-    One that was dropped is out of the question.
+    One that was dropped is out of the question, and another than the reference is chosen only if it is better.
     If some were lost, configurations are compared on the folds that all of them finished (see `comparable`).
     """
     out = {entry.trial for entry in dropped(ledger, architecture)}
@@ -128,7 +128,14 @@ def choose(ledger: Entries, architecture: str) -> Choice | None:
     # A configuration that failed with some seeds must not win by the others.
     choices = {trial: _mean(entries) for trial, entries in groups.items() if len(entries) == most}
     values = comparable({trial: choice.by_fold for trial, choice in choices.items()})
-    return choices[min(values, key=lambda trial: values[trial])] if values else None
+    references = _references(ledger, architecture)
+    best = min(values, key=lambda trial: (values[trial], choices[trial].config not in references), default=None)
+    return None if best is None else choices[best]
+
+
+def _references(ledger: Entries, architecture: str) -> list[Configuration]:
+    """The configuration of an architecture's trial 0, if that has ended."""
+    return [entry.config for entry in ledger.of("search", architecture) if entry.number == 0]
 
 
 def comparable(by_fold: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
@@ -173,6 +180,22 @@ def left_alone(choices: Mapping[str, Choice], *, alone: Collection[str]) -> str:
         "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
     )
     return f"{said}: {', '.join(names)}{compared}"
+
+
+def without_reference(ledger: Entries, choices: Mapping[str, Choice]) -> str:
+    """Says which architectures' choices were not compared with the reference, which was cut off or failed; "" if none.
+
+    A reference that was dropped after its first confirmation was compared.
+    """
+    names = [name for name, choice in choices.items() if not _compared_with_reference(ledger, name, choice)]
+    said = "note: the defaults did not come to their end, so nothing says that what was chosen is better than they are"
+    return f"{said}: {', '.join(names)}" if names else ""
+
+
+def _compared_with_reference(ledger: Entries, architecture: str, choice: Choice) -> bool:
+    references = _references(ledger, architecture)
+    again = [e for e in ledger.of("confirm", architecture) if e.state == "done" and e.config in references]
+    return len(again) >= len(choice.by_fold) or any(e.config in references for e in dropped(ledger, architecture))
 
 
 def _listed(folds: set[int]) -> str:

@@ -14,6 +14,7 @@ from reeltune.cluster.search.choice import (
     left_alone,
     one_left,
     unlike_folds,
+    without_reference,
 )
 
 
@@ -109,6 +110,31 @@ def searched(number, value):
     """The end of the search trial of configuration `number`."""
     trial = {"trial": f"pmf-{number:03}", "number": number, "stage": "search", "fold": 0}
     return Entry(**{**vars(confirmed(number, 1, value)), **trial})
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_another_configuration_is_chosen_only_if_it_is_better_than_the_reference(chosen, first):
+    trials = [searched(0, 0.5), searched(1, 0.4)]
+    again = [confirmed(number, fold, 0.6) for number in (first, 1 - first) for fold in (1, 2, 3)]
+    assert chosen(*trials, *again).config == {"factors": 0}
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "folds", "named"),
+    [
+        (0, "done", (1, 2, 3), False),
+        (0, "done", (1,), True),  # two of its confirmations are lost
+        (0, "failed", (), True),
+        (2, "done", (1, 2, 3), True),  # trial 0 was cut off
+    ],
+)
+def test_a_choice_that_was_not_compared_with_the_reference_is_named(chosen, tmp_path, number, state, folds, named):
+    other = [searched(1, 0.4), *(confirmed(1, fold, 0.6) for fold in (1, 2, 3))]
+    trial = replace(searched(number, 0.5), state=state)
+    choice = chosen(*other, trial, *(confirmed(number, fold, 0.7) for fold in folds))
+    said = without_reference(Ledger(tmp_path / "trials.jsonl"), {"pmf": choice})
+    assert said.endswith("than they are: pmf") == named
+    assert bool(said) == named
 
 
 @pytest.fixture
@@ -260,3 +286,12 @@ def test_beside_an_earlier_finalist_that_has_every_confirmation_the_one_left_get
 def test_without_a_sample_earlier_finalists_get_no_more(resumed):
     resumed.entries = [replace(entry, on_sample=None) for entry in resumed.entries]
     assert earlier_finalists(resumed, "pmf") == []
+
+
+def test_a_reference_that_was_dropped_was_compared(tmp_path):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for number, (value, again) in enumerate([(0.90, 0.93), (0.82, 0.84), (0.80, 0.81)]):
+        ledger.entries += [searched(number, value), confirmed(number, 1, again)]
+    assert names(dropped(ledger, "pmf")) == ["pmf-000"]
+    ledger.entries += [confirmed(number, fold, 0.8) for number in (1, 2) for fold in (2, 3)]
+    assert without_reference(ledger, {"pmf": choose(ledger, "pmf")}) == ""
