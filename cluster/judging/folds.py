@@ -66,7 +66,9 @@ def judge_folds(folds: Sequence[JudgedFold], folder: RunFolder) -> Answer:
     simple = _simple(folds, rows)
     added = [EACH_WINNER, *([EACH_SIMPLE] if simple.best == EACH_SIMPLE else [])]
     frame = pd.concat([_named(number, fold, added) for number, fold in enumerate(folds, 1)], ignore_index=True)
-    frame.to_parquet(folder.predictions, index=False)
+    temporary = folder.predictions.with_suffix(".tmp")
+    frame.to_parquet(temporary, index=False)
+    temporary.replace(folder.predictions)
     users = groups(frame["user"])
     found = {name: _pooled(name, folds, rows) for name in _names(folds)}
     tested = [KEY, *(name for name, each in found.items() if each.test is not None), simple.best, *simple.compared]

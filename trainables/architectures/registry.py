@@ -20,7 +20,8 @@ from reeltune.trainables.model import Architecture, RatingModel
 from reeltune.trainables.near_matches import did_you_mean
 
 # Names that stand beside the architectures' in verdicts, in the columns of predictions and in TensorBoard's folder.
-TAKEN = {ENSEMBLE, "baseline", "mean", "row", "user", "item", "rating", "timestamp", "weight", "chosen", "refits"}
+COLUMNS = {"row", "user", "item", "rating", "timestamp", "weight", "fold"}
+TAKEN = {ENSEMBLE, "baseline", "mean", "frequencies", "chosen", "refits"} | COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -310,6 +310,8 @@ WRONG = {
         "missing.py:2: ModuleNotFoundError: No module named 'no_such_package'",
     ),
     "pmf.py": ("", "the name 'pmf' is taken; rename the file"),
+    "fold.py": ("", "the name 'fold' is taken; rename the file"),  # a column of predictions
+    "frequencies.py": ("", "the name 'frequencies' is taken; rename the file"),  # a simple predictor
     "nothing.py": (None, "nothing.py: no such file; reeltune new nothing writes one to start from"),
 }
 

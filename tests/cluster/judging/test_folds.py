@@ -219,3 +219,17 @@ def test_intervals_are_of_all_rows_where_each_fold_has_them(folds, tmp_path):
     assert list(found) == ["pmf", EACH_WINNER]
     assert found["pmf"].within80 == pytest.approx((300 * 0.8 + 200 * 0.9) / 500)
     assert found[EACH_WINNER].within80 == pytest.approx((300 * 0.7 + 200 * 0.9) / 500), "svdpp, then pmf"
+
+
+def test_predictions_that_cannot_be_written_whole_leave_the_earlier_ones(folds, tmp_path, monkeypatch):
+    _, before = judged(folds, tmp_path)
+
+    def full(frame, path, **options):
+        path.write_bytes(b"PAR1")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    folder = RunFolder(tmp_path / "whole")
+    with pytest.raises(OSError, match="No space left"):
+        judge_folds(folds, folder)
+    pd.testing.assert_frame_equal(pd.read_parquet(folder.predictions), before)
