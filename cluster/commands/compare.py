@@ -28,7 +28,7 @@ class ComparedArchitecture(Stored):
     gain_over_tuned_pmf: float | None
     verdict: str | None
     trials: int
-    seconds: float  # of all its fits in the search, on one core each
+    seconds: float  # core-seconds of these trials, without confirmations
 
 
 class ComparedBaseline(Stored):
@@ -116,7 +116,7 @@ def _described(run: Run) -> ComparedRun:
 
 
 def _architecture(run: Run, name: str, found: ArchitectureResult) -> ComparedArchitecture:
-    mine = [entry for entry in run.ledger if entry.architecture == name]
+    trials = [entry for entry in run.ledger if entry.architecture == name and entry.stage == "search"]
     error = run.objective.of(found.test) if found.test else None
     return ComparedArchitecture(
         architecture=name,
@@ -128,8 +128,8 @@ def _architecture(run: Run, name: str, found: ArchitectureResult) -> ComparedArc
         gain_over_simple=found.gain_over_simple,
         gain_over_tuned_pmf=found.gain_over_tuned_pmf,
         verdict=found.verdict,
-        trials=sum(entry.stage == "search" for entry in mine),
-        seconds=round(sum(entry.seconds for entry in mine), 1),
+        trials=len(trials),
+        seconds=round(sum(entry.core_seconds(run.asked.workers_per_trial) for entry in trials), 1),
     )
 
 

@@ -29,6 +29,15 @@ def test_runs_on_the_same_test_rows_stand_in_one_table(tmp_path):
     assert text.count("baseline (pmf)") == 2
 
 
+def test_seconds_are_those_of_each_worker_of_the_search_trials_alone(tmp_path):
+    run = write_run(tmp_path / "one", asked={"workers_per_trial": 2})
+    first = json.loads(run.ledger.read_text().splitlines()[0])
+    again = {**first, "trial": f"{first['trial']}-again1", "stage": "confirm", "seconds": 100.0, "fold": 1}
+    with run.ledger.open("a") as ledger:
+        ledger.write(json.dumps(again) + "\n")
+    assert [(found.trials, found.seconds) for found in compare([run]).runs[0].architectures] == [(5, 15.0)] * 2
+
+
 @pytest.mark.parametrize("width", [80, 120, 160])
 def test_no_figure_is_cut_however_narrow_the_terminal(monkeypatch, width):
     names = {"svdpp_classifier": found(verdict="is the baseline"), "ensemble": found()}
