@@ -54,7 +54,8 @@ def _search(run: Run) -> str:
     states = f"{counts['done']} done, {counts['stopped']} stopped early, {counts['failed']} failed"
     each = f"{asked.trials} trials for each of {len(asked.architectures)} architectures"
     on = f", fitted on users with about {asked.sample:,} ratings" if asked.sample else ""
-    after = f", started from run {asked.source}" if asked.source else ""
+    seen = " (which saw rows that are test rows here: the verdict may be too good)" if run.earlier_saw_test_rows else ""
+    after = f", started from run {asked.source}{seen}" if asked.source else ""
     return f"{each}, seed {asked.seed}{on}{after}: {states}"
 
 

@@ -1,5 +1,6 @@
 """Reads a run's files (the answer, the ledger, Optuna's journal) for a report, and changes none of them."""
 
+import json
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,6 +42,12 @@ class Run:
     @property
     def winner(self) -> str | None:
         return self.answer.winner if self.answer else None
+
+    @property
+    def earlier_saw_test_rows(self) -> bool:
+        """Whether the run that this one started from saw rows that are test rows of this one."""
+        earlier = self.folder.text(self.folder.earlier.name)
+        return earlier is not None and json.loads(earlier).get("saw_test_rows", False) is True
 
     def counts(self) -> dict[str, int]:
         """The number of trials by state, without confirmations."""

@@ -52,6 +52,7 @@ class Earlier:
         default_factory=dict
     )  # by architecture, how many trials are not in this search's space
     wider: dict[str, Bounds] = field(default_factory=dict)  # ranges that reach beyond the declared ones
+    saw_test_rows: bool = False  # that search, or one that it came from, saw rows that are test rows now
 
     def first(self, name: str) -> list[Config]:
         """The configurations of an architecture to run right after the reference."""
@@ -64,7 +65,9 @@ class Earlier:
         line += f"{tried} tried right after the reference" if tried else "nothing to try"
         line += f"; Optuna knows {known} trials" if known else ""
         left_out = ", ".join(f"{count} of {name}" for name, count in self.outside.items() if count)
-        return f"{line}; outside of this search's space: {left_out}" if left_out else line
+        line += f"; outside of this search's space: {left_out}" if left_out else ""
+        seen = "that search saw rows that are test rows now, so the verdict may be too good"
+        return f"{line}; {seen}: give the same split and seed" if self.saw_test_rows else line
 
 
 def named(run: str | None) -> str | None:
@@ -146,6 +149,7 @@ def _earlier(text: bytes) -> Earlier:
             name: {key: (low, high) for key, (low, high) in moved.items()}
             for name, moved in content.get("wider", {}).items()
         },
+        saw_test_rows=content.get("saw_test_rows", False),
     )
 
 
@@ -159,7 +163,7 @@ def learn(
     difference = next((words for key, words in COMPARED.items() if getattr(then, key) != getattr(asked, key)), None)
     ledger = [replace(entry, trial=f"{run}/{entry.trial}") for entry in read_entries(source.ledger)]
     # The run may have started from another one: a third search gets the trials of the first too.
-    begun = _read(source.earlier).known if source.earlier.exists() else ()
+    before = _read(source.earlier) if source.earlier.exists() else Earlier()
     known: list[Entry] = []
     tried: list[Entry] = []
     outside: dict[str, int] = {}
@@ -167,7 +171,7 @@ def learn(
         ranked, architecture = best(ledger, name), registry[name]
         if difference is None and then.sources.get(name) == asked.sources.get(name):
             reference = architecture.reference(shape).model_dump()
-            mine, outside[name] = _same([*begun, *ledger], name, space.on(shape, architecture), reference)
+            mine, outside[name] = _same([*before.known, *ledger], name, space.on(shape, architecture), reference)
             known += mine
             tried += [entry for entry in ranked[:1] if entry in mine]
         elif isinstance(then, AskedToTune) and name in then.space:
@@ -175,7 +179,19 @@ def learn(
                 ranked[:BEST], name, then.space[name], record.size, space, shape, architecture
             )
             tried += mine
-    return Earlier(run=run, difference=difference, known=tuple(known), tried=tuple(tried), outside=outside)
+    return Earlier(
+        run=run,
+        difference=difference,
+        known=tuple(known),
+        tried=tuple(tried),
+        outside=outside,
+        saw_test_rows=before.saw_test_rows or _saw_test_rows(then, asked),
+    )
+
+
+def _saw_test_rows(then: Asked, asked: Asked) -> bool:
+    """Whether a search of `then` saw rows that are test rows of `asked`: both split the same data, each otherwise."""
+    return asked.test is None and then.data_hash == asked.data_hash and then.test_hash != asked.test_hash
 
 
 def _same(entries: list[Entry], name: str, space: Space, reference: Config) -> tuple[list[Entry], int]:

@@ -12,6 +12,8 @@ from subprocess import PIPE
 import optuna
 import pytest
 
+from reeltune.cluster.report.facts import facts
+from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import Ledger, RunFolder, read_entries, write_json
 from reeltune.cluster.search.experiment import studies
 from reeltune.cluster.search.messages import failed, tune_result
@@ -167,6 +169,31 @@ def test_values_by_another_measure_are_not_taken(start, first, asked, words):
     searcher, said = start("second", source="first", asked=asked)
     assert said[0].startswith(f"from first ({words}): 3 of pmf")
     assert all(not study._study.trials for study in searcher.studies.values())
+
+
+SEEN = "that search saw rows that are test rows now, so the verdict may be too good"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ({}, False),
+        ({"split_seed": 2, "test_hash": "u"}, True),
+        ({"data_hash": "other", "test_hash": "u"}, False),
+        ({"test": "own.csv", "test_hash": "u"}, False),  # its rows are none of the data's
+        ({"decoder": "mean"}, False),
+    ],
+)
+def test_where_the_earlier_search_saw_rows_that_are_test_rows_now_the_line_and_the_report_say_so(
+    start, first, asked, seen
+):
+    searcher, said = start("second", source="first", asked={**asked, "from": "first"})
+    drain(searcher)
+    assert (SEEN in said[0]) == seen
+    reported = dict(facts(read_run(RunFolder(Path("runs/second")))))["Search"]
+    assert ("started from run first (which saw rows that are test rows here" in reported) == seen
+    _, said = start("third", source="second", asked=asked)
+    assert (SEEN in said[0]) == seen, "what it learnt came from there"
 
 
 def test_those_tried_again_come_before_those_that_only_seemed_better(first):
