@@ -2,10 +2,12 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from reeltune.cluster.report.words import member_weights
 from reeltune.cluster.runs.answer import Answer, ArchitectureResult
 from reeltune.cluster.runs.finished import Run, read_run
 from reeltune.cluster.runs.folder import Ledger, RunFolder
+from reeltune.cluster.runs.node_check import check_storage, machines
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.runs.stored import Stored
 from reeltune.cluster.search.choice import Choice
@@ -35,7 +38,7 @@ from reeltune.cluster.session.session import session
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.registry import Registry, is_own, resolve
 from reeltune.trainables.data.prepared import Prepared, looks, prepare
-from reeltune.trainables.errors import FitFailed, InputError
+from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
 from reeltune.trainables.scoring.levels import NOTHING
 
 SPREADS = 5  # how many standard deviations over seeds two means of three fits may differ by
@@ -150,23 +153,21 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     _check_data(reported.run, prepared)
     watch.say(prepared.summary())
     watch.status(joining(options.address))
-    # On a cluster: in the run's folder, which all nodes see. Removed only after Ray has ended.
-    below = None if options.address is None else folder.path
     with (
-        tempfile.TemporaryDirectory(dir=below, prefix=".replay-", ignore_cleanup_errors=True) as storage,
+        ExitStack() as after_ray,
         session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray, say=watch.say) as resources,
         interruptible(),
     ):
+        kept = after_ray.enter_context(_refits(folder, resources))
         workers = options.workers or reported.answer.refit_workers
-        changed = _changed(reported, workers, resources.device)
+        changed = _changed(reported, workers, resources)
         if changed:
             watch.say(f"note: not all is as it was, and so bits may differ: {'; '.join(changed)}")
-        kept = Store(str(Path(storage).absolute()))
         searched = _refitted(reported, prepared, workers, resources, kept, watch, registry)
     watch.status("")
     rows, look = prepared.split.test.open(looks(), reason=f"replay, run {folder.name}")
     scores = score_all(searched, rows, prepared)[reported.name]
-    exact = not changed and (workers, resources.device) == (1, "cpu")
+    exact = not changed and (workers, resources.device) == (1, "cpu") and not resources.joined
     return Replayed(
         **dict(compared(reported, scores, rows.number, exact=exact)),
         run=folder.place,
@@ -178,6 +179,25 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
         changed=changed,
         look=look,
     )
+
+
+@contextmanager
+def _refits(folder: RunFolder, resources: Resources) -> Iterator[Store]:
+    """Where the refits are kept for a while. On a cluster that is beside the run's own files, which all nodes see.
+
+    Raises InputError where a node of the cluster does not see it.
+    """
+    if not resources.joined:
+        with tempfile.TemporaryDirectory(prefix=".replay-", ignore_cleanup_errors=True) as here:
+            yield Store(str(Path(here).absolute()))
+        return
+    store = folder.store.below(f".replay-{uuid4().hex[:8]}")
+    try:
+        check_storage(store)
+        yield store
+    finally:
+        with suppress(StorageFailed):
+            store.clear()
 
 
 def reported_by(folder: RunFolder, name: str | None) -> Reported:
@@ -232,14 +252,15 @@ def _check_data(run: Run, prepared: Prepared) -> None:
             )
 
 
-def _changed(reported: Reported, workers: int, device: str) -> list[str]:
+def _changed(reported: Reported, workers: int, resources: Resources) -> list[str]:
     """What has changed among the things that a fit's last bits depend on."""
     record, answer = reported.run.record, reported.answer
     then: dict[str, object] = {**record.versions, "commit": record.commit, **record.machine}
     then |= {"workers": answer.refit_workers} if "refit_workers" in answer.model_fields_set else {}
     then |= {"device": answer.refit_device} if "refit_device" in answer.model_fields_set else {}
-    now: dict[str, object] = {**machine.versions(), "commit": machine.commit(), **machine.description()}
-    now |= {"workers": workers, "device": device}
+    here = machines() if resources.joined else machine.description()
+    now: dict[str, object] = {**machine.versions(), "commit": machine.commit(), **here}
+    now |= {"workers": workers, "device": resources.device}
     changed = {key: (then.get(key, "not recorded"), value) for key, value in now.items()}
     return [f"{key} was {was}, is {value} now" for key, (was, value) in changed.items() if was != value]
 

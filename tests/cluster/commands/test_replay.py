@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 
+from reeltune.cluster.commands import replay as command
 from reeltune.cluster.commands.replay import compared, reported_by
 from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
-from reeltune.cluster.runs.folder import write_json
+from reeltune.cluster.runs.folder import RunFolder, write_json
+from reeltune.cluster.runs.storage import Store
 from reeltune.trainables.data.prepared import looks, prepare
 from reeltune.trainables.scoring.metric_table import Objective
 from tests import inside
@@ -243,3 +246,30 @@ def test_several_workers_replay_what_one_did(replay):
     code, out, err = replay("--architecture", "classifier", "--workers", "2", "--json")
     result = json.loads(out)
     assert (code, result["exact"], result["changed"]) == (0, False, ["workers was 1, is 2 now"]), err
+
+
+def test_on_a_cluster_no_bit_is_promised_and_the_refits_are_kept_where_all_nodes_see_them(replay, run, monkeypatch):
+    refit, stores = command.refit, []
+
+    def seen(orders, prepared, **options):
+        stores.append(Path(options["store"].where).parent)
+        return refit(orders, prepared, **options)
+
+    monkeypatch.setattr(command, "refit", seen)
+    before = files(run)
+    code, out, err = replay("--architecture", "bias", "--address", ray.get_runtime_context().gcs_address, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["exact"], result["matches"]) == (False, True)
+    assert any(line.startswith("nodes was not recorded, is 1 node of a cluster") for line in result["changed"])
+    assert stores == [run.path.absolute()]
+    assert files(run) == before
+    assert not list(run.path.glob(".replay-*"))
+
+
+def test_refits_of_a_run_that_is_in_an_object_store_are_kept_there(resources, tmp_path):
+    home = Store(str(tmp_path / "home"))
+    with command._refits(RunFolder(tmp_path / "run", home), replace(resources, joined=True)) as kept:
+        kept.write("a", b"x")
+        assert [name.partition("-")[0] for name in home.names()] == [".replay"]
+    assert home.names() == []
