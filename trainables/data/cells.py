@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from reeltune.trainables.data.reading.frames import dense
+
 FEW_NUMBERS = 20  # up to so many distinct numbers are categories, unless nearly each row has its own
 NEARLY_ALL = 0.8  # of the rows: with more distinct values than this, a column names its rows
 MOSTLY = 0.95  # of the values must be numbers for a column of numbers
@@ -35,7 +37,7 @@ def columns_of(frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:
 
 
 def _is_flag(values: pd.Series) -> bool:
-    return bool(values.astype(str).isin(["0", "1"]).all())
+    return bool(_written(values).isin(["0", "1"]).all())
 
 
 def _raised(flags: pd.DataFrame) -> pd.Series:
@@ -49,7 +51,7 @@ def _split_as_said(name: str, values: pd.Series) -> pd.Series:
     """RecBole's files say by a suffix, as in `class:token_seq`, that a column is a list with spaces between."""
     if not name.endswith(":token_seq") or names_its_rows(values.dropna()):
         return values
-    return values.dropna().astype(str).str.split().reindex(values.index)
+    return _written(values.dropna()).str.split().reindex(values.index)
 
 
 def holds_lists(values: pd.Series) -> bool:
@@ -72,8 +74,16 @@ def text_of(values: pd.Series) -> pd.Series:
 
 def known(values: pd.Series) -> pd.Series:
     """Values as text without spaces around, but for those that say that there is none."""
-    text = values.astype(str).str.strip()
+    text = _written(values).str.strip()
     return text[~text.isin(MISSING)]
+
+
+def _written(values: pd.Series) -> pd.Series:
+    """Values as text."""
+    try:
+        return values.astype(str)
+    except UnicodeDecodeError:  # bytes that are no UTF-8, in a binary column of Parquet's
+        return dense(values).astype(str)
 
 
 def shown(number: float) -> str:

@@ -109,7 +109,7 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
         values = values.astype("Int64")
     # Most ids are there many times: each is looked at once.
     codes, distinct = pd.factorize(values)
-    written = pd.Series(_decoded_all(distinct), dtype="str")
+    written = pd.Series(_text_of(distinct), dtype="str")
     plain = plain_ids(written)
     notes = _changes(written, plain, column)
     plain = plain.where(~plain.str.lower().isin(MISSING))
@@ -140,13 +140,9 @@ SHOWN = 60  # characters of a value in a message
 WAY_OUT = "--missing-ids drop leaves such rows out"
 
 
-def _decoded_all(distinct: pd.Index | np.ndarray | pd.api.extensions.ExtensionArray) -> Any:
+def _text_of(distinct: pd.Index | np.ndarray | pd.api.extensions.ExtensionArray) -> Any:
     """These values as text; a column of text is that already."""
-    return distinct if isinstance(distinct.dtype, pd.StringDtype) else [_decoded(value) for value in distinct]
-
-
-def _decoded(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return distinct if isinstance(distinct.dtype, pd.StringDtype) else [str(value) for value in distinct]
 
 
 def _changes(written: pd.Series, plain: pd.Series, column: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds, as_text, plain_ids, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Ratings
 from reeltune.trainables.data.reading.files import files_in
-from reeltune.trainables.data.reading.frames import FRAME, Source, table_of
+from reeltune.trainables.data.reading.frames import FRAME, Source, dense, table_of
 from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
 
@@ -111,7 +111,7 @@ def _id_column(frame: pd.DataFrame, kind: Kind, known: Ids, *, asked: str | None
 
 def _some_ids(values: pd.Series) -> pd.Series:
     try:
-        return plain_ids(as_text(values.dropna()))
+        return plain_ids(as_text(dense(values).dropna()))
     except ValueError:
         return pd.Series(dtype="str")
 

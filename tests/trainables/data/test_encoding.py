@@ -38,6 +38,11 @@ def test_a_value_of_one_row_has_no_feature():
     assert names(["a", "a", "b", "c", "c"]) == [["x=a"], ["x=a"], [], ["x=c"], ["x=c"]]
 
 
+def test_bytes_are_text_whatever_they_hold():
+    assert names([b"\xff", b"\xff", b"b", b"b"]) == [["x=\ufffd"], ["x=\ufffd"], ["x=b"], ["x=b"]]
+    assert names([[b"\xff", b"a"], [b"\xff", b"a"]]) == [["x=a", "x=\ufffd"]] * 2
+
+
 @pytest.mark.parametrize("missing", ["", " ", "NA", "null", "\\N", "nan", None, np.nan])
 def test_a_missing_value_has_no_feature(missing):
     assert names(["a", "a", missing, missing, "b", "b"])[2:4] == [[], []]

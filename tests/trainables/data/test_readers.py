@@ -102,6 +102,21 @@ def test_columns_of_lists_and_records_are_no_times_and_do_no_harm(parquet):
     assert "not used" not in data.columns_line
 
 
+def test_a_column_of_bytes_that_nobody_asked_for_does_no_harm(parquet):
+    some = {"picture": [b"\xff\xd8", b"\x89PNG", b"\xff\xd9"], "parts": [[b"\xff"], [b"a"], [b"\x80"]]}
+    file = parquet(user=[1, 2, 3], item=[1, 2, 3], rating=[1, 2, 3], **some)
+    arrow = pd.read_parquet(file, dtype_backend="pyarrow")
+    for source in (file, pd.read_parquet(file), arrow):
+        assert read_ratings(source).columns_line == "columns: user = 'user', item = 'item', rating = 'rating'"
+
+
+def test_bytes_of_dates_are_times(parquet):
+    file = parquet(user=[1, 2], item=[1, 2], rating=[1, 2], time=[b"2011-03-14", b"2011-03-15"])
+    assert np.diff(read_ratings(file).rows.timestamps).tolist() == [86_400]
+    file = parquet(user=[1, 2], item=[1, 2], rating=[1, 2], time=[b"2011-03-14", b"\xff"])
+    assert "row 2: the time in column 'time' must be seconds" in read_ratings(file).untimed
+
+
 def test_a_list_is_neither_an_id_nor_a_rating(parquet):
     file = parquet(user=[1, 2], item=[["a", "b"], ["c", "d"]], rating=[1, 2])
     with pytest.raises(InputError, match="row 1: the id in column 'item' is a list or a record, "):

@@ -84,6 +84,14 @@ def test_numbers_and_text_are_the_same_ids(files, tmp_path):
     assert features_of(data.item_features, data.items.encode(["1"])[0]) == {"genres=a", "genres=b"}
 
 
+def test_ids_of_bytes_are_found_though_one_is_no_text(files, tmp_path):
+    files()
+    users = {"user": [b"ann", b"bob", b"\xff"], "gender": ["f", "f", "m"]}
+    pd.DataFrame(users).to_parquet(tmp_path / "users.parquet")
+    data = load_data("ratings.csv", users="users.parquet")
+    assert features_of(data.user_features, data.users.encode(["bob"])[0]) == {"gender=f"}
+
+
 def test_other_features_are_another_data_set(files):
     files(users=USERS, others=USERS.replace("ann,f", "ann,m"))
     hashes = {

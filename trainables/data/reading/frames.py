@@ -87,13 +87,22 @@ def _text(word: str) -> str:
 
 
 def dense(values: pd.Series) -> pd.Series:
-    """A column of plain values: of categories those that stand there, of Arrow's types pandas' own, of lists text."""
+    """A column of plain values: of categories those that stand there, of Arrow's types pandas' own, of lists text.
+
+    Bytes, as Parquet's binary columns have them, are UTF-8 text, with `\ufffd` where they are none.
+    """
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object if values.isna().any() else values.cat.categories.dtype)
     if isinstance(values.dtype, pd.ArrowDtype):
         plain = pa.array(values).to_pandas(integer_object_nulls=True)
         values = pd.Series(plain.to_numpy() if plain.dtype == object else plain.array, index=values.index)
-    # Lists and records, as Parquet has them, can be neither compared nor told from a gap.
-    if values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed"):
-        return values.map(lambda value: str(value) if pd.api.types.is_list_like(value) else value)
+    if values.dtype == object and pd.api.types.infer_dtype(values).startswith(("mixed", "bytes")):
+        return values.map(_plain)
     return values
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    # Lists and records, as Parquet has them, can be neither compared nor told from a gap.
+    return str(value) if pd.api.types.is_list_like(value) else value

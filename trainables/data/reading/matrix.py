@@ -6,6 +6,7 @@ import shlex
 import numpy as np
 import pandas as pd
 
+from reeltune.trainables.data.reading.frames import dense
 from reeltune.trainables.data.reading.header import LEAST_OF_MATRIX, ROW_NAMES, is_value
 from reeltune.trainables.data.reading.missing import is_missing
 from reeltune.trainables.data.reading.tables import Table
@@ -78,7 +79,7 @@ def _refuse_words(source: str, frame: pd.DataFrame, not_rated: tuple[str, ...]) 
     """Raise InputError where a column has words in it, or there is no column."""
     known = {value.strip() for value in not_rated}
     for name in frame.columns:
-        values = frame[name].iloc[:SAMPLE].dropna()
+        values = dense(frame[name].iloc[:SAMPLE]).dropna()
         words = [
             cell for cell in values.astype(str).str.strip() if not (cell in known or is_missing(cell) or is_value(cell))
         ]
@@ -115,7 +116,7 @@ def _parts(table: Table, user: str | None) -> tuple[np.ndarray, pd.DataFrame, tu
             "turn the table round, or, if it has users, give the column another name"
         )
     return (
-        frame[column].astype("str").to_numpy(dtype=object),
+        dense(frame[column]).astype("str").to_numpy(dtype=object),
         frame.drop(columns=column),
         (f"users are in column {str(column)!r}",),
     )
@@ -154,7 +155,7 @@ def _counts_ratings(frame: pd.DataFrame) -> bool:
 def _is_numeric(values: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return True
-    given = values.iloc[:SAMPLE].dropna().astype(str)
+    given = dense(values.iloc[:SAMPLE]).dropna().astype(str)
     return all(is_missing(cell) or is_value(cell) for cell in given)
 
 

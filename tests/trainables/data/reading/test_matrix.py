@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from reeltune.trainables.data import Columns, load_data, read_ratings
@@ -73,6 +74,15 @@ def test_a_matrix_is_refused_with_the_way_out_unless_asked_for(file):
     with pytest.raises(InputError, match=r"looks like a matrix: 7 columns of numbers \(--matrix reads a row for each"):
         load_data(source)
     assert len(load_data(source, matrix=True).rows) == 6
+
+
+def test_a_column_of_bytes_is_no_numbers(tmp_path):
+    frame = pd.DataFrame({f"c{column}": [1, 2] for column in range(6)} | {"picture": [b"\xff", b"\x80"]})
+    frame.assign(c0=[b"\xff", b"\x80"]).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(InputError, match=r"no column for user and item and rating; found c0, "):
+        load_data(str(tmp_path / "m.parquet"))
+    with pytest.raises(InputError, match=r"expected a column of numbers for each item; found text in column 'picture'"):
+        load_data(str(tmp_path / "m.parquet"), matrix=True)
 
 
 @pytest.mark.parametrize(
