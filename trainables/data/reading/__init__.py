@@ -7,7 +7,7 @@ What its columns mean is decided above: see `readers.py` of `data`.
 - `cuts.py`: where such a file can be cut
 - `agreement.py`: whether its parts' quotes do what the whole file's would
 - `files.py`: a file's bytes, from a folder or an object store, unpacked
-- `folders.py`: what a folder of parts holds besides them
+- `folders.py`: what a folder of parts holds besides them, and whether their columns are the same
 - `text.py`: those bytes as UTF-8 text
 - `dialect.py`: how a text file is written: separator, header, comments
 - `header.py`: whether a file's first line names its columns, and what they are without

@@ -1,9 +1,10 @@
-"""What a folder of parts holds besides them."""
+"""What a folder of parts holds besides them, and whether the parts have the same columns."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pyarrow import fs
+from pyarrow import dataset, fs
 
 from reeltune.trainables.data.reading.files import (
     files_in,
@@ -20,6 +21,7 @@ RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")  # of a folder with one
 PARQUET = (".parquet", ".pq")
 PARTS = (".csv", ".tsv", *ENDINGS)  # endings of a folder's parts, besides names such as `part-00000`
 HIDDEN = (".", "_")  # how names begin that pyarrow passes over
+INDEX = "__index_level_"  # how pandas names the column of an index without a name, which some parts alone may have
 OURS = {  # a file that tells a folder of reeltune's, what that is, and what reads it
     "run.json": ("a run", "reeltune report shows it, and run.json in it names its data"),
     "model.safetensors": ("a model bundle", "reeltune predict and recommend take it as MODEL"),
@@ -38,6 +40,26 @@ def visible_in(source: str) -> list[str]:
 def _is_ours(file: str) -> bool:
     """Whether a file of this name is reeltune's: somebody's ratings may be called `run.json`."""
     return not file.endswith(".json") or all(word in read_bytes(file)[1] for word in (b'"asked"', b'"versions"'))
+
+
+def refuse_other_columns(source: str, parts: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Raise InputError where a part, each with its name and columns, has other columns than the first."""
+    (first, expected), *others = parts
+    for part, found in others:
+        if set(found) != set(expected):
+            raise InputError(
+                f"{source}: its files have other columns: {', '.join(expected)} in {first}, "
+                f"{', '.join(found)} in {part} (give one file)"
+            )
+
+
+def refuse_other_schemas(source: str, parts: Iterable[dataset.Fragment]) -> None:
+    """As `refuse_other_columns`, of parts in Parquet: pyarrow would read the columns of the first alone."""
+    columns = [
+        (part.path, [name for name in part.physical_schema.names if not name.startswith(INDEX)]) for part in parts
+    ]
+    if columns:
+        refuse_other_columns(source, columns)
 
 
 def _names_below(source: str) -> set[str]:

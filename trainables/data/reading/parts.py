@@ -17,7 +17,13 @@ from reeltune.trainables.data.reading.cuts import BLOCKS_HELD, pieces
 from reeltune.trainables.data.reading.delimited import read_delimited
 from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
 from reeltune.trainables.data.reading.files import UNPACK, is_folder, plain_file_name, resolve
-from reeltune.trainables.data.reading.folders import PARQUET, RATINGS_FILES, Beside, visible_in
+from reeltune.trainables.data.reading.folders import (
+    PARQUET,
+    RATINGS_FILES,
+    Beside,
+    refuse_other_schemas,
+    visible_in,
+)
 from reeltune.trainables.data.reading.frames import table_of
 from reeltune.trainables.data.reading.header import known_names
 from reeltune.trainables.data.reading.jsonlines import is_json
@@ -134,9 +140,12 @@ def _dataset(source: str) -> pyarrow.dataset.Dataset:
     filesystem, path = resolve(source)
     partitioning = pa.dataset.HivePartitioning.discover(infer_dictionary=True) if is_folder(source) else None
     passed = Beside.parquet(source).prefixes
-    return pa.dataset.dataset(
+    data = pa.dataset.dataset(
         path, filesystem=filesystem, format="parquet", partitioning=partitioning, ignore_prefixes=passed
     )
+    data.count_rows()  # reads what each part says of itself, several at once
+    refuse_other_schemas(source, data.get_fragments())
+    return data
 
 
 def _batches(source: str, data: pyarrow.dataset.Dataset, columns: list[str] | None = None) -> Iterator[Table]:

@@ -23,7 +23,15 @@ from reeltune.trainables.data.reading.files import (
     read_bytes,
     resolve,
 )
-from reeltune.trainables.data.reading.folders import PARQUET, PARTS, RATINGS_FILES, Beside, visible_in
+from reeltune.trainables.data.reading.folders import (
+    PARQUET,
+    PARTS,
+    RATINGS_FILES,
+    Beside,
+    refuse_other_columns,
+    refuse_other_schemas,
+    visible_in,
+)
 from reeltune.trainables.data.reading.header import NO_HEADER, ROW_NAMES, known_names
 from reeltune.trainables.data.reading.jsonlines import is_json, read_json
 from reeltune.trainables.data.reading.records import records
@@ -117,11 +125,12 @@ def _read_parquet(source: str, content: bytes | None = None, *, beside: Beside |
     filesystem, path = resolve(source)
     passed = None if beside is None else beside.prefixes
     try:
-        table = (
-            pq.read_table(path, filesystem=filesystem, ignore_prefixes=passed)
-            if content is None
-            else pq.read_table(io.BytesIO(content))
-        )
+        if content is None:
+            data = pq.ParquetDataset(path, filesystem=filesystem, ignore_prefixes=passed)
+            table = data.read()
+            refuse_other_schemas(source, data.fragments)
+        else:
+            table = pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
     return table_of_frame(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), source)
@@ -245,12 +254,8 @@ def _joined(source: str, parts: list[Table]) -> Table:
         frame = part.frame
         if part.headerless and len(frame.columns) == len(first.frame.columns):
             frame = frame.set_axis(first.frame.columns, axis=1)
-        if set(frame.columns) != set(first.frame.columns):
-            raise InputError(
-                f"{source}: its files have other columns: {', '.join(first.frame.columns)} in {first.source}, "
-                f"{', '.join(frame.columns)} in {part.source} (give one file)"
-            )
         frames.append(frame)
+    refuse_other_columns(source, ((part.source, list(frame)) for part, frame in zip(parts, frames, strict=True)))
     starts = np.cumsum([0, *map(len, frames)])
 
     def locate(row: int) -> str:

@@ -120,6 +120,16 @@ def test_a_folder_of_parquet_is_cut_too(tmp_path):
     assert not any(table.notes for table in others)
 
 
+@pytest.mark.parametrize("read", [parts.parts_of, parts.Parquet.at])
+def test_a_folder_of_parquet_of_other_columns_is_refused(tmp_path, read):
+    for part, column in enumerate(("item", "title")):
+        pd.DataFrame({"user": range(20), column: range(20)}).to_parquet(tmp_path / f"part-{part}.parquet")
+    with pytest.raises(
+        InputError, match=r"its files have other columns: user, item in .*part-0\.parquet, user, title in"
+    ):
+        read(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

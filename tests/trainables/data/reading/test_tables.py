@@ -150,6 +150,25 @@ def test_no_folder_below_is_passed_over_for_a_file_that_its_name_begins_with(tmp
         read_table(str(tmp_path))
 
 
+@pytest.mark.parametrize("more", [{"item": ["x"], "time": [3]}, {"title": ["x"]}], ids=["one more", "another"])
+def test_parquet_parts_of_other_columns_are_refused_whichever_comes_first(tmp_path, more):
+    parts = [pd.DataFrame({"user": ["a"], "item": ["x"]}), pd.DataFrame({"user": ["b"], **more})]
+    for first, second in (parts, parts[::-1]):
+        first.to_parquet(tmp_path / "b0.parquet", index=False)
+        second.to_parquet(tmp_path / "b1.parquet", index=False)
+        said = refused(tmp_path)
+        assert f"its files have other columns: {', '.join(first)} in {tmp_path}/b0.parquet, " in said
+        assert said.endswith(f"{', '.join(second)} in {tmp_path}/b1.parquet (give one file)")
+
+
+def test_parquet_parts_may_have_their_columns_in_another_order_and_an_index_of_their_own(tmp_path):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"]})
+    frame[:1].to_parquet(tmp_path / "b0.parquet")
+    frame[["item", "user"]].set_index(pd.Index([7, 9])).to_parquet(tmp_path / "b1.parquet")
+    table = read_table(str(tmp_path))
+    assert table.frame[["user", "item"]].to_numpy().tolist() == [["a", "x"], ["a", "x"], ["b", "y"]]
+
+
 def test_a_part_may_be_called_as_a_file_of_ours_is(tmp_path):
     (tmp_path / "run.json").write_text('{"user": 1, "item": 2, "rating": 3}\n{"user": 2, "item": 2, "rating": 4}\n')
     assert len(read_table(str(tmp_path)).frame) == 2
