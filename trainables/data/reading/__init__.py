@@ -5,7 +5,7 @@ What its columns mean is decided above: see `readers.py` of `data`.
 - `tables.py`: any ratings file as a frame of text; start reading here
 - `parts.py`: a large file some rows at a time
 - `cuts.py`: where such a file can be cut
-- `agreement.py`: whether its parts' quotes do what the whole file's would
+- `agreement.py`: whether its parts' quotes and encoding are what the whole file's would be
 - `files.py`: a file's bytes, from a folder or an object store, unpacked
 - `folders.py`: what a folder of parts holds besides them, and whether their columns are the same
 - `text.py`: those bytes as UTF-8 text

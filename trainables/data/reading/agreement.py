@@ -1,16 +1,18 @@
-"""Whether the parts of a file, each read by what its own quotes do, are the rows of the whole file."""
+"""Whether the parts of a file, each read by its own bytes and quotes, are the rows of the whole file."""
 
+import codecs
 from dataclasses import dataclass, field
 
 from reeltune.trainables.data.reading.delimited import Read
 from reeltune.trainables.data.reading.dialect import Dialect
 from reeltune.trainables.data.reading.quotes import ENCLOSED, lines_with_quotes
+from reeltune.trainables.data.reading.text import first_strange_line, is_utf8
 from reeltune.trainables.errors import InputError
 
 
 @dataclass(kw_only=True)
 class Agreement:
-    """What the quotes did in the parts so far."""
+    """What the bytes and the quotes were in the parts so far."""
 
     source: str
     line: int | None = None  # the first with a quote that encloses nothing, in a part that was read without quoting
@@ -18,6 +20,26 @@ class Agreement:
     enclose: bool = False  # another part's quotes enclose values
     by_record: bool = False  # some part cannot be read but record by record, nor could the whole file be
     unquoted: set[frozenset[str]] = field(default_factory=set)  # the columns of each part that lost their quotes
+    strange: int | None = None  # the first line with bytes that are no UTF-8
+    utf8: bool = False  # a part is UTF-8, and more than ASCII
+
+    def add_bytes(self, piece: bytes, *, before: int) -> None:
+        """Take in the next part, which has so many lines before it.
+
+        Raises InputError where one part is UTF-8 and another is not: the whole file would be read as no UTF-8.
+        """
+        piece = piece.removeprefix(codecs.BOM_UTF8)
+        if piece.isascii():
+            return
+        if is_utf8(piece):
+            self.utf8 = True
+        elif self.strange is None:
+            self.strange = before + first_strange_line(piece)
+        if self.utf8 and self.strange is not None:
+            raise InputError(
+                f"{self.source}:{self.strange}: bytes here are no UTF-8, and text elsewhere is; a file of this size "
+                "must be one of both (write these bytes in UTF-8, or leave them out: iconv -f UTF-8 -t UTF-8 -c)"
+            )
 
     def add(self, read: Read, content: bytes, dialect: Dialect) -> None:
         quoting = read.quoting

@@ -221,6 +221,7 @@ def _blocks(source: str, stream: pa.NativeFile) -> Iterator[bytes]:
 def _tables(source: str, dialect: Dialect, cut: Iterator[bytes], *, latin: bool) -> Iterator[Table]:
     lines, columns, agreement = 0, None, Agreement(source=source)
     for piece in cut:
+        agreement.add_bytes(piece, before=lines)
         content, notes = as_utf8(source, piece, latin=latin, before=lines)
         here = replace(dialect, start=0) if lines else dialect
         read = read_delimited(source, content, here, before=lines)

@@ -31,8 +31,8 @@ def as_utf8(source: str, content: bytes, *, latin: bool = False, before: int = 0
             raise InputError(f"{source}: is no {encoding} text, as its first bytes say; {EXPECTED}") from None
     content = content.removeprefix(codecs.BOM_UTF8)
     _refuse_binary(source, content)
-    if not _is_utf8(content):
-        line = before + _first_strange_line(content)
+    if not is_utf8(content):
+        line = before + first_strange_line(content)
         encoding, content = _from_one_byte(content)
         notes = () if latin else (f"is no UTF-8 (first in line {line}): read as {encoding}",)
     # Ctrl-Z ended files under DOS.
@@ -59,7 +59,8 @@ def _refuse_binary(source: str, content: bytes) -> None:
         raise InputError(f"{source}: is no text file (it has NUL bytes); {EXPECTED}")
 
 
-def _is_utf8(content: bytes) -> bool:
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are UTF-8; ASCII is that too."""
     if content.isascii():
         return True
     try:
@@ -69,7 +70,8 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _first_strange_line(content: bytes) -> int:
+def first_strange_line(content: bytes) -> int:
+    """The line, from 1, of the first bytes that are no UTF-8."""
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -182,6 +182,22 @@ def test_bytes_that_are_no_utf8_are_said_with_their_line(tmp_path):
     assert said == ["is no UTF-8 (first in line 62): read as Latin-1"]
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "mark"])
+def test_text_of_one_byte_a_character_is_the_same_in_parts(tmp_path, mark):
+    file = tmp_path / "pairs.csv"
+    file.write_bytes(mark + TEXT.replace("word 31", "café").replace("word 45", "5 €").encode("cp1252"))
+    pd.testing.assert_frame_equal(joined(file), read_table(str(file)).frame)
+
+
+@pytest.mark.parametrize(("strange", "utf8"), [(5, 45), (45, 5)])
+def test_parts_of_which_one_alone_is_utf8_are_an_error(tmp_path, strange, utf8):
+    """The whole file would be read as Latin-1, and each part by itself as what it is: ids would be others."""
+    content = TEXT.replace(f"word {utf8}\n", "café\n").encode().replace(f"word {strange}\n".encode(), b"caf\xe9\n")
+    (tmp_path / "pairs.csv").write_bytes(content)
+    with pytest.raises(InputError, match=rf"pairs\.csv:{strange + 2}: bytes here are no UTF-8, and text elsewhere is"):
+        list(parts.parts_of(str(tmp_path / "pairs.csv")).tables)
+
+
 @pytest.mark.parametrize("opening", ['"5 disk', '5" disk'])
 def test_a_stray_quote_does_not_hold_the_rest_of_the_file(tmp_path, opening):
     file = tmp_path / "pairs.csv"
