@@ -85,9 +85,11 @@ def save(
 ) -> None:
     """Write the bundle of a model that was fitted on these rows, or so many, in place of any bundle at `path`.
 
+    Of a symbolic link that is the folder it leads to.
     `sources` are those that `describe` was given, and `priors` those of `folding.prior.learnt`, by which new users and
     items get rows. If writing fails, what was at `path` stays as it was.
     """
+    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
@@ -106,11 +108,24 @@ def save(
         (unfinished / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
         (unfinished / CARD).write_text(card(description), encoding="utf-8")
         unfinished.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(unfinished, path)
+        _put(unfinished, path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _put(folder: Path, path: Path) -> None:
+    """Move a folder to a path. A folder that is there already is kept beside it until that has worked."""
+    if not path.is_dir():
+        os.replace(folder, path)
+        return
+    before = folder.with_name(f"{folder.name}-before")
+    os.replace(path, before)
+    try:
+        os.replace(folder, path)
+    finally:
+        if not path.exists():
+            os.replace(before, path)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load(

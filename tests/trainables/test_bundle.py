@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import shutil
 from dataclasses import replace
@@ -160,6 +161,31 @@ def test_a_new_bundle_replaces_the_older_one(bundled, small_world):
     saved(bundled, "embedding_nn", small_world)
     assert load(bundled).description.architecture == "embedding_nn"
     assert sorted(file.name for file in bundled.iterdir()) == ALL
+
+
+def test_a_new_bundle_replaces_the_one_that_a_link_leads_to(bundled, small_world):
+    link = bundled.with_name("current")
+    link.symlink_to("model")
+    saved(link, "embedding_nn", small_world)
+    assert os.readlink(link) == "model"
+    assert load(bundled).description.architecture == "embedding_nn"
+    assert sorted(file.name for file in bundled.parent.iterdir()) == ["current", "model"]
+
+
+def test_failing_at_the_last_move_leaves_the_older_bundle_whole(bundled, small_world, monkeypatch):
+    before = {file.name: file.read_bytes() for file in bundled.iterdir()}
+    faults, move = [OSError("no more moves")], os.replace
+
+    def failing(source, target):
+        if Path(target) == bundled and faults:
+            raise faults.pop()
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OSError, match="no more moves"):
+        saved(bundled, "embedding_nn", small_world)
+    assert {file.name: file.read_bytes() for file in bundled.iterdir()} == before
+    assert [file.name for file in bundled.parent.iterdir()] == ["model"]
 
 
 def test_an_id_that_no_fitted_row_has_is_counted_as_unknown_too(tmp_path, small_world):
