@@ -123,10 +123,14 @@ class Trunk(nn.Module):
     @torch.no_grad()
     def shrink(self, rate: float) -> None:
         """Decoupled weight decay, whose strength differs between the parts of the table and the biases."""
-        self.table.addcmul_(self.table, self.decay, value=-rate)
+        config = self.config
+        most = max(config.weight_decay, config.implicit_decay, config.side_decay, config.bias_decay)
+        # Beyond 1 / rate a step would turn the sign of what it shrinks, and beyond twice that make it larger.
+        decay = self.decay.clamp(max=1 / rate) if rate * most > 1 else self.decay
+        self.table.addcmul_(self.table, decay, value=-rate)
         if self.goals is not None:
             own = slice(len(self.goals))
-            self.table[own, -1].addcmul_(self.decay[own, -1], self.goals, value=rate)
+            self.table[own, -1].addcmul_(decay[own, -1], self.goals, value=rate)
 
     @torch.no_grad()
     def folded(self) -> "Tables":

@@ -245,6 +245,22 @@ def test_pulled_biases_start_at_their_goals_and_decay_to_them():
     assert torch.allclose(trunk.table[15:, -1], 0.96 * before[15:, -1])  # the others' still decay to 0
 
 
+def test_a_decay_that_a_step_cannot_hold_takes_numbers_to_where_they_decay_to_and_no_further():
+    trunk = trunk_of(weight_decay=100, implicit_decay=1, bias_decay=50)
+    goals = torch.linspace(-1, 1, 8 + 7)
+    trunk.pull(goals)
+    before = trunk.table.detach().clone()
+    with torch.no_grad():
+        trunk.table[:15, -1] += 1
+    trunk.shrink(0.1)
+    assert torch.allclose(trunk.table[:15, :-1], torch.tensor(0.0), atol=1e-6)
+    assert torch.allclose(trunk.table[:15, -1], goals, atol=1e-6)
+    implicit = slice(15, 30)
+    assert torch.equal(
+        trunk.table[implicit, :-1], torch.addcmul(before, before, trunk.decay, value=-0.1)[implicit, :-1]
+    )
+
+
 def kind_and_good(*, each=4, seed=0):
     """Biases alone, and a few ratings of each of 300 users and 300 items: fitted rows, rows to predict, their shape."""
     draw = np.random.default_rng(seed)
