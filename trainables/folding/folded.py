@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from reeltune.trainables.architectures import ensemble
-from reeltune.trainables.folding.posterior import Given, Match, Side, in_turns, rows_of
+from reeltune.trainables.folding.posterior import Match, Pairs, Side, rows_of
 from reeltune.trainables.folding.prior import read
 from reeltune.trainables.model import RatingModel
 
@@ -105,8 +105,8 @@ def _folded(model: RatingModel, priors: dict[str, Tensor], newcomers: Newcomers)
     if newcomers.expected is not None:
         unrated = torch.isin(asked, newcomers.expected)
         means[unrated] = own[asked[unrated]]
-    for group in in_turns(owners, len(asked), own.shape[1]):
-        given = Given.of_some(group, owners, newcomers.partners, newcomers.ratings)
+    pairs = Pairs.of(owners, newcomers.partners, newcomers.ratings, len(asked))
+    for group, given in pairs.in_turns(own.shape[1]):
         own[asked[group]] = rows_of(match, given, prior, means[group])
     return _with(model, newcomers.side, own, partners, asked, newcomers.count)
 

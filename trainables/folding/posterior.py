@@ -40,26 +40,50 @@ class Given:
     ratings: Tensor
     mask: Tensor  # 1 where there is a rating
 
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Ratings of the ids from 0 to count - 1, sorted by id, so that those of some are found without a look at all."""
+
+    partners: Tensor  # shape (ratings,), as `ratings`
+    ratings: Tensor
+    sizes: Tensor  # how many ratings each id has, shape (count,)
+    first: Tensor  # the place of each id's first rating, shape (count,)
+
     @classmethod
-    def of(cls, owners: Tensor, partners: Tensor, ratings: Tensor, count: int) -> "Given":
-        """From rows, shape (rows,), whose `owners` are from 0 to count - 1."""
+    def of(cls, owners: Tensor, partners: Tensor, ratings: Tensor, count: int) -> "Pairs":
+        """From rows, shape (ratings,), whose `owners` are from 0 to count - 1."""
         order = torch.argsort(owners, stable=True)
         sizes = torch.bincount(owners, minlength=count)
-        first = sizes.cumsum(0) - sizes
-        at = owners[order], torch.arange(len(owners), device=owners.device) - first[owners[order]]
-        shape = count, int(sizes.max().clamp(min=1))
-        return cls(
-            partners=partners.new_zeros(shape).index_put_(at, partners[order]),
-            ratings=ratings.new_zeros(shape).index_put_(at, ratings[order]),
+        return cls(partners=partners[order], ratings=ratings[order], sizes=sizes, first=sizes.cumsum(0) - sizes)
+
+    def given(self, ids: Tensor) -> Given:
+        """The ratings of these ids, in their order."""
+        sizes = self.sizes[ids]
+        rows = torch.arange(len(ids), device=ids.device).repeat_interleave(sizes)
+        places = torch.arange(len(rows), device=ids.device) - (sizes.cumsum(0) - sizes)[rows]
+        at, kept = (rows, places), self.first[ids][rows] + places
+        shape = len(ids), int(sizes.max().clamp(min=1))
+        ratings = self.ratings[kept]
+        return Given(
+            partners=self.partners.new_zeros(shape).index_put_(at, self.partners[kept]),
+            ratings=ratings.new_zeros(shape).index_put_(at, ratings),
             mask=ratings.new_zeros(shape).index_put_(at, torch.ones_like(ratings)),
         )
 
-    @classmethod
-    def of_some(cls, group: Tensor, owners: Tensor, partners: Tensor, ratings: Tensor) -> "Given":
-        """Those of these owners, ascending, in their order."""
-        inside = torch.isin(owners, group)
-        places = torch.searchsorted(group, owners[inside])
-        return cls.of(places, partners[inside], ratings[inside], len(group))
+    def in_turns(self, width: int) -> Iterator[tuple[Tensor, Given]]:
+        """All ids in groups, each ascending, of about as many ratings, for which memory suffices; and their ratings."""
+        ascending, order = self.sizes.clamp(min=1).sort(stable=True)
+        most = NUMBERS // width**2  # ids of a group: each takes `width` rows of as many numbers at least
+        start = 0
+        while start < len(order):
+            sizes = ascending[start : start + most]
+            # `sizes` ascend, and so does the size of a group that ends with each.
+            fits = sizes.clamp(min=width) * torch.arange(1, len(sizes) + 1, device=sizes.device) * width <= NUMBERS
+            end = start + max(1, int(fits.sum()))
+            ids = order[start:end].sort().values
+            yield ids, self.given(ids)
+            start = end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +98,6 @@ class Match:
         """Ratings, shape (pairs,), of rows of both sides; of a class head the mean, which has a slope everywhere."""
         output = self.model.rate_rows(*((own, partners) if self.side == "users" else (partners, own)))
         return output if self.model.grid is None else torch.softmax(output, 1) @ self.model.grid
-
-
-def in_turns(owners: Tensor, count: int, width: int) -> Iterator[Tensor]:
-    """The ids from 0 to count - 1 in groups, each ascending, of about as many ratings, for which memory suffices."""
-    sizes = torch.bincount(owners, minlength=count).clamp(min=1)
-    order = torch.argsort(sizes, stable=True)
-    start = 0
-    while start < count:
-        most = sizes[order[start:]]
-        # `most` ascends, and so does the size of a group that ends with each.
-        fits = most.clamp(min=width) * torch.arange(1, len(most) + 1, device=most.device) * width <= NUMBERS
-        end = start + max(1, int(fits.sum()))
-        yield order[start:end].sort().values
-        start = end
 
 
 def rows_of(match: Match, given: Given, prior: Prior, means: Tensor) -> Tensor:

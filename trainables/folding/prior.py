@@ -4,28 +4,17 @@ The rows of a fit are shrunk: their own covariance is narrower than the spread t
 taken for unknown, with the partners' rows as they are, and the prior is the one under which the ratings are likeliest.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from reeltune.trainables.data.tensors import Tensors
-from reeltune.trainables.folding.posterior import Given, Match, Prior, Side, in_turns, linearised, with_one
+from reeltune.trainables.folding.posterior import Match, Pairs, Prior, Side, linearised, with_one
 from reeltune.trainables.model import RatingModel
 
 ROUNDS = 3  # of MovieLens-100k's validation ids the error rises again after more
 IDS, EACH = 500, 50  # at most so many ids, and ratings of each, are looked at
 FEWEST, WORK = 50, 2e10  # of wide rows fewer ids, whose number times the width's cube is no more
 WIDEST = 1024  # columns of the rows: the prior has as many squared
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """Fitted ratings of some ids, all of shape (ratings,); `owners` are places among these ids."""
-
-    owners: Tensor
-    partners: Tensor
-    ratings: Tensor
 
 
 @torch.no_grad()
@@ -99,7 +88,7 @@ def _of_side(
     share = counts[ids] / counts[ids].sum()
     kept = some_of_each(owners, ids, draw)
     places = torch.searchsorted(ids, owners[kept])
-    pairs = Pairs(owners=places, partners=others[kept], ratings=ratings[kept])
+    pairs = Pairs.of(places, others[kept], ratings[kept], len(ids))
     off = ratings[kept] - match(own[owners[kept]], match.partners[others[kept]])
     rows = own[ids]
     level = rows.var(0).mean().clamp(min=torch.finfo(rows.dtype).tiny)
@@ -133,8 +122,7 @@ def _next(prior: Prior, rows: Tensor, match: Match, pairs: Pairs, share: Tensor,
     """A round: the posterior of each row, by one Gauss-Newton step, and the prior that these make likeliest."""
     found, misfit = torch.empty_like(rows), torch.zeros_like(share)
     unknown = torch.zeros_like(prior.root)
-    for group in in_turns(pairs.owners, len(share), len(prior.mean)):
-        given = Given.of_some(group, pairs.owners, pairs.partners, pairs.ratings)
+    for group, given in pairs.in_turns(len(prior.mean)):
         slopes, off = linearised(match, given, prior, rows[group])
         e = torch.linalg.solve_triangular(prior.root, (rows[group] - prior.mean).T, upper=False)
         target = off + (slopes @ e.T[..., None])[..., 0]

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import Tensors
@@ -53,7 +55,7 @@ def test_a_linear_match_has_the_textbooks_posterior(drawn):
     match = posterior.Match(model=model, side="users", partners=model.items)
     for count in (1, 2, 3, 7):
         items, ratings = torch.arange(count), torch.linspace(-2, 2, count)
-        given = posterior.Given.of(torch.zeros_like(items), items, ratings, 1)
+        given = posterior.Pairs.of(torch.zeros_like(items), items, ratings, 1).given(torch.tensor([0]))
         rows = posterior.rows_of(match, given, found, mean[None])
         x = model.items[:count]
         system = x.T @ x / NOISE + torch.linalg.inv(covariance)
@@ -66,19 +68,50 @@ def test_ids_are_solved_alike_alone_and_in_groups(drawn, monkeypatch):
     found = posterior.Prior(mean=mean, root=torch.linalg.cholesky(covariance), noise=torch.tensor(NOISE))
     match = posterior.Match(model=model, side="users", partners=model.items)
     kept = torch.rand(len(rows), generator=torch.Generator().manual_seed(1)) < 0.6
-    owners, items, ratings = rows.users[kept], rows.items[kept], rows.ratings[kept]
+    pairs = posterior.Pairs.of(rows.users[kept], rows.items[kept], rows.ratings[kept], IDS)
     solved = []
     for numbers in (1, 1000, 1 << 21):
         monkeypatch.setattr(posterior, "NUMBERS", numbers)
-        groups = list(posterior.in_turns(owners, IDS, WIDTH))
-        assert sorted(torch.cat(groups).tolist()) == list(range(IDS))
+        groups = list(pairs.in_turns(WIDTH))
+        assert sorted(torch.cat([group for group, _ in groups]).tolist()) == list(range(IDS))
         table = torch.empty(IDS, WIDTH)
-        for group in groups:
-            given = posterior.Given.of_some(group, owners, items, ratings)
+        for group, given in groups:
             table[group] = posterior.rows_of(match, given, found, mean.expand(len(group), -1))
         solved.append(table)
     torch.testing.assert_close(solved[0], solved[2], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(solved[1], solved[2], rtol=1e-4, atol=1e-4)
+
+
+def test_a_group_has_the_ratings_of_its_ids_in_their_order_and_a_place_for_the_most_of_one():
+    owners, partners = torch.tensor([2, 0, 2, 3, 0, 2]), torch.tensor([7, 3, 8, 5, 4, 9])
+    pairs = posterior.Pairs.of(owners, partners, partners / 2, 4)
+    given = pairs.given(torch.tensor([0, 1, 3]))
+    assert given.partners.tolist() == [[3, 4], [0, 0], [5, 0]]
+    assert given.ratings.tolist() == [[1.5, 2], [0, 0], [2.5, 0]]
+    assert given.mask.tolist() == [[1, 1], [0, 0], [1, 0]]
+
+
+class Counted(TorchDispatchMode):
+    """How many numbers PyTorch's operations write."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        self.numbers += sum(each.numel() for each in pytree.tree_leaves(found) if isinstance(each, torch.Tensor))
+        return found
+
+
+def test_the_work_of_going_through_groups_grows_as_the_ratings_do(monkeypatch):
+    monkeypatch.setattr(posterior, "NUMBERS", 1000)
+    numbers = []
+    for ids in (500, 5000):
+        owners = torch.arange(ids).repeat(4)
+        with Counted() as counted:
+            groups = list(posterior.Pairs.of(owners, owners, owners / 2, ids).in_turns(WIDTH))
+        assert len(groups) > ids // 1000
+        numbers.append(counted.numbers)
+    assert numbers[1] < 15 * numbers[0]
 
 
 def test_a_model_that_does_not_name_its_rows_has_no_prior(drawn):
