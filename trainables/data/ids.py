@@ -88,7 +88,8 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
     """The ids of a column, and what was changed in reading them.
 
     They are categories of text, so that each id is there once however many rows it has, with NaN for missing ones.
-    Raises InputError, with the line, at a number that is not whole, and at a column of lists or records.
+    Raises InputError, with the line, at a number that is not whole, at a column of lists or records, and at text that
+    is no Unicode.
     """
     table.refuse_line_breaks(column)
     nested = table.first_nested(column)
@@ -96,6 +97,13 @@ def read_ids(table: Table, column: str) -> tuple[pd.Series, tuple[str, ...]]:
         raise InputError(
             f"{table.place(nested)}: the id in column {column!r} is a list or a record, "
             f"{str(table.frame[column].iloc[nested])[:SHOWN]}; expected text or a whole number: write one value a row"
+        )
+    if column in table.surrogates:
+        row = table.surrogates[column]
+        raise InputError(
+            f"{table.place(row)}: the id in column {column!r} has half a character in it, "
+            f"{str(table.frame[column].iloc[row])[:SHOWN]!r}: it is lost, and ids that differ in it would be one; "
+            "write the whole character (such an escape as \\ud83d stands before another), or leave it out"
         )
     values = dense(table.frame[column])
     if pd.api.types.is_float_dtype(values):

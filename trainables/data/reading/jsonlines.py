@@ -1,6 +1,7 @@
 """JSON lines (an object a line) and arrays of objects as a frame of text.
 
-Numbers stay as they are written; what is no plain value (a list, an object) stays JSON.
+Numbers stay as they are written; what is no plain value (a list, an object) stays JSON. A lone surrogate, which an
+escape such as `\\ud83d` makes and no text file can hold, is read as `\\ufffd`.
 """
 
 import ast
@@ -23,6 +24,7 @@ class JsonTable:
     frame: pd.DataFrame  # of text
     lines: np.ndarray | None  # of each row, from 1; None for an array
     nested: dict[str, int]  # the columns that hold lists or objects, and the first row that does
+    surrogates: dict[str, int]  # the columns with a lone surrogate, and the first row that has one
 
 
 def is_json(file: str, content: bytes) -> bool:
@@ -87,14 +89,34 @@ def _array(source: str, content: bytes) -> list[dict[str, object]]:
 
 
 def _table(rows: list[dict[str, object]], lines: np.ndarray | None = None) -> JsonTable:
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name.strip(): pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
+    names = {name: _whole(name.strip()) for row in rows for name in row}
+    columns: dict[str, pa.Array] = {}
     nested: dict[str, int] = {}
+    surrogates: dict[str, int] = {}
+    for name, title in names.items():
+        columns[title], lone = _column([_text(row.get(name)) for row in rows])
+        if lone is not None:
+            surrogates[title] = lone
     for place, row in enumerate(rows):
         for name, value in row.items():
             if isinstance(value, (dict, list)):
-                nested.setdefault(name.strip(), place)
-    return JsonTable(frame=pa.table(columns).to_pandas(), lines=lines, nested=nested)
+                nested.setdefault(names[name], place)
+    return JsonTable(frame=pa.table(columns).to_pandas(), lines=lines, nested=nested, surrogates=surrogates)
+
+
+def _column(values: list[str | None]) -> tuple[pa.Array, int | None]:
+    """A column of text, and the first row with a lone surrogate; None where there is none."""
+    try:
+        return pa.array(values, pa.string()), None
+    except UnicodeEncodeError:
+        whole = [None if value is None else _whole(value) for value in values]
+    lone = (row for row, text in enumerate(whole) if text is not None and "\ufffd" in text and text != values[row])
+    return pa.array(whole, pa.string()), next(lone, None)
+
+
+def _whole(text: str) -> str:
+    """Text with pairs of surrogates as the characters that they mean, as in a Python dictionary, and lone ones lost."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _text(value: object) -> str | None:

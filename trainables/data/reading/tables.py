@@ -50,6 +50,7 @@ class Table:
     multiline: bool = False  # some values have a line break in them
     headerless: bool = False  # the columns' names do not stand in the file
     nested: Mapping[str, int] = field(default_factory=dict)  # columns of JSON's lists or objects, and their first row
+    surrogates: Mapping[str, int] = field(default_factory=dict)  # of JSON's with a lone surrogate, and their first row
 
     def place(self, row: int) -> str:
         """Where a row of the frame is in its file, for an error message: `ratings.csv:2`."""
@@ -141,7 +142,14 @@ def _read_text(source: str, file: str, content: bytes) -> Table:
     if is_json(file, content):
         read_as = read_json(source, content)
         locate = by_lines(source, read_as.lines)
-        return Table(source=source, frame=read_as.frame, notes=notes, locate=locate, nested=read_as.nested)
+        return Table(
+            source=source,
+            frame=read_as.frame,
+            notes=notes,
+            locate=locate,
+            nested=read_as.nested,
+            surrogates=read_as.surrogates,
+        )
     dialect = dialect_of(source, file, content)
     read = read_delimited(source, content, dialect)
     commas: tuple[str, ...] = ()
@@ -229,11 +237,11 @@ def _read_part(source: str) -> Table | None:
     return _read_text(source, file, content) if content.strip() else None
 
 
-def _nested(parts: list[Table], starts: np.ndarray) -> dict[str, int]:
-    """`Table.nested` of parts one after the other."""
+def _first_rows(parts: list[Mapping[str, int]], starts: np.ndarray) -> dict[str, int]:
+    """`Table.nested`, or `Table.surrogates`, of parts one after the other."""
     found: dict[str, int] = {}
     for part, start in zip(parts, starts, strict=False):
-        found = {name: int(start) + row for name, row in part.nested.items()} | found
+        found = {name: int(start) + row for name, row in part.items()} | found
     return found
 
 
@@ -273,5 +281,6 @@ def _joined(source: str, parts: list[Table]) -> Table:
         notes=(_named(parts), *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
-        nested=_nested(parts, starts),
+        nested=_first_rows([part.nested for part in parts], starts),
+        surrogates=_first_rows([part.surrogates for part in parts], starts),
     )

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from reeltune.trainables.data import read_ratings
 from reeltune.trainables.data.reading.tables import read_table
 from reeltune.trainables.errors import InputError
 
@@ -41,6 +42,27 @@ def test_an_object_a_line_is_a_row_with_every_objects_fields(read):
 def test_numbers_stay_as_they_are_written(read):
     table = read('{"user": 12345678901234567890, "rating": 4.50}\n{"user": 7, "rating": 1e3}\n')
     assert table.frame.to_numpy().tolist() == [["12345678901234567890", "4.50"], ["7", "1e3"]]
+
+
+@pytest.mark.parametrize("form", ["{}\n{}\n", "[{},{}]"], ids=["lines", "array"])
+def test_half_a_character_is_lost_where_nobody_needs_it_and_refused_in_an_id(read, form, tmp_path):
+    rows = (
+        r'{"user": "a", "item": "x", "rating": 1}',
+        r'{"user": "b", "item": "y", "rating": 2, "t\ud83d": ["good \ud83d"]}',
+    )
+    read(form.format(*rows))
+    data = read_ratings(str(tmp_path / "r.json"))
+    assert len(data.rows) == 2
+    assert read_table(str(tmp_path / "r.json")).frame["t\ufffd"].iloc[1] == '["good \ufffd"]'
+    read(form.format(rows[0], rows[1].replace('"b"', r'"b\ud83d"')))
+    place = r"json:2" if "\n" in form else r"json: row 2"
+    with pytest.raises(InputError, match=rf"{place}: the id in column 'user' has half a character in it, 'b\ufffd'"):
+        read_ratings(str(tmp_path / "r.json"))
+
+
+def test_two_halves_in_a_python_dictionary_are_one_character(read):
+    table = read(r"{'user': 'a\ud83d\ude00', 'item': 'x'}")
+    assert (table.frame["user"].tolist(), table.surrogates) == (["a\U0001f600"], {})
 
 
 def test_amazons_older_files_hold_python_dictionaries(read):
