@@ -196,11 +196,11 @@ def _rated(table: Table, reading: Reading) -> Read:
             raise InputError(f"{table.source}: every row is 'not rated': --not-rated {' '.join(reading.not_rated)}")
         frame, values, notes = frame[~unrated], values[~unrated], (*notes, *said)
     ratings, said = read_values(table, column, values)
-    frame, notes = frame.assign(rating=ratings), (*notes, *said)
+    read = _weighted(replace(read, frame=frame.assign(rating=ratings), notes=(*notes, *said)), table)
     if fold := read.found.names.get("fold"):
-        frame = frame.assign(fold=read_folds(table, fold, of_rows(table.frame[fold], frame)))
-    read = replace(read, frame=frame, notes=notes)
-    return _timed(_weighted(read, table), table, reading.columns)
+        folds = read_folds(table, fold, of_rows(table.frame[fold], read.frame))  # of rows that are left: none is empty
+        read = replace(read, frame=read.frame.assign(fold=folds))
+    return _timed(read, table, reading.columns)
 
 
 def _weighted(read: Read, table: Table) -> Read:

@@ -47,6 +47,12 @@ def test_rows_that_are_left_out_are_of_no_fold():
     assert load_data(data, columns=PARTS, not_rated=(0,)).folds.of_rows.tolist() == [1, 2, 1]
 
 
+def test_a_fold_whose_rows_all_count_0_times_is_none():
+    data = table(["a", "b", "c", "a"]).assign(often=[1, 0, 1, 1])
+    found = load_data(data, columns=Columns(fold="part", weight="often")).folds
+    assert (found.values, found.of_rows.tolist()) == (("a", "c"), [1, 2, 1])
+
+
 def test_of_a_repeated_pair_within_a_fold_the_latest_is_kept():
     data = pd.concat([table(["a", "b", "a"]), table(["a"], rating=[5.0])], ignore_index=True)
     found = load_data(data, columns=PARTS)
