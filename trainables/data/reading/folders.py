@@ -14,10 +14,17 @@ from reeltune.trainables.data.reading.files import (
     read_bytes,
     resolve,
 )
+from reeltune.trainables.data.reading.header import known_names
 from reeltune.trainables.data.reading.jsonlines import ENDINGS
 from reeltune.trainables.errors import InputError
 
 RATINGS_FILES = ("u.data", "ratings.dat", "ratings.csv")  # of a folder with one of these, that is read
+# In lower case: what MovieLens' archives and RecBole's copy have beside those and the files of `known_names`.
+OF_MOVIELENS = (
+    *("readme", "readme.txt", "readme.html", "checksums.txt", "allbut.pl", "mku.sh", "split_ratings.sh", "u.genre"),
+    *("u.info", "u.occupation", "tags.dat", "movies.csv", "links.csv", "tags.csv", "genome-scores.csv"),
+    *("genome-tags.csv", "ml-100k.inter", "ml-100k.user", "ml-100k.item"),
+)
 PARQUET = (".parquet", ".pq")
 PARTS = (".csv", ".tsv", *ENDINGS)  # endings of a folder's parts, besides names such as `part-00000`
 HIDDEN = (".", "_")  # how names begin that pyarrow passes over
@@ -40,6 +47,13 @@ def visible_in(source: str) -> list[str]:
 def _is_ours(file: str) -> bool:
     """Whether a file of this name is reeltune's: somebody's ratings may be called `run.json`."""
     return not file.endswith(".json") or all(word in read_bytes(file)[1] for word in (b'"asked"', b'"versions"'))
+
+
+def beside_ratings(names: Sequence[str], ratings: str) -> tuple[str, ...]:
+    """What to say of the other files of a folder with one of RATINGS_FILES: nothing of those of MovieLens' archives."""
+    own = {name for name in names if name.lower() in OF_MOVIELENS or known_names(name) is not None}
+    others = [name for name in names if name != ratings and (name in RATINGS_FILES or name not in own)]
+    return (f"not read as ratings: {listed(others)}",) if others else ()
 
 
 def refuse_other_columns(source: str, parts: Iterable[tuple[str, Sequence[str]]]) -> None:

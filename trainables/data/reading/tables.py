@@ -28,6 +28,7 @@ from reeltune.trainables.data.reading.folders import (
     PARTS,
     RATINGS_FILES,
     Beside,
+    beside_ratings,
     refuse_other_columns,
     refuse_other_schemas,
     visible_in,
@@ -216,7 +217,8 @@ def _read_folder(source: str) -> Table:
     names = visible_in(source)
     for known in RATINGS_FILES:
         if known in names:
-            return _read_file(f"{source}/{known}")
+            table = _read_file(f"{source}/{known}")
+            return replace(table, notes=(*table.notes, *beside_ratings(names, known)))
     if any(name.lower().endswith(PARQUET) for name in names):
         beside = Beside.parquet(source)
         return replace(_read_parquet(source, beside=beside), notes=beside.notes)

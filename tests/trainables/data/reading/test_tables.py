@@ -286,6 +286,17 @@ def test_a_file_that_is_no_part_is_named(tmp_path):
     assert folder(tmp_path, **PARTS, **{"notes.txt": "hello"}).notes == ("2 parts", "not read: notes.txt")
 
 
+def test_a_file_beside_ratings_is_named_unless_movielens_has_it_there(tmp_path):
+    rows = {"ratings.csv": "user,item,rating\na,x,1\nb,y,2.5\n"}
+    movielens = dict.fromkeys(["README.txt", "movies.csv", "links.csv", "u.user", "u1.base", "_SUCCESS"], "hello")
+    assert folder(tmp_path, **rows, **movielens).notes == ()
+    found = folder(
+        tmp_path, **{"ratings_2024.csv": "user,item,rating\nc,x,1\n", "ratings.dat": "a::x::1::9\nb::y::2.5::8\n"}
+    )
+    assert found.frame.to_numpy()[:, :3].tolist() == ROWS
+    assert found.notes[-1] == "not read as ratings: ratings.csv, ratings_2024.csv"
+
+
 def test_parts_that_somebody_named_are_listed(tmp_path):
     first, second = PARTS.values()
     assert folder(tmp_path, **{"test.csv": first, "train.csv": second}).notes == ("2 parts: test.csv, train.csv",)
