@@ -112,6 +112,12 @@ def test_ids_of_any_type_are_the_same_text(values):
     assert notes == ()
 
 
+def test_somebody_may_be_called_nat_and_a_time_that_is_none_is_no_id():
+    ids, _ = read_ids(table(["Nat", "a", pd.NaT]), "user")
+    assert ids[:2].tolist() == ["Nat", "a"]
+    assert ids.isna().tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize("missing", [None, "", "  ", "NULL", "null", "nan", "NaN", "None", "N/A", "NA", "\\N", "<NA>"])
 def test_what_says_that_there_is_no_id_is_none(missing):
     read = table(["a", missing])
