@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from optuna.samplers import BaseSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
@@ -70,12 +71,20 @@ def grid(draw: Draw) -> BaseSampler:
     values = {name: parameter.grid(GRID) for name, parameter in draw.space.parameters.items()}
     count = math.prod(map(len, values.values()))
     seen: set[tuple[tuple[str, Value], ...]] = set()
-    for number in random.Random(draw.study_seed).sample(range(count), min(count, MOST)):
+    for number in _some_of(count, random.Random(draw.study_seed)):
         point = _combination(values, number)
         seen.add(tuple((name, point[name]) for name in draw.space.active(point)))
         if len(seen) > draw.place:
             return PartialFixedSampler(point, uniform(draw))
     return uniform(draw)
+
+
+def _some_of(count: int, order: random.Random) -> Iterable[int]:
+    """MOST of the numbers below `count`, or all, each once, in a random order."""
+    if count <= sys.maxsize:
+        return order.sample(range(count), min(count, MOST))
+    # `range` has no length beyond. Of so many numbers two draws are hardly ever the same one.
+    return dict.fromkeys(order.randrange(count) for _ in range(MOST))
 
 
 def _combination(values: dict[str, list[Value]], number: int) -> dict[str, Value]:

@@ -1,11 +1,13 @@
 """Every sampler through the same suite, each in a study as a search has it."""
 
 import math
+import warnings
 
+import optuna
 import pytest
 
 from reeltune.search_spaces import SAMPLERS, Outcome, Parameter, Space, Study, shipped
-from reeltune.search_spaces.samplers import STARTUP
+from reeltune.search_spaces.samplers import STARTUP, Draw
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.shape import Shape
 from tests.worlds import STARS
@@ -128,6 +130,18 @@ def test_the_grid_has_each_combination_once_and_then_random_points():
     for name, values in numbers.items():
         assert sorted({point[name] for point in drawn[:combinations]}) == pytest.approx(values)
     assert not {tuple(sorted(point.items())) for point in drawn[combinations:]} & set(grid)
+
+
+def test_a_space_of_more_combinations_than_a_machine_counts_has_a_grid():
+    space = Space(architecture="pmf", parameters={f"p{number}": Parameter(low=0.0, high=1.0) for number in range(41)})
+    drawn = []
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        for place in range(3):
+            sampler = SAMPLERS["grid"](Draw(space=space, place=place, seed=place, study_seed=1))
+            trial = optuna.create_study(sampler=sampler).ask()
+            drawn.append(tuple(space.suggest(trial).values()))
+    assert len(set(drawn)) == 3
+    assert {value for point in drawn for value in point} == {0.0, 0.5, 1.0}
 
 
 def test_quasi_random_points_have_one_in_each_part_of_a_range():
