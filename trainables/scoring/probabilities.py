@@ -113,13 +113,11 @@ def _joined_bins(bins: Sequence[Bin]) -> list[Bin]:
     return found
 
 
-def ranked_probability_score(probabilities: Tensor, truth: Tensor) -> float:
-    """The mean RPS of probabilities of shape (rows, values); `truth`, shape (rows,), is the index of the true value."""
-    return float(ranked_probability_scores(probabilities, truth).mean())
-
-
 def ranked_probability_scores(probabilities: Tensor, truth: Tensor) -> Tensor:
-    """The RPS of each row, shape (rows,)."""
+    """The RPS of each row, shape (rows,), of probabilities of shape (rows, values).
+
+    `truth`, shape (rows,), is the index of the true value.
+    """
     values = probabilities.shape[1]
     reached = truth[:, None] <= torch.arange(values, device=truth.device)
     misses = (probabilities.cumsum(1) - reached.double())[:, :-1]  # the last of both is always 1

@@ -9,7 +9,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from reeltune.trainables.data.scale import Scale
-from reeltune.trainables.scoring.probabilities import BINS, judge_probabilities, ranked_probability_score, reliability
+from reeltune.trainables.scoring.probabilities import BINS, judge_probabilities, ranked_probability_scores, reliability
 from tests.worlds import STARS
 
 GRID = torch.tensor([1.0, 2, 3, 4, 5])
@@ -55,15 +55,17 @@ def test_the_rps_tells_near_misses_from_far_ones_and_the_log_loss_does_not():
 
 def test_the_rps_of_two_values_is_the_brier_score():
     probabilities = torch.tensor([[0.3, 0.7], [0.9, 0.1]])
-    assert ranked_probability_score(probabilities, torch.tensor([1, 1])) == pytest.approx((0.3**2 + 0.9**2) / 2)
+    found = ranked_probability_scores(probabilities, torch.tensor([1, 1]))
+    assert found.tolist() == pytest.approx([0.3**2, 0.9**2])
 
 
 @given(shares, st.integers(0, 4))
 def test_the_rps_lies_between_0_and_1_and_is_the_same_upside_down(probabilities, value):
     truth = torch.full((len(probabilities),), value)
-    found = ranked_probability_score(probabilities, truth)
-    assert 0 <= found <= 1
-    assert ranked_probability_score(probabilities.flip(1), 4 - truth) == pytest.approx(found, abs=1e-12)
+    found = ranked_probability_scores(probabilities, truth)
+    assert bool(((found >= 0) & (found <= 1)).all())
+    turned = ranked_probability_scores(probabilities.flip(1), 4 - truth)
+    torch.testing.assert_close(turned, found, rtol=0, atol=1e-12)
 
 
 @given(shares)
@@ -73,7 +75,7 @@ def test_no_forecast_expects_a_better_rps_or_log_loss_than_the_true_shares(proba
     each = torch.arange(5)
 
     def expected(shares):
-        rps = torch.tensor([ranked_probability_score(shares, value[None]) for value in each]).double()
+        rps = torch.cat([ranked_probability_scores(shares, value[None]) for value in each])
         return float(row[0] @ rps), float(row[0] @ -shares[0].log())
 
     honest, said = expected(row), expected(other)
