@@ -229,14 +229,12 @@ def _split(rows: Rows, order: np.ndarray, sealed: SealedRows, shares: Shares, *,
 
 def _order(rows: Rows, kind: SplitKind, seed: int) -> np.ndarray:
     """The places of all rows in the order in which they are dealt to the parts."""
-    return {"random": _random_order, "user": _user_order, "time": _time_order}[kind](rows, seed)
+    # With "user" each user's rows are in the order of one permutation of all rows.
+    return {"random": _random_order, "user": _random_order, "time": _time_order}[kind](rows, seed)
 
 
 def _random_order(rows: Rows, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(len(rows))
-
-
-_user_order = _random_order  # within each user, the order of one permutation of all rows
 
 
 def _time_order(rows: Rows, seed: int) -> np.ndarray:
