@@ -33,7 +33,7 @@ from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.config import FitConfig, Shard, TrainingConfig
-from reeltune.trainables.data.prepared import DataOptions, FitData, Prepared, prepare
+from reeltune.trainables.data.prepared import DataOptions, FitData, Prepared, check_looks, prepare
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.user_sample import user_sample
 from reeltune.trainables.errors import InputError
@@ -188,6 +188,7 @@ class TunePlan:
 def ask(options: TuneOptions) -> TunePlan:
     """Read the spaces and the data, and check the options. Raises InputError if `tune` cannot do what was asked."""
     _check_precision(options)
+    check_looks()
     options, registry = resolved(options)
     folder = options.folder
     if folder.home is not None:

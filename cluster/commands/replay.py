@@ -37,7 +37,7 @@ from reeltune.cluster.session.resources import Resources, check
 from reeltune.cluster.session.session import session
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.registry import Registry, is_own, resolve
-from reeltune.trainables.data.prepared import Prepared, looks, prepare
+from reeltune.trainables.data.prepared import Prepared, check_looks, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
 from reeltune.trainables.scoring.levels import NOTHING
 
@@ -146,6 +146,7 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     """
     start = time.monotonic()
     check_address(options.address, takes_client=not options.keep_ray)
+    check_looks()
     reported = reported_by(folder, options.architecture)
     registry = _sources(reported, options.files)
     # A run that is there was let through once.

@@ -47,7 +47,7 @@ from reeltune.trainables.architectures.heads import has_classes
 from reeltune.trainables.architectures.registry import Registry
 from reeltune.trainables.bundle import describe, save
 from reeltune.trainables.config import FitConfig
-from reeltune.trainables.data.prepared import Prepared, looks, prepare
+from reeltune.trainables.data.prepared import Prepared, check_looks, looks, prepare
 from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.data.streamed import Streamed, prepare_streamed
 from reeltune.trainables.description import Description, fitted_on
@@ -87,6 +87,8 @@ def train(options: TrainOptions, watch: Watch) -> Trained:
 
         check_address(options.address, takes_client=not options.keep_ray)
     check_stream(options)
+    if _scores_test(options):
+        check_looks()
     with read(options, watch) as prepared:
         config = configured(options, prepared.shape, registry)
         job = _Job(options=options, prepared=prepared, config=config, registry=registry, folder=folder, watch=watch)
@@ -119,6 +121,10 @@ def read(options: TrainOptions, watch: Watch) -> Iterator[Prepared | Streamed]:
 def needs_no_ray(options: TrainOptions) -> bool:
     """Whether one worker on a CPU of this machine is all that is asked for."""
     return options.workers == 1 and options.address in (None, "local") and not torch.cuda.is_available()
+
+
+def _scores_test(options: TrainOptions) -> bool:
+    return options.score_test or options.data.test is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +311,7 @@ class _Job:
     def _tested(self, fits: list[Fitted]) -> tuple[Metrics | None, ByValue | None]:
         """The model's metrics on the test rows, and a table by value of rows in memory; None where it is not asked."""
         options, shape = self.options, self.prepared.shape
-        if not (options.score_test or options.data.test is not None):
+        if not _scores_test(options):
             return None, None
         opened, look = self.prepared.split.test.open(looks(), reason=f"train {options.architecture}")
         asked, rows = "--score-test" if options.score_test else "--test", self.prepared.sizes.test

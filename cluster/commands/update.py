@@ -23,7 +23,7 @@ from reeltune.trainables.bundle import describe, hash_of, load_own, read_descrip
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data import Ids, Rows, SealedRows, Split
 from reeltune.trainables.data.newer import Newer, NewerData, held_out, read_newer, refuse_off_scale, rows_where
-from reeltune.trainables.data.prepared import DataOptions, Prepared, looks, shape_of
+from reeltune.trainables.data.prepared import DataOptions, Prepared, check_looks, looks, shape_of
 from reeltune.trainables.description import Description, UpdatedFrom, fitted_on, name_of
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.fit import Fit
@@ -85,6 +85,7 @@ class Updated(Stored):
 def update(options: UpdateOptions, tell: Callable[[str], None]) -> Updated:
     """Fit, judge and write the new bundle; `tell` gets each step. Raises InputError, and FitFailed if a fit fails."""
     _refuse_output(options.output)
+    check_looks()
     folder = model_folder(options.model)
     described = read_description(folder)
     _refuse_ensemble(options.model, described)

@@ -12,7 +12,7 @@ from reeltune.cluster.runs.answer import Answer, ArchitectureResult, BaselineRes
 from reeltune.cluster.runs.finished import asked_of_search
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.trainables.data import write_down_look
-from reeltune.trainables.data.prepared import looks
+from reeltune.trainables.data.prepared import check_looks, looks
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.scoring.metric_table import METRICS
 
@@ -39,6 +39,7 @@ def rejudge(folder: RunFolder, baseline: str | None) -> Rejudged:
     errors = errors_of(frame, [*kept.architectures, KEY, *(simple.compared if simple else ())], kept.metric)
     asked = _asked(_named(baseline, kept, folder), kept.baseline, errors)
     about, against = _baseline(asked, kept, errors)
+    check_looks()
     look = write_down_look(looks(), kept.test_rows.hash, len(frame), reason=f"verdict, run {folder.name}")
     others = {name: each for name, each in kept.architectures.items() if each.test is not None and name != asked}
     verdicts = judge_architectures(

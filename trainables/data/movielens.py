@@ -50,11 +50,16 @@ class Cached:
 
 
 def cache_folder() -> Path:
-    """`REELTUNE_CACHE`, else the platform's cache folder."""
+    """`REELTUNE_CACHE`, else the platform's cache folder. Raises InputError where the user has no home folder."""
     if own := os.environ.get("REELTUNE_CACHE"):
         return Path(own)
     usual = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(usual).expanduser() / "reeltune"
+    try:
+        return Path(usual).expanduser() / "reeltune"
+    except RuntimeError:  # neither HOME nor the system's list of users names a home folder
+        raise InputError(
+            f"{usual}/reeltune: this user has no home folder; set REELTUNE_CACHE to a folder that can be written"
+        ) from None
 
 
 def fetch(name: str) -> Cached:

@@ -1,5 +1,6 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -272,3 +273,15 @@ def _two_scales(file: str, scale: Scale, test: np.ndarray) -> tuple[str, ...]:
 def looks() -> Path:
     """Where every look at sealed rows is written down, whichever run it was for."""
     return cache_folder() / "looks.jsonl"
+
+
+def check_looks() -> None:
+    """Check before any work that a look can be written down after it. Raises InputError if not; writes nothing."""
+    file = looks().absolute()
+    there = next(place for place in (file, *file.parents) if os.path.lexists(place))  # else it is made
+    fits = os.path.isfile(there) if there == file else os.path.isdir(there) and os.access(there, os.X_OK)
+    if not (fits and os.access(there, os.W_OK)):
+        raise InputError(
+            f"{there}: cannot be written, and looks at test rows are written down in {file}; set REELTUNE_CACHE to a "
+            "folder that can be written"
+        )

@@ -273,3 +273,12 @@ def test_refits_of_a_run_that_is_in_an_object_store_are_kept_there(resources, tm
         kept.write("a", b"x")
         assert [name.partition("-")[0] for name in home.names()] == [".replay"]
     assert home.names() == []
+
+
+def test_where_the_look_cannot_be_written_down_nothing_is_fitted(run, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", "films.csv/cache")
+    for verb in ("replay", "verdict"):
+        done = inside.reeltune(verb, "known")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert "set REELTUNE_CACHE to a folder that can be written" in done.stderr

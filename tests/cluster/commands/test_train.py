@@ -317,3 +317,15 @@ def test_a_fit_whose_model_could_not_be_written_is_not_done_again(monkeypatch):
     train(*words[1:-3], name="whole")
     assert same(weights(), weights("whole"))
     assert not Path("runs/one/fits").exists()
+
+
+def test_where_a_look_cannot_be_written_down_a_fit_that_takes_one_does_not_begin(monkeypatch):
+    Path("cache").write_text("a file, where the cache's folder is to be")
+    words = ("train", "pmf", *HELD_OUT, "--set", "epochs=1")
+    refused = inside.reeltune(*words, "--score-test")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: ")
+    assert refused.stderr.count("\n") == 1
+    assert "set REELTUNE_CACHE to a folder that can be written" in refused.stderr
+    assert not Path("runs").exists()
+    assert inside.reeltune(*words).returncode == 0, "it looks at no test row"

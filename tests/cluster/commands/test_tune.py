@@ -129,3 +129,9 @@ def test_an_architecture_with_a_prediction_that_is_no_number_is_left_out_and_the
     assert found["winner"] in ("bias", "ensemble")
     assert "pmf" not in found["simple"]["compared"]
     assert not Path("runs/one/models/pmf").exists()
+
+
+def test_where_the_look_at_the_end_cannot_be_written_down_nothing_runs():
+    Path("cache").write_text("a file, where the cache's folder is to be")
+    with pytest.raises(InputError, match="set REELTUNE_CACHE to a folder that can be written"):
+        ask(asked(bfloat16=False))

@@ -219,3 +219,11 @@ def test_what_cannot_be_updated_is_refused_in_one_line(here):
     assert done.returncode == 2
     assert "--test-share 0: expected a share of the new ratings" in done.stderr
     assert not Path("other").exists()
+
+
+def test_where_the_look_cannot_be_written_down_nothing_is_fitted(here, monkeypatch):
+    monkeypatch.setenv("REELTUNE_CACHE", "all.csv/cache")
+    done = inside.reeltune("update", bundle_of("pmf"), "--data", "all.csv", "-o", "next")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "set REELTUNE_CACHE to a folder that can be written" in done.stderr

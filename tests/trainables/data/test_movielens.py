@@ -2,6 +2,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import pwd
 import shutil
 import ssl
 import subprocess
@@ -72,6 +73,17 @@ def test_the_cache_is_the_platforms_unless_a_variable_says_otherwise(monkeypatch
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert str(movielens.cache_folder()) == expected
+
+
+def test_a_user_without_a_home_folder_is_told_of_the_variable(monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    for name in ("REELTUNE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(InputError, match=r"this user has no home folder; set REELTUNE_CACHE to a folder that can be"):
+        movielens.cache_folder()
 
 
 def archive(folder):

@@ -1,3 +1,4 @@
+import os
 import weakref
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import pytest
 
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Columns
-from reeltune.trainables.data.prepared import DataOptions, prepare
+from reeltune.trainables.data.prepared import DataOptions, check_looks, looks, prepare
 from reeltune.trainables.errors import InputError
 
 WORLD = "synthetic:users=9,items=8,ratings=60"
@@ -139,3 +140,38 @@ def test_split_rows_are_in_memory_once(monkeypatch):
     [(rows, hashed)] = read
     assert prepared.ratings.fingerprint() == hashed
     assert rows() is None
+
+
+@pytest.mark.parametrize("cache", ["there", "new", "new/and/deeper"])
+def test_a_cache_folder_that_can_be_made_is_let_through_and_not_made(tmp_path, monkeypatch, cache):
+    (tmp_path / "there").mkdir()
+    monkeypatch.setenv("REELTUNE_CACHE", str(tmp_path / cache))
+    check_looks()
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+def in_a_file(cache):
+    cache.write_text("no folder")
+
+
+def no_file(cache):
+    (cache / "looks.jsonl").mkdir(parents=True)
+
+
+def without_permission(cache):
+    cache.mkdir()
+
+
+@pytest.mark.parametrize("broken", [in_a_file, no_file, without_permission])
+def test_a_cache_folder_that_takes_no_look_is_refused_with_the_variable_that_names_another(
+    tmp_path, monkeypatch, broken
+):
+    cache = tmp_path / "cache"
+    broken(cache)
+    monkeypatch.setenv("REELTUNE_CACHE", str(cache))
+    if broken is without_permission:
+        monkeypatch.setattr(os, "access", lambda path, mode: path != cache)  # root may write anywhere
+    with pytest.raises(InputError) as caught:
+        check_looks()
+    assert str(caught.value).startswith(f"{cache}")
+    assert f"written down in {looks()}; set REELTUNE_CACHE to a folder that can be written" in str(caught.value)
