@@ -219,7 +219,7 @@ class Model(Predictor):
     ) -> pd.DataFrame:
         """The n items that are rated best for each user, among those not `seen`: columns user, rank, item and rating.
 
-        `users` are ids, or a table of them; None are all that the model knows, or those that `fold_in` has added.
+        `users` are ids, or a table of them; None are those that `fold_in` has added, or without any all of the model.
         `seen` is a table of pairs or "none"; without it, the ratings that the model comes from, if it is a run's. What
         `fold_in` was given is left out too. `at` is the date of the ratings, for a model fitted with time. Raises
         InputError where these do not fit the model.

@@ -24,7 +24,7 @@ def recommend(
     users: Annotated[
         str | None,
         typer.Option(
-            help="Ids separated by commas, or a table of users. [default: all of the model; the new ones of --ratings]"
+            help="Ids separated by commas, or a table of users. [default: the new ones of --ratings; without any, all]"
         ),
         SeenData(),
     ] = None,

@@ -30,7 +30,7 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq", ".gz")
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendOptions:
-    users: Source | Sequence[str | int] | None  # a table, ids, also separated by commas; None: all that the model knows
+    users: Source | Sequence[str | int] | None  # a table, ids, also separated by commas; None: the new ones, else all
     seen: Source | Ratings | None  # the pairs to leave out: a table of pairs, a data set, also by name, or "none"
     top: int
     at: str | None  # the date of the ratings, for a model fitted with time
@@ -158,8 +158,8 @@ def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, t
     """
     asked = options.users
     if asked is None:
-        newcomers = predictor.newcomers
-        return (predictor.users.text if newcomers is None else newcomers.text("user")), ()
+        new = None if predictor.newcomers is None else predictor.newcomers.text("user")
+        return (predictor.users.text if new is None or new.empty else new), ()
     if isinstance(asked, str) and not _is_table(asked):
         one = predictor.users.encode([asked])[0] > 0  # an id of the model's may have a comma in it
         ids = [asked] if one else [each.strip() for each in asked.split(",")]

@@ -112,6 +112,22 @@ def test_known_users_may_be_asked_for_beside_new_ones_if_it_is_said_what_they_ha
     assert len(best["u1"]) == 41 - 2  # with the new film, which it has rated, and without what it has seen
 
 
+def test_ratings_of_new_items_alone_make_lists_for_all_users_if_it_is_said_what_they_have_seen(written):
+    pd.DataFrame({"user": ["u39", "u38"], "item": "new film", "rating": 5}).to_csv("items.csv", index=False)
+    words = "recommend", str(written / "pmf"), "--ratings", "items.csv", "--top", "41", "-o", "best.csv"
+    refused = inside.reeltune(*words)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: --seen: expected ratings whose pairs are left out")
+    pd.DataFrame({"user": ["u1"], "item": ["i2"]}).to_csv("seen.csv", index=False)
+    assert inside.reeltune(*words, "--seen", "seen.csv").returncode == 0
+    best = pd.read_csv("best.csv").groupby("user")["item"].apply(set)
+    assert len(best) == 40
+    assert "new film" in best["u30"]
+    assert "new film" not in best["u39"], "who has rated it"
+    model = rt.load(written / "pmf").fold_in(item={"u39": 5})
+    assert model.recommend(n=1, seen="none")["user"].nunique() == 40
+
+
 @pytest.mark.parametrize("words", [("predict", "new.csv", "-o", "out.csv"), ("recommend",)])
 def test_what_is_said_of_new_ratings_that_are_not_given_is_refused(written, new_file, words):
     verb, *rest = words
