@@ -17,6 +17,7 @@ FLOORS = [
     "trainables/errors.py",
     "trainables/near_matches.py",
     "trainables/version.py",
+    "trainables/writable.py",
     "trainables/options.py",
     "trainables/data/reading",
     "trainables/data",

@@ -22,6 +22,7 @@ From the top down; each folder imports only those below it.
 - `config.py`: the fields that every model's configuration has
 - `data/`: reads and splits ratings
 - `near_matches.py`: what somebody may have meant by an unknown word
+- `writable.py`: whether a file can be made at a path
 - `options.py`: errors about options in one line
 - `errors.py`: the kinds of expected failure
 - `version.py`: the version

@@ -8,14 +8,17 @@ from reeltune.trainables.errors import InputError
 from reeltune.trainables.fitting.range_test import RangeTest, range_test
 from reeltune.trainables.fitting.threads import one_thread
 from reeltune.trainables.fitting.weighted import check_weights
+from reeltune.trainables.writable import obstacle
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
 def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
-    """Run the range test on training rows and write its plot. Raises InputError at an unknown kind of picture."""
+    """Run the range test on training rows and write its plot. Raises InputError if the picture cannot be written."""
     if picture.suffix not in PICTURES:
         raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
+    if (why := obstacle(picture)) is not None:
+        raise InputError(f"-o {picture}: {why}; name another file")
     options, registry = resolved(options)
     prepared = prepare(options.data)
     config = configured(options, prepared.shape, registry)

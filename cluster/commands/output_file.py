@@ -23,6 +23,8 @@ def check_output(output: Path) -> None:
     """Check the output's name and folder before any work. Raises InputError if the file cannot be written."""
     if not output.name.endswith(TABLES):
         raise InputError(f"-o {output}: expected a name that ends in {', '.join(TABLES[:-1])} or {TABLES[-1]}")
+    if output.is_dir():
+        raise InputError(f"-o {output}: is a folder; name a file")
     if not output.absolute().parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}")
     if not os.access(output.absolute().parent, os.W_OK | os.X_OK):

@@ -39,6 +39,7 @@ from reeltune.trainables.scoring.metric_table import Objective
 from reeltune.trainables.scoring.metrics import predict
 from reeltune.trainables.scoring.spread import Spread, known_of
 from reeltune.trainables.scoring.verdict import Verdict, Word, judge
+from reeltune.trainables.writable import obstacle
 
 UPDATED = "updated"
 SENTENCE = {
@@ -122,6 +123,8 @@ def about_update(done: Updated) -> list[str]:
 def _refuse_output(output: Path) -> None:
     if os.path.lexists(output):
         raise InputError(f"--output {output}: is there already, and no bundle is overwritten; give another path")
+    if (why := obstacle(output)) is not None:
+        raise InputError(f"--output {output}: {why}; give another path")
 
 
 def _refuse_ensemble(model: str, described: Description) -> None:

@@ -1,6 +1,5 @@
 """From what was asked to rows: loads the data, splits it, and reads the scale off the rows that fits may see."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.split import DEFAULT_SHARES, Sizes
 from reeltune.trainables.errors import InputError
+from reeltune.trainables.writable import obstacle
 
 WARNING = "WARNING: "
 FEW_ROWS = 20  # too few to tell another scale by
@@ -277,11 +277,8 @@ def looks() -> Path:
 
 def check_looks() -> None:
     """Check before any work that a look can be written down after it. Raises InputError if not; writes nothing."""
-    file = looks().absolute()
-    there = next(place for place in (file, *file.parents) if os.path.lexists(place))  # else it is made
-    fits = os.path.isfile(there) if there == file else os.path.isdir(there) and os.access(there, os.X_OK)
-    if not (fits and os.access(there, os.W_OK)):
+    if (why := obstacle(looks())) is not None:
         raise InputError(
-            f"{there}: cannot be written, and looks at test rows are written down in {file}; set REELTUNE_CACHE to a "
-            "folder that can be written"
+            f"{looks()}, where looks at test rows are written down: {why}; set REELTUNE_CACHE to a folder that can be "
+            "written"
         )

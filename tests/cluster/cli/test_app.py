@@ -112,7 +112,11 @@ WRONG = [
     (["tune", "--smoke-test", "--workers", "33"], "33 workers need batches of 66 rows at least, and one has 64"),
     (["lr-find", "nope"], "architecture 'nope'"),
     (["lr-find", "pmf", "--data", "synthetic", "-o", "plot.txt"], "-o plot.txt: expected a name that ends in .png"),
-    (["lr-find", "pmf", "--data", "synthetic", "-o", "/sys/kernel/plot.png"], "error: /sys"),  # nobody may write there
+    (["lr-find", "pmf", "--data", "synthetic", "-o", "/sys/kernel/plot.png"], "/sys/kernel"),  # nobody may write there
+    (
+        ["lr-find", "pmf", "--data", "gone.csv", "-o", "/dev/null/a/plot.png"],
+        "plot.png: /dev/null is no folder",
+    ),
     (["data", "n" * 300], "is no data set and no file"),
     (["data", "nope"], "'nope' is no data set and no file"),
     (["predict", "gone", "pairs.csv", "-o", "out.csv"], "gone: no model bundle"),

@@ -108,6 +108,12 @@ def test_a_folder_that_takes_no_file_is_told_of_by_the_name_that_was_typed():
             file.write(PARTS[0])
 
 
+def test_a_folder_in_place_of_the_file_is_told_of_before_any_work(tmp_path):
+    (tmp_path / "all.csv").mkdir()
+    with pytest.raises(InputError, match=r"^-o .*all\.csv: is a folder; name a file$"):
+        check_output(tmp_path / "all.csv")
+
+
 def test_a_folder_without_permission_is_told_of_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write anywhere
     with pytest.raises(InputError, match=r"-o .*all.csv: the folder .* cannot be written"):

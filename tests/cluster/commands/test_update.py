@@ -208,6 +208,9 @@ def test_what_cannot_be_updated_is_refused_in_one_line(here):
         2,
         "error: --output next: is there already, and no bundle is overwritten; give another path\n",
     )
+    done = inside.reeltune("update", bundle_of("pmf"), "--data", "gone.csv", "-o", "old.csv/next")
+    assert done.returncode == 2
+    assert done.stderr.endswith("old.csv is no folder; give another path\n")
     described = json.loads(Path(bundle_of("pmf"), "config.json").read_text())
     described |= {"architecture": "ensemble", "config": {"members": {"pmf": {}, "bias": {}}}}
     Path("ensemble").mkdir()
