@@ -208,9 +208,13 @@ def update_options(
 ) -> "UpdateOptions":
     """The options of `update`. Raises InputError at a value that is not allowed."""
     from reeltune.cluster.commands.update import UpdateOptions
+    from reeltune.cluster.runs.storage import refuse_credentials
     from reeltune.trainables.data import Columns, Reading
     from reeltune.trainables.data.newer import NewerData
 
+    for option, source in {"--data": data, "--with": old, "--users": users, "--items": items}.items():
+        if isinstance(source, (str, Path)):  # the new bundle says what its data is
+            refuse_credentials(str(source), option)
     if not 0 < test_share < 1:
         raise InputError(f"--test-share {test_share:g}: expected {SHARE_OF_NEW}")
     columns = Columns(user=user, item=item, rating=rating, timestamp=timestamp, weight=weight)

@@ -16,6 +16,7 @@ from reeltune.cluster.api.options import data_options
 from reeltune.cluster.commands.data import DataDescription, describe_data, described_lines
 from reeltune.cluster.runs.find import folder_of
 from reeltune.cluster.runs.kept_tables import place_of_table
+from reeltune.cluster.runs.storage import refuse_credentials
 from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, in_code, table_of
@@ -127,6 +128,8 @@ def asked_of(
     With `stream` the data, a path, is not read here.
     """
     kind, column = split_of(split, takes_folds=takes_folds)
+    if test is not None and not in_memory(test):
+        refuse_credentials(str(test), "--test")
     if unknown_ids is not None and test is None:
         raise InputError(f"--unknown-ids {unknown_ids}: is about the ids of a test file; add --test, or leave it out")
     options, tables = _unread(data) if stream else _ratings_of(data).with_folds(column)

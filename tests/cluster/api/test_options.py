@@ -145,6 +145,16 @@ def test_a_hyperparameter_is_no_option_of_train():
         (lambda: rt.tune("ml-1m", smoke_test=True), "a smoke test runs on made-up ratings"),
         (lambda: rt.tune(test="own.csv", smoke_test=True), "--smoke-test test: a smoke test runs on made-up ratings"),
         (lambda: rt.tune(unknown_ids="allow", smoke_test=True), "--smoke-test unknown_ids: a smoke test runs on"),
+        (
+            lambda: rt.train("synthetic", "bias", test="s3://AKIA:hidden@bucket/a.csv"),
+            "--test s3://...: a URI with cred",
+        ),
+        (
+            lambda: rt.tune("synthetic", ["bias"], test="s3://AKIA:hidden@bucket/a.csv"),
+            "--test s3://...: a URI with cr",
+        ),
+        (lambda: rt.update("gone", "s3://AKIA:hidden@bucket/a.csv", "next"), "--data s3://...: a URI with credentials"),
+        (lambda: rt.update("gone", "a.csv", "next", with_="s3://A:b@bucket/a.csv"), "--with s3://...: a URI with cred"),
         (lambda: rt.open("nothing"), "nothing: no run of this name or path"),
         (lambda: rt.load("nothing"), "nothing: no model bundle"),
     ],
