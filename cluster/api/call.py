@@ -15,6 +15,7 @@ from reeltune.cluster.session.interrupt import Interrupted, interruptible
 from reeltune.cluster.session.session import shut_down
 from reeltune.cluster.session.watchdog import GONE, ClusterLost
 from reeltune.trainables.errors import InputError, Unavailable
+from reeltune.trainables.fitting.seeds import random_numbers_as_before
 
 Outcome = TypeVar("Outcome")
 
@@ -29,7 +30,7 @@ def call(job: Callable[[Watch], Outcome], *, kept: str) -> Outcome:
     if threading.current_thread() is not threading.main_thread():
         raise InputError("this runs in the main thread alone, which hears of interrupts; call it from there")
     try:
-        with as_before(), interruptible(), Watch() as watch:
+        with as_before(), random_numbers_as_before(), interruptible(), Watch() as watch:
             try:
                 return job(watch)
             except InputError:

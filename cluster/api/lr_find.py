@@ -11,6 +11,7 @@ from reeltune.cluster.api.ratings import Data, asked_of
 from reeltune.cluster.commands.lr_find import lr_find as job
 from reeltune.cluster.commands.train_options import resolved
 from reeltune.trainables.fitting.range_test import RangeTest
+from reeltune.trainables.fitting.seeds import random_numbers_as_before
 
 
 def lr_find(
@@ -35,4 +36,5 @@ def lr_find(
         seed=seed,
     )
     name = resolved(options)[0].architecture
-    return job(options, Path(output or Path("runs") / f"lr-find-{name}.png"))
+    with random_numbers_as_before():
+        return job(options, Path(output or Path("runs") / f"lr-find-{name}.png"))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from reeltune.cluster.api.keywords import check_hyperparameters
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.options import train_options
 from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.commands.train import needs_no_ray
 from reeltune.cluster.commands.train import train as job
 from reeltune.cluster.runs.find import folder_of, name_of_run
 from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.fitting.allocator import memory_as_before
 
 
 def train(
@@ -97,9 +100,8 @@ def train(
     )
     options = replace(options, keep_ray=True, command=train_command(options))
     folder = folder_of(name, storage)
-    trained = call(
-        lambda watch: job(options, watch),
-        kept=f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True",
-    )
+    kept = f"everything so far is kept in {folder.place}; go on with the same call, name={name!r} and resume=True"
+    with memory_as_before() if needs_no_ray(options) else nullcontext():
+        trained = call(lambda watch: job(options, watch), kept=kept)
     own = OwnSource(files=tuple(file for file in [options.architecture] if is_own(file)))
     return Model.at(folder.model(trained.architecture), own=own, fitted_on=options.data)

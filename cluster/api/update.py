@@ -11,6 +11,7 @@ from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.update import Updated
 from reeltune.cluster.commands.update import update as job
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.fitting.seeds import random_numbers_as_before
 
 
 def update(
@@ -60,5 +61,5 @@ def update(
         missing_ids=missing_ids,
         own=own_source(named(architecture), changed_source),
     )
-    with said_in_python(), Watch() as watch:
+    with said_in_python(), random_numbers_as_before(), Watch() as watch:
         return job(options, watch.status)

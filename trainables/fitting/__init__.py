@@ -5,7 +5,7 @@
 - `blocks.py`: where a model's tensors have rows of users
 - `buckets.py`: which worker has which users, and which of their rows are in which batch
 - `dealt.py`: rows in files, one for each bucket
-- `seeds.py`: seeds made of several numbers
+- `seeds.py`: seeds made of several numbers, and torch's random numbers as they were before a fit
 - `loop.py`: the worker's loop, a generator of reports
 - `breach.py`: what an own model may break of the contract, named
 - `timestamps.py`: whether the data has the timestamps that a configuration needs

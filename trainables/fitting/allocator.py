@@ -2,10 +2,14 @@
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # glibc's <malloc.h>
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 MOST = 2**31 - 1
+USUAL_MMAPS = 65536  # its default
+LARGEST = 32 << 20  # bytes: up to here glibc itself raises the size from which it returns memory at once
 
 
 def keep_memory() -> None:
@@ -20,6 +24,24 @@ def keep_memory() -> None:
     library = ctypes.CDLL(None)
     library.mallopt(MMAP_MAX, 0)
     library.mallopt(TRIM_THRESHOLD, MOST)
+
+
+@contextmanager
+def memory_as_before() -> Iterator[None]:
+    """At the end of the body, which may call `keep_memory`, return what is free, and keep no more from then on.
+
+    glibc is then as it makes itself in a process that frees tensors of up to 32 MiB: what it was set to before, it does
+    not tell.
+    """
+    try:
+        yield
+    finally:
+        if platform.libc_ver()[0] == "glibc":
+            library = ctypes.CDLL(None)
+            library.mallopt(MMAP_MAX, USUAL_MMAPS)
+            library.mallopt(MMAP_THRESHOLD, LARGEST)
+            library.mallopt(TRIM_THRESHOLD, 2 * LARGEST)
+            give_back()
 
 
 def give_back() -> None:

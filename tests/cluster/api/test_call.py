@@ -2,12 +2,16 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import reeltune as rt
 
@@ -83,6 +87,50 @@ def test_an_interrupt_keeps_everything_and_the_next_call_goes_on(tmp_path, whose
     assert still
     assert same
     assert same_again
+
+
+def test_torchs_random_numbers_go_on_as_if_nothing_had_been_fitted():
+    draw = np.random.default_rng(1)
+    pairs = pd.DataFrame(
+        [(f"u{user}", f"i{item}") for user in range(20) for item in range(20)], columns=["user", "item"]
+    )
+    every = pairs.assign(rating=draw.integers(1, 6, len(pairs))).sample(frac=1, random_state=1)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    model = rt.train(every[:300], "pmf", epochs=1, name="one")
+    rt.lr_find(every, "pmf")
+    rt.update(model.place, every, "next")
+    assert torch.equal(torch.rand(3), expected)
+
+
+FREED = """
+import resource, torch
+import reeltune as rt
+
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(16 << 20).add_(1)  # 64 MiB, freed at once
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+before = faults()
+rt.train("synthetic:users=40,items=30,ratings=600", "pmf", epochs=1, name="one")
+faults()  # until the gaps between what else is there are large enough
+print(faults() / before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
+def test_memory_that_a_program_frees_after_a_fit_goes_back_to_the_system_as_before(tmp_path):
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "REELTUNE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", FREED], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) > 0.5
 
 
 def test_a_call_outside_the_main_thread_is_refused():

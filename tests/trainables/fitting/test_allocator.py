@@ -9,9 +9,13 @@ import pytest
 GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
 PROGRAM = """
 import resource, sys, torch
-from reeltune.trainables.fitting.allocator import keep_memory
+from reeltune.trainables.fitting.allocator import keep_memory, memory_as_before
 if sys.argv[1] == "kept":
     keep_memory()
+if sys.argv[1] == "kept for a while":
+    with memory_as_before():
+        keep_memory()
+        torch.ones(16 << 20)
 def faults(count):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(count):
@@ -34,6 +38,19 @@ print(size())
 """
 
 
+KEPT_FOR_A_WHILE = """
+import psutil, torch
+from reeltune.trainables.fitting.allocator import keep_memory, memory_as_before
+def size():
+    return psutil.Process().memory_info().rss >> 20
+with memory_as_before():
+    keep_memory()
+    torch.ones(256 << 20)  # 1 GiB
+    print(size())
+print(size())
+"""
+
+
 def faults(how):
     done = subprocess.run([sys.executable, "-c", PROGRAM, how], stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout)
@@ -45,7 +62,13 @@ def test_memory_that_was_freed_is_taken_again_without_clearing_its_pages():
 
 
 @GLIBC
-def test_memory_that_is_free_can_be_given_back_nevertheless():
-    done = subprocess.run([sys.executable, "-c", FREED], stdout=subprocess.PIPE, text=True, check=True)
+def test_memory_that_is_kept_for_a_while_is_not_kept_afterwards():
+    assert faults("kept") < faults("kept for a while") / 2
+
+
+@GLIBC
+@pytest.mark.parametrize("program", [FREED, KEPT_FOR_A_WHILE], ids=["on demand", "at the end"])
+def test_memory_that_is_free_can_be_given_back_nevertheless(program):
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
     before, after = map(int, done.stdout.split())
     assert after < before - 900
