@@ -41,7 +41,10 @@ def as_whole(value: object) -> int:
 def as_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expected a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("expected a number, and this one has too many digits") from None
 
 
 def as_seconds(value: object) -> int:

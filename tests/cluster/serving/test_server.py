@@ -92,6 +92,12 @@ def test_health_is_of_the_bundle(service):
         ("/fold-in", b'{"ratings": [{"item": 1, "rating": NaN}]}', 422, "ratings.0.rating: Input should be a finite"),
         (
             "/fold-in",
+            {"ratings": [{"item": 1, "rating": 10**400}]},
+            422,
+            "ratings.0.rating: expected a number, and this ",
+        ),
+        (
+            "/fold-in",
             {"ratings": [{"item": "i1", "rating": 77}]},
             422,
             "has rated item 'i1' with 77; the model's ratings",
