@@ -1,13 +1,12 @@
 """`reeltune replay`."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from reeltune.cluster.api.checks import SentSource, through_client
 from reeltune.cluster.cli import options as opt
-from reeltune.cluster.cli.watched import on_cluster
+from reeltune.cluster.cli.watched import on_cluster, whole
 
 
 def replay(
@@ -31,18 +30,13 @@ def replay(
     if through_client(address):
         return on_cluster(context, address)
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.commands.replay import replay as job
     from reeltune.cluster.commands.replay import replay_options
     from reeltune.cluster.runs.find import find_run
-    from reeltune.cluster.session.interrupt import Interrupted, interruptible
 
     options = replay_options(architecture or [], workers=workers, address=address)
-    try:
-        with interruptible(), Watch() as watch:
-            result = job(find_run(run), options, watch)
-    except Interrupted as interrupted:
-        print("interrupted; the run is as it was", file=sys.stderr)
-        return interrupted.exit_code
+    code, result = whole(lambda watch: job(find_run(run), options, watch), None, kept="the run is as it was")
+    if result is None:
+        return code
     show.print_json(result) if as_json else show.replayed(result)
     return 0 if result.matches else 1

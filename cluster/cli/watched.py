@@ -45,13 +45,17 @@ def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome 
         return 1, None
 
 
-def whole(job: Callable[["Watch"], Outcome], output: Path | None) -> tuple[int, Outcome | None]:
-    """As `watched`, for a job that leaves its output whole or not at all."""
+def whole(job: Callable[["Watch"], Outcome], output: Path | None, *, kept: str = "") -> tuple[int, Outcome | None]:
+    """As `watched`, for a job that leaves its output whole or not at all.
+
+    At an early end a line says that the output is not written; where there is none it ends in `kept`.
+    """
     from reeltune.cluster.commands.progress import Watch
     from reeltune.cluster.session.interrupt import Interrupted, interruptible
     from reeltune.cluster.session.watchdog import GONE, ClusterLost
 
-    unwritten = "" if output is None else f"; {output} is not written"
+    left = kept if output is None else f"{output} is not written"
+    unwritten = f"; {left}" if left else ""
     try:
         with interruptible(), Watch() as watch:
             return 0, job(watch)

@@ -16,7 +16,10 @@ from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.runs.folder import write_json
+from reeltune.cluster.session.watchdog import GONE, ClusterLost
 from reeltune.trainables.data.prepared import looks, prepare
+from reeltune.trainables.errors import Unavailable
 from reeltune.trainables.scoring.metric_table import Objective
 from tests import inside
 
@@ -273,6 +276,17 @@ def test_refits_of_a_run_that_is_in_an_object_store_are_kept_there(resources, tm
         kept.write("a", b"x")
         assert [name.partition("-")[0] for name in home.names()] == [".replay"]
     assert home.names() == []
+
+
+@pytest.mark.parametrize("error", [ClusterLost(), Unavailable("Ray did not start"), OSError(28, "No space left")])
+def test_a_replay_that_is_cut_short_says_why_and_that_the_run_is_as_it_was(run, monkeypatch, error):
+    def cut_short(*_):
+        raise error
+
+    monkeypatch.setattr("reeltune.cluster.commands.replay.replay", cut_short)
+    done = inside.reeltune("replay", "known")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {str(error) or GONE}; the run is as it was\n"
 
 
 def test_where_the_look_cannot_be_written_down_nothing_is_fitted(run, monkeypatch):
