@@ -38,7 +38,8 @@ class Replica:
         sent = await self._sent()
         self._own = tempfile.TemporaryDirectory(prefix="reeltune-")
         bundle: Bundle = await sent.bundle
-        self._tried = bundle.name
+        self._tried: str | None = bundle.name
+        self._unwritten: str | None = None  # why the last bundle could not be written, if it could not
         await asyncio.to_thread(self._write, bundle)
         self._options = replace(sent.options, model=str(self._link))
         holder = await asyncio.to_thread(
@@ -77,6 +78,7 @@ class Replica:
         for name, content in bundle.files.items():
             (folder / name).write_bytes(content)
         next_link = Path(self._own.name, "next")
+        next_link.unlink(missing_ok=True)
         next_link.symlink_to(folder)
         next_link.replace(self._link)
 
@@ -111,9 +113,14 @@ class Replica:
         self._tried = bundle.name  # a bundle that is refused is not asked for again
         try:
             await asyncio.to_thread(self._write, bundle)
-        except OSError as error:
-            self._say_failed(str(error))
+        except OSError as error:  # a full disk, say: it may pass, so the bundle is asked for again
+            self._clear()
+            self._tried = None
+            if str(error) != self._unwritten:
+                self._say_failed(str(error))
+            self._unwritten = str(error)
             return
+        self._unwritten = None
         await asyncio.to_thread(self._service.holder.look, ask=True)
         self._clear()
 
