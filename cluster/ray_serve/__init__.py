@@ -2,7 +2,8 @@
 
 From the top down:
 
-- `driver.py`: joins the cluster, stays in the foreground, and takes the service down
+- `driver.py`: joins the cluster, stays in the foreground, and knows what to take down
+- `ending.py`: serves until a signal, and takes the service down; a second signal ends that
 - `application.py`: the application on Ray Serve: what is asked of it, and how far it is
 - `replica.py`: a replica, with the whole application of `serving/` in it
 - `shared_metrics.py`: the metrics of all replicas on one page

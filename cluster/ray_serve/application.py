@@ -92,13 +92,19 @@ def others(status: ServeStatus) -> list[str]:
     return [name for name in status.applications if name != NAME]
 
 
-def take_down(*, started: bool) -> None:
-    """Have the replicas answer what they have, and end them; Ray Serve too, if it was `started` and serves no other."""
-    status = serve.status()
-    if NAME in status.applications:
+def take_down(*, started: bool, within: float) -> None:
+    """Have the replicas answer what they have, and end them; Ray Serve too, if it was `started` and serves no other.
+
+    Raises TimeoutError where the application has not ended within so many seconds.
+    """
+    end = time.monotonic() + within
+    if NAME in serve.status().applications:
         with suppress(TimeoutError):  # it waits for a minute, and requests in flight may have longer
             serve.delete(NAME)
-        while NAME in serve.status().applications:
+        while NAME in serve.status().applications and time.monotonic() < end:
             time.sleep(1)
-    if started and not others(serve.status()):
+    status = serve.status()
+    if started and not others(status):
         serve.shutdown()
+    elif NAME in status.applications:
+        raise TimeoutError(f"the application {NAME} has not ended within {within:g} s")

@@ -1,4 +1,4 @@
-"""Joins the cluster, stays in the foreground, and takes the service down."""
+"""Joins the cluster, stays in the foreground, and knows what to take down."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 
 from reeltune.cluster.jobs.package import stage
 from reeltune.cluster.ray_serve.application import NAME, State, deploy, is_to_start, state, take_down
+from reeltune.cluster.ray_serve.ending import Say, until_a_signal
 from reeltune.cluster.ray_serve.keeper import NAME as KEEPER
 from reeltune.cluster.ray_serve.keeper import NAMESPACE, Bundle, Keeper, found
 from reeltune.cluster.ray_serve.options import ClusterOptions
@@ -25,7 +26,7 @@ from reeltune.cluster.serving.greeting import greeting
 from reeltune.cluster.serving.holder import Holder
 from reeltune.cluster.serving.options import ServeOptions
 from reeltune.cluster.session.address import check_address, joining
-from reeltune.cluster.session.interrupt import Interrupted, interruptible
+from reeltune.cluster.session.interrupt import interruptible
 from reeltune.cluster.session.ray_private import set_environment, silence
 from reeltune.cluster.session.ray_private_serve import silence_serve
 from reeltune.cluster.session.session import join
@@ -37,7 +38,7 @@ from reeltune.trainables.errors import InputError
 
 LOOK = 0.5  # seconds between two looks at the replicas
 SOON = 10.0  # seconds in which replicas start where there is room for them
-Say = Callable[[str], None]
+ENDING = 60.0  # seconds in which the application ends once its requests are answered
 
 
 def serve_on(cluster: ClusterOptions, options: ServeOptions, say: Say) -> int:
@@ -54,16 +55,10 @@ def serve_on(cluster: ClusterOptions, options: ServeOptions, say: Say) -> int:
         driver = Driver(cluster, options, holder, bundle, say)
         with interruptible():
             try:
-                return driver.run()
-            except Interrupted:
-                say(f"taking it down: requests in flight have {options.drain:g} s")
-                return 0
+                return until_a_signal(driver, say, drain=options.drain)
             except (ClusterLost, ConnectionError):
                 print(f"error: {GONE}; the replicas that are left answer on", file=sys.stderr)
-                driver.forget()
                 return 1
-            finally:
-                driver.end()
 
 
 def read(options: ServeOptions, holder: Holder) -> Bundle:
@@ -126,7 +121,7 @@ class Driver:
     def end(self) -> None:
         """Take down what this command has started."""
         if self.started is not None:
-            take_down(started=self.started)
+            take_down(started=self.started, within=self._options.drain + ENDING)
             self._tell()
         if self._keeper is not None:
             ray.kill(self._keeper)
