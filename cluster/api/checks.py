@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
@@ -98,26 +98,48 @@ def sample_of(value: int | str | None) -> "Sample":
     return int(value)
 
 
+def whole_number(option: str, value: int, least: int) -> int:
+    """The value, if it is a whole number and no less. Raises InputError."""
+    if not _is_a(Integral, value):
+        raise InputError(f"{option} {value!r}: expected a whole number, {least} or more")
+    return int(at_least(option, value, least))
+
+
 def at_least(option: str, value: Number, least: float) -> Number:
-    """The value, if it is no less. Raises InputError."""
+    """The value, if it is a number and no less. Raises InputError."""
+    if not _is_a(Real, value):
+        raise InputError(f"{option} {value!r}: expected a number, {least:g} or more")
     if not value >= least:
         raise InputError(f"{option} {value}: expected {least:g} or more")
     return value
+
+
+def share_of(option: str, value: float, expected: str, *, may_be_0: bool = True) -> float:
+    """The value, if it is a number from 0 to below 1. Raises InputError that says what is expected."""
+    if not _is_a(Real, value):
+        raise InputError(f"{option} {value!r}: expected {expected}")
+    if not 0 <= value < 1 or (value == 0 and not may_be_0):
+        raise InputError(f"{option} {value:g}: expected {expected}")
+    return value
+
+
+def _is_a(kind: type, value: object) -> bool:
+    """Whether a value is a number of this kind, which those of NumPy are too. From Python anything may come."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def shares_of(validation: float | None, test_share: float | None, *, test: str | None) -> "Shares":
     """How much is held out; None is the default. Raises InputError at no share, and at a test share beside a file."""
     from reeltune.trainables.data.split import DEFAULT_SHARES, Shares
 
+    for option, share in {"--validation": validation, "--test-share": test_share}.items():
+        if share is not None:
+            share_of(option, share, SHARE)
     if test is not None and test_share is not None:
         raise InputError(
             f"--test-share {test_share:g}: --test {test} brings the test rows, and no others are held out; "
             "leave one of the two out"
         )
-    given = {"--validation": validation, "--test-share": test_share}
-    for option, share in given.items():
-        if share is not None and not 0 <= share < 1:
-            raise InputError(f"{option} {share:g}: expected {SHARE}")
     return Shares(
         validation=DEFAULT_SHARES.validation if validation is None else validation,
         test=DEFAULT_SHARES.test if test_share is None else test_share,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.checks import whole_number
 from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _random_folds(data: "DataOptions", folds: int | None) -> tuple["DataOptions"
 
     if folds is None:
         return ()
-    at_least("--folds", folds, 2)
+    whole_number("--folds", folds, 2)
     if data.test is not None:
         raise InputError(
             f"--folds {folds}: splits test rows off the data, and --test {data.test} names them; leave out one of the "

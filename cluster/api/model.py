@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reeltune.cluster.api import html
-from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.checks import DECODERS, one_of, whole_number
 from reeltune.cluster.api.options import export_asked, known_ids_of, reading
 from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one, times_of
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
@@ -100,6 +100,8 @@ class Model(Predictor):
         and 95% of such ratings lie. Raises InputError where a table cannot be read, two columns of ids or the `times`,
         in seconds since 1970, differ in length, or the bundle has no intervals.
         """
+        if decoder is not None:
+            one_of("decoder", decoder, DECODERS)
         if items is not None:
             return self._of_ids(users, items, times, decoder, intervals)
         known = columns_of(self.fitted_on, users)
@@ -201,7 +203,7 @@ class Model(Predictor):
         Raises InputError where the architecture has no item vectors, or the model knows no rating of the item.
         """
         name = self.items.plain(pd.Index([str(item)]))[0]
-        near = nearest(directions(self.item_vectors()), name, at_least("n", n, 1))
+        near = nearest(directions(self.item_vectors()), name, whole_number("n", n, 1))
         ranks = range(1, len(near) + 1)
         return pd.DataFrame({"rank": ranks, "item": near.index, "similarity": near.to_numpy()})
 
@@ -228,7 +230,7 @@ class Model(Predictor):
         how = reading(user=user or known.get("user"), item=item, missing_ids=missing_ids, unknown_ids=unknown_ids)
         left_out = self.fitted_on.load() if seen is None and self.fitted_on is not None else seen
         loaded = left_out.options.load() if isinstance(left_out, Ratings) else left_out
-        options = RecommendOptions(users=users, seen=loaded, top=at_least("n", n, 1), at=at, reading=how)
+        options = RecommendOptions(users=users, seen=loaded, top=whole_number("n", n, 1), at=at, reading=how)
         with said_in_python():
             done = recommended(self, options)
         _say(about_recommended(done, len(done.frame)))

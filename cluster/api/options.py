@@ -24,8 +24,10 @@ from reeltune.cluster.api.checks import (
     scheduler_of,
     seconds,
     settings_of,
+    share_of,
     shares_of,
     split_of,
+    whole_number,
 )
 from reeltune.cluster.api.folds import checked_folds, refuse_given_folds
 from reeltune.cluster.trackers.asked import asked_trackers
@@ -81,7 +83,7 @@ def data_options(
         data=data,
         test=test,
         split=kind,
-        split_seed=at_least("--split-seed", split_seed, 0),
+        split_seed=whole_number("--split-seed", split_seed, 0),
         shares=shares_of(validation, test_share, test=test),
         columns=Columns(user=user, item=item, rating=rating, timestamp=timestamp, fold=fold, weight=weight),
         duplicates=None if duplicates is None else one_of("--duplicates", duplicates, DUPLICATES),
@@ -118,6 +120,12 @@ def known_ids_of(value: str | None, *, folds_in: bool = True) -> "KnownIds":
     if value is not None and not folds_in:
         raise InputError(f"--known-ids {value}: is about the pairs of --ratings; give these too, or leave it out")
     return one_of("--known-ids", value or "error", KNOWN_IDS)
+
+
+def refuse_rating_column(column: str | None, *, folds_in: bool) -> None:
+    """Raise InputError where a column of ratings is named, and no table of ratings is folded in."""
+    if column is not None and not folds_in:
+        raise InputError(f"--rating-column {column}: is about the table of --ratings; give that too, or leave it out")
 
 
 def own_source(files: Sequence[str] | None, changed: str | None) -> "OwnSource":
@@ -170,10 +178,10 @@ def train_options(
         settings=settings_of(settings),
         decoder=one_of("--decoder", decoder, DECODERS),
         metric=one_of("--metric", metric, METRICS),
-        workers=at_least("--workers", workers, 1),
+        workers=whole_number("--workers", workers, 1),
         shard=None if shard is None else one_of("--shard", shard, SHARDS),
         stream=stream,
-        seed=at_least("--seed", seed, 0),
+        seed=whole_number("--seed", seed, 0),
         score_test=score_test,
         refit=refit,
         checkpoint_every=at_least("--checkpoint-every", checkpoint_every, 0.1),
@@ -215,8 +223,6 @@ def update_options(
     for option, source in {"--data": data, "--with": old, "--users": users, "--items": items}.items():
         if isinstance(source, (str, Path)):  # the new bundle says what its data is
             refuse_credentials(str(source), option)
-    if not 0 < test_share < 1:
-        raise InputError(f"--test-share {test_share:g}: expected {SHARE_OF_NEW}")
     columns = Columns(user=user, item=item, rating=rating, timestamp=timestamp, weight=weight)
     missing = one_of("--missing-ids", missing_ids or "error", MISSING_IDS)
     return UpdateOptions(
@@ -230,7 +236,7 @@ def update_options(
             duplicates=one_of("--duplicates", duplicates or "last", DUPLICATES),
         ),
         output=output,
-        test_share=test_share,
+        test_share=share_of("--test-share", test_share, SHARE_OF_NEW, may_be_0=False),
         own=own,
     )
 
@@ -287,14 +293,14 @@ def tune_options(
     return TuneOptions(
         architectures=asked,
         data=data,
-        trials=fewest if trials is None else at_least("--trials", trials, 1),
+        trials=fewest if trials is None else whole_number("--trials", trials, 1),
         seconds=None if time is None else seconds("--time", time),
         trial_seconds=None if trial_timeout is None else seconds("--trial-timeout", trial_timeout),
-        workers=at_least("--workers", workers, 1),
-        workers_per_trial=at_least("--workers-per-trial", workers_per_trial, 1),
+        workers=whole_number("--workers", workers, 1),
+        workers_per_trial=whole_number("--workers-per-trial", workers_per_trial, 1),
         shard=part,
         left_out=left_out,
-        concurrent=None if concurrent is None else at_least("--concurrent", concurrent, 1),
+        concurrent=None if concurrent is None else whole_number("--concurrent", concurrent, 1),
         gpus_per_trial=None if gpus_per_trial is None else at_least("--gpus-per-trial", gpus_per_trial, 0),
         bfloat16=bfloat16,
         decoder=one_of("--decoder", decoder, DECODERS),
@@ -305,7 +311,7 @@ def tune_options(
         scheduler=scheduler_of(scheduler, asha=asha),
         ensemble=ensemble,
         space=space,
-        seed=at_least("--seed", seed, 0),
+        seed=whole_number("--seed", seed, 0),
         address=address,
         name=name_of_run(name, resume=resume),
         storage=storage,

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from reeltune.cluster.api import html
-from reeltune.cluster.api.checks import UNKNOWN_IDS, at_least, one_of, shares_of, split_of
+from reeltune.cluster.api.checks import UNKNOWN_IDS, one_of, shares_of, split_of, whole_number
 from reeltune.cluster.api.options import data_options
 from reeltune.cluster.commands.data import DataDescription, describe_data, described_lines
 from reeltune.cluster.runs.find import folder_of
@@ -137,7 +137,7 @@ def asked_of(
         options,
         test=None if test is None else _name(test),
         split=kind,
-        split_seed=at_least("--split-seed", split_seed, 0),
+        split_seed=whole_number("--split-seed", split_seed, 0),
         shares=shares_of(validation, test_share, test=None if test is None else _name(test)),
         unknown_ids=None if unknown_ids is None else one_of("--unknown-ids", unknown_ids, UNKNOWN_IDS),
     )

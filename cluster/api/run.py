@@ -11,7 +11,7 @@ import pandas as pd
 
 from reeltune.cluster.api import html
 from reeltune.cluster.api.call import address_of, call
-from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.checks import whole_number
 from reeltune.cluster.api.load import named
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.plots import Chart, plot
@@ -134,7 +134,7 @@ class Run:
         """
         asked = replay_options(
             list(named(architecture)),
-            workers=None if workers is None else at_least("--workers", workers, 1),
+            workers=None if workers is None else whole_number("--workers", workers, 1),
             address=address_of(address),
         )
         options = replace(asked, keep_ray=True, files=tuple(dict.fromkeys([*asked.files, *self._files])))

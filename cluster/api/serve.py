@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reeltune.cluster.api.checks import at_least
+from reeltune.cluster.api.checks import at_least, whole_number
 from reeltune.trainables.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def cluster_options(
         raise InputError("--port 0: Ray Serve listens at the same port on all nodes; name one")
     cpus = 1.0 if cpus_per_replica is None else at_least("--cpus-per-replica", cpus_per_replica, LEAST_CPUS)
     return ClusterOptions(
-        address=address, replicas=at_least("--replicas", 1 if replicas is None else replicas, 1), cpus=cpus
+        address=address, replicas=whole_number("--replicas", 1 if replicas is None else replicas, 1), cpus=cpus
     )
 
 

@@ -54,7 +54,10 @@ def jobs(
         return 0
     job = find(name, address)
     if action == "logs":
-        return followed(job)[2]
+        status, code, exit_code = followed(job)
+        if as_json:
+            show.print_json({"submission_id": job.id, "status": status, "exit_code": code})
+        return exit_code
     details = stop(job) if action == "stop" else job.client.get_job_info(job.id)
     facts = _facts(details)
     show.print_json(asdict(facts)) if as_json else _described(facts, job)

@@ -58,6 +58,7 @@ def predict(
     )
     own = opt.own_source(architecture, changed_source)
     known = opt.known_ids_of(known_ids, folds_in=ratings is not None)
+    opt.refuse_rating_column(rating_column, folds_in=ratings is not None)
     folder = model_folder(model)
 
     def job(watch: Watch) -> Predicted:

@@ -75,6 +75,7 @@ def recommend(
         user=user_column, item=item_column, rating=rating_column, missing_ids=missing_ids, unknown_ids=unknown_ids
     )
     known = opt.known_ids_of(known_ids, folds_in=ratings is not None)
+    opt.refuse_rating_column(rating_column, folds_in=ratings is not None)
     options = RecommendOptions(
         users=users, seen=seen, top=top, at=at, reading=reading, ratings=ratings, known_ids=known
     )

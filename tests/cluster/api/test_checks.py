@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reeltune.cluster.api.checks import sample_of, scheduler_of
+from reeltune.cluster.api.checks import at_least, sample_of, scheduler_of, whole_number
 from reeltune.cluster.search.schedulers import SCHEDULERS
 from reeltune.trainables.errors import InputError
 
@@ -34,6 +34,16 @@ def test_a_flag_and_a_name_that_differ_are_refused(asha, name):
 )
 def test_a_sample_is_a_number_of_ratings_or_all(word, rows):
     assert sample_of(word) == rows
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3)])
+def test_a_whole_number_may_be_numpys(number):
+    assert type(whole_number("--trials", number, 1)) is int
+
+
+@pytest.mark.parametrize("number", [0.5, np.float32(0.5), 1])
+def test_a_number_is_at_least_as_much(number):
+    assert at_least("--drain", number, 0.5) == number
 
 
 @pytest.mark.parametrize("word", ["999", 0, -5, "some", "1e6", 1.5, "", True])

@@ -99,6 +99,11 @@ def test_what_cannot_be_asked_is_one_line(model, written):
         rt.load(written / "bias").similar_items("i3")
     with pytest.raises(rt.InputError, match=r"^n 0: expected 1 or more$"):
         model.similar_items("i3", n=0)
+    with pytest.raises(rt.InputError, match=r"^n '5': expected a whole number, 1 or more$"):
+        model.recommend(n="5", seen="none")
+    for pairs in (pd.DataFrame({"user": ["u1"], "item": ["i1"]}),), ("u1", "i1"):
+        with pytest.raises(rt.InputError, match=r"^decoder 'mode': expected argmax, mean, median, rounded or grid"):
+            model.predict(*pairs, decoder="mode")
 
 
 def test_columns_of_ids_that_make_no_pairs_are_an_input_error(model):

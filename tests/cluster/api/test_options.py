@@ -91,6 +91,14 @@ def test_a_hyperparameter_is_no_option_of_train():
     ("call", "sentence"),
     [
         (lambda: rt.tune("synthetic", trials=0), "--trials 0: expected 1 or more"),
+        (lambda: rt.tune("synthetic", trials="20"), "--trials '20': expected a whole number, 1 or more"),
+        (lambda: rt.tune("synthetic", trials=2.5), "--trials 2.5: expected a whole number, 1 or more"),
+        (lambda: rt.tune("synthetic", folds=True), "--folds True: expected a whole number, 2 or more"),
+        (lambda: rt.tune("synthetic", gpus_per_trial="1"), "--gpus-per-trial '1': expected a number, 0 or more"),
+        (lambda: rt.tune("synthetic", validation="0.2"), "--validation '0.2': expected a share of the rows from 0 to"),
+        (lambda: rt.tune("synthetic", test="a.csv", test_share="x"), "--test-share 'x': expected a share of the rows"),
+        (lambda: rt.update("gone", "a.csv", "next", test_share="x"), "--test-share 'x': expected a share of the new"),
+        (lambda: rt.train("synthetic", "pmf", seed="one"), "--split-seed 'one': expected a whole number, 0 or more"),
         (lambda: rt.tune("synthetic", time="soon"), "--time 'soon': expected a number of seconds, or 90s, 15m, 2h"),
         (lambda: rt.tune("synthetic", ["nothing"]), "architecture 'nothing': expected bias, pmf, "),
         (

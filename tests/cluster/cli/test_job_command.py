@@ -1,9 +1,11 @@
 """The command of a job is read by the real command line before anything is sent."""
 
+import json
 import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -12,6 +14,7 @@ from reeltune.cluster.cli.app import app, main
 from reeltune.cluster.cli.job_command import job_command as read
 from reeltune.cluster.cli.job_command import of_verb
 from reeltune.trainables.errors import InputError
+from tests import inside
 
 WRONG = [
     ([], "submit: expected a command after --, such as"),
@@ -115,6 +118,15 @@ def test_what_jobs_does_not_take_is_one_line(words, message, capsys, monkeypatch
         main()
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_log_of_a_job_ends_in_json_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr("reeltune.cluster.jobs.job.find", lambda name, address: SimpleNamespace(id=f"reeltune-{name}"))
+    monkeypatch.setattr("reeltune.cluster.cli.jobs.followed", lambda job: ("FAILED", 2, 2))
+    done = inside.reeltune("jobs", "logs", "mine", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {"submission_id": "reeltune-mine", "status": "FAILED", "exit_code": 2}
+    assert inside.reeltune("jobs", "logs", "mine").stdout == ""
 
 
 def test_rays_own_variables_say_where_the_dashboard_is(capsys, monkeypatch):

@@ -131,11 +131,13 @@ def test_ratings_of_new_items_alone_make_lists_for_all_users_if_it_is_said_what_
 @pytest.mark.parametrize("words", [("predict", "new.csv", "-o", "out.csv"), ("recommend",)])
 def test_what_is_said_of_new_ratings_that_are_not_given_is_refused(written, new_file, words):
     verb, *rest = words
-    done = inside.reeltune(verb, str(written / "pmf"), *rest, "--known-ids", "drop")
-    assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "error: --known-ids drop: is about the pairs of --ratings; give these too, or leave it out"
-    )
+    for option, said in {
+        ("--known-ids", "drop"): "is about the pairs of --ratings; give these too, or leave it out",
+        ("--rating-column", "stars"): "is about the table of --ratings; give that too, or leave it out",
+    }.items():
+        done = inside.reeltune(verb, str(written / "pmf"), *rest, *option)
+        assert done.returncode == 2
+        assert done.stderr.strip() == f"error: {' '.join(option)}: {said}"
 
 
 @pytest.mark.parametrize(
