@@ -83,6 +83,7 @@ def main() -> None:
     _write_any_text()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # where nobody reads on, here and not in Python's own end
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2

@@ -104,6 +104,8 @@ def _listening(options: ServeOptions) -> socket.socket:
         )
     except OSError as error:
         raise InputError(f"{option}: no such address: {error.strerror}") from None
+    except UnicodeError:  # two dots in a row, say
+        raise InputError(f"{option}: no such address: that is no name of a host") from None
     found = socket.socket(family, kind, protocol)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

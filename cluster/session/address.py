@@ -108,7 +108,7 @@ def _reach(place: Place) -> None:
     """Raise InputError if nobody listens there: Ray itself takes minutes to say so."""
     try:
         socket.create_connection((place.host, place.port), timeout=REACH).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last at a name with two dots in a row
         raise place.wrong(f"no Ray cluster there ({error})") from None
 
 

@@ -203,6 +203,16 @@ def test_architectures_are_listed_with_their_defaults_and_spaces():
     assert "Salakhutdinov" in inside.reeltune("architectures").stdout
 
 
+def test_output_that_nobody_reads_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "reeltune", "--version"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_data_describes_somebodys_own_file(films):
     described = json.loads(
         reeltune("data", "a.csv", "--user-column", "reader", "--item-column", "film", "--json").stdout

@@ -348,7 +348,10 @@ def test_without_the_extra_a_line_says_what_to_install(bundles, monkeypatch):
 
 def test_a_host_that_is_none_is_one_line(bundles, monkeypatch):
     monkeypatch.setenv("REELTUNE_API_KEY", KEY)
-    assert refused(bundles[0], "--host", "no such host").startswith("error: --host no such host --port 8000: no such ")
+    for host in ("no such host", "a..b"):
+        said = refused(bundles[0], "--host", host)
+        assert said.startswith(f"error: --host {host} --port 8000: no such address: ")
+        assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

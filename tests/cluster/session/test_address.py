@@ -29,6 +29,13 @@ def test_a_wrong_form_names_the_client_only_where_the_command_takes_it(address):
     assert "6379" in refused("head", takes_client=False)
 
 
+@pytest.mark.parametrize("address", ["head..lan:6379", "ray://head..lan:10001", f"{'h' * 64}.lan:6379"])
+def test_a_name_that_no_host_can_have_is_one_line(address):
+    line = refused(address)
+    assert line.startswith(f"--address {address}: no Ray cluster there (")
+    assert "\n" not in line
+
+
 def test_where_no_ray_is_a_command_without_the_client_names_a_job(monkeypatch):
     def none():
         raise ConnectionError
