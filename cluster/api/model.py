@@ -20,6 +20,7 @@ from reeltune.cluster.runs.find import model_folder
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.config import Configuration
+from reeltune.trainables.data import Ratings as ReadRatings
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
@@ -228,13 +229,24 @@ class Model(Predictor):
         """
         known = {} if users is None or isinstance(users, Sequence) else columns_of(self.fitted_on, users)
         how = reading(user=user or known.get("user"), item=item, missing_ids=missing_ids, unknown_ids=unknown_ids)
-        left_out = self.fitted_on.load() if seen is None and self.fitted_on is not None else seen
+        left_out = self._fitted() if seen is None and self.fitted_on is not None else seen
         loaded = left_out.options.load() if isinstance(left_out, Ratings) else left_out
         options = RecommendOptions(users=users, seen=loaded, top=whole_number("n", n, 1), at=at, reading=how)
         with said_in_python():
             done = recommended(self, options)
         _say(about_recommended(done, len(done.frame)))
         return done.frame
+
+    def _fitted(self) -> ReadRatings:
+        """The ratings that the model comes from. Raises InputError where other ones are in their place by now."""
+        assert self.fitted_on is not None
+        found, about = self.fitted_on.load(), self.description.fitted_on
+        if self.fitted_on.loaded is None and about is not None and found.fingerprint() != about.hash:
+            raise InputError(
+                f"{self.fitted_on.data}: these are not the ratings that the model was fitted on, whose pairs are left "
+                "out: give those as seen=, or seen='none' to leave out nothing"
+            )
+        return found
 
     def export(self, output: str | Path, *, to: str, decoder: Decoder | None = None) -> Exported:
         """Write this model as a program that needs no reeltune: `to` "torch" (a .pt2 file) or "onnx" (an .onnx file).

@@ -25,6 +25,7 @@ from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.kept_tables import DATA, place_of_table
 from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.registry import is_own
 from reeltune.trainables.bundle import needed_of
@@ -91,7 +92,7 @@ class Run:
         if not path.is_dir():
             there = ", ".join(sorted(each.name for each in path.parent.glob("*"))) or "none"
             raise InputError(f"{self.place}: no model of {architecture!r}; there are {there}")
-        fitted_on = self._data or self._read.asked.options()
+        fitted_on = self._data or _where_the_run_is(self._read.asked.options(), self.folder)
         return Model.at(path, own=OwnSource(files=needed_of(path, self._files)), fitted_on=fitted_on)
 
     def _refuse_folds(self, asked: str) -> None:
@@ -153,6 +154,22 @@ class Run:
         others = html.folded("in words", html.lines(headline(self._read.answer, self._read.decoder)))
         last = html.lines([*_about_time(self._read.answer), f"run {self.place}"])
         return html.heading(first) + html.table(self.verdict) + others + last
+
+
+def _where_the_run_is(data: DataOptions, folder: RunFolder) -> DataOptions:
+    """The data of a run, with the tables that it keeps found from any folder: `run.json` may name them from another."""
+    given = {"ratings": data.data, "users": data.users, "items": data.items}
+    kept = {
+        table: place_of_table(folder, table)
+        for table, place in given.items()
+        if (file := f"{DATA}/{table}.parquet") and str(place).endswith(f"/{file}") and (folder.path / file).is_file()
+    }
+    return replace(
+        data,
+        data=kept.get("ratings", data.data),
+        users=kept.get("users", data.users),
+        items=kept.get("items", data.items),
+    )
 
 
 def _opened_with(place: str, line: str) -> str:

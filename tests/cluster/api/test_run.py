@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_the_best_rates_a_frame_row_by_row_and_leaves_out_what_is_rated(example,
     )
     with pytest.raises(rt.InputError, match="seen: expected ratings whose pairs are left out"):
         rt.load(run.folder.model("pmf")).recommend(["u1"])
+
+
+def test_ratings_that_a_run_keeps_are_found_from_any_folder_and_others_in_their_place_refused(
+    example, run, tmp_path, monkeypatch
+):
+    place, expected = example["folder"] / run.place, run.best.recommend(["u1"], n=2)
+    monkeypatch.chdir(tmp_path)
+    assert rt.open(place).best.recommend(["u1"], n=2).equals(expected)
+    shutil.copytree(place, tmp_path / "copy")
+    kept = tmp_path / "copy" / "data" / "ratings.parquet"
+    pd.read_parquet(kept)[1:].to_parquet(kept)
+    best = rt.open(tmp_path / "copy").best
+    with pytest.raises(
+        rt.InputError, match="are not the ratings that the model was fitted on, whose pairs are left out"
+    ):
+        best.recommend(["u1"])
+    assert len(best.recommend(["u1"], n=2, seen="none")) == 2
 
 
 def test_what_was_trained_has_its_hyperparameters_and_errors(example, run):
