@@ -16,7 +16,6 @@ from reeltune.cluster.judging import scores as judged
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.storage import Store
-from reeltune.cluster.runs.folder import write_json
 from reeltune.cluster.session.watchdog import GONE, ClusterLost
 from reeltune.trainables.data.prepared import looks, prepare
 from reeltune.trainables.errors import Unavailable
