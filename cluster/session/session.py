@@ -32,6 +32,7 @@ from reeltune.cluster.session.short_folder import latest_logs, short_folder
 from reeltune.cluster.session.watchdog import lifeline
 from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError, RayNotStarted, one_line
+from reeltune.trainables.fitting.allocator import keep_memory_in_threads
 
 OURS = "reeltune"  # the namespace by which a Ray that we have started is known
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
@@ -149,6 +150,7 @@ def _store(data_bytes: int) -> int:
 def _start(data_bytes: int) -> None:
     """Start a Ray on this machine. Raises RayNotStarted where one of its processes does not come up."""
     make_own_token()
+    keep_memory_in_threads()
     try:
         with fewer_processes():
             ray.init(

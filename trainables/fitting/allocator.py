@@ -1,6 +1,7 @@
 """Has the C library keep freed memory for the next step, but not what only a fit's set-up needed."""
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,16 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 MOST = 2**31 - 1
 USUAL_MMAPS = 65536  # its default
 LARGEST = 32 << 20  # bytes: up to here glibc itself raises the size from which it returns memory at once
+ARENAS = "MALLOC_ARENA_MAX"  # which a process reads when it starts
+
+
+def keep_memory_in_threads() -> None:
+    """Have processes that are started from now on keep it for all threads, unless the user has set ARENAS.
+
+    Ray Train runs a fit in a thread, for which glibc has an arena of its own. Large tensors of such a one go back to
+    the system at once, whatever `keep_memory` says.
+    """
+    os.environ.setdefault(ARENAS, "1")
 
 
 def keep_memory() -> None:

@@ -26,12 +26,13 @@ with session(None) as resources:
     me = psutil.Process()
     ours = {me.pid, *(child.pid for child in me.children(recursive=True))}
     listening = [c.laddr.ip for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in ours]
+    arenas = ray.get(ray.remote(lambda: os.environ.get("MALLOC_ARENA_MAX")).remote())
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     address = ray.get_runtime_context().gcs_address
     stranger = subprocess.run(
         [sys.executable, "-c", STRANGER, address], env=variables, capture_output=True, text=True, check=False
     )
-print(json.dumps({"cpus": resources.cpus, "listening": listening, "stranger": stranger.stderr}))
+print(json.dumps({"cpus": resources.cpus, "arenas": arenas, "listening": listening, "stranger": stranger.stderr}))
 """
 LOOKED_BEFORE = """
 from reeltune.cluster.session.address import check_address
@@ -67,7 +68,7 @@ def own(tmp_path_factory):
 
 def at_home(program, home):
     """What a program prints for a user with this home folder."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MALLOC_"))}
     root = str(Path(__file__).parents[3])
     done = subprocess.run(
         [sys.executable, "-c", program], env={**variables, "HOME": str(home), "PYTHONPATH": root}, cwd=home,
@@ -91,6 +92,11 @@ def test_nobody_without_its_token_gets_in(own):
 def test_it_leaves_no_token_in_the_home_folder(own):
     _, home = own
     assert list(home.iterdir()) == []
+
+
+def test_its_processes_keep_memory_for_fits_in_threads(own):
+    came, _ = own
+    assert came["arenas"] == "1"
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
 """What the C library does with freed memory, seen by the page faults and the size of a process of its own."""
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from reeltune.trainables.fitting.allocator import ARENAS, keep_memory_in_threads
 
 GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
 PROGRAM = """
@@ -51,9 +54,37 @@ print(size())
 """
 
 
+IN_A_THREAD = """
+import threading
+thread = threading.Thread(target=exec, args=(sys.argv[2], {}))
+thread.start()
+thread.join()
+"""
+
+
 def faults(how):
     done = subprocess.run([sys.executable, "-c", PROGRAM, how], stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout)
+
+
+def faults_in_a_thread():
+    program = f"import sys{IN_A_THREAD}"
+    command = [sys.executable, "-c", program, "kept", PROGRAM]
+    return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+@GLIBC
+def test_in_a_thread_it_is_kept_where_the_process_was_started_so(monkeypatch):
+    monkeypatch.delenv(ARENAS, raising=False)
+    given_back = faults_in_a_thread()
+    keep_memory_in_threads()
+    assert faults_in_a_thread() < given_back / 10
+
+
+def test_how_many_arenas_the_user_wants_is_left_alone(monkeypatch):
+    monkeypatch.setenv(ARENAS, "2")
+    keep_memory_in_threads()
+    assert os.environ[ARENAS] == "2"
 
 
 @GLIBC
