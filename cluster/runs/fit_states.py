@@ -7,11 +7,11 @@ import os
 import pickle
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
-from reeltune.cluster.runs.storage import Store
+from reeltune.cluster.runs.storage import OpenFile, Store
 
 ZIP = b"PK\x03\x04"  # first bytes of torch's files; its older format, a bare pickle, is refused
 DIGEST = hashlib.sha256().digest_size
@@ -38,7 +38,7 @@ class Snapshots:
         number = self._next(name) if number is None else number
         kept = {"number": number, "order": _fingerprint(order), "state": state}
 
-        def fill(file: BinaryIO) -> None:
+        def fill(file: OpenFile) -> None:
             file.write(bytes(DIGEST))  # its place
             torch.save(kept, file)
             file.seek(DIGEST)

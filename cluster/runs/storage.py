@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ FLAGS = ("allow_bucket_creation", "allow_bucket_deletion")
 S3_OPTIONS = ("region", "scheme", "endpoint_override", *FLAGS)
 TRIES = 2  # attempts per request of Amazon's own client, whose default can take minutes
 Result = TypeVar("Result")
+OpenFile = io.BufferedRandom | io.BytesIO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ class Store:
 
         self._insist(put, f"{name} cannot be written")
 
-    def write_by(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
+    def write_by(self, name: str, fill: Callable[[OpenFile], object]) -> None:
         """As `write`, of what `fill` writes. In a folder the content goes to the disk as it is written.
 
         `fill` may go back in the file, and is called again after a failure.
@@ -259,7 +260,7 @@ def replace(path: Path, content: bytes | memoryview) -> None:
     replace_by(path, lambda file: file.write(content))
 
 
-def replace_by(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+def replace_by(path: Path, fill: Callable[[OpenFile], object]) -> None:
     """As `replace`, of what `fill` writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

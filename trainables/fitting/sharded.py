@@ -92,8 +92,8 @@ class ShardedFit(Fit):
         }
         indices = np.zeros(self.shape.users, dtype=np.int32)
         indices[self.own] = np.arange(1, len(self.own) + 1)
-        rows = on_device(replace(kept, users=indices[kept.users]), self.device, timed=self.config.timed)
-        return FittedRows(**vars(rows))
+        here = on_device(replace(kept, users=indices[kept.users]), self.device, timed=self.config.timed)
+        return FittedRows(**vars(here))
 
     @property
     def buckets_here(self) -> range:

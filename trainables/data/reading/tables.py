@@ -217,8 +217,8 @@ def _read_folder(source: str) -> Table:
     names = visible_in(source)
     for known in RATINGS_FILES:
         if known in names:
-            table = _read_file(f"{source}/{known}")
-            return replace(table, notes=(*table.notes, *beside_ratings(names, known)))
+            found = _read_file(f"{source}/{known}")
+            return replace(found, notes=(*found.notes, *beside_ratings(names, known)))
     if any(name.lower().endswith(PARQUET) for name in names):
         beside = Beside.parquet(source)
         return replace(_read_parquet(source, beside=beside), notes=beside.notes)
@@ -265,7 +265,9 @@ def _joined(source: str, parts: list[Table]) -> Table:
         if part.headerless and len(frame.columns) == len(first.frame.columns):
             frame = frame.set_axis(first.frame.columns, axis=1)
         frames.append(frame)
-    refuse_other_columns(source, ((part.source, list(frame)) for part, frame in zip(parts, frames, strict=True)))
+    refuse_other_columns(
+        source, ((part.source, list(frame.columns)) for part, frame in zip(parts, frames, strict=True))
+    )
     starts = np.cumsum([0, *map(len, frames)])
 
     def locate(row: int) -> str:
