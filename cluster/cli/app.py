@@ -98,7 +98,9 @@ def main() -> None:
         code = 1
     except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise  # what typer makes of a broken pipe is one, with code 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `reeltune ... | head` is no error
         code = 0
     except OSError as error:

@@ -100,7 +100,7 @@ def test_torchs_random_numbers_go_on_as_if_nothing_had_been_fitted():
     torch.manual_seed(5)
     model = rt.train(every[:300], "pmf", epochs=1, name="one")
     rt.lr_find(every, "pmf")
-    rt.update(model.place, every, "next")
+    rt.update(model.place, every[300:], "next", with_=every[:300])
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -203,12 +203,13 @@ def test_architectures_are_listed_with_their_defaults_and_spaces():
     assert "Salakhutdinov" in inside.reeltune("architectures").stdout
 
 
-def test_output_that_nobody_reads_is_no_error():
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["written at the end", "written at once"])
+def test_output_that_nobody_reads_is_no_error(unbuffered):
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "reeltune", "--version"], stdout=write, stderr=subprocess.PIPE, check=False
-    )
+    command = [sys.executable, "-m", "reeltune", "--version"]
+    variables = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=variables, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 

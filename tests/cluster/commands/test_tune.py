@@ -121,7 +121,7 @@ def test_an_architecture_with_a_prediction_that_is_no_number_is_left_out_and_the
     monkeypatch.setattr(in_process, "_fit", broken)
     words = ("tune", "pmf", "bias", "--data", WORLD, "--trials", "1", "--baseline", "best-simple", "--name", "one")
     done = inside.reeltune(*words, "--metric", metric, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr  # one without a verdict
     assert "pmf: it is not judged: a prediction for a test row is no finite number\n" in done.stderr
     found = json.loads(done.stdout)
     assert found["architectures"]["pmf"]["test"] is None

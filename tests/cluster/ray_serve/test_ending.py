@@ -81,11 +81,11 @@ def test_a_failure_while_it_is_taken_down_is_one_line(error):
 
 @pytest.mark.parametrize("error", [ClusterLost(), ConnectionError("gone")])
 def test_a_cluster_that_no_longer_answers_is_left_as_it_is(error):
-    service = Service(run=fail(error), end=fail(AssertionError("nobody is there to take it down")))
-    with pytest.raises(type(error)):
-        ended(service)
-    with pytest.raises(type(error)):
-        ended(Service(run=send(signal.SIGINT), end=fail(error)))
+    gone_while_it_serves = Service(run=fail(error), end=fail(AssertionError("nobody is there to take it down")))
+    gone_at_the_end = Service(run=send(signal.SIGINT), end=fail(error))
+    for service in (gone_while_it_serves, gone_at_the_end):
+        with interruptible(), pytest.raises(type(error)):
+            until_a_signal(service, lambda line: None, drain=30)
 
 
 def test_a_service_that_has_gone_by_itself_keeps_its_exit_code():
