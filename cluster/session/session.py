@@ -36,6 +36,8 @@ from reeltune.trainables.fitting.allocator import keep_memory_in_threads
 
 OURS = "reeltune"  # the namespace by which a Ray that we have started is known
 LEAST_STORE = 100 << 20  # bytes of Ray's object store: Ray refuses to start with less than 75 MiB
+# How the last line of Ray's server begins where a process that it has started was dead at once.
+DEAD = ("psutil.", "RuntimeError: Starting Ray client server failed")
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
@@ -176,7 +178,7 @@ def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
     """
     check_address(address)
     try:
-        ray.init(address=address, runtime_env=runtime_env, **QUIET)
+        _join(address, runtime_env)
     except AuthenticationError:
         raise InputError(f"--address {address}: the cluster did not take the token, or wants one; {TOKEN}") from None
     except ConnectionAbortedError as error:  # of Ray's client: the traceback of its server, which was reached
@@ -188,3 +190,14 @@ def join(address: str, *, runtime_env: dict[str, Any] | None = None) -> None:
     except (ConnectionError, RpcError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"--address {address}: no Ray cluster there ({first})") from None
+
+
+def _join(address: str, runtime_env: dict[str, Any] | None) -> None:
+    """Join; a second time where the process that the server for Ray's client has started for us was dead at once."""
+    try:
+        ray.init(address=address, runtime_env=runtime_env, **QUIET)
+    except ConnectionAbortedError as error:
+        if not str(error).splitlines()[-1].startswith(DEAD):
+            raise
+        ray.shutdown()
+        ray.init(address=address, runtime_env=runtime_env, **QUIET)

@@ -6,13 +6,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 import yaml
 
-from reeltune.cluster.session.session import _start
-from reeltune.trainables.errors import RayNotStarted
+from reeltune.cluster.session import session
+from reeltune.cluster.session.session import _start, join
+from reeltune.trainables.errors import InputError, RayNotStarted
 from tests.heads import environment, free_ports, head_node
 
 OWN = """
@@ -171,6 +173,32 @@ def test_a_client_server_that_cannot_start_a_process_is_told_from_no_cluster(hea
         f"--address ray://{head.client}: the cluster's server for Ray's client could not start a process" in done.stdout
     )
     assert done.stdout.rstrip().endswith("try again if the head node is busy")
+
+
+SAID = (
+    "psutil.ZombieProcess: PID still exists but it's a zombie (pid=27513)",
+    "RuntimeError: Starting Ray client server failed. See ray_client_server_23000.err for detailed logs.",
+)
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("dead", [0, 1, 2])
+def test_where_a_process_of_rays_server_was_dead_at_once_another_is_asked_for(monkeypatch, dead, said):
+    asked = []
+
+    def init(**given):
+        asked.append(given["address"])
+        if asked.count(given["address"]) <= dead:
+            raise ConnectionAbortedError(f"Traceback (most recent call last):\n  ...\n{said}")
+
+    monkeypatch.setattr(session, "check_address", lambda *_, **__: None)
+    monkeypatch.setattr(session, "ray", SimpleNamespace(init=init, shutdown=lambda: asked.append("shut down")))
+    if dead < 2:
+        join("ray://head:10001")
+    else:
+        with pytest.raises(InputError, match="could not start a process for us"):
+            join("ray://head:10001")
+    assert asked == ["ray://head:10001", "shut down", "ray://head:10001"][: 1 if dead == 0 else 3]
 
 
 @pytest.mark.slow
