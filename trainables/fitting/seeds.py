@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager
 
 import numpy as np
-import torch
 
 
 def mix(*numbers: int) -> int:
@@ -13,5 +12,7 @@ def mix(*numbers: int) -> int:
 
 def random_numbers_as_before() -> AbstractContextManager[None]:
     """At the end of the body torch's random numbers go on as if it had drawn none, and seeded nothing."""
+    import torch  # late: it takes seconds, and whoever only imports this needs none
+
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     return torch.random.fork_rng(devices=[*gpus])
