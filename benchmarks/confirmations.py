@@ -5,11 +5,11 @@
     python benchmarks/confirmations.py --made-up   # a minute: made-up errors; the same with --sampled
 
 Of runs it reads the ledgers alone, which hold errors on validation rows and none on test rows. It takes the
-architectures whose finalists have every confirmation, as those of a run of before the rule of cluster/search/choice.py
-have. It says how many of the finalists the rule would have dropped, and of how many architectures on a sample one would
-have been left, which is not tried again; which share of the confirmations' seconds all of that saves, and which of it
-not to try again the one left; for how many architectures another configuration would have been chosen, and by which
-share its mean over all confirmations is at most higher.
+architectures whose finalists have every confirmation, as those of a run of before the rules of cluster/search/choice.py
+have. It says how many of the finalists would have been dropped, and how many architectures on a sample would have been
+decided after one confirmation, as one was left, or after two, as these agreed; which share of the confirmations'
+seconds all of that saves, and which of it the early decisions; for how many architectures another configuration would
+have been chosen, and by which share its mean over all confirmations is at most higher.
 
 Made up: 20 configurations of normally distributed true errors, of which the first is the reference; trials and
 confirmations see them with noise, whose standard deviation is the unit. It prints how many of nine confirmations are
@@ -27,7 +27,7 @@ import numpy as np
 
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import Entries, Entry, Stage, read_entries
-from reeltune.cluster.search.choice import SEEDS, Choice, choose, confirmed, dropped, finalists, one_left
+from reeltune.cluster.search.choice import EARLY, SEEDS, Choice, choose, confirmed, dropped, finalists, often
 
 TRIALS, WORLDS = 20, 4000
 SPREADS, REFERENCES = (0.5, 2.0), (0.0, 2.0, 6.0, 20.0)
@@ -42,9 +42,9 @@ def main() -> None:
     parser.add_argument("--made-up", action="store_true")
     arguments = parser.parse_args()
     if arguments.runs:
-        counts = "architectures | finalists dropped | of | one left"
-        print(f"| run | {counts} | core s of confirmations | saved | by one left | chosen otherwise | loss |")
-        print(f"| ---{' | ---:' * 9} |")
+        counts = "architectures | finalists dropped | of | decided after 1 | after 2"
+        print(f"| run | {counts} | core s of confirmations | saved | by that | chosen otherwise | loss |")
+        print(f"| ---{' | ---:' * 10} |")
     for name in arguments.runs:
         entries = list(read_entries(find_run(name).ledger))
         print(replayed(name, [as_sampled(entry) for entry in entries] if arguments.sampled else entries))
@@ -70,32 +70,38 @@ def as_sampled(entry: Entry) -> Entry:
 
 
 def with_dropping(whole: Entries, architecture: str) -> tuple[Entries, Entries]:
-    """The entries as they would have been with the rule, and those if one that is left alone were tried again too."""
+    """The entries as they would have been with the rules, and those if nobody that is left were tried less often."""
     first = Entries(entry for entry in whole.entries if entry.fold <= 1)
     names = {entry.trial for entry in dropped(first, architecture)}
     kept = Entries(entry for entry in whole.entries if entry.fold <= 1 or confirmed(entry) not in names)
-    return first if one_left(first, architecture) else kept, kept
+    for times in range(1, SEEDS):
+        less = Entries(entry for entry in kept.entries if entry.fold <= times)
+        if often(less, architecture) == times:
+            return less, kept
+    return kept, kept
 
 
 def replayed(run: str, entries: list[Entry]) -> str:
     """The row of a run."""
     whole = Entries(entries)
     architectures = [name for name in dict.fromkeys(entry.architecture for entry in entries) if complete(whole, name)]
-    all_seconds = saved = by_one_left = loss = 0.0
-    count = out = left = otherwise = 0
+    all_seconds = saved = early = loss = 0.0
+    count = out = otherwise = 0
+    times = []
     for name in architectures:
         less, kept = with_dropping(whole, name)
-        took, with_one_left, least = (sum(e.seconds for e in each.of("confirm", name)) for each in (whole, kept, less))
+        took, undecided, least = (sum(e.seconds for e in each.of("confirm", name)) for each in (whole, kept, less))
         all_seconds, saved = all_seconds + took, saved + took - least
-        by_one_left += with_one_left - least
+        early += undecided - least
         count += len(finalists(whole, name))
         out += len(dropped(less, name))
-        left += one_left(less, name)
+        times.append(often(less, name))
         before, after = chosen(whole, name), chosen(less, name)
         otherwise += after.config != before.config
         loss = max(loss, mean_of(after, whole) / before.value - 1)
-    shares = (f"{each / max(all_seconds, 1e-9):.0%}" for each in (saved, by_one_left))
-    cells = (Path(run).name, len(architectures), out, count, left, f"{all_seconds:.0f}", *shares, otherwise)
+    shares = (f"{each / max(all_seconds, 1e-9):.0%}" for each in (saved, early))
+    counts = (len(architectures), out, count, times.count(1), times.count(EARLY))
+    cells = (Path(run).name, *counts, f"{all_seconds:.0f}", *shares, otherwise)
     return f"| {' | '.join(map(str, cells))} | {loss:.2%} |"
 
 

@@ -6,6 +6,8 @@ import sys
 import urllib.request
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.hparams import metadata
 
 from reeltune.cluster.tensorboard.event_files import folder_name
 from reeltune.cluster.tracking.tracker import TrackedFit
@@ -25,6 +27,28 @@ def named(trial):
 
 def scalars(folder, trial, tag):
     return events_of(folder, trial).Scalars(tag)
+
+
+def hparams_of(folder):
+    """Of the event files below a folder: the columns of the HParams tab by name, and each session's hyperparameters."""
+    columns, sessions = {}, []
+    files = sorted(folder.rglob("events.*"))
+    events = [event for file in files for event in EventFileLoader(str(file)).Load()]
+    for value in (value for event in events for value in event.summary.value):
+        content = value.metadata.plugin_data.content
+        if value.tag == metadata.EXPERIMENT_TAG:
+            columns |= {info.name: info for info in metadata.parse_experiment_plugin_data(content).hparam_infos}
+        if value.tag == metadata.SESSION_START_INFO_TAG:
+            found = metadata.parse_session_start_info_plugin_data(content).hparams
+            sessions.append({name: getattr(each, each.WhichOneof("kind")) for name, each in found.items()})
+    return columns, sessions
+
+
+def domain_of(info):
+    """A column's bounds, or its values; None where it has neither."""
+    if info.HasField("domain_interval"):
+        return info.domain_interval.min_value, info.domain_interval.max_value
+    return list(info.domain_discrete) if info.HasField("domain_discrete") else None
 
 
 class Server:

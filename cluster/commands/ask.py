@@ -300,8 +300,8 @@ def _about_sample(options: TuneOptions, prepared: Prepared, sample: FitData | No
         yield (
             f"search trials fit on a sample of {sample.shape.users - 1:,} of {every.shape.users - 1:,} users with all "
             f"their {len(sample):,} ratings, {len(sample.validation):,} of them to validate on{usual}; the best "
-            f"configurations are tried again on all rows, those over {CLOSE:.0%} behind the best of them only once, "
-            "as is the best if no other is left, and the chosen ones refitted"
+            f"configurations are tried again on all rows (once if over {CLOSE:.0%} behind the best of them, or if no "
+            "other is left; else twice, and a third time if these disagree), and the chosen ones refitted"
         )
     elif options.sample not in (None, "all"):
         yield f"--sample {options.sample}: search trials fit on all {len(every):,} ratings, which are no more than that"

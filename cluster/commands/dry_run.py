@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from reeltune.cluster.commands.ask import TuneOptions, TunePlan, ask
 from reeltune.cluster.commands.probe import Cost, costs
 from reeltune.cluster.commands.searches import searches_of, whole
-from reeltune.cluster.commands.time_left import BUSY, ENDING, START, after_search
-from reeltune.cluster.judging.ranking_size import seconds_to_rank
+from reeltune.cluster.commands.time_left import BUSY, ENDING, START, after_search, sampled_confirmations
+from reeltune.cluster.judging.ranking_size import seconds_to_judge
 from reeltune.cluster.runs.claim import check_claim, check_free
 from reeltune.cluster.search.choice import FINALISTS, SEEDS
 from reeltune.cluster.session.resources import check, here
@@ -98,11 +98,12 @@ def _search_seconds(plan: TunePlan, found: dict[str, Cost]) -> float:
 def _after_seconds(plan: TunePlan, found: dict[str, Cost], *, slots: int, lanes: int) -> float:
     """From the last search trial to the verdict: the confirmations, always some of the reference, and the refits."""
     finalists, parts, baseline = min(FINALISTS, plan.options.trials), plan.prepared.split, plan.options.baseline
-    confirmed = sum(SEEDS * (cost.reference + (finalists - 1) * cost.drawn) for cost in found.values())
+    share = 1.0 if plan.sample is None else sampled_confirmations(finalists) / (finalists * SEEDS)
+    confirmed = share * sum(SEEDS * (cost.reference + (finalists - 1) * cost.drawn) for cost in found.values())
     chosen = sum((cost.reference + cost.drawn) / 2 for cost in found.values())
     if baseline.kind == "reference":
         chosen += found[baseline.name].reference if baseline.name in found else chosen / len(found)
     refits = SEEDS * (len(found) + (baseline.kind == "reference"))
     refitted = SEEDS * chosen * len(parts.fitting) / len(parts.train)
-    ending = ENDING * START + seconds_to_rank(refits, plan.prepared.shape)
+    ending = ENDING * START + seconds_to_judge(refits, len(parts.test), plan.prepared.shape)
     return confirmed / slots / BUSY + after_search(refitted, count=refits, lanes=lanes, ending=ending)

@@ -14,7 +14,7 @@ from reeltune.cluster.judging.result import judged_result, score_with_simple
 from reeltune.cluster.judging.simple import seconds_to_compare, simple_predictors
 from reeltune.cluster.runs.answer import SCHEMA, Answer, Refits, Result
 from reeltune.cluster.runs.folder import RunFolder, write_json
-from reeltune.cluster.search.choice import left_alone, one_left, unlike_folds, without_reference
+from reeltune.cluster.search.choice import SEEDS, decided_early, often, unlike_folds, without_reference
 from reeltune.cluster.tracking.tracker import Tracker
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.data.prepared import Prepared, looks
@@ -72,10 +72,10 @@ def _about_folds(searched: Searched) -> list[str]:
     """What is to be said of architectures that were not confirmed on each fold, or without their reference."""
     # The ensemble has the folds of its members.
     choices = {name: choice for name, choice in searched.choices.items() if name != ENSEMBLE}
-    alone = [name for name in choices if one_left(searched.ledger, name)]
+    times = {name: often(searched.ledger, name) for name in choices}
     notes = (
-        unlike_folds(choices, alone=alone),
-        left_alone(choices, alone=alone),
+        unlike_folds(choices, fewer=[name for name, each in times.items() if each < SEEDS]),
+        decided_early(choices, times),
         without_reference(searched.ledger, choices),
     )
     return [note for note in notes if note]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import FINALISTS, SEEDS, dropped, finalists, one_left
+from reeltune.cluster.search.choice import EARLY, FEWEST, FINALISTS, SEEDS, dropped, finalists, often, on_sample
+from reeltune.trainables.config import Configuration
 
 log = logging.getLogger(__name__)
 
 START = 6.0  # seconds until the first trial begins, before that is known
 # As shares of those seconds, as all of them grow on a busy machine: until the workers of the refits are up, which are
-# Ray Train's groups; and from the last refit to the reports, without the top lists.
+# Ray Train's groups; and from the last refit to the reports, without what grows with the test rows.
 REFITS_START, ENDING = 1.5, 0.8
 BETWEEN = 0.4  # seconds of a lane between two refits
 BUSY = 0.95  # the share of a slot's time in which it fits, before that is measured
@@ -31,6 +32,15 @@ def after_search(refits: float, *, count: int, lanes: int, ending: float, start:
     return REFITS_START * start + (refits + count * BETWEEN) / lanes + ending
 
 
+def sampled_confirmations(count: int) -> int:
+    """How many of so many finalists are expected where trials fit on a sample: one of three is dropped after its first.
+
+    The first two of the others agree.
+    """
+    out = 1 if count >= FEWEST else 0
+    return out + (count - out) * EARLY
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What a search is to do."""
@@ -42,7 +52,7 @@ class Work:
     baseline: str | None  # the architecture whose reference is refitted too
     more_rows: float = 1.0  # rows of a refit for each row of a confirmation
     all_rows: float = 1.0  # rows of a confirmation for each row of a search trial
-    lists: float = 0.0  # seconds to judge the refits' top lists
+    judging: float = 0.0  # seconds to judge the refits on the test rows, and their top lists
     deadline: float | None = None  # of the search trials, by the clock
 
 
@@ -86,14 +96,14 @@ class TimeLeft:
         """Seconds until the verdict; None before they can be told. Fits that run are not counted below nothing."""
         return None if self._left is None else max(self._least, self._left - (self.clock() - self._at))
 
-    def of_refit(self, architecture: str) -> float:
-        """Seconds of a refit of this architecture."""
-        return self._again(architecture) * self.work.more_rows
+    def of_refit(self, architecture: str, config: Configuration | None = None) -> float:
+        """Seconds of a refit of this architecture: if it is known, with this configuration."""
+        return self._again(architecture, config) * self.work.more_rows
 
     @property
     def ending(self) -> float:
         """Seconds from the last refit to the reports."""
-        return ENDING * self.start + self.work.lists
+        return ENDING * self.start + self.work.judging
 
     def _after(self) -> float:
         """Seconds of the refits and of the end."""
@@ -122,11 +132,15 @@ class TimeLeft:
         )
 
     def _confirmations(self, name: str) -> int:
-        if self._waiting(name):
-            return min(FINALISTS, self.work.trials) * SEEDS
-        # A finalist that is dropped has had its first one alone, and so has the one that is left in a sampled search.
-        once = len(dropped(self.ledger, name)) + one_left(self.ledger, name)
-        return len(finalists(self.ledger, name)) * SEEDS - once * (SEEDS - 1)
+        """How many an architecture has in all. A finalist that is dropped has had its first one alone."""
+        found = min(FINALISTS, self.work.trials) if self._waiting(name) else len(finalists(self.ledger, name))
+        out, times = len(dropped(self.ledger, name)), often(self.ledger, name)
+        if times == SEEDS and on_sample(self.ledger.of("search", name)):
+            done = [entry.fold for entry in self.ledger.of("confirm", name)]
+            if done.count(1) < found:
+                return sampled_confirmations(found)
+            times = SEEDS if done.count(EARLY) >= found - out else EARLY
+        return out + (found - out) * times
 
     def _mean_fit(self) -> float:
         return fmean(entry.seconds for entry in self.ledger.entries)
@@ -151,11 +165,12 @@ class TimeLeft:
                 firsts.append(first[0])
         return sum(means) / sum(firsts)
 
-    def _again(self, name: str) -> float:
-        """Seconds of a whole fit of one of the best configurations."""
-        confirmed = [entry.seconds for entry in self.ledger.of("confirm", name) if entry.state == "done"]
+    def _again(self, name: str, config: Configuration | None = None) -> float:
+        """Seconds of a whole fit of one of the best configurations: by its own confirmations, if it has any."""
+        confirmed = [entry for entry in self.ledger.of("confirm", name) if entry.state == "done"]
         if confirmed:
-            return fmean(confirmed)
+            own = [entry for entry in confirmed if entry.config == config]
+            return fmean(entry.seconds for entry in own or confirmed)
         known = [entry.seconds for entry in finalists(self.ledger, name) if entry.number > 0]
         return self.work.all_rows * (fmean(known) if known else self._mean(name))
 
@@ -168,20 +183,24 @@ class RefitsLeft:
         expected: dict[str, float],
         *,
         lanes: int,
+        kept: int = 0,
         start: float = START,
         ending: float = ENDING * START,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`expected` has the seconds of each refit, by name; `start` is how long the first trial took to begin."""
-        self.expected, self.lanes, self.clock = dict(expected), lanes, clock
-        self.total, self.start, self.ending = len(expected), REFITS_START * start, ending
+        """`expected` has the seconds of each refit that is left, by name; `kept` are of an earlier process.
+
+        `start` is how long the first trial took to begin.
+        """
+        self.expected, self.lanes, self.kept, self.clock = dict(expected), lanes, kept, clock
+        self.total, self.start, self.ending = kept + len(expected), REFITS_START * start, ending
         self._began: dict[str, float] = {}
         self._took: list[tuple[float, float]] = []  # expected and true seconds of those that ended
         self._at = clock()
 
     @property
     def done(self) -> int:
-        return len(self._took)
+        return self.kept + len(self._took)
 
     def began(self, name: str) -> None:
         self.start = 0.0

@@ -16,10 +16,10 @@ from reeltune.cluster.commands.refit import refit
 from reeltune.cluster.commands.run_session import session_of_run
 from reeltune.cluster.commands.time_left import RefitsLeft, TimeLeft, Work
 from reeltune.cluster.commands.under_way import UnderWay
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, Lost, has_ended
 from reeltune.cluster.judging.ensemble import with_ensemble
 from reeltune.cluster.judging.outcome import Searched, Times
-from reeltune.cluster.judging.ranking_size import seconds_to_rank
+from reeltune.cluster.judging.ranking_size import seconds_to_judge
 from reeltune.cluster.judging.refits import calibrations, refits
 from reeltune.cluster.runs.answer import Result
 from reeltune.cluster.runs.claim import claim
@@ -27,6 +27,7 @@ from reeltune.cluster.runs.folder import Ledger, read_entries
 from reeltune.cluster.runs.kept_tables import keep_tables
 from reeltune.cluster.runs.sources import keep_sources
 from reeltune.cluster.runs.spent import Phase
+from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.search.choice import SEEDS, Choice, choose
 from reeltune.cluster.search.experiment import Plan, search, studies
 from reeltune.cluster.search.faults import LATE
@@ -89,8 +90,9 @@ def _trackers(plan: TunePlan) -> list[Tracker]:
         for name, space in plan.spaces.items()
     }
     ended = read_entries(plan.folder.ledger)
+    folder, metric = plan.folder, plan.options.metric
     return [
-        TensorBoard(plan.folder.tensorboard, searched, metric=plan.options.metric, ended=ended, registry=plan.registry)
+        TensorBoard(folder.tensorboard, searched, run=folder.title, metric=metric, ended=ended, registry=plan.registry)
     ]
 
 
@@ -233,7 +235,7 @@ def _work(plan: TunePlan, data: TrialData, resources: Resources, *, slots: int, 
         baseline=baseline,
         more_rows=len(parts.fitting) / len(parts.train),
         all_rows=data.longer,
-        lists=seconds_to_rank(fits, plan.prepared.shape),
+        judging=seconds_to_judge(fits, len(parts.test), plan.prepared.shape),
         deadline=deadline,
     )
 
@@ -274,6 +276,18 @@ def _lanes(
     return trial_lanes(data, taken.count, workers=taken.workers, resources=resources, progress=watch.status)
 
 
+def _refits_left(orders: list[FitOrder], left: TimeLeft, store: Store) -> RefitsLeft:
+    names = {order.tracked.name: order for order in orders}  # equal fits share one order
+    waiting = {name: order for name, order in names.items() if not has_ended(store, order)}
+    return RefitsLeft(
+        {name: left.of_refit(order.architecture, order.config) for name, order in waiting.items()},
+        lanes=max(1, min(left.work.lanes, len(waiting))),
+        kept=len(names) - len(waiting),
+        start=left.start,
+        ending=left.ending,
+    )
+
+
 def _refit(
     plan: TunePlan,
     orders: list[FitOrder],
@@ -284,10 +298,8 @@ def _refit(
 ) -> dict[str, Fitted | Lost]:
     options = plan.options
     # The longest first, so that at the end no lane waits long for another.
-    orders = sorted(orders, key=lambda order: -left.of_refit(order.architecture))
-    expected = {order.tracked.name: left.of_refit(order.architecture) for order in orders}
-    lanes = min(left.work.lanes, len(expected))
-    counting = watch.refitting(RefitsLeft(expected, lanes=lanes, start=left.start, ending=left.ending))
+    orders = sorted(orders, key=lambda order: -left.of_refit(order.architecture, order.config))
+    counting = watch.refitting(_refits_left(orders, left, plan.folder.fits))
     return refit(
         orders,
         plan.prepared,

@@ -145,6 +145,11 @@ def keep(store: Store, order: FitOrder, fitted: Fitted) -> None:
     store.write(f"{order.name}.json", json.dumps(fitted.as_json()).encode())
 
 
+def has_ended(store: Store, order: FitOrder) -> bool:
+    """Whether the result of a fit is in storage, without its weights being read. Raises StorageFailed."""
+    return store.read(f"{order.name}.json") is not None
+
+
 def kept(store: Store, order: FitOrder) -> Fitted | None:
     """What came of a fit, if it has been done. Raises StorageFailed.
 

@@ -11,7 +11,7 @@
 - `spent.py`: the core seconds of the fits, by phase and architecture
 - `details.py`: what `verdict.json` holds beside the answer
 - `ranking.py`: top lists, and `ranking.parquet`
-- `ranking_size.py`: for how many users, and how long that takes
+- `ranking_size.py`: for how many users, and how long judging takes
 - `predictions.py`: `predictions.parquet`
 - `spread.py`: how far ratings may lie from a model's predictions
 - `bundles.py`: the bundles of a run

@@ -12,7 +12,7 @@ from reeltune.cluster.judging.outcome import Searched
 from reeltune.cluster.judging.scores import Scored, noise_of, of_values
 from reeltune.cluster.runs import out_of_fold
 from reeltune.cluster.runs.folder import RunFolder
-from reeltune.cluster.search.choice import SEEDS, Choice, one_left
+from reeltune.cluster.search.choice import Choice, often
 from reeltune.cluster.search.trial_fit import KEPT
 from reeltune.trainables.architectures import ENSEMBLE, ensemble
 from reeltune.trainables.data import Rows, fold
@@ -41,11 +41,11 @@ def held_out_ratings(
 ) -> dict[int, np.ndarray] | None:
     """An architecture's ratings of the held-out rows, by fold and each of shape (rows,); None if a fold was lost.
 
-    They are those that the ensemble takes, or by this decoder of KEPT. Where one finalist was left in a search on a
-    sample, it need not have more folds than the first.
+    They are those that the ensemble takes, or by this decoder of KEPT. In a search on a sample they need not be of
+    more folds than the first ones (see `often`).
     """
     choice = searched.choices[name]
-    if len(choice.trials) < SEEDS and not one_left(searched.ledger, name):
+    if len(choice.trials) < often(searched.ledger, name):
         return None
     found = zip(choice.by_fold, (out_of_fold.read(folder.store, trial) for trial in choice.trials), strict=True)
     place = KEPT.index(by or searched.averaged(name))

@@ -16,6 +16,7 @@ MARGIN = 4.0
 # In a sampled search: a share of the best one's first confirmation. There the spread also holds what more rows do.
 CLOSE = 0.01
 FEWEST = 3  # finalists of which a spread can be told
+EARLY = 2  # confirmations after which a search on a sample may stop: see `agreed`
 
 
 def finalists(ledger: Entries, architecture: str) -> list[Entry]:
@@ -51,7 +52,7 @@ def dropped(ledger: Entries, architecture: str) -> list[Entry]:
     again = np.array([first[entry.trial] for entry in found], dtype=float)
     searched = np.array([entry.value for entry in found], dtype=float)
     margin = MARGIN * np.std(again - searched, ddof=1)
-    if _on_sample(found):
+    if on_sample(found):
         margin = min(margin, CLOSE * again.min())
     counts = Counter(map(confirmed, ended))  # an older version of reeltune dropped nobody
     behind = zip(found, again - again.min(), strict=True)
@@ -66,10 +67,40 @@ def one_left(ledger: Entries, architecture: str) -> bool:
     """
     found = finalists(ledger, architecture)
     names, out = {entry.trial for entry in found}, dropped(ledger, architecture)
-    if not out or len(out) < len(found) - 1 or not _on_sample(found) or earlier_finalists(ledger, architecture):
+    if not out or len(out) < len(found) - 1 or not on_sample(found) or earlier_finalists(ledger, architecture):
         return False
     ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
     return all(count == 1 for trial, count in Counter(map(confirmed, ended)).items() if trial not in names)
+
+
+def agreed(ledger: Entries, architecture: str) -> bool:
+    """Whether, in a search on a sample, the first two confirmations of all that are left have the same best one.
+
+    Then there is no third: each is a fit on all rows, and `benchmarks/confirmations.py` says how seldom it would choose
+    another. Not where one has had more, in an earlier search perhaps: those with the most are compared.
+    """
+    found = finalists(ledger, architecture)
+    if not on_sample(found):
+        return False
+    out = {entry.trial for entry in dropped(ledger, architecture)}
+    again: dict[str, dict[int, float | None]] = {}
+    for entry in ledger.of("confirm", architecture):
+        if entry.state == "done" and confirmed(entry) not in out:
+            again.setdefault(confirmed(entry), {})[entry.fold] = entry.value
+    left = [e.trial for e in [*found, *earlier_finalists(ledger, architecture)] if e.trial not in out]
+    if any(len(by_fold) > EARLY for by_fold in again.values()):
+        return False
+    if any(again.get(trial, {}).get(fold) is None for trial in left for fold in range(1, 1 + EARLY)):
+        return False
+    best = {min(left, key=lambda trial: again[trial][fold] or 0.0) for fold in range(1, 1 + EARLY)}
+    return len(best) == 1
+
+
+def often(ledger: Entries, architecture: str) -> int:
+    """How often those that are not dropped are tried again, as far as that is known: SEEDS times at the most."""
+    if one_left(ledger, architecture):
+        return 1
+    return EARLY if agreed(ledger, architecture) else SEEDS
 
 
 def earlier_finalists(ledger: Entries, architecture: str) -> list[Entry]:
@@ -81,7 +112,7 @@ def earlier_finalists(ledger: Entries, architecture: str) -> list[Entry]:
     found = finalists(ledger, architecture)
     ended = [entry for entry in ledger.of("confirm", architecture) if entry.state == "done"]
     first = {confirmed(entry): entry.value for entry in ended if entry.fold == 1 and entry.value is not None}
-    if not found or not _on_sample(found) or any(entry.trial not in first for entry in found):
+    if not found or not on_sample(found) or any(entry.trial not in first for entry in found):
         return []
     most = (1 + CLOSE) * min(first[entry.trial] for entry in found)
     names = {entry.trial for entry in found}
@@ -91,7 +122,7 @@ def earlier_finalists(ledger: Entries, architecture: str) -> list[Entry]:
     return sorted(near, key=lambda entry: first[entry.trial])
 
 
-def _on_sample(trials: list[Entry]) -> bool:
+def on_sample(trials: list[Entry]) -> bool:
     """Whether these trials of a search fit on a sample of users."""
     return any(entry.on_sample is not None for entry in trials)
 
@@ -155,31 +186,39 @@ def comparable(by_fold: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
     return {}
 
 
-def unlike_folds(choices: Mapping[str, Choice], *, alone: Collection[str] = ()) -> str:
+def unlike_folds(choices: Mapping[str, Choice], *, fewer: Collection[str] = ()) -> str:
     """Says which architectures lack a fold that others have, and what that means; "" if none does.
 
-    Those of which one finalist was left `alone` are not named: they lack folds by design (see `left_alone`).
+    Those that were confirmed `fewer` times by design are not named (see `decided_early`).
     """
     every = {fold for choice in choices.values() for fold in choice.by_fold}
-    lacking = {name: every - set(choice.by_fold) for name, choice in choices.items() if name not in alone}
+    lacking = {name: every - set(choice.by_fold) for name, choice in choices.items() if name not in fewer}
     said = [f"{name} lacks {_listed(folds)}" for name, folds in lacking.items() if folds]
     return f"note: architectures are compared on the folds that all of them finished: {', '.join(said)}" if said else ""
 
 
-def left_alone(choices: Mapping[str, Choice], *, alone: Collection[str]) -> str:
-    """Says which architectures were confirmed less because of that, and what it means; "" if none was.
+def decided_early(choices: Mapping[str, Choice], times: Mapping[str, int]) -> str:
+    """Says which architectures were confirmed less because that was enough, and what it means; "" if none was.
 
-    A run that an earlier version began may have every confirmation of these too.
+    `times` are those of `often`, by architecture. A run that an earlier version began may have more of these too.
     """
-    names = [name for name in choices if name in alone and len(choices[name].by_fold) < SEEDS]
-    if not names:
+    less = {name: times[name] for name in choices if len(choices[name].by_fold) <= times[name] < SEEDS}
+    alone = [name for name, wanted in less.items() if wanted == 1]
+    twice = [name for name, wanted in less.items() if wanted == EARLY]
+    said = []
+    if alone:
+        why = "all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
+        said.append(f"{why}: {', '.join(alone)}")
+    if twice:
+        said.append(
+            f"{EARLY} confirmations have the same best configuration, so there was no third: {', '.join(twice)}"
+        )
+    if not said:
         return ""
     common = set.intersection(*(set(choice.by_fold) for choice in choices.values()))
-    compared = f"; architectures are compared on {_listed(common)}" if common and len(choices) > 1 else ""
-    said = (
-        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
-    )
-    return f"{said}: {', '.join(names)}{compared}"
+    if common and len(choices) > 1:
+        said.append(f"architectures are compared on {_listed(common)}")
+    return f"note: {'; '.join(said)}"
 
 
 def without_reference(ledger: Entries, choices: Mapping[str, Choice]) -> str:

@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterable, Iterator
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Entry, Ledger
-from reeltune.cluster.search.choice import FEWEST, SEEDS, dropped, earlier_finalists, finalists, one_left
+from reeltune.cluster.search.choice import (
+    FEWEST,
+    SEEDS,
+    agreed,
+    dropped,
+    earlier_finalists,
+    finalists,
+    on_sample,
+    one_left,
+)
 from reeltune.cluster.search.messages import Order
 
 AGAIN = 1_000_000  # added to the search's seed: no confirmation repeats the draw that made its trial look good
@@ -18,7 +27,7 @@ class Confirmation:
     """Orders confirmations: SEEDS for each finalist of an architecture, each with its own seed and fold.
 
     The first of each finalist come first, and rule out those that are far behind: these get no more. Nor does the one
-    that is left alone by that in a search on a sample.
+    that is left alone by that in a search on a sample. There the others get a third where the first two do not agree.
     """
 
     def __init__(self, ledger: Ledger, architectures: Iterable[str], *, seed: int) -> None:
@@ -60,9 +69,15 @@ class Confirmation:
             return
         out = {entry.trial for entry in dropped(self.ledger, architecture)}
         earlier = earlier_finalists(self.ledger, architecture)
-        for place, entry in [*found, *enumerate(earlier, start=len(found))]:
-            if entry.trial not in out:
-                yield from (self._order(entry, place, number) for number in range(1, SEEDS))
+        left = [(p, e) for p, e in [*found, *enumerate(earlier, start=len(found))] if e.trial not in out]
+        if not on_sample([entry for _, entry in found]):
+            yield from (self._order(entry, place, number) for place, entry in left for number in range(1, SEEDS))
+            return
+        for number in range(1, SEEDS):
+            orders = [self._order(entry, place, number) for place, entry in left]
+            yield from orders
+            if any(order.trial not in ended for order in orders) or agreed(self.ledger, architecture):
+                return
 
     def _order(self, entry: Entry, place: int, number: int) -> Order:
         return Order(

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RUNS, SCHEMA, Entries, Entry, RunFolder, entry_of, read_entries, write_json
 from reeltune.cluster.runs.record import Asked, AskedToTune, SizeRecord
-from reeltune.cluster.search.choice import SEEDS, confirmed, dropped, one_left
+from reeltune.cluster.search.choice import SEEDS, confirmed, dropped, often
 from reeltune.cluster.search.messages import Config
 from reeltune.search_spaces import Size, Space, carried, holds
 from reeltune.trainables.architectures.registry import SHIPPED, Registry
@@ -245,7 +245,7 @@ def best(entries: list[Entry], architecture: str) -> list[Entry]:
             again.setdefault(confirmed(entry), []).append(entry.value)
 
     ended = Entries(entries)
-    if one_left(ended, architecture):  # it too has one confirmation
+    if often(ended, architecture) < SEEDS:  # those that are left may have as few
         out = {entry.trial for entry in dropped(ended, architecture)}
     elif any(len(values) == SEEDS for values in again.values()):
         out = {trial for trial, values in again.items() if len(values) == 1}

@@ -20,6 +20,7 @@ from reeltune.cluster.tensorboard.hparams import (
     Drawn,
     end,
     experiment,
+    shown_as_text,
     start,
     tag_of,
 )
@@ -39,7 +40,8 @@ class TensorBoard:
     """Writes below a folder of the driver's disk, since object stores cannot append.
 
     `metric` is what is minimised. `searched` is what a search varies, by architecture: its trials get sessions in the
-    HParams tab. `ended` are trials of an earlier session of it.
+    HParams tab, where `run` is the run's name; without one it is that of the folder above. `ended` are trials of an
+    earlier session of the search.
     """
 
     def __init__(
@@ -47,11 +49,14 @@ class TensorBoard:
         folder: Path,
         searched: Mapping[str, Drawn] | None = None,
         *,
+        run: str | None = None,
         metric: Metric = "mse",
         ended: Iterable[Entry] = (),
         registry: Registry = SHIPPED,
     ) -> None:
         self.folder, self.searched, self.registry = folder, searched or {}, registry
+        self.run = folder.absolute().parent.name if run is None else run
+        self._as_text = shown_as_text(self.searched)
         # The mean squared errors have their curves whatever is minimised.
         self.tags = TAGS if metric == "mse" else {**TAGS, tag_of(metric): "value"}
         self.metric = metric
@@ -80,7 +85,8 @@ class TensorBoard:
         writer = self._writers[fit.name] = FileWriter(folder)
         if fit.stage in STAGES and fit.architecture in self.searched:
             self._in_search[fit.name] = fit
-            writer.add_summary(start(fit, self.searched[fit.architecture], run=self.folder.absolute().parent.name))
+            searched = self.searched[fit.architecture]
+            writer.add_summary(start(fit, searched, run=self.run, as_text=self._as_text))
         writer.flush()
 
     def update(self, name: str, points: Sequence[EpochPoint]) -> None:

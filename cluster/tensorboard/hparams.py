@@ -1,12 +1,14 @@
 """TensorBoard's HParams tab: the hyperparameters and metrics of the search, and a session for each trial."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.api_pb2 import (
+    DATA_TYPE_STRING,
     STATUS_FAILURE,
     STATUS_SUCCESS,
     STATUS_UNKNOWN,
@@ -42,6 +44,8 @@ RUN = "run"
 # The tab shows five columns unless more are ticked: what varies most between trials, and matters most.
 FIRST = (RUN, "architecture", "learning_rate", "epochs", "factors", "weight_decay")
 SHOWN = 5
+# The types of values in the tab. To Python a bool is an int too, so it comes first.
+KINDS: Mapping[str, type | tuple[type, ...]] = {"bool": bool, "text": str, "number": (int, float)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ def experiment(searched: Mapping[str, Drawn], *, metric: Minimised = "mse") -> S
     """The columns of the tab: the union of all architectures' hyperparameters, and the metrics."""
     names = dict.fromkeys(name for each in searched.values() for name in each.names())
     by_number = sorted(names, key=lambda name: -sum(name in each.names() for each in searched.values()))
-    domains = {
+    domains: dict[str, Domain | None] = {
         "architecture": Discrete(list(searched)),
         "stage": Discrete(STAGES),
         **{name: _domain(name, searched) for name in names},
@@ -110,7 +114,8 @@ def merged(experiments: Sequence[Experiment], *, runs: Sequence[str]) -> Summary
     for each in experiments:
         for info in each.hparam_infos:
             infos.setdefault(info.name, []).append(info)
-    domains = {RUN: Discrete(list(dict.fromkeys(runs))), **{name: _union(found) for name, found in infos.items()}}
+    domains: dict[str, Domain | None] = {RUN: Discrete(list(dict.fromkeys(runs)))}
+    domains |= {name: _union(found) for name, found in infos.items()}
     by_number = sorted(infos, key=lambda name: -len(infos[name]))
     # Of runs by several metrics the values are compared by none, and each has its own column too.
     others = {each.name.tag: each.display_name for one in experiments for each in one.metric_infos}
@@ -129,7 +134,10 @@ def _columns(shown: Mapping[str, str]) -> list[MetricInfo]:
     return [Metric(tag, display_name=name).as_proto() for tag, name in shown.items()]
 
 
-def _union(infos: Sequence[HParamInfo]) -> Domain:
+def _union(infos: Sequence[HParamInfo]) -> Domain | None:
+    """A domain that holds the values of all runs; None, so that there is no filter, if they are of several types."""
+    if len({info.type for info in infos}) > 1 or any(info.WhichOneof("domain") is None for info in infos):
+        return None
     intervals = [info.domain_interval for info in infos if info.HasField("domain_interval")]
     values = [
         getattr(value, value.WhichOneof("kind"))
@@ -143,14 +151,16 @@ def _union(infos: Sequence[HParamInfo]) -> Domain:
     return RealInterval(float(min(bounds)), float(max(bounds)))
 
 
-def start(fit: TrackedFit, searched: Drawn, *, run: str) -> Summary:
-    """The start of a trial's session, with its hyperparameters.
+def start(fit: TrackedFit, searched: Drawn, *, run: str, as_text: Collection[str] = ()) -> Summary:
+    """The start of a trial's session, with its hyperparameters; `as_text` are those of `shown_as_text`.
 
     It has no name of its own: TensorBoard then calls it by its folder, below the run's where it shows several. Sessions
     of one name it averages.
     """
     about = {RUN: run, "architecture": fit.architecture, "stage": fit.stage}
-    return hparams_pb({**about, **searched.varied(fit.config)}, trial_id="")
+    varied = {name: value for name, value in searched.varied(fit.config).items() if value is not None}
+    shown = {name: _text(value) if name in as_text else value for name, value in varied.items()}
+    return hparams_pb({**about, **shown}, trial_id="")
 
 
 def end(state: str, *, at: float) -> Summary:
@@ -164,22 +174,54 @@ def _summary(tag: str, content: HParamsPluginData) -> Summary:
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])
 
 
-def _info(name: str, domain: Domain, *, first: bool) -> HParamInfo:
-    info = HParamInfo(name=name, differs=first)
-    domain.update_hparam_info(info)
+def _info(name: str, domain: Domain | None, *, first: bool) -> HParamInfo:
+    info = HParamInfo(name=name, differs=first, type=DATA_TYPE_STRING)
+    if domain is not None:
+        domain.update_hparam_info(info)
     return info
 
 
-def _domain(name: str, searched: Mapping[str, Drawn]) -> Domain:
-    """All values that a trial of any architecture can have: the tab's filters hide trials with others."""
-    values: list[Any] = []
-    ranged = False
-    for each in searched.values():
-        if name not in each.names():
-            continue
-        values += [each.reference[name], *each.space.values(name)]
-        ranged |= name in each.space.parameters and each.space.parameters[name].choices is None
-    if ranged:
-        return RealInterval(float(min(values)), float(max(values)))
-    number = not any(isinstance(value, str | bool) for value in values)
-    return Discrete(set(map(float, values)) if number else set(values))
+def _domain(name: str, searched: Mapping[str, Drawn]) -> Domain | None:
+    """All values that a trial of any architecture can have: the tab's filters hide trials with others.
+
+    None where nobody can list them: those of a range that are shown as text.
+    """
+    values = _values(name, searched)
+    kind = _kind(values)
+    parameters = [each.space.parameters[name] for each in searched.values() if name in each.space.parameters]
+    ranged = any(parameter.choices is None for parameter in parameters)
+    if kind == "number":
+        numbers = set(map(float, values))
+        return RealInterval(min(numbers), max(numbers)) if ranged else Discrete(numbers)
+    if kind is not None:
+        return Discrete(set(values))
+    return None if ranged else Discrete(set(map(_text, values)))
+
+
+def shown_as_text(searched: Mapping[str, Drawn]) -> frozenset[str]:
+    """The hyperparameters whose values are of several types, or of one that the tab does not know, such as a list.
+
+    A column has one type, and two architectures may mean different things by one name.
+    """
+    names = {name for each in searched.values() for name in each.names()}
+    return frozenset(name for name in names if _kind(_values(name, searched)) is None)
+
+
+def _values(name: str, searched: Mapping[str, Drawn]) -> list[Any]:
+    """Those that a hyperparameter has in any architecture, but None, which the tab leaves empty."""
+    having = [each for each in searched.values() if name in each.names()]
+    values = [value for each in having for value in (each.reference[name], *each.space.values(name))]
+    return [value for value in values if value is not None]
+
+
+def _kind(values: Sequence[object]) -> str | None:
+    """The type in KINDS that all values have; None if there is no such type."""
+    kinds = {next((kind for kind, types in KINDS.items() if isinstance(value, types)), None) for value in values}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _text(value: object) -> str:
+    """A value as text, the same for 8 and 8.0, and for a list and a tuple."""
+    if isinstance(value, str | bool):
+        return str(value)
+    return f"{value:.12g}" if isinstance(value, int | float) else json.dumps(value, default=str)

@@ -57,18 +57,18 @@ class Several:
             return
         first = self.folder / next(iter(self.runs)) / BEST
         writer = FileWriter(first, filename_suffix=EXPERIMENT)
-        writer.add_summary(merged(found, runs=[run.name for run in self.runs.values()]))
+        writer.add_summary(merged(found, runs=[run.title for run in self.runs.values()]))
         writer.close()
         for file in first.glob(f"{EVENTS}{EXPERIMENT}"):  # before the curves: TensorBoard reads no file before its last
             file.rename(first / f"events.out.tfevents.0000000000{EXPERIMENT}")
 
 
 def _names(runs: Sequence[RunFolder]) -> list[str]:
-    """The runs' names; of runs of one name, in two places, numbered ones."""
+    """The runs' titles; of runs of one title, in two places, numbered ones."""
     names: list[str] = []
     for run in runs:
-        same = sum(other.name == run.name for other in runs[: len(names)])
-        names.append(f"{run.name}-{same + 1}" if same else run.name)
+        same = sum(other.title == run.title for other in runs[: len(names)])
+        names.append(f"{run.title}-{same + 1}" if same else run.title)
     return names
 
 

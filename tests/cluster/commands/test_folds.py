@@ -25,7 +25,7 @@ from reeltune.cluster.runs.finished import read_run
 from reeltune.cluster.runs.folder import Ledger
 from reeltune.trainables.data import Fold, load_data
 from reeltune.trainables.scoring.comparison import compare
-from tests import inside, s3
+from tests import boards, inside, s3
 
 DATA = "synthetic:users=40,items=30,ratings=900,noise=0.3"
 WORDS = ("tune", "bias", "--data", DATA, "--folds", "2", "--trials", "2", "--baseline", "bias", "--name", "two")
@@ -112,7 +112,20 @@ def test_a_model_for_use_comes_from_elsewhere_and_that_is_said(run):
 def test_it_is_judged_again_and_shown_in_tensorboard_by_fold(run):
     assert run.judge().verdict["gain"].tolist()[1:] == pytest.approx(run.verdict["gain"].tolist()[1:])
     assert [folder.name for folder in find_runs(["two"])] == ["fold-1", "fold-2"]
+    for fold in run.folds:
+        _, sessions = boards.hparams_of(fold.folder.tensorboard)
+        assert {session["run"] for session in sessions} == {f"two-{fold.folder.name}"}
     assert set(run.trials["architecture"]) == {"bias"}
+
+
+def test_each_trial_says_its_fold_and_each_fold_has_a_history_of_its_own(run):
+    assert run.trials.loc[run.trials["stage"] == "search", "fold"].tolist() == [1, 1, 2, 2]
+    of_second = run.trials[run.trials["fold"] == 2].drop(columns="fold").reset_index(drop=True)
+    assert of_second.equals(run.folds[1].trials)
+    with pytest.raises(rt.InputError, match=r"each of 2 folds has a search of its own: run.folds\[0\].plot"):
+        run.plot("history")
+    assert len(run.folds[0].plot("history").axes[0].lines) == 1
+    assert run.plot("gain").axes[0].get_xlabel().startswith("gain over the baseline")
 
 
 def test_a_fold_that_is_missing_is_searched_on_resume_and_no_other(run, lean_ray, tmp_path, monkeypatch):

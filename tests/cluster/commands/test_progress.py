@@ -96,6 +96,15 @@ def test_refits_are_counted(capsys):
     assert counted.count().startswith("refit 2 of 2"), "there is no third"
 
 
+def test_refits_of_an_earlier_process_are_counted_as_done(capsys):
+    watch = Watch()
+    counted = watch.refitting(RefitsLeft({"refits/pmf-seed-3": 2.0}, lanes=1, kept=2))
+    assert counted.count().startswith("refit 3 of 3")
+    counted.began(refit("pmf-seed-3"))
+    counted.ended("refits/pmf-seed-3", FitEnd(state="done", epochs=3))
+    assert capsys.readouterr().err == "[refit 3/3] pmf-seed-3 done; about 10 s left\n"
+
+
 def test_a_long_job_has_a_bar_in_a_terminal():
     watch = Watch()
     watch.console = Console(force_terminal=True, width=80, file=io.StringIO())

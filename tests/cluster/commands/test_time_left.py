@@ -35,7 +35,7 @@ class World:
         self.ledger = Ledger(path)
         work = Work(
             architectures=tuple(COSTS), trials=TRIALS, slots=SLOTS, lanes=1, baseline="pmf", more_rows=1.1,
-            deadline=deadline, all_rows=all_rows, lists=LISTS,
+            deadline=deadline, all_rows=all_rows, judging=LISTS,
         )  # fmt: skip
         self.left = TimeLeft(work, self.ledger, began=0.0, clock=lambda: self.now)
         self.deadline = deadline
@@ -115,6 +115,16 @@ def test_what_follows_search_trials_on_a_sample_takes_as_many_times_longer(tmp_p
     assert max(map(abs, errors(world))) < 0.3
 
 
+def test_a_refit_is_expected_to_take_what_the_confirmations_of_its_own_configuration_took(tmp_path):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    left = TimeLeft(Work(architectures=("pmf",), trials=2, slots=1, lanes=1, baseline=None, more_rows=1.5), ledger)
+    for number, seconds in enumerate((2.0, 6.0)):
+        about = {"stage": "confirm", "config": {"number": number}, "seconds": seconds, "fold": 1}
+        ledger.append(replace(ENTRY, trial=f"pmf-{number:03}-again1", architecture="pmf", **about))
+    assert [left.of_refit("pmf", {"number": number}) for number in (0, 1, 2)] == [3.0, 9.0, 6.0]
+    assert left.of_refit("pmf") == 6.0
+
+
 def test_a_limit_of_the_search_is_heeded(tmp_path):
     world = World(tmp_path / "trials.jsonl", 1, deadline=60.0)
     world.search()
@@ -134,7 +144,13 @@ def test_nothing_is_said_before_a_trial_of_each_architecture_has_ended(tmp_path)
 
 @pytest.mark.parametrize(
     ("again", "sampled", "waited_for"),
-    [((0.81, 0.82, 0.83), False, 6), ((0.81, 0.84, 9.93), False, 4), ((0.81, 0.84, 9.93), True, 0)],
+    [
+        ((0.81, 0.82, 0.83), False, 6),
+        ((0.81, 0.84, 9.93), False, 4),
+        ((0.81, 0.84, 9.93), True, 0),
+        ((0.81, 0.811, 9.93), True, 2),
+        ((0.81, 0.811, 0.812), True, 3),
+    ],
 )
 def test_a_finalist_that_was_dropped_or_is_left_alone_on_a_sample_is_not_waited_for(
     tmp_path, again, sampled, waited_for
@@ -152,6 +168,22 @@ def test_a_finalist_that_was_dropped_or_is_left_alone_on_a_sample_is_not_waited_
     fit, rate = ENTRY.seconds, (5 * ENTRY.seconds + UNSURE * BUSY) / UNSURE
     refits = START_GUESS * (REFITS_START + ENDING) + SEEDS * (fit + BETWEEN)
     assert left.seconds() == pytest.approx(max(0.0, waited_for - 0.5) * fit / rate + refits)
+
+
+def test_on_a_sample_third_confirmations_are_waited_for_only_where_the_first_two_disagree(tmp_path):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    left = TimeLeft(Work(architectures=("pmf",), trials=3, slots=1, lanes=1, baseline=None), ledger)
+    waited = []
+    for fold, values in enumerate([(0.80, 0.82, 9.90), (0.81, 0.811, 9.93), (0.82, 0.81), (0.8, 0.8)]):
+        for number, value in enumerate(values):
+            about = {"trial": f"pmf-{number:03}{f'-again{fold}' if fold else ''}", "fold": fold}
+            about |= {"stage": "confirm" if fold else "search", "on_sample": None if fold else {"number": number}}
+            ledger.append(
+                replace(ENTRY, architecture="pmf", number=number, config={"number": number}, value=value, **about)
+            )
+            waited.append(left._confirmations("pmf") - len(ledger.of("confirm", "pmf")))
+    expected, dropped_one, disagree = [5, 5, 5, 4, 3], [2, 1], [2, 1, 0]
+    assert waited == [*expected, *dropped_one, *disagree]
 
 
 def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted_below_what_comes_after_it(tmp_path):

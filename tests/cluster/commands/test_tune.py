@@ -1,6 +1,7 @@
 """`tune`: what a search and its refits are given of what was asked for."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,12 +49,17 @@ def test_the_refits_that_take_longest_come_first(monkeypatch):
     given = []
     monkeypatch.setattr(tune, "refit", lambda orders, prepared, **options: given.extend(orders))
     plan = ask(asked(bfloat16=False))
-    wanted = {"bias": ("bias", {}), "svdpp": ("svdpp", {}), "pmf": ("pmf", {})}
-    seconds = {"bias": 0.1, "svdpp": 9.0, "pmf": 2.0}
-    left = SimpleNamespace(work=SimpleNamespace(lanes=2), start=0.0, ending=0.0, of_refit=seconds.get)
+    wanted = {"baseline": ("pmf", {"epochs": 5}), "svdpp": ("svdpp", {}), "pmf": ("pmf", {"epochs": 12})}
+    seconds = {5: 1.0, 12: 2.0}
+    left = SimpleNamespace(
+        work=SimpleNamespace(lanes=2),
+        start=0.0,
+        ending=0.0,
+        of_refit=lambda name, config: 9.0 if name == "svdpp" else seconds[config["epochs"]],
+    )
     watch = SimpleNamespace(refitting=lambda counting: counting)
     tune._refit(plan, [*refits_of(wanted, seed=1).values()], left, None, (), watch)
-    assert [order.architecture for order in given] == ["svdpp"] * SEEDS + ["pmf"] * SEEDS + ["bias"] * SEEDS
+    assert [order.key.split(",")[0] for order in given] == ["svdpp"] * SEEDS + ["pmf"] * SEEDS + ["baseline"] * SEEDS
     assert [order.seed for order in given] == [1, 2, 3] * 3
 
 
@@ -90,6 +96,24 @@ def test_a_search_that_ends_while_it_judges_goes_on_with_the_refits_that_it_has(
     assert resumed.returncode == 0, resumed.stderr
     assert len(fits) == SEEDS
     assert not Path("runs/one/fits").exists()
+
+
+@pytest.mark.usefixtures("lean_ray")
+def test_refits_that_an_earlier_process_did_are_counted_and_not_waited_for(monkeypatch):
+    words = ("tune", "bias", "--data", WORLD, "--trials", "1", "--baseline", "best-simple", "--name", "one")
+    fit = in_process._fit
+
+    def first_alone(order, *rest):
+        if not order.key.endswith("seed 42"):
+            raise KeyboardInterrupt
+        return fit(order, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(in_process, "_fit", first_alone)
+        assert inside.reeltune(*words).returncode == 130
+    resumed = inside.reeltune(*words, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert re.findall(r"\[refit (.+)\] (.+) done", resumed.stderr) == [("2/3", "bias-seed-43"), ("3/3", "bias-seed-44")]
 
 
 @pytest.mark.usefixtures("lean_ray")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, keep, kept
+from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, has_ended, keep, kept
 from reeltune.cluster.runs.storage import Store
 
 ORDER = FitOrder(key="pmf, seed 1", architecture="pmf", config={"epochs": 2}, seed=1)
@@ -31,6 +31,8 @@ def without_weights(fitted):
 def test_what_came_of_a_fit_is_read_as_it_was_written(store):
     keep(store, ORDER, DONE)
     read = kept(store, ORDER)
+    assert has_ended(store, ORDER)
+    assert not has_ended(store, replace(ORDER, seed=2))
     assert without_weights(read) == without_weights(DONE)
     assert torch.equal(read.weights["w"], DONE.weights["w"])
 

@@ -7,11 +7,13 @@ import pytest
 from reeltune.cluster.runs.folder import Entry, Ledger
 from reeltune.cluster.search.choice import (
     Choice,
+    agreed,
     choose,
     comparable,
+    decided_early,
     dropped,
     earlier_finalists,
-    left_alone,
+    often,
     one_left,
     unlike_folds,
     without_reference,
@@ -96,14 +98,28 @@ def test_an_architecture_that_lacks_a_fold_is_named():
 
 def test_one_that_was_not_confirmed_again_by_design_has_lost_nothing():
     choices = {"pmf": choice(1, 2, 3), "bias": choice(1), "svdpp": choice(1, 3)}
-    assert unlike_folds(choices, alone=["bias"]).endswith("finished: svdpp lacks fold 2")
-    assert left_alone(choices, alone=["bias"]) == (
+    often = {"pmf": 3, "bias": 1, "svdpp": 3}
+    assert unlike_folds(choices, fewer=["bias"]).endswith("finished: svdpp lacks fold 2")
+    assert decided_early(choices, often) == (
         "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
         ": bias; architectures are compared on fold 1"
     )
-    assert left_alone({"bias": choice(1)}, alone=["bias"]).endswith("not confirmed further: bias")
-    assert left_alone({"bias": choice(1, 2, 3)}, alone=["bias"]) == "", "an earlier version confirmed it again"
-    assert left_alone(choices, alone=[]) == ""
+    assert decided_early({"bias": choice(1)}, often).endswith("not confirmed further: bias")
+    assert decided_early({"bias": choice(1, 2, 3)}, often) == "", "an earlier version confirmed it again"
+    assert decided_early(choices, dict.fromkeys(choices, 3)) == ""
+
+
+def test_it_is_said_of_which_architectures_two_confirmations_agreed():
+    choices = {"pmf": choice(1, 2), "svdpp": choice(1, 2, 3), "bias": choice(1)}
+    assert decided_early(choices, {"pmf": 2, "svdpp": 3, "bias": 1}) == (
+        "note: all configurations but one were dropped after 1 confirmation, so the one left was not confirmed further"
+        ": bias; 2 confirmations have the same best configuration, so there was no third: pmf"
+        "; architectures are compared on fold 1"
+    )
+    assert decided_early({"pmf": choice(1, 2)}, {"pmf": 2}) == (
+        "note: 2 confirmations have the same best configuration, so there was no third: pmf"
+    )
+    assert decided_early({"pmf": choice(1, 2, 3)}, {"pmf": 2}) == "", "an earlier version confirmed it again"
 
 
 def searched(number, value):
@@ -281,6 +297,55 @@ def test_beside_an_earlier_finalist_that_has_every_confirmation_the_one_left_get
     for fold in (2, 3):
         resumed.append(confirmed(3, fold, 0.84))
     assert not one_left(resumed, "pmf")
+
+
+@pytest.fixture
+def two(three):
+    """On a sample of users: the first two are left, which are 0.001 apart, and the third is dropped."""
+    three.entries = on_sample(three.entries)
+    three.entries[3] = confirmed(1, 1, 0.811)
+    return three
+
+
+@pytest.mark.parametrize(("again", "times"), [((0.81, 0.82), 2), ((0.82, 0.81), 3)])
+def test_on_a_sample_two_confirmations_are_enough_where_they_have_the_same_best_one(two, again, times):
+    for number, value in enumerate(again):
+        assert often(two, "pmf") == 3, "the second has not ended for all"
+        two.append(confirmed(number, 2, value))
+    assert often(two, "pmf") == times
+    assert choose(two, "pmf").config == {"factors": 0 if times == 2 else 1}
+
+
+def test_without_a_sample_all_that_are_left_get_every_confirmation(two):
+    two.entries = [replace(entry, on_sample=None) for entry in two.entries]
+    for number in range(3):
+        two.append(confirmed(number, 2, 0.8 + number))
+    assert not agreed(two, "pmf")
+
+
+def test_beside_one_whose_second_confirmation_failed_there_is_a_third(two):
+    two.append(confirmed(0, 2, 0.8))
+    two.append(confirmed(1, 2, None, state="failed"))
+    assert not agreed(two, "pmf")
+
+
+def test_beside_one_that_has_three_confirmations_the_others_get_three_too(two):
+    """Those with the most are compared, so that it would win by having more."""
+    for number, fold in [(0, 2), (1, 2)]:
+        two.append(confirmed(number, fold, 0.8 + number))
+    assert agreed(two, "pmf")
+    two.append(confirmed(1, 3, 0.8))
+    assert not agreed(two, "pmf")
+
+
+def test_an_earlier_finalist_that_is_near_has_a_part_in_whether_two_agree(resumed):
+    """0 is left, and 3 of before is near it."""
+    resumed.append(confirmed(0, 2, 0.82))
+    assert not agreed(resumed, "pmf"), "3 has one"
+    resumed.append(confirmed(3, 2, 0.83))
+    assert agreed(resumed, "pmf")
+    resumed.entries[-1] = confirmed(3, 2, 0.81)
+    assert not agreed(resumed, "pmf")
 
 
 def test_without_a_sample_earlier_finalists_get_no_more(resumed):

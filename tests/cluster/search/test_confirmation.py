@@ -81,12 +81,27 @@ def test_one_far_behind_gets_no_more_in_whichever_order_the_first_ended(ledger, 
     assert [order.config["factors"] for order in ordered(five)] == [3, 3]
 
 
-@pytest.mark.parametrize(("second", "again"), [(0.61, []), (0.504, [3, 3, 1, 1])])
+@pytest.mark.parametrize(("second", "again"), [(0.61, []), (0.504, [3, 1])])
 def test_one_that_is_left_alone_on_a_sample_gets_no_more_and_two_that_are_left_do(ledger, five, second, again):
     ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
     for order, value in zip(ordered(five), (0.50, second, 1.32), strict=True):
         ledger.append(ended(order, value))
     assert [order.config["factors"] for order in ordered(five)] == again
+
+
+@pytest.mark.parametrize(("second", "third"), [((0.50, 0.51), []), ((0.51, 0.50), [3, 1]), ((0.50, None), [3, 1])])
+def test_on_a_sample_there_is_a_third_confirmation_only_where_the_first_two_disagree(ledger, five, second, third):
+    ledger.entries = [replace(found, on_sample=found.config) for found in ledger.entries]
+    for order, value in zip(ordered(five), (0.50, 0.504, 1.32), strict=True):
+        ledger.append(ended(order, value))
+    orders = ordered(five)
+    assert [order.fold for order in orders] == [2, 2]
+    ledger.append(ended(orders[0], second[0]))
+    assert ordered(five, running=orders[1:]) == [], "the second of them runs"
+    ledger.append(ended(orders[1], second[1], state="done" if second[1] else "failed"))
+    orders = ordered(five)
+    assert [order.config["factors"] for order in orders] == third
+    assert all(order.fold == SEEDS for order in orders)
 
 
 def test_what_was_left_alone_before_more_trials_is_confirmed_as_often_as_those_it_is_compared_with(ledger, five):
@@ -100,7 +115,11 @@ def test_what_was_left_alone_before_more_trials_is_confirmed_as_often_as_those_i
     assert [order.trial for order in first] == ["pmf-005-again1", "pmf-006-again1"]
     for order, value in zip(first, (0.504, 0.9), strict=True):
         ledger.append(ended(order, value))
-    assert [order.config["factors"] for order in ordered(five)] == [5, 5, 3, 3]
+    second = ordered(five)
+    assert [order.config["factors"] for order in second] == [5, 3]
+    for order, value in zip(second, (0.49, 0.50), strict=True):
+        ledger.append(ended(order, value))
+    assert [(order.config["factors"], order.fold) for order in ordered(five)] == [(5, 3), (3, 3)]
 
 
 def test_what_an_earlier_version_has_not_yet_confirmed_of_one_left_alone_is_not_ordered(ledger, five):

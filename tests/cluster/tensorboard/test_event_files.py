@@ -213,7 +213,7 @@ def test_a_taken_port_is_named(done, tmp_path):
 
 def test_a_run_without_event_files_is_refused_in_one_line(tmp_path):
     (tmp_path / "run.json").write_text("{}")
-    assert "it has no event files" in refused(RunFolder(tmp_path))
+    assert "nothing to show: no event files there" in refused(RunFolder(tmp_path))
 
 
 def test_a_search_taken_up_again_keeps_finished_sessions_and_begins_cut_off_ones_anew(resources, small, tmp_path):
