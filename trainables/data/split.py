@@ -60,10 +60,8 @@ class SealedRows:
 
     def shared_pairs(self, rows: Rows) -> int:
         """How many of the sealed rows have a known user and item that are a pair of these rows too."""
-        width = 1 + max(self._rows.items.max(initial=0), rows.items.max(initial=0))
-        sealed = self._rows.users.astype(np.int64) * width + self._rows.items
         known = (self._rows.users > 0) & (self._rows.items > 0)
-        return int((np.isin(sealed, rows.users.astype(np.int64) * width + rows.items) & known).sum())
+        return int((self._rows.pairs_in(rows) & known).sum())
 
     def __reduce__(self) -> str:
         raise TypeError("sealed test rows stay in the process that split them")

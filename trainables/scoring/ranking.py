@@ -83,8 +83,7 @@ def lists(rows: Rows, people: np.ndarray, fitting: Rows, scale: Scale, *, items:
     A user without any other pair has no list.
     """
     width = 1 + max(items, int(rows.items.max(initial=0)))
-    fitted = np.unique(fitting.users.astype(np.int64) * width + fitting.items)
-    new = np.flatnonzero(~np.isin(rows.users.astype(np.int64) * width + rows.items, fitted))
+    new = np.flatnonzero(~rows.pairs_in(fitting))
     # An unknown item is an item of its own in each row.
     own = np.where(rows.items[new] == 0, width + np.arange(len(new)), rows.items[new])
     _, whose, person = np.unique(people[new], return_index=True, return_inverse=True)

@@ -112,6 +112,28 @@ def test_rows_that_are_kept_are_joined_with_others_in_every_column():
     assert rows.joined(rows, kept=kept).fingerprint() == rows.take(np.flatnonzero(kept)).joined(rows).fingerprint()
 
 
+def pairs(users, items):
+    return rows_of(users, items, np.ones(len(users)))
+
+
+def test_pairs_that_others_have_too_are_told_by_user_and_item_together():
+    rows, others = pairs([1, 1, 2, 0, 3], [1, 2, 1, 1, 70_000]), pairs([1, 3, 0, 70_000], [2, 70_000, 2, 3])
+    assert rows.pairs_in(others).tolist() == [False, True, False, False, True]
+    assert others.pairs_in(rows).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("last", [3, 2**31 - 1])
+def test_pairs_of_large_indices_are_not_mixed_up(last):
+    rows = pairs([last, last - 1], [1, last])
+    assert rows.pairs_in(rows).all()
+    assert not rows.pairs_in(pairs([last - 1, last - 2], [1, last])).any()
+
+
+def test_no_rows_share_no_pairs():
+    assert pairs([1], [1]).pairs_in(pairs([], [])).tolist() == [False]
+    assert pairs([], []).pairs_in(pairs([1], [1])).tolist() == []
+
+
 def test_ids_that_move_from_users_to_items_change_the_fingerprint():
     def world(users, items):
         return Ratings(name="w", rows=rows_of([1], [1], [3.0]), users=Ids(np.array(users)), items=Ids(np.array(items)))
