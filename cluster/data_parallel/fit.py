@@ -10,6 +10,7 @@ from reeltune.cluster.data_parallel.states import states_of
 from reeltune.cluster.runs.fit_states import Snapshots, pause
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.tracking.tracker import EpochPoint
+from reeltune.trainables.bundle import served_weights
 from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.loop import Report, agreed, calibrate, evaluate, run
 from reeltune.trainables.fitting.sharded import ShardedFit, kind_of
@@ -128,10 +129,9 @@ class Refit:
     def _fitted(
         self, model: RatingModel, given: Brought, temperature: float, metrics: dict[str, float | None] | None
     ) -> Fitted:
-        weights = model.served().state_dict()
         return Fitted(
             key=self.order.key,
-            weights={name: tensor.contiguous().cpu() for name, tensor in weights.items()},
+            weights=served_weights(model),
             priors={name: tensor.cpu() for name, tensor in given.priors(model, seed=self.fit.seed).items()},
             seconds=self.seconds,
             epochs=self.fit.epoch,

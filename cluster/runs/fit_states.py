@@ -15,7 +15,7 @@ from reeltune.cluster.runs.storage import OpenFile, Store
 
 ZIP = b"PK\x03\x04"  # first bytes of torch's files; its older format, a bare pickle, is refused
 DIGEST = hashlib.sha256().digest_size
-SAVING = 0.05  # the share of a fit's time that checkpoints may take: that of a large model takes seconds
+SAVING = 0.02  # the share of a fit's time that checkpoints may take: that of a large model takes seconds
 FitState = dict[str, Any]  # tensors and plain values, as torch saves them
 
 

@@ -123,3 +123,15 @@ def test_an_error_of_ones_own_loses_the_fit_and_names_file_and_line(data, tmp_pa
     assert isinstance(lost, Lost)
     assert f"two_tower.py:{line}: {said}" in lost.reason
     assert ends.states == ["failed"]
+
+
+def test_weights_that_two_parts_of_a_model_share_come_under_both_names(data, tmp_path):
+    text, start = Path(two_towers.__file__).read_text(), "nn.init.zeros_(self.user_tower[-1].weight)"
+    assert start in text
+    tied = text.replace(start, "self.item_tower[-1].weight = self.user_tower[-1].weight")
+    (tmp_path / "tied.py").write_text(tied)
+    _, registry = resolve([str(tmp_path / "tied.py")])
+    one = FitOrder(key="own", architecture="tied", config={"epochs": 1}, seed=1)
+    fitted = fit_one(one, replace(data, registry=registry), store=Store(str(tmp_path / "fits")))
+    of_users, of_items = (fitted.weights[f"{kind}_tower.3.weight"] for kind in ("user", "item"))
+    assert torch.equal(of_users, of_items)
