@@ -11,6 +11,7 @@ from reeltune.trainables.architectures import ENSEMBLE
 
 # Options that earlier versions kept in `run.json` only as part of the command.
 CARRIED = ("--duplicates", "--user-column", "--item-column", "--rating-column", "--time-column", "--weight-column")
+OF_THE_RUN = ("--name", "--resume", "--json")  # options that say which run it is, and how it is printed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def checking(run: Run) -> list[Command]:
     """The command that replays the winner from the run's folder; none without a winner."""
     if run.winner is None or run.asked.folds:
         return []
-    words = ["reeltune", "replay", str(run.folder.path)]
+    words = ["reeltune", "replay", run.folder.place]
     for name in own_parts(run, run.winner):
         words += ["--architecture", str(run.folder.source(name))]
     words += ["--architecture", run.winner] if run.winner == ENSEMBLE and len(words) > 3 else []
@@ -52,7 +53,7 @@ def own_parts(run: Run, name: str) -> list[str]:
 def reproducing(run: Run) -> list[Command]:
     """Commands that make the winner again. If it is the ensemble: the search, and each member of nonzero weight."""
     winner = run.winner
-    again = Command(what="the whole search, with its verdict", line=_again(shlex.split(run.record.command)))
+    again = Command(what="the whole search, with its verdict", line=shlex.join(without_run(run.record.command)))
     # `train` knows no folds.
     if winner is None or run.answer is None or run.asked.folds or run.asked.within:
         return [again]
@@ -79,13 +80,14 @@ def reproducing(run: Run) -> list[Command]:
     ]
 
 
-def _again(words: list[str]) -> str:
-    """The run's own command, without its name and `--resume`, so that it starts a new run."""
-    kept = [word for word in words if word not in ("--resume", "--json") and not word.startswith("--name=")]
-    if "--name" in kept:
-        place = kept.index("--name")
-        del kept[place : place + 2]
-    return shlex.join(kept)
+def without_run(command: str) -> list[str]:
+    """The words of a run's own command without OF_THE_RUN, however often they are in it: they start a new run."""
+    words = shlex.split(command)
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if word.partition("=")[0] not in OF_THE_RUN and before != "--name"
+    ]
 
 
 def train(run: Run, name: str, config: dict[str, JsonValue]) -> str:

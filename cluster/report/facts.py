@@ -53,6 +53,7 @@ def _search(run: Run) -> str:
     asked, counts = run.asked, run.counts()
     states = f"{counts['done']} done, {counts['stopped']} stopped early, {counts['failed']} failed"
     each = f"{asked.trials} trials for each of {len(asked.architectures)} architectures"
+    each += f" in each of {asked.folds} folds" if asked.folds else ""
     on = f", fitted on users with about {asked.sample:,} ratings" if asked.sample else ""
     seen = " (which saw rows that are test rows here: the verdict may be too good)" if run.earlier_saw_test_rows else ""
     after = f", started from run {asked.source}{seen}" if asked.source else ""

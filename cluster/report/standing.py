@@ -48,7 +48,7 @@ def standing(run: Run) -> str:
 def standing_parts(run: Run) -> tuple[str, str]:
     """The sentence's beginning, and its numbers."""
     counts, best = run.counts(), best_so_far(run)
-    asked = run.asked.trials * len(run.asked.architectures)
+    asked = run.asked.trials * len(run.asked.architectures) * (run.asked.folds or 1)
     states = f"{counts['done']} trials done, {counts['stopped']} stopped early, {counts['failed']} failed"
     ended = f"{states}, of {asked} asked for"
     if not best:

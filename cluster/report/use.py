@@ -2,11 +2,9 @@
 
 import shlex
 
-from reeltune.cluster.report.commands import Command, own_parts
+from reeltune.cluster.report.commands import Command, own_parts, without_run
 from reeltune.cluster.report.words import with_time
 from reeltune.cluster.runs.finished import Run
-
-OF_THE_RUN = ("--name", "--resume", "--json")  # options that `going_on` gives its own value
 
 
 def using(run: Run) -> list[Command]:
@@ -57,11 +55,8 @@ def going_on(run: Run) -> list[Command]:
     """The command that goes on with a search that is not finished, or that `--time` cut short; else none."""
     if not is_cut_short(run):
         return []
-    kept, words = [], shlex.split(run.record.command)
-    for place, word in enumerate(words):
-        if word.partition("=")[0] not in OF_THE_RUN and (place == 0 or words[place - 1] != "--name"):
-            kept.append(word)
-    line = shlex.join([*kept, "--name", run.asked.within or run.folder.name, "--resume"])
+    name = run.asked.within or run.folder.name
+    line = shlex.join([*without_run(run.record.command), "--name", name, "--resume"])
     return [Command(what="The command that goes on with this search, from all that is done so far", line=line)]
 
 

@@ -66,12 +66,15 @@ def find_run(run: str, *, events: bool = False) -> RunFolder:
 
 
 def find_runs(named: Iterable[str], *, events: bool = False) -> list[RunFolder]:
-    """Runs as `find_run` finds each; a folder that is no run is all runs in it, by name. Raises InputError likewise."""
+    """Runs as `find_run` finds each; a folder that is no run is all runs in it, by name. Raises InputError likewise.
+
+    In place of a run over folds there are the runs of its folds.
+    """
     found: dict[str, RunFolder] = {}
     for name in named:
         inside = sorted(Path(name).glob("*/run.json")) if "://" not in name and not _is_run(name) else []
-        for run in [RunFolder(file.parent) for file in inside] or searches(find_run(name, events=events)):
-            found[run.place] = run
+        runs = [RunFolder(file.parent) for file in inside] or [find_run(name, events=events)]
+        found |= {search.place: search for run in runs for search in searches(run)}
     return list(found.values())
 
 

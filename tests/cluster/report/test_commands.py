@@ -1,5 +1,6 @@
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 import typer
@@ -9,6 +10,7 @@ from reeltune.cluster.cli.options import data_options, train_options
 from reeltune.cluster.commands.train_options import configured
 from reeltune.cluster.report.commands import checking, reproducing
 from reeltune.cluster.runs.finished import read_run
+from reeltune.cluster.runs.storage import Store
 from tests.reported import SHAPE, details, found, result, write_run
 
 
@@ -49,6 +51,13 @@ def test_the_winner_is_checked_where_the_runs_folder_is(tmp_path):
     assert checking(read_run(folder)) == []
 
 
+def test_the_winner_of_a_run_in_an_object_store_is_checked_from_there(tmp_path):
+    home = Store("s3://films/mine?region=eu-west-1")
+    folder = replace(write_run(tmp_path / "copy"), home=home)
+    [command] = checking(read_run(folder))
+    assert parsed(command.line)["run"] == home.where
+
+
 @pytest.mark.parametrize("path", ["my films.csv", "a'b.csv", "$(rm).csv", '"; <b>.csv'])
 def test_paths_are_quoted_for_the_shell(tmp_path, path):
     folder = write_run(tmp_path / "one", asked={"data": path, "test": path, "items": path, "decoder": "mean"})
@@ -64,6 +73,11 @@ def test_columns_are_taken_over_from_the_runs_own_command(tmp_path):
     words = parsed(fitted)
     assert (words["user_column"], words["rating_column"]) == ("the user", "stars")
     assert again == "reeltune tune --data films.csv --user-column 'the user' --rating-column=stars"
+
+
+def test_the_search_is_made_again_under_another_name_however_often_the_command_names_one(tmp_path):
+    command = "reeltune tune --name zero pmf --name=half --data films.csv --name one --resume"
+    assert commands(write_run(tmp_path / "one"), {"command": command})[-1] == "reeltune tune pmf --data films.csv"
 
 
 def test_a_fit_is_made_again_in_the_precision_of_the_search(tmp_path):

@@ -22,3 +22,9 @@ def test_a_search_in_which_nothing_has_ended_has_no_best(tmp_path):
     folder.ledger.write_text("")
     assert best_so_far(read_run(folder)) == []
     assert standing(read_run(folder)) == ("No verdict yet: 0 trials done, 0 stopped early, 0 failed, of 10 asked for")
+
+
+def test_over_folds_as_many_trials_are_asked_for_in_each(tmp_path):
+    folder = write_run(tmp_path / "one", asked={"folds": 3})
+    folder.verdict.unlink()
+    assert standing(read_run(folder)).endswith("0 failed, of 30 asked for")

@@ -114,6 +114,12 @@ def test_a_search_that_started_from_another_run_says_so(tmp_path):
     assert ", started from run zero: " in dict(facts(read_run(folder)))["Search"]
 
 
+@pytest.mark.parametrize(("folds", "more"), [(None, ""), (3, " in each of 3 folds")])
+def test_the_trials_of_a_search_are_told_by_architecture_and_fold(tmp_path, folds, more):
+    said = dict(facts(read_run(write_run(tmp_path / "one", asked={"folds": folds}))))["Search"]
+    assert said.startswith(f"5 trials for each of 2 architectures{more}, seed 42: ")
+
+
 def test_what_was_run_names_data_split_seeds_versions_and_machine(tmp_path):
     said = dict(facts(read_run(write_run(tmp_path / "one"))))
     assert said["Data"] == "films.csv: 90 ratings by 4 users of 4 items"

@@ -122,3 +122,10 @@ def test_a_folder_of_runs_is_all_of_them_each_once(tmp_path):
     assert [run.name for run in find_runs(["two", "runs"])] == ["two", "one"]
     with pytest.raises(InputError, match="three: no run of this name or path; there are one, two"):
         find_runs(["one", "three"])
+
+
+def test_a_run_over_folds_in_a_folder_of_runs_is_the_runs_of_its_folds(tmp_path):
+    for name in ("one", "two", "two/fold-1", "two/fold-2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
+    assert [run.title for run in find_runs(["runs"])] == ["one", "two-fold-1", "two-fold-2"]
