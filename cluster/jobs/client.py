@@ -23,7 +23,7 @@ from ray.exceptions import RayError
 
 from reeltune.cluster.jobs.command import JobCommand
 from reeltune.cluster.jobs.package import stage
-from reeltune.cluster.runs.folder import RUNS, RunFolder
+from reeltune.cluster.runs.folder import FOLD, RUNS, RunFolder
 from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interruptible
 from reeltune.cluster.session.ray_private import ON_HEAD
 from reeltune.cluster.session.session import join
@@ -82,20 +82,52 @@ def _shown(process: Any, seconds: float = float("inf")) -> int:
 
 
 def unpack(packed: bytes, name: str, where: str) -> str:
-    """Unpack a run's folder below `runs/`, and return the line to print. Another run of this name is kept."""
+    """Unpack a run's folder below `runs/`, and return the line to print.
+
+    Another run of this name is kept, and so is this run if it has gone on here.
+    """
     place = RUNS / name
+    stay = f"the results stay on the head node, in {where}"
     RUNS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RUNS, prefix=f".{name}-") as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
-        here, there = RunFolder(place).read_record(), RunFolder(Path(folder) / name).read_record()
+        mine, came = RunFolder(place), RunFolder(Path(folder) / name)
+        here, there = mine.read_record(), came.read_record()
         if place.exists() and (here and here.started) != (there and there.started):
-            return f"{place} is here already, and is another run: the results stay on the head node, in {where}"
-        if here == there:  # `runs/` is the head node's own folder, shared or on the same machine
-            return f"all of it is here, in {place}"
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(Path(folder) / name, place)
+            return f"{place} is here already, and is another run: {stay}"
+        if _farther(mine, came):
+            return f"{place} has gone on here, and is left as it is: {stay}"
+        if here != there or _ledgers(mine) != _ledgers(came):  # else `runs/` is the head node's own folder
+            _copy_over(came.path, place)
     return f"all of it is here, in {place}"
+
+
+def _farther(mine: RunFolder, came: RunFolder) -> bool:
+    """Whether a run has trials that its copy lacks, or has finished with the same trials, and the copy has not."""
+    here, there = _ledgers(mine), _ledgers(came)
+    if here != there:
+        return not all(there.get(name, b"").startswith(ledger) for name, ledger in here.items())
+    record, copied = mine.read_record(), came.read_record()
+    return bool(record and record.finished) and not (copied and copied.finished)
+
+
+def _ledgers(run: RunFolder) -> dict[str, bytes]:
+    """The whole lines of a run's ledger and of those of its folds, by path below its folder."""
+    paths = [run.ledger, *run.path.glob(f"{FOLD}*/{run.ledger.name}")]
+    contents = {str(path.relative_to(run.path)): path.read_bytes() for path in paths if path.exists()}
+    return {name: content[: content.rfind(b"\n") + 1] for name, content in contents.items()}
+
+
+def _copy_over(came: Path, place: Path) -> None:
+    """Move the files and folders of a run to where an earlier copy may be. What only that has stays, in folds too."""
+    place.mkdir(exist_ok=True)
+    for path in came.iterdir():
+        if path.name.startswith(FOLD):
+            _copy_over(path, place / path.name)
+        else:
+            shutil.rmtree(place / path.name, ignore_errors=True)  # if it is a folder
+            os.replace(path, place / path.name)
 
 
 class Remote:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 PREFIX = "reeltune-"
-STOP_SECONDS = 60.0  # for a stopped job to end: a search keeps what it has first
+STOP_SECONDS = 60.0  # for a stopped job to end: a search keeps what it has first, and Ray kills it after 30 s
 
 
 @dataclass(frozen=True, kw_only=True)

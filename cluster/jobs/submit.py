@@ -25,8 +25,13 @@ def submit(command: JobCommand, *, address: str | None, install: bool) -> Job:
     """
     url = dashboard_url(address)
     client = connect(url)
+    from reeltune.cluster.session.ray_private import JOB_ENVIRONMENT  # `connect` has loaded it
+
     with tempfile.TemporaryDirectory() as folder:
-        environment: dict[str, Any] = {"py_modules": stage(Path(folder), command.files)}
+        environment: dict[str, Any] = {
+            "py_modules": stage(Path(folder), command.files),
+            "env_vars": dict(JOB_ENVIRONMENT),
+        }
         if install:
             environment["pip"] = {"packages": requirements(), "pip_check": False}
             environment["config"] = {"setup_timeout_seconds": INSTALL_SECONDS}

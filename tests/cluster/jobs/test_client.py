@@ -80,24 +80,48 @@ def test_ctrl_c_ends_it_there_with_everything_kept(head):
     assert json.loads((head.home / "runs/long/run.json").read_text())["finished"] is None
 
 
-def packed(name, **record):
+def packed(name, files=None, **record):
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         asked = {"verb": "tune", "architectures": ["pmf"], "data": "a.csv", "trials": 5}
-        content = json.dumps({"asked": asked, **record}).encode()
-        info = tarfile.TarInfo(f"{name}/run.json")
-        info.size = len(content)
-        archive.addfile(info, io.BytesIO(content))
+        for path, text in {"run.json": json.dumps({"asked": asked, **record}), **(files or {})}.items():
+            info = tarfile.TarInfo(f"{name}/{path}")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
     return file.getvalue()
 
 
-def test_a_folder_that_comes_again_takes_its_own_place(tmp_path):
-    assert unpack(packed("mine", started="noon", finished=None), "mine", "/far/mine").endswith("in runs/mine")
-    (tmp_path / "runs/mine/old").touch()
-    unpack(packed("mine", started="noon", finished="evening"), "mine", "/far/mine")
-    assert json.loads((tmp_path / "runs/mine/run.json").read_text())["finished"] == "evening"
-    assert not (tmp_path / "runs/mine/old").exists()
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_that_comes_again_takes_its_own_place_and_leaves_other_files_there(tmp_path):
+    first = {"trials.jsonl": "1\n", "fold-1/trials.jsonl": "1\n", "models/pmf/old": "8"}
+    said = unpack(packed("mine", first, started="noon", finished=None), "mine", "/far/mine")
+    assert said == "all of it is here, in runs/mine"
+    notes = {"notes.txt": "mine", "fold-1/notes.txt": "mine"}
+    for path, text in notes.items():
+        (tmp_path / "runs/mine" / path).write_text(text)
+    second = {"trials.jsonl": "1\n2\n", "fold-1/trials.jsonl": "1\n2\n", "models/pmf/new": "9"}
+    for finished in (None, "evening"):
+        said = unpack(packed("mine", second, started="noon", finished=finished), "mine", "/far/mine")
+        assert said == "all of it is here, in runs/mine"
+        found = contents(tmp_path / "runs/mine")
+        assert json.loads(found.pop("run.json"))["finished"] == finished
+        assert found == {**second, **notes}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("ledger", ["trials.jsonl", "fold-1/trials.jsonl"])
+def test_a_run_that_has_gone_on_here_is_left_as_it_is(tmp_path, ledger):
+    unpack(packed("mine", {ledger: "1\n2\n"}, started="noon", finished="evening"), "mine", "/far/mine")
+    for there in ("1\n2\n", "1\n", "1\n3\n4\n"):  # not finished, behind, or gone on otherwise
+        said = unpack(packed("mine", {ledger: there}, started="noon", finished=None), "mine", "/far/mine")
+        assert said == (
+            "runs/mine has gone on here, and is left as it is: the results stay on the head node, in /far/mine"
+        )
+        assert (tmp_path / "runs/mine" / ledger).read_text() == "1\n2\n"
+        assert json.loads((tmp_path / "runs/mine/run.json").read_text())["finished"] == "evening"
 
 
 def test_another_run_of_its_name_is_not_overwritten(tmp_path):

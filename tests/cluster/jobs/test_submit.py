@@ -16,6 +16,28 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 LONG = ["--", "train", "pmf", "--data", "synthetic", "--set", "epochs=1000", "--checkpoint-every", "0.5"]
+# A command that takes longer to end than the 3 s that Ray gives by itself, and one that sends it.
+SLOW = """
+import signal, time
+from pathlib import Path
+
+def end(*received):
+    time.sleep(5)
+    Path("kept").touch()
+    raise SystemExit(143)
+
+signal.signal(signal.SIGTERM, end)
+Path("begun").touch()
+signal.pause()
+"""
+SEND = """
+import sys
+from reeltune.cluster.jobs.command import JobCommand
+from reeltune.cluster.jobs.submit import submit
+
+command = JobCommand(name="slow", entrypoint="python slow.py", files=(), results=None, shared=False)
+submit(command, address=sys.argv[1], install=False)
+"""
 SPACE = "[pmf]\nonly = true\nepochs = 1\n[pmf.learning_rate]\nlow = 1e-3\nhigh = 1e-2\n"
 
 
@@ -202,6 +224,16 @@ def test_a_name_is_started_once_followed_stopped_and_taken_up_again(head):
     assert "submitted reeltune-long:2" in resumed.stderr
     assert "epoch 1 of 1000" not in resumed.stderr
     assert (head.home / "runs/long/models/pmf/model.safetensors").exists()
+
+
+def test_a_stopped_job_has_time_to_end_with_everything_kept(head):
+    (head.home / "slow.py").write_text(SLOW)
+    variables = environment(PYTHONPATH=str(ROOT))
+    subprocess.run([sys.executable, "-c", SEND, head.address], check=True, env=variables)
+    until((head.home / "begun").exists)
+    (stopped,) = several(head, ["jobs", "stop", "slow"])
+    assert stopped.stdout.startswith("slow: STOPPED"), stopped.stderr
+    assert (head.home / "kept").exists()
 
 
 def _follower(head):
