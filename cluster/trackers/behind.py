@@ -80,13 +80,22 @@ class Behind:
 
     # The end
 
-    def end(self, state: RunState, *, status: Callable[[str], None] = lambda line: None) -> None:
-        """Write what is still waiting, as far as the tracker takes it, and say what is not written."""
+    def end(
+        self,
+        state: RunState,
+        *,
+        hurry: Callable[[], bool] = lambda: False,
+        status: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Write what is still waiting, as far as the tracker takes it, and say what is not written.
+
+        Once `hurry` is true it waits as after an interrupt.
+        """
         self._tell("the end of the run", partial(self.tracker.finished, state))
         self._tell("", self._given_up.set)
         start = time.monotonic()
         while self._thread.is_alive() and not self._given_up.wait(0.1):
-            if time.monotonic() - start > self._patience(state):
+            if time.monotonic() - start > (HURRIED if hurry() else self._patience(state)):
                 break
             status(f"writing to {self.title}")
         self._given_up.set()

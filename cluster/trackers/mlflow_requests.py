@@ -30,6 +30,7 @@ QUICK = {
 LONGEST = 500  # characters of a parameter that servers of any age take
 AT_ONCE = 200  # epochs in one request: four numbers each, and a request may have a thousand
 MODEL = "model"  # the folder of a run's artifacts
+PLAIN = (MlflowException, requests.RequestException, OSError)  # errors whose text says what is wrong
 
 
 class Requests:
@@ -117,7 +118,7 @@ class Requests:
     def _asking(self) -> Iterator[None]:
         try:
             yield
-        except (MlflowException, requests.RequestException, OSError) as error:
+        except Exception as error:  # noqa: BLE001  Databases and artifact stores have libraries, each with its own errors.
             raise TrackerFailed(safe(_reason(error), self.uri)) from None
 
 
@@ -140,6 +141,9 @@ def _now() -> int:
 
 
 def _reason(error: Exception) -> str:
-    """An error in a few words: the innermost one, if a request failed on its way."""
+    """An error in a few words: the innermost one, if a request failed on its way; with its kind, if it is not PLAIN."""
     found = re.search(r"\[Errno -?\d+\] ([^'\")]+)|Error\('([^']+)'|(Read timed out)", str(error))
-    return next(filter(None, found.groups())) if found else one_line(str(error))
+    if found:
+        return next(filter(None, found.groups()))
+    said = one_line(str(error))
+    return said if isinstance(error, PLAIN) else f"{type(error).__name__}: {said}"

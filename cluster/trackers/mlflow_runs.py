@@ -10,7 +10,7 @@ from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import Asked, AskedToTune
 from reeltune.cluster.trackers import results
 from reeltune.cluster.trackers.asked import AskedTracker, masked
-from reeltune.cluster.trackers.kept import RUN, Kept
+from reeltune.cluster.trackers.kept import RUN, Kept, kept_name
 from reeltune.cluster.trackers.mlflow_requests import Requests
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, RunState, TrackedFit, TrackerFailed
 from reeltune.trainables.errors import InputError
@@ -65,7 +65,8 @@ class MlflowRuns:
     def began(self, fit: TrackedFit) -> None:
         run = self.kept.ids[RUN]
         if fit.stage != "train":
-            run = self._run(fit.name, fit.name, {"stage": fit.stage, PARENT: self._architecture(fit.architecture)})
+            tags = {"stage": fit.stage, PARENT: self._architecture(fit.architecture)}
+            run = self._run(kept_name(fit), fit.name, tags)
         self.requests.log(run, parameters={name: results.text(value) for name, value in fit.config.items()})
         self._running[fit.name] = run
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import Asked
+from reeltune.cluster.session.interrupt import unbroken
 from reeltune.cluster.trackers.asked import TRACKERS, AskedTracker
 from reeltune.cluster.trackers.behind import Behind
 from reeltune.cluster.tracking.tracker import RunState, RunTracker
@@ -21,7 +22,8 @@ def tracked(
 ) -> Iterator[list[Behind]]:
     """Open the trackers of a claimed run, and end them with it: done, failed or interrupted.
 
-    Raises InputError if one cannot be written to at the start; later failures are said, and end nothing.
+    Raises InputError if one cannot be written to at the start; later failures are said, and end nothing. Nor does an
+    interrupt while they are ended: they are given up soon after it.
     """
     told: list[Behind] = []
     state: RunState = "failed"
@@ -37,8 +39,10 @@ def tracked(
         state = "interrupted"
         raise
     finally:
-        for tracker in told:
-            tracker.end(state, status=status)
+        # A run that is done has its verdict: an interrupt cuts short what is written elsewhere, and nothing else.
+        with unbroken() as hurry:
+            for tracker in told:
+                tracker.end(state, hurry=hurry, status=status)
 
 
 def _open(asked: AskedTracker, folder: RunFolder, about: Asked) -> tuple[RunTracker, list[str]]:

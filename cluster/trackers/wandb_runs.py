@@ -1,6 +1,7 @@
 """Weights & Biases' runs: one for each fit and one for the run itself, in one group. They may be offline ones."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,11 @@ from reeltune.cluster.runs.answer import Metrics
 from reeltune.cluster.runs.folder import RunFolder
 from reeltune.cluster.runs.record import Asked
 from reeltune.cluster.trackers import results
-from reeltune.cluster.trackers.kept import RUN, Kept
+from reeltune.cluster.trackers.kept import RUN, Kept, kept_name
 from reeltune.cluster.tracking.tracker import EpochPoint, FitEnd, RunState, TrackedFit, TrackerFailed
 from reeltune.trainables.errors import InputError, one_line
 
 PROJECT = "reeltune"
-OFFLINE = "offline"
 PATIENCE = 20.0  # seconds in which a server has to take a new run
 # No copy of the console, the code or the machine's load: W&B has the fits, and no more of what runs beside them.
 SETTINGS = {
@@ -52,7 +52,7 @@ class WandbRuns:
         self.kept.begin(self.project)
         self._check_key()
         try:
-            run = self._run(RUN, self.folder.title, job="run", config=results.parameters(self.asked))
+            run = self._run(RUN, self.folder.title, kept=RUN, job="run", config=results.parameters(self.asked))
         except TrackerFailed as error:
             raise InputError(
                 f"--tracker wandb: {self.project} cannot be written: {error}; set WANDB_MODE=offline and send it later "
@@ -79,7 +79,7 @@ class WandbRuns:
             self._runs[fit.name].config.update(fit.config, allow_val_change=True)
         elif fit.name not in self._runs:  # else it begins again, after a crash
             job, config = fit.architecture, {**fit.config, "stage": fit.stage}
-            self._run(fit.name, fit.name, job=job, config=config)
+            self._run(fit.name, fit.name, kept=kept_name(fit), job=job, config=config)
 
     def update(self, name: str, points: Sequence[EpochPoint]) -> None:
         run = self._runs.get(name)
@@ -107,7 +107,7 @@ class WandbRuns:
             for row in results.rows(answer):
                 run.summary.update({row[0]: {**results.numbers(row), "verdict": row[-1]}})
             run.summary.update({"winner": answer.winner, "answer": results.said(answer)})
-            report = wandb.Artifact(f"{self.folder.title}-report", "report")
+            report = wandb.Artifact(self._artifact("report"), "report")
             for path in results.files(folder):
                 report.add_file(str(path))
             run.log_artifact(report)
@@ -143,20 +143,20 @@ class WandbRuns:
         except (wandb.errors.Error, OSError, ValueError, TypeError) as error:
             raise TrackerFailed(one_line(str(error)) or type(error).__name__) from None
 
-    def _run(self, name: str, title: str, *, job: str, config: Mapping[str, Any]) -> wandb.Run:
+    def _run(self, name: str, title: str, *, kept: str, job: str, config: Mapping[str, Any]) -> wandb.Run:
         with self._asking():
             run = wandb.init(
                 project=self.project,
                 group=self.folder.title,
                 job_type=job,
                 name=title,
-                id=self.kept.ids.get(name) or secrets.token_hex(4),
+                id=self.kept.ids.get(kept) or secrets.token_hex(4),
                 resume=None if self.offline else "allow",
                 reinit="create_new",
                 config=dict(config),
                 settings=wandb.Settings(**SETTINGS),
             )
-            self.kept.add(name, str(run.id))
+            self.kept.add(kept, str(run.id))
             self._runs[name] = run
             self._epochs[name] = 0
             return run
@@ -166,8 +166,12 @@ class WandbRuns:
         if name == RUN or run is not self._runs.get(RUN):  # the fit of `train` is the run itself
             run.finish(exit_code=int(failed))
 
+    def _artifact(self, what: str) -> str:
+        """The name of an artifact: W&B takes fewer characters there than in names of runs."""
+        return re.sub(r"[^A-Za-z0-9_.-]", "-", f"{self.folder.title}-{what}")
+
     def _log_model(self, folder: RunFolder, name: str) -> None:
-        model = wandb.Artifact(f"{self.folder.title}-model", "model", metadata={"architecture": name})
+        model = wandb.Artifact(self._artifact("model"), "model", metadata={"architecture": name})
         model.add_dir(str(folder.model(name)))
         self._runs[RUN].log_artifact(model)
 

@@ -12,7 +12,11 @@ from mlflow import MlflowClient
 import reeltune as rt
 from reeltune.cluster.runs.answer import EACH_WINNER
 from reeltune.cluster.runs.folder import RunFolder, read_entries
+from reeltune.cluster.runs.record import AskedToTune
 from reeltune.cluster.trackers import behind, opened
+from reeltune.cluster.trackers.asked import AskedTracker
+from reeltune.cluster.trackers.mlflow_runs import MlflowRuns
+from reeltune.cluster.tracking.tracker import FitEnd, TrackedFit
 from tests import inside, mlflow_server, s3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -86,6 +90,22 @@ def test_a_fit_has_its_hyperparameters_its_curve_and_its_error(search, client):
     curve = client.get_metric_history(fit.info.run_id, "validation_mse")
     assert [point.step for point in curve] == list(range(1, entry.epochs + 1))
     assert fit.data.tags["stage"] == "search"
+
+
+def test_a_search_that_goes_on_to_another_configuration_has_its_refits_beside_those_of_before(port, client, tmp_path):
+    place, folder = f"http://127.0.0.1:{port}", RunFolder(tmp_path / "runs" / "extended")
+    asked = AskedToTune(data=WORLD, architectures=["pmf"], trials=1)
+    for factors in (8, 16, 16):  # in a session each; the last one ends what was cut off in the second
+        runs, _ = MlflowRuns.opened(AskedTracker(kind="mlflow", where=place), folder, asked)
+        config = {"factors": factors}
+        runs.began(TrackedFit(name="refits/pmf-seed-42", architecture="pmf", stage="refit", config=config))
+        runs.ended("refits/pmf-seed-42", FitEnd(state="done", epochs=1))
+        runs.finished("done")
+    above = below(client, named(client, "extended"))["pmf"].info.run_id
+    refits = [each for each in runs_of(client) if each.data.tags.get("mlflow.parentRunId") == above]
+    assert sorted(each.data.params["factors"] for each in refits) == ["16", "8"]
+    assert {each.info.run_name for each in refits} == {"refits/pmf-seed-42"}
+    assert {each.info.status for each in refits} == {"FINISHED"}
 
 
 def test_the_run_has_the_verdict_the_report_and_the_winner(search, client):

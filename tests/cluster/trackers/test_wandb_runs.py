@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.record import AskedToTune
+from reeltune.cluster.tracking.tracker import FitEnd, TrackedFit
 from tests import inside
 
 wandb = pytest.importorskip("wandb", reason="wandb is not installed: pip install '.[wandb]'")
@@ -34,6 +37,29 @@ def test_a_fit_is_a_run_with_its_hyperparameters_its_curve_and_its_model(tmp_pat
     [run] = runs_in(tmp_path)
     for part in (b"films", b"learning_rate", b"train_loss", b"validation_mse", b"one-model", b"model.safetensors"):
         assert part in run
+
+
+def test_a_run_whose_name_wandb_refuses_for_artifacts_has_its_model_there_by_a_name_that_it_takes(tmp_path):
+    words = ["train", "pmf", "--data", WORLD, "--set", "epochs=1", "--name", "zwölf Filme"]
+    done = inside.reeltune(*words, "--tracker", "wandb")
+    assert done.returncode == 0, done.stderr
+    assert "not written" not in done.stderr
+    [run] = runs_in(tmp_path)
+    assert b"zw-lf-Filme-model" in run
+    assert "zwölf Filme".encode() in run, "the run itself has its own name"
+
+
+def test_a_search_that_goes_on_to_another_configuration_has_its_refits_beside_those_of_before(tmp_path):
+    from reeltune.cluster.trackers.wandb_runs import WandbRuns  # it imports wandb
+
+    group = WandbRuns("films", RunFolder(tmp_path), AskedToTune(data=WORLD, architectures=["pmf"], trials=1))
+    group.open()
+    for factors in (8, 16, 16):
+        config = {"factors": factors}
+        group.began(TrackedFit(name="refits/pmf-seed-42", architecture="pmf", stage="refit", config=config))
+        group.ended("refits/pmf-seed-42", FitEnd(state="done", epochs=1))
+    group.finished("done")
+    assert len(set(group.kept.ids.values())) == 3, "the run and two refits"
 
 
 @pytest.mark.slow
