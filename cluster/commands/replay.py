@@ -156,7 +156,13 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
     watch.status(joining(options.address))
     with (
         ExitStack() as after_ray,
-        session(options.address, data_bytes=prepared.bytes, keep=options.keep_ray, say=watch.say) as resources,
+        session(
+            options.address,
+            data_bytes=prepared.bytes,
+            keep=options.keep_ray,
+            say=watch.say,
+            may_exit=not options.keep_ray,
+        ) as resources,
         interruptible(),
     ):
         kept = after_ray.enter_context(_refits(folder, resources))

@@ -27,7 +27,12 @@ def session_of_run(
     goes_on = f"go on with: {how_to_go_on(options.name, options.command)}"
     with (
         session(
-            options.address, data_bytes=data_bytes, keep=options.keep_ray, say=say, how_to_go_on=goes_on
+            options.address,
+            data_bytes=data_bytes,
+            keep=options.keep_ray,  # for the folds of a command too
+            say=say,
+            how_to_go_on=goes_on,
+            may_exit=options.command is None,  # else this is a call of a program
         ) as resources,
         interruptible(),
     ):

@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -79,6 +79,27 @@ def uninterrupted() -> Iterator[None]:
         receiver.held = False
         if receiver.waiting is not None:
             signal.raise_signal(receiver.waiting)
+
+
+@contextmanager
+def unbroken() -> Iterator[Callable[[], bool]]:
+    """No signal ends the body, which gets a function that says whether one has come, so that it hurries.
+
+    Such a signal ends nothing after the body either; a later one does.
+    """
+    asked = threading.Event()
+    if threading.current_thread() != threading.main_thread():
+        yield asked.is_set
+        return
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        asked.set()
+
+    earlier = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        _restore(earlier)
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

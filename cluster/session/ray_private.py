@@ -58,6 +58,11 @@ ENVIRONMENT = {
     # A nightly build of Ray reports its use to Anyscale.
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+# Variables of a job, which Ray's supervisor of the job has too. By itself it kills a stopped job 3 s after SIGTERM; a
+# search may need 20 s to end with everything kept.
+JOB_ENVIRONMENT = {"RAY_JOB_STOP_WAIT_TIME_S": "30"}
+
 # Settings of a Ray that we start: `ray.init` takes them as `_system_config`. The public `worker_process_setup_hook` is
 # part of a runtime environment, which Ray would set up for each of its processes.
 SYSTEM_CONFIG = {"preload_python_modules": ["reeltune.cluster.session.worker_start"]}

@@ -53,14 +53,16 @@ def session(
     keep: bool = False,
     say: Callable[[str], None] = to_stderr,
     how_to_go_on: str = "--resume goes on from it",
+    may_exit: bool = True,
 ) -> Iterator[Resources]:
     """Start a Ray of our own, or join the cluster at `address`. At the end, shut down our own, or leave the cluster.
 
     With `keep` our own stays up, so that the next call of a program finds it, unless that names a cluster. Where this
     process is in a Ray already, that one is taken, and left as it is. `say` is told where Ray's files are if not where
     they usually are, and what happens to a cluster: nodes that come and go, and CPUs that others hold. `how_to_go_on`
-    ends the last line of a command that a lost cluster keeps from ending in order. Raises ClusterLost in the body when
-    Ray stops answering, RayNotStarted, and InputError at the address of another Ray than this process is in.
+    ends the last line of a command that a lost cluster keeps from ending in order; `may_exit` says whether the process
+    is then ended, as somebody's program is not. Raises ClusterLost in the body when Ray stops answering, RayNotStarted,
+    and InputError at the address of another Ray than this process is in.
     """
     address = None if address == "local" else address
     set_environment()
@@ -76,7 +78,7 @@ def session(
         try:
             with (
                 loopback() if is_ours() else nullcontext(),
-                lifeline(how_to_go_on),
+                lifeline(how_to_go_on, may_exit=may_exit),
                 news(say) if joined else nullcontext(),
             ):
                 yield found(joined=joined)

@@ -22,10 +22,11 @@ class ClusterLost(KeyboardInterrupt):
 
 
 @contextmanager
-def lifeline(how_to_go_on: str = "--resume goes on from it") -> Iterator[None]:
+def lifeline(how_to_go_on: str = "--resume goes on from it", *, may_exit: bool = True) -> Iterator[None]:
     """Raise ClusterLost in the main thread when the head, or the node on this machine, no longer answers.
 
     If the process has not ended LEAVE seconds later, print an error that ends in `how_to_go_on`, and exit with code 1.
+    Without `may_exit` the process is somebody's program, and goes on: the error is printed if the body has not ended.
     """
     left, lost = threading.Event(), threading.Event()
 
@@ -34,7 +35,8 @@ def lifeline(how_to_go_on: str = "--resume goes on from it") -> Iterator[None]:
         raise ClusterLost
 
     earlier = signal.signal(SIGNAL, receive)
-    threading.Thread(target=_watch, args=(_addresses(), left, how_to_go_on), daemon=True).start()
+    watched = (_addresses(), left, how_to_go_on, may_exit)
+    threading.Thread(target=_watch, args=watched, name="lifeline", daemon=True).start()
     try:
         yield
     except BaseException as error:
@@ -56,16 +58,21 @@ def _addresses() -> list[tuple[str, int]]:
     return [(host, int(port)), (own["NodeManagerAddress"], own["NodeManagerPort"])]
 
 
-def _watch(addresses: list[tuple[str, int]], left: threading.Event, how_to_go_on: str) -> None:
+def _watch(addresses: list[tuple[str, int]], left: threading.Event, how_to_go_on: str, may_exit: bool) -> None:
     heard = time.monotonic()
     while not left.wait(EVERY):
         if all(map(_answers, addresses)):
             heard = time.monotonic()
         elif time.monotonic() - heard > LOST_AFTER:
             signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
-            time.sleep(LEAVE)
+            if may_exit:
+                time.sleep(LEAVE)  # even if the body has ended: Ray's own end may wait for the head too
+            elif left.wait(LEAVE):
+                return
             print(f"error: {GONE}; everything so far is kept; {how_to_go_on}", file=sys.stderr)
-            os._exit(1)
+            if may_exit:
+                os._exit(1)
+            return
 
 
 def _answers(address: tuple[str, int]) -> bool:

@@ -5,7 +5,14 @@ import time
 import pytest
 import ray
 
-from reeltune.cluster.session.interrupt import Interrupted, how_to_go_on, interrupt, interruptible, uninterrupted
+from reeltune.cluster.session.interrupt import (
+    Interrupted,
+    how_to_go_on,
+    interrupt,
+    interruptible,
+    unbroken,
+    uninterrupted,
+)
 
 
 @pytest.mark.parametrize("wait", [ray.get, lambda task: ray.wait([task])], ids=["get", "wait"])
@@ -53,3 +60,21 @@ def test_a_keyboard_interrupt_that_no_signal_sent_stays_one():
 
 def test_a_program_goes_on_by_the_command_that_does_the_same():
     assert how_to_go_on("one", "reeltune tune pmf --name one") == "reeltune tune pmf --name one --resume"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_hurries_what_it_may_not_break_and_the_next_one_ends_the_rest(signals, number):
+    done = []
+
+    def write():
+        with unbroken() as hurry:
+            done.append(hurry())
+            signal.raise_signal(number)
+            done.append(hurry())
+        done.append("the rest")
+        signal.raise_signal(number)
+        done.append("too late")
+
+    with pytest.raises(Interrupted), interruptible():
+        write()
+    assert done == [False, True, "the rest"]

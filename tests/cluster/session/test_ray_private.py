@@ -81,6 +81,7 @@ READ = {
     "RAY_AIR_NEW_OUTPUT": ("tune/experimental/output.py", 'os.environ.get("RAY_AIR_NEW_OUTPUT", "1") == "0"'),
     "RAY_CHDIR_TO_TRIAL_DIR": ("tune/trainable/trainable.py", 'os.environ.get(RAY_CHDIR_TO_TRIAL_DIR, "1")'),
     "RAY_USAGE_STATS_ENABLED": ("_private/worker.py", "if usage_lib.is_nightly_wheel():"),
+    "RAY_JOB_STOP_WAIT_TIME_S": ("dashboard/modules/job/job_supervisor.py", "DEFAULT_RAY_JOB_STOP_WAIT_TIME_S = 3"),
     ray_private.LOOPBACK: ("_private/services.py", "if not ray_constants.ENABLE_RAY_CLUSTER:"),
     ray_private.DASHBOARD: ("dashboard/utils.py", "if api_server_address := os.environ.get("),
     ray_private.KUBERAY: ("_common/usage/usage_constants.py", "KUBERAY_ENV = "),
@@ -96,7 +97,7 @@ NAMED = {  # where the name itself stands, if not in the same file
 
 
 def test_each_variable_that_we_set_is_checked_here():
-    assert set(ray_private.ENVIRONMENT) < set(READ)
+    assert ray_private.ENVIRONMENT.keys() | ray_private.JOB_ENVIRONMENT.keys() < set(READ)
 
 
 @pytest.mark.parametrize("name", READ)
