@@ -105,6 +105,15 @@ def test_the_head_is_on_demand_and_workers_are_spot_with_gpus_only_when_asked_fo
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_its_page_says_to_fill_in_is_marked(cloud):
+    yours = ("region:", "availability_zone:", "project_id:", "machineType:", "InstanceType:", "ImageId:")
+    lines = [line.strip() for line in (FOLDER / cloud / "cluster.yaml").read_text().splitlines()]
+    filled = [line for line in lines if line.startswith(yours)]
+    assert len(filled) >= 6
+    assert [line for line in filled if "# CHANGE" not in line] == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_every_node_has_the_token_asks_for_it_and_opens_no_dashboard(cloud):
     config = prepared(read(f"{cloud}/cluster.yaml"))
     assert config["file_mounts"]["/home/ubuntu/.ray/auth_token"] == "~/.ray/auth_token"

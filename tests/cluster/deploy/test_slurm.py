@@ -59,12 +59,23 @@ def left_of(job):
     return [p for p in psutil.process_iter(["cmdline"]) if f"/tmp/ray-{job}" in " ".join(p.info["cmdline"] or [])]
 
 
-def sbatch(job, folder, log):
+def sbatch(job, folder, log, **more):
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "SLURM_"))}
     slurm = {"JOB_ID": job, "JOB_NUM_NODES": 2, "CPUS_PER_TASK": 1, "JOB_NODELIST": "node[1-2]"}
     path = f"{folder}:{Path(sys.executable).parent}:{kept['PATH']}"
     variables = {**kept, "PATH": path, "HOME": str(folder), **{f"SLURM_{key}": str(slurm[key]) for key in slurm}}
-    return subprocess.Popen(["bash", str(SCRIPT), *SEARCH], cwd=folder, env=variables, stdout=log, stderr=log)
+    command = ["bash", str(SCRIPT), *SEARCH]
+    return subprocess.Popen(command, cwd=folder, env={**variables, **more}, stdout=log, stderr=log)
+
+
+@pytest.mark.parametrize("variables", [{}, {"RAY_AUTH_TOKEN": "0123456789abcdef" * 4}])
+def test_the_token_is_made_unless_the_environment_has_one(tmp_path, variables):
+    (tmp_path / "hostname").write_text("#!/bin/bash\nexit 7\n")  # it is asked for after the token, and ends the script
+    (tmp_path / "hostname").chmod(0o755)
+    with (tmp_path / "log").open("w") as file:
+        script = sbatch(1, tmp_path, file, **variables)
+    assert script.wait(timeout=90) == 7, (tmp_path / "log").read_text()
+    assert (tmp_path / ".ray" / "auth_token").exists() == (not variables)
 
 
 def test_a_search_on_two_nodes_ends_before_the_time_limit_is_queued_again_and_goes_on(job, tmp_path):
