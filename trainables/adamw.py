@@ -9,7 +9,8 @@ from torch.optim.adamw import adamw
 
 from reeltune.trainables.errors import FitFailed
 
-ParameterGroup = dict[str, Any]  # "params" and their "weight_decay", as AdamW takes them
+# "params", one or any iterable of them, as torch's AdamW takes them, and their "weight_decay".
+ParameterGroup = dict[str, Any]
 MOMENTS = ("exp_avg", "exp_avg_sq")
 DENSE = "parameters need dense gradients; make nn.Embedding and nn.EmbeddingBag without sparse=True"
 
@@ -25,7 +26,9 @@ class AdamW:
         self, groups: Iterable[ParameterGroup], *, lr: float, betas: tuple[float, float], eps: float, fused: bool
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps}
-        self.param_groups: list[ParameterGroup] = [{**defaults, **group} for group in groups]
+        self.param_groups: list[ParameterGroup] = [
+            {**defaults, **group, "params": parameters_of(group)} for group in groups
+        ]
         self.lr, self.fused = lr, fused
         self._moments: dict[nn.Parameter, dict[str, torch.Tensor]] = {}  # of those that have had a gradient
 
@@ -91,3 +94,9 @@ class AdamW:
     def _home(self, parameter: nn.Parameter, name: str) -> torch.device:
         """The device of a part of a parameter's state. Only the fused kernel takes a step count on a GPU."""
         return parameter.device if self.fused or name in MOMENTS else torch.device("cpu")
+
+
+def parameters_of(group: ParameterGroup) -> list[nn.Parameter]:
+    """The parameters of a group, which may be an iterator: that can be read once."""
+    given = group["params"]
+    return [given] if isinstance(given, nn.Parameter) else list(given)

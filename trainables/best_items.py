@@ -110,7 +110,8 @@ def _crossed(predictor: Predictor, users: np.ndarray, times: np.ndarray | None, 
     seconds = None if times is None else torch.from_numpy(times)
     asked = torch.from_numpy(users).long(), items, seconds
     with torch.no_grad():
-        return RatingModel.crossed(model, *asked) if one_by_one else model.crossed(*asked)
+        output = RatingModel.crossed(model, *asked) if one_by_one else model.crossed(*asked)
+    return output.contiguous()  # a model of somebody's own may have computed it items by users
 
 
 def _of_classes(predictor: Predictor, grid: Tensor, logits: Tensor, unwanted: Tensor, top: int) -> Tensor:

@@ -55,6 +55,7 @@ __all__ = [
     "restore",
     "restored",
     "save",
+    "served_weights",
 ]
 
 WEIGHTS, DESCRIPTION, USERS, ITEMS = "model.safetensors", "config.json", "users.parquet", "items.parquet"
@@ -70,6 +71,21 @@ class Kept(Protocol):
 
     @property
     def Model(self) -> type[Any]: ...
+
+
+def served_weights(model: RatingModel) -> dict[str, torch.Tensor]:
+    """The weights that a bundle keeps of a fitted model: those of its `served` one, on the CPU.
+
+    Tensors that share memory, as tied weights do, are there under each name: safetensors refuses them as they are.
+    """
+    weights: dict[str, torch.Tensor] = {}
+    places = set[int]()
+    for name, tensor in model.served().state_dict().items():
+        here = tensor.contiguous().cpu()
+        place = here.untyped_storage().data_ptr()
+        weights[name] = here.clone() if place in places else here
+        places.add(place)
+    return weights
 
 
 def save(
@@ -170,14 +186,9 @@ def restore(path: Path, registry: Registry) -> Predictor:
     _check_files(path, description.files)
     (users, user_ratings), (items, item_ratings) = (_ids(path / name) for name in (USERS, ITEMS))
     shape = Shape(users=users.rows, items=items.rows, scale=description.scale())
-    weights = path / WEIGHTS
-    try:
-        model = restored(architecture, config, shape, load_file(weights))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise InputError(f"{weights}: not this bundle's weights: {str(error).splitlines()[0]}") from None
     return Predictor(
         description,
-        model,
+        _model(architecture, config, shape, path / WEIGHTS),
         users=users,
         items=items,
         user_ratings=user_ratings,
@@ -250,11 +261,38 @@ def restored(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[
 
     It is made of what a bundle has of the shape: without side tables, whose part a served model has in its weights.
     """
-    known = Shape(users=shape.users, items=shape.items, scale=shape.scale)
-    with torch.random.fork_rng(devices=[]):
-        model = architecture.Model.serving(config, known, weights)
+    model = _serving(architecture, config, shape, weights)
     model.load_state_dict(weights)
     return model.eval()
+
+
+def _serving(architecture: Kept, config: FitConfig, shape: Shape, weights: dict[str, torch.Tensor]) -> RatingModel:
+    """A model that can load these weights."""
+    known = Shape(users=shape.users, items=shape.items, scale=shape.scale)
+    with torch.random.fork_rng(devices=[]):
+        model: RatingModel = architecture.Model.serving(config, known, weights)
+    return model
+
+
+def _model(architecture: Kept, config: FitConfig, shape: Shape, file: Path) -> RatingModel:
+    """As `restored`, with the weights of a file. Raises InputError where they are not the model's.
+
+    An error of an own architecture's code is raised as it is.
+    """
+    try:
+        weights = load_file(file)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise _other_weights(file, error) from None
+    model = _serving(architecture, config, shape, weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _other_weights(file, error) from None
+    return model.eval()
+
+
+def _other_weights(file: Path, error: Exception) -> InputError:
+    return InputError(f"{file}: not this bundle's weights: {str(error).splitlines()[0]}")
 
 
 def _ids(file: Path) -> tuple[Ids, np.ndarray]:

@@ -9,13 +9,17 @@ from reeltune.trainables.predictor import Predictor
 
 
 def item_vectors(predictor: Predictor) -> pd.DataFrame:
-    """A row for each item that the model has ratings of, by its id. Raises InputError where there are no vectors."""
+    """A row for each item that the model has ratings of, by its id. Raises InputError where there are no vectors.
+
+    Items that were folded in have none where the model's vectors are no columns of its rows (`Folded.item_vectors`).
+    """
     vectors = predictor.model.item_vectors()
     if vectors is None:
         name = predictor.description.architecture
         raise InputError(f"{name}: has no item vectors; ask a member, or another architecture")
-    rated = np.flatnonzero(predictor.item_ratings)
-    return pd.DataFrame(vectors.detach().numpy()[rated], index=predictor.items.text[rated - 1].rename("item"))
+    table = vectors.detach().numpy()
+    rated = np.flatnonzero((predictor.item_ratings > 0) & ~np.isnan(table).all(axis=1))
+    return pd.DataFrame(table[rated], index=predictor.items.text[rated - 1].rename("item"))
 
 
 def directions(vectors: pd.DataFrame) -> pd.DataFrame:

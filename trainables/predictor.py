@@ -30,11 +30,11 @@ PAIRS = 8_192  # rated at once: what each step makes of them stays in a processo
 class Predictor:
     """A loaded bundle.
 
-    `user_ratings` and `item_ratings` hold, by index, how many ratings of each user and item were fitted. `newcomers`
-    are the ratings of new users and items that `folded` has added.
+    `user_ratings` and `item_ratings` hold, by index, how many ratings of each user and item were fitted. `added` are
+    the ratings of new users and items that one `folded` after the other has added: their indices stay as they are.
     """
 
-    newcomers: NewRatings | None = None
+    added: tuple[NewRatings, ...] = ()
 
     def __init__(
         self,
@@ -69,9 +69,14 @@ class Predictor:
         with_users = folded(self.model, self.priors, found.for_users())
         grown = copy.copy(self)
         grown.model = folded(with_users, self.priors, found.for_items())
-        grown.users, grown.items, grown.newcomers = found.users, found.items, found
+        grown.users, grown.items, grown.added = found.users, found.items, (*self.added, found)
         grown.user_ratings, grown.item_ratings = found.counts()
         return grown
+
+    @property
+    def newcomers(self) -> NewRatings | None:
+        """What the last `folded` has added; None of a predictor as it was loaded."""
+        return self.added[-1] if self.added else None
 
     def _check_priors(self) -> None:
         """Raise InputError where new ids cannot get rows."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import pandas as pd
 from reeltune.cluster.api import html
 from reeltune.cluster.api.checks import DECODERS, one_of, whole_number
 from reeltune.cluster.api.options import export_asked, known_ids_of, reading
-from reeltune.cluster.api.pairs import is_one, pairs_of, table_of_one, times_of
+from reeltune.cluster.api.pairs import is_one, listed, pairs_of, table_of_one, times_of
 from reeltune.cluster.api.ratings import Data, Ratings, columns_of, in_python, said_in_python
 from reeltune.cluster.commands.fold_in import folded_in
 from reeltune.cluster.commands.predict import PREDICTION, about_unknown, rated, unknown_in
@@ -25,6 +26,7 @@ from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import Source
 from reeltune.trainables.errors import InputError
 from reeltune.trainables.exported import Exported, export
+from reeltune.trainables.folding.newcomers import shown
 from reeltune.trainables.neighbours import directions, item_vectors, nearest
 from reeltune.trainables.scoring.decoders import Decoder
 from reeltune.trainables.scoring.spread import COLUMNS
@@ -160,8 +162,8 @@ class Model(Predictor):
         out, or "again", which finds its user's row anew from the ratings given here. With a table `user`, `item` and
         `rating` name its columns.
 
-        `new_users` and `new_items` of the result are who was added; all other pairs are rated as before, to the last
-        digit. Raises InputError where an architecture cannot do that, the bundle is of an earlier version, or the
+        `new_users` and `new_items` of the result are who was added; all other pairs are rated as before, but for
+        rounding. Raises InputError where an architecture cannot do that, the bundle is of an earlier version, or the
         ratings are none on the model's scale.
         """
         given = {"user": user, "item": item}
@@ -183,34 +185,39 @@ class Model(Predictor):
 
     @property
     def new_users(self) -> list[str]:
-        """The users that `fold_in` has added, or found again."""
+        """The users that the last `fold_in` has added, or found again."""
         return [] if self.newcomers is None else list(self.newcomers.text("user"))
 
     @property
     def new_items(self) -> list[str]:
-        """The items that `fold_in` has added."""
+        """The items that the last `fold_in` has added."""
         return [] if self.newcomers is None else list(self.newcomers.text("item"))
 
     def item_vectors(self) -> pd.DataFrame:
         """A row for each item that the model has ratings of, by its id: near each other for items that are alike.
 
-        What the numbers mean is the architecture's: often the last is a bias. Raises InputError where it has none.
+        What the numbers mean is the architecture's: often the last is a bias. An item that `fold_in` has added has a
+        row too; with an architecture of your own only if the vectors are the first columns of its `id_rows`. Raises
+        InputError where the architecture has no vectors.
         """
         return item_vectors(self)
 
     def similar_items(self, item: str | int, n: int = 10) -> pd.DataFrame:
         """The n items nearest to this one: columns rank, item and similarity, the cosine of vectors less their mean.
 
-        Raises InputError where the architecture has no item vectors, or the model knows no rating of the item.
+        Raises InputError where the architecture has no item vectors, or none of this item, or the model knows no rating
+        of the item.
         """
-        name = self.items.plain(pd.Index([str(item)]))[0]
-        near = nearest(directions(self.item_vectors()), name, whole_number("n", n, 1))
+        name, vectors = self.items.plain(pd.Index([str(item)]))[0], self.item_vectors()
+        if name not in vectors.index and self.item_ratings[self.items.encode([name])[0]] > 0:
+            raise InputError(f"item {shown(name)}: was folded in, and {self.architecture} has no vectors of such items")
+        near = nearest(directions(vectors), name, whole_number("n", n, 1))
         ranks = range(1, len(near) + 1)
         return pd.DataFrame({"rank": ranks, "item": near.index, "similarity": near.to_numpy()})
 
     def recommend(
         self,
-        users: Source | Sequence[str | int] | None = None,
+        users: Source | Sequence[str | int] | pd.Series | pd.Index | np.ndarray | None = None,
         n: int = 10,
         *,
         seen: Data | None = None,
@@ -222,14 +229,15 @@ class Model(Predictor):
     ) -> pd.DataFrame:
         """The n items that are rated best for each user, among those not `seen`: columns user, rank, item and rating.
 
-        `users` are ids, or a table of them; None are those that `fold_in` has added, or without any all of the model.
-        `seen` is a table of pairs or "none"; without it, the ratings that the model comes from, if it is a run's. What
-        `fold_in` was given is left out too. `at` is the date of the ratings, for a model fitted with time. Raises
-        InputError where these do not fit the model.
+        `users` are ids, as a list or a column, or a table of them; None are `new_users`, or without any all of the
+        model. `seen` is a table of pairs or "none"; without it, the ratings that the model comes from, if it is a
+        run's. What `fold_in` was given, each time, is left out too. `at` is the date of the ratings, for a model fitted
+        with time. Raises InputError where these do not fit the model.
         """
+        users = listed(users)
         known = {} if users is None or isinstance(users, Sequence) else columns_of(self.fitted_on, users)
         how = reading(user=user or known.get("user"), item=item, missing_ids=missing_ids, unknown_ids=unknown_ids)
-        left_out = self._fitted() if seen is None and self.fitted_on is not None else seen
+        left_out = self._fitted if seen is None and self.fitted_on is not None else seen
         loaded = left_out.options.load() if isinstance(left_out, Ratings) else left_out
         options = RecommendOptions(users=users, seen=loaded, top=whole_number("n", n, 1), at=at, reading=how)
         with said_in_python():
@@ -237,8 +245,12 @@ class Model(Predictor):
         _say(about_recommended(done, len(done.frame)))
         return done.frame
 
+    @cached_property
     def _fitted(self) -> ReadRatings:
-        """The ratings that the model comes from. Raises InputError where other ones are in their place by now."""
+        """The ratings that the model comes from. Raises InputError where other ones are in their place by now.
+
+        They are kept: to read large data and compute its hash takes longer than most lists.
+        """
         assert self.fitted_on is not None
         found, about = self.fitted_on.load(), self.description.fitted_on
         if self.fitted_on.loaded is None and about is not None and found.fingerprint() != about.hash:

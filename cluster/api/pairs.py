@@ -5,6 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from reeltune.trainables.data.ids import Ids
 from reeltune.trainables.errors import InputError
@@ -14,6 +15,13 @@ from reeltune.trainables.folding.newcomers import shown
 def is_one(ids: object) -> TypeGuard[str | float | None]:
     """Whether this is one id, or a missing one, and no column of them. A row of a table has whole numbers as floats."""
     return ids is None or isinstance(ids, str | int | float | np.number)
+
+
+def listed(ids: Any) -> Any:
+    """A column of ids, of numpy, pandas, pyarrow or polars, as a list; anything else as it is."""
+    if isinstance(ids, (pa.Array, pa.ChunkedArray)):
+        return ids.to_pylist()
+    return list(ids) if len(getattr(ids, "shape", ())) == 1 else ids
 
 
 def pairs_of(users: Any, items: Any) -> pd.DataFrame:

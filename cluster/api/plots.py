@@ -47,7 +47,8 @@ def _history(axes: Any, verdict: pd.DataFrame, trials: pd.DataFrame) -> None:
         best = found["value"].cummin().to_numpy()
         axes.step(range(1, len(best) + 1), best, STYLES[place % len(STYLES)], where="post", label=str(name))
     axes.set(xlabel="finished trials", ylabel="best validation error so far")
-    axes.legend()
+    if len(done):
+        axes.legend()
 
 
 KINDS: dict[str, Callable[[Any, pd.DataFrame, pd.DataFrame], None]] = {"gain": _gain, "history": _history}

@@ -236,4 +236,5 @@ def in_python(line: str) -> str:
     line = re.sub(r"""columns=Columns\(((?:'[^']*'|"[^"]*"|[^)'"])*)\)""", r"\1", in_code(line))
     line = line.replace("timestamp=", "time=")
     line = re.sub(r"--at (\d\S*\d)", r"at='\1'", line)
+    line = re.sub(r"^--with:", "with_:", line.replace("--with OLD", "with_=OLD"))
     return re.sub(r"^--(seen|intervals):", r"\1:", line)

@@ -15,7 +15,7 @@ from reeltune.cluster.api.checks import whole_number
 from reeltune.cluster.api.load import named
 from reeltune.cluster.api.model import Model
 from reeltune.cluster.api.plots import Chart, plot
-from reeltune.cluster.api.tables import ranking_frame, trials_frame, verdict_frame
+from reeltune.cluster.api.tables import ranking_frame, trials_frame, trials_of_folds, verdict_frame
 from reeltune.cluster.commands.replay import Replayed, replay, replay_options
 from reeltune.cluster.commands.verdict import Rejudged, rejudge
 from reeltune.cluster.report.search_plots import studies
@@ -24,7 +24,7 @@ from reeltune.cluster.report.write import publish_reports
 from reeltune.cluster.runs.answer import Answer
 from reeltune.cluster.runs.finished import Run as ReadRun
 from reeltune.cluster.runs.finished import read_run
-from reeltune.cluster.runs.folder import RunFolder
+from reeltune.cluster.runs.folder import RunFolder, read_entries
 from reeltune.cluster.runs.kept_tables import DATA, place_of_table
 from reeltune.trainables.architectures.kept_source import OwnSource
 from reeltune.trainables.architectures.registry import is_own
@@ -63,8 +63,14 @@ class Run:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row for each trial that ended, with its hyperparameters; also of a search that is not finished."""
-        return trials_frame(self._read.ledger)
+        """A row for each trial that ended, with its hyperparameters; also of a search that is not finished.
+
+        With folds there is a column `fold`, from 1.
+        """
+        folds = self._read.asked.folds
+        if folds is None:
+            return trials_frame(self._read.ledger)
+        return trials_of_folds([read_entries(self.folder.fold(1 + place).ledger) for place in range(folds)])
 
     @property
     def folds(self) -> list["Run"]:
@@ -111,7 +117,15 @@ class Run:
         return found[architecture]
 
     def plot(self, kind: str = "gain") -> Chart:
-        """A figure: "gain", the architectures' gains with their intervals, or "history", how the search went."""
+        """A figure: "gain", the architectures' gains with their intervals, or "history", how the search went.
+
+        Raises InputError at "history" of a run of folds, each of which has a search of its own.
+        """
+        if kind == "history" and self._read.asked.folds is not None:
+            raise InputError(
+                f"{self.place}: plot('history'): each of {self._read.asked.folds} folds has a search of its own: "
+                "run.folds[0].plot('history')"
+            )
         return plot(kind, self.verdict, self.trials)
 
     def report(self) -> "Report":

@@ -1,6 +1,6 @@
 """A run's verdict and trials as DataFrames."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import nan
 
 import pandas as pd
@@ -12,6 +12,7 @@ from reeltune.trainables.scoring.metric_table import Objective
 
 BASELINE = "baseline"  # the name of its row
 PARAMETER = "params_"  # what the name of a hyperparameter's column begins with, as in Optuna's own table
+ABOUT = ["trial", "architecture", "number", "stage", "state", "value", "epochs", "seconds", "seed", "error"]
 
 
 def verdict_frame(result: Result, decoder: str) -> pd.DataFrame:
@@ -76,10 +77,18 @@ def trials_frame(ledger: Iterable[Entry]) -> pd.DataFrame:
 
     `value` is the error on validation rows, and there is a column `params_NAME` for each hyperparameter.
     """
-    return pd.DataFrame([_trial(entry) for entry in ledger], columns=None)
+    rows = [_trial(entry) for entry in ledger]
+    return pd.DataFrame(rows, columns=None if rows else ABOUT)
+
+
+def trials_of_folds(ledgers: Sequence[Iterable[Entry]]) -> pd.DataFrame:
+    """As `trials_frame`, of the searches of folds in turn; the first column, `fold`, counts from 1."""
+    entries = [(number, entry) for number, ledger in enumerate(ledgers, start=1) for entry in ledger]
+    frame = trials_frame(entry for _, entry in entries)
+    frame.insert(0, "fold", [number for number, _ in entries])
+    return frame
 
 
 def _trial(entry: Entry) -> dict[str, object]:
-    about = ("trial", "architecture", "number", "stage", "state", "value", "epochs", "seconds", "seed", "error")
     settings = {f"{PARAMETER}{name}": value for name, value in entry.config.items()}
-    return {**{name: getattr(entry, name) for name in about}, **settings}
+    return {**{name: getattr(entry, name) for name in ABOUT}, **settings}

@@ -26,7 +26,7 @@ def lr_find(
     config: opt.Config = None,
     settings: opt.Settings = None,
     seed: opt.Seed = 42,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="PNG of the plot.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The plot's file: .png, .svg or .pdf.")] = None,
     as_json: opt.Json = False,
 ) -> int:
     """Run the learning-rate range test; print the 'valley' suggestion and write a plot."""

@@ -143,7 +143,10 @@ Metric = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Data-parallel workers per fit, each with a GPU if there are any.")]
 Address = Annotated[
-    str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster. [default: start Ray here]")
+    str | None,
+    typer.Option(
+        envvar="RAY_ADDRESS", help="A running Ray cluster. [default: none; Ray is started here where it is needed]"
+    ),
 ]
 Dashboard = Annotated[
     str | None,

@@ -19,6 +19,7 @@ from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.best_items import Best, best_items
 from reeltune.trainables.bundle import Predictor, load_own
 from reeltune.trainables.data import Ratings, Reading, read_users
+from reeltune.trainables.data.ids import WAY_OUT
 from reeltune.trainables.data.reading.frames import FRAME, Source
 from reeltune.trainables.data.strangers import refuse_strangers
 from reeltune.trainables.errors import InputError
@@ -167,11 +168,22 @@ def _users(options: RecommendOptions, predictor: Predictor) -> tuple[pd.Index, t
             raise InputError(f"--users {asked!r}: expected a file, or ids with a comma between them")
         return predictor.users.plain(pd.Index(ids, dtype="str")).unique(), ()
     if isinstance(asked, Sequence) and not isinstance(asked, str):
-        return predictor.users.plain(pd.Index(asked).astype("str")).unique(), ()
+        given, said = _whole(pd.Index(asked), options.reading)
+        return predictor.users.plain(given.astype("str")).unique(), said
     read, notes = read_users(asked, options.reading)
     known, allowed = predictor.users, options.reading.unknown_ids
     refuse_strangers("user", _place(asked), known.encode(read), read.iloc[0], known.text[0], allowed)
     return pd.Index(read).unique(), notes
+
+
+def _whole(ids: pd.Index, reading: Reading) -> tuple[pd.Index, tuple[str, ...]]:
+    """The ids without missing ones, and a note on these. Raises InputError at one, unless they are to be left out."""
+    there = ids.dropna()
+    if len(there) == len(ids):
+        return ids, ()
+    if reading.missing_ids == "error":
+        raise InputError(f"users: the id at place {int(ids.isna().argmax()) + 1} is missing; {WAY_OUT}")
+    return there, (f"users without an id, who are left out: {len(ids) - len(there):,}",)
 
 
 def _is_table(users: str) -> bool:

@@ -30,7 +30,8 @@ def seen_places(
     rated = _rated_by_new(wanted, predictor)
     if isinstance(asked, str) and asked == NONE:
         return np.array([], dtype=np.int64), ()
-    if asked is None and predictor.newcomers is not None and wanted.isin(predictor.newcomers.text("user")).all():
+    new = [user for each in predictor.added for user in each.text("user")]
+    if asked is None and new and wanted.isin(new).all():
         return rated, ()
     if asked is None:
         raise InputError(
@@ -110,10 +111,13 @@ def _pairs(
 
 def _rated_by_new(wanted: pd.Index, predictor: Predictor) -> np.ndarray:
     """Flat positions, sorted, of the pairs that new users have rated."""
-    found = predictor.newcomers
-    if found is None:
+    if not predictor.added:
         return np.array([], dtype=np.int64)
-    place = np.concatenate([[0], Ids(wanted).encode(found.users.text)])[found.of_users]
+    place = np.concatenate([[0], Ids(wanted).encode(predictor.users.text)]).astype(np.int64)
     width = len(predictor.items.text)
-    asked = place > 0
-    return np.unique((place[asked].astype(np.int64) - 1) * width + found.of_items[asked] - 1)
+    found: list[np.ndarray] = []
+    for each in predictor.added:
+        of_users = place[each.of_users]
+        asked = of_users > 0
+        found.append((of_users[asked] - 1) * width + each.of_items[asked] - 1)
+    return np.unique(np.concatenate(found))

@@ -19,7 +19,7 @@ from reeltune.cluster.runs.stored import Stored
 from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.kept_source import NO_SOURCE, OwnSource
 from reeltune.trainables.architectures.registry import Registry, resolve
-from reeltune.trainables.bundle import describe, hash_of, load_own, read_description, save
+from reeltune.trainables.bundle import describe, hash_of, load_own, read_description, save, served_weights
 from reeltune.trainables.config import FitConfig
 from reeltune.trainables.data import Ids, Rows, SealedRows, Split
 from reeltune.trainables.data.newer import Newer, NewerData, held_out, read_newer, refuse_off_scale, rows_where
@@ -256,7 +256,7 @@ class _Job:
         save(
             self.options.output,
             description,
-            dict(fit.model.served().state_dict()),
+            served_weights(fit.model),
             ratings.users,
             ratings.items,
             fitted=ratings.rows,

@@ -87,6 +87,23 @@ def test_a_parameter_without_a_gradient_stays_as_it_is():
     assert moved.grad is None
 
 
+@pytest.mark.parametrize("given", [iter, tuple, lambda every: every[0]], ids=["an iterator", "a tuple", "one alone"])
+def test_a_groups_parameters_may_be_whatever_torchs_optimiser_takes(given):
+    ours, torchs = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    constants = {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-5, "fused": True}
+    pairs = [
+        (ours, AdamW([{"params": given([ours]), "weight_decay": 0.5}], **constants)),
+        (torchs, torch.optim.AdamW([{"params": given([torchs]), "weight_decay": 0.5}], **constants)),
+    ]
+    for parameter, optimizer in pairs:
+        for _ in range(3):
+            optimizer.zero_grad()
+            parameter.square().sum().backward()
+            optimizer.step()
+    assert torch.equal(ours, torchs)
+    assert (ours < 1).all()
+
+
 def test_a_sparse_gradient_is_refused_at_the_first_step():
     table = torch.nn.Embedding(4, 2, sparse=True)
     groups = [{"params": [table.weight], "weight_decay": 0.0}]

@@ -134,6 +134,14 @@ def test_a_model_that_is_no_product_is_rated_pair_by_pair(monkeypatch):
     assert all_at_once(predictor_of(pmf, made(1.0)), users, {7}, 5) == factored
 
 
+def test_a_model_may_compute_its_product_items_by_users(monkeypatch):
+    users = np.arange(USERS)
+    expected = all_at_once(predictor_of(pmf, made(1.0)), users, {7}, 5)
+    crossed = pmf.Model.crossed
+    monkeypatch.setattr(pmf.Model, "crossed", lambda *asked: crossed(*asked).T.contiguous().T)
+    assert all_at_once(predictor_of(pmf, made(1.0)), users, {7}, 5) == expected
+
+
 def test_users_are_counted_as_they_are_done(monkeypatch):
     monkeypatch.setattr(best_items, "PRODUCTS", 7 * ITEMS)
     parts = best_items.best_items(

@@ -12,6 +12,7 @@ import torch
 
 from reeltune import load
 from reeltune.trainables import bundle
+from reeltune.trainables.architectures.registry import resolve
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data import Ids
 from reeltune.trainables.description import Judged
@@ -20,6 +21,7 @@ from reeltune.trainables.fitting import loop
 from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.scoring.decoders import DECODERS, decode
 from reeltune.trainables.scoring.metrics import predict
+from tests import two_towers
 from tests.worlds import config_of, shape_of
 
 EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -207,6 +209,40 @@ def test_failing_half_way_leaves_the_older_bundle_whole(bundled, small_world, fa
         bundle.save(bundled, described("embedding_nn", fit), weights, users, small_world.items, fitted=small_world.rows)
     assert {file.name: file.read_bytes() for file in bundled.iterdir()} == before
     assert [file.name for file in bundled.parent.iterdir()] == ["model"]
+
+
+def own_bundle(folder, data, line, other):
+    """The fit of a stranger's model with another line in place of one, and its file. Its bundle is in the folder."""
+    text = Path(two_towers.__file__).read_text()
+    assert line in text
+    file = folder / "stranger.py"
+    file.write_text(text.replace(line, other))
+    _, registry = resolve([str(file)])
+    fit = Fit(registry["stranger"], registry["stranger"].Config(epochs=1), shape_of(data), data.rows, seed=1)
+    list(loop.run(fit))
+    description, weights = described("stranger", fit, sources=registry.sources), bundle.served_weights(fit.model)
+    bundle.save(
+        folder / "model", description, weights, data.users, data.items, fitted=data.rows, sources=registry.sources
+    )
+    return fit, file
+
+
+def test_weights_that_two_parts_of_a_model_share_are_kept(tmp_path, small_world):
+    start = "nn.init.zeros_(self.user_tower[-1].weight)"
+    fit, file = own_bundle(tmp_path, small_world, start, "self.item_tower[-1].weight = self.user_tower[-1].weight")
+    loaded = bundle.load(tmp_path / "model", architecture=file)
+    every = np.arange(1, 31)
+    output = predict(fit.model, torch.tensor(every), torch.tensor(every))
+    expected = decode(output, None, fit.shape.scale, decoder="mean", temperature=1.5).numpy()
+    assert np.array_equal(loaded.predict_indices(every, every), expected)
+
+
+def test_an_error_of_a_models_own_is_not_called_broken_weights(tmp_path, small_world):
+    line = "        self.config = config\n"
+    _, file = own_bundle(tmp_path, small_world, line, line)
+    file.write_text(file.read_text().replace(line, f'{line}        raise RuntimeError("no such device")\n'))
+    with pytest.raises(RuntimeError, match=r"^no such device$"):
+        bundle.load(tmp_path / "model", architecture=file, changed_source="allow")
 
 
 def test_loading_draws_no_random_numbers_of_the_callers(bundled):

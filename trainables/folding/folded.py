@@ -76,8 +76,17 @@ class Folded(RatingModel):
         return self.base.rate_rows(users, items)
 
     def item_vectors(self) -> Tensor | None:
-        vectors = self.base.item_vectors()
-        return None if vectors is None else self.items[:, : vectors.shape[1]]
+        """The base's. Of fresh items columns of their rows, where the base's vectors are such; else they have NaN."""
+        vectors, tables = self.base.item_vectors(), self.base.id_rows()
+        if vectors is None or tables is None:
+            return None
+        columns = tables[1][:, : vectors.shape[1]]
+        if columns.shape == vectors.shape and torch.allclose(columns, vectors.to(columns.dtype)):
+            return self.items[:, : vectors.shape[1]]
+        found = vectors.new_full((len(self.items), vectors.shape[1]), torch.nan)
+        found[: len(vectors)] = vectors.detach()
+        found[self.fresh_items] = torch.nan
+        return found
 
 
 def folded(model: RatingModel, priors: dict[str, Tensor], newcomers: Newcomers) -> RatingModel:

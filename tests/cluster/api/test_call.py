@@ -145,3 +145,48 @@ def test_a_call_outside_the_main_thread_is_refused():
     thread.start()
     thread.join()
     assert "runs in the main thread alone" in caught[0]
+
+
+LOST = """
+import socket, threading, time
+from pathlib import Path
+
+import reeltune as rt
+from reeltune.cluster.session import watchdog
+
+head, ledger = socket.create_server(("127.0.0.1", 0)), Path("runs/one/trials.jsonl")
+address = head.getsockname()
+watchdog._addresses = lambda: [address]
+watchdog.EVERY = watchdog.LOST_AFTER = watchdog.LEAVE = 0.5
+
+
+def lose():
+    while not (ledger.exists() and ledger.read_text()):
+        time.sleep(0.02)
+    head.close()
+
+
+threading.Thread(target=lose, daemon=True).start()
+try:
+    rt.tune("synthetic:users=40,items=30,ratings=600", ["pmf"], trials=300, name="one")
+except ConnectionError as error:
+    print(error)
+for thread in threading.enumerate():
+    if thread.name == "lifeline":
+        thread.join()
+print("goes on")
+"""
+
+
+@pytest.mark.slow
+def test_a_program_goes_on_after_its_cluster_is_lost(tmp_path):
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    variables |= {"PYTHONPATH": str(ROOT), "REELTUNE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOST], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    error, after = done.stdout.splitlines()
+    assert error.startswith("Ray is gone: ")
+    assert error.endswith("go on with the same call, name='one' and resume=True")
+    assert after == "goes on"

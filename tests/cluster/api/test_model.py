@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import reeltune as rt
@@ -68,6 +69,40 @@ def test_pairs_without_an_id_are_not_rated_and_unknown_ones_are_counted(model, c
         "pairs without a user or an item, whose rating is NaN: 1",
     ]
     assert np.isnan(model.predict("u1", [None, "i1"])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series,
+        lambda ids: pd.Series(ids, dtype="category"),
+        lambda ids: pd.Series(ids).unique(),
+        lambda ids: np.array(ids, dtype=object),
+        pd.Index,
+        pa.array,
+        lambda ids: pa.chunked_array([ids]),
+    ],
+    ids=["a Series", "categories", "an extension array", "an array", "an Index", "pyarrow's", "in chunks"],
+)
+def test_lists_are_made_for_a_column_of_users_as_for_a_list_of_them(model, column):
+    expected = model.recommend(["u30", "u1"], n=2, seen="none")
+    assert model.recommend(column(["u30", "u1", "u30"]), n=2, seen="none").equals(expected)
+
+
+def test_a_user_without_an_id_is_refused_or_left_out(model, capsys):
+    users = pd.Series(["u1", None, "u30"])
+    with pytest.raises(rt.InputError, match=r"^users: the id at place 2 is missing; missing_ids='drop' leaves such"):
+        model.recommend(users, seen="none")
+    found = model.recommend(users, n=1, seen="none", missing_ids="drop")
+    assert found["user"].tolist() == ["u1", "u30"]
+    assert "users without an id, who are left out: 1\n" in capsys.readouterr().err
+
+
+def test_users_that_are_whole_numbers_may_have_gaps_between_them(written):
+    model = rt.load(written / "pmf")
+    model.users = Ids(model.users.text.str.removeprefix("u"))
+    found = model.recommend(pd.Series([1, None, 30]), n=1, seen="none", missing_ids="drop")  # 1.0 and 30.0
+    assert found["user"].tolist() == ["1", "30"]
 
 
 def test_many_pairs_are_rated_as_few_are(model, monkeypatch):

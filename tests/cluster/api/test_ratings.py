@@ -98,9 +98,10 @@ def test_a_fit_offers_no_split_into_folds():
         rt.train(FILMS, "bias", split="half")
 
 
-def test_something_else_is_refused():
-    with pytest.raises(rt.InputError, match=r"a DataFrame or a pyarrow\.Table; found list"):
-        rt.Ratings([1, 2])
+@pytest.mark.parametrize("data", [[1, 2], pd.Series([1, 2]), pa.chunked_array([[1, 2]])])
+def test_something_else_is_refused(data):
+    with pytest.raises(rt.InputError, match=rf"a DataFrame or a pyarrow\.Table; found {type(data).__name__}$"):
+        rt.Ratings(data)
 
 
 @pytest.mark.parametrize("mixed", [False, True])

@@ -93,6 +93,8 @@ def test_ratings_that_a_run_keeps_are_found_from_any_folder_and_others_in_their_
     assert rt.open(place).best.recommend(["u1"], n=2).equals(expected)
     shutil.copytree(place, tmp_path / "copy")
     kept = tmp_path / "copy" / "data" / "ratings.parquet"
+    once = rt.open(tmp_path / "copy").best
+    assert once.recommend(["u1"], n=2).equals(expected)
     pd.read_parquet(kept)[1:].to_parquet(kept)
     best = rt.open(tmp_path / "copy").best
     with pytest.raises(
@@ -100,6 +102,7 @@ def test_ratings_that_a_run_keeps_are_found_from_any_folder_and_others_in_their_
     ):
         best.recommend(["u1"])
     assert len(best.recommend(["u1"], n=2, seen="none")) == 2
+    assert once.recommend(["u1"], n=2).equals(expected), "a model reads them once"
 
 
 def test_what_was_trained_has_its_hyperparameters_and_errors(example, run):

@@ -77,6 +77,21 @@ def test_a_new_item_is_rated_by_all(written):
     assert liked[1] < 2.5
 
 
+def test_a_new_item_has_a_vector_beside_those_of_items_that_it_is_like(written):
+    film = rt.load(written / "pmf").fold_in(item={"u39": 5, "u38": 5, "u35": 5, "u1": 1, "u2": 1})
+    assert all(int(item[1:]) >= 20 for item in film.similar_items("new item", n=5)["item"])
+
+
+def test_a_new_item_has_no_vector_where_vectors_are_no_columns_of_rows(written, monkeypatch):
+    monkeypatch.setattr(MODELS["pmf"].Model, "item_vectors", lambda self: self.items.weight.flip(1))
+    model = rt.load(written / "pmf")
+    film = model.fold_in(item={"u39": 5, "u38": 5, "u1": 1})
+    assert film.item_vectors().equals(model.item_vectors())
+    assert film.similar_items("i3", n=3).equals(model.similar_items("i3", n=3))
+    with pytest.raises(rt.InputError, match=r"^item 'new item': was folded in, and pmf has no vectors of such items$"):
+        film.similar_items("new item")
+
+
 def test_the_command_line_rates_pairs_of_new_users_and_items(written, new_file):
     pairs = pd.DataFrame({"user": ["anna", "bert", "u30"], "item": ["i25", "i25", "new film"]})
     pairs.to_csv("pairs.csv", index=False)
@@ -191,6 +206,19 @@ def test_one_after_the_other_is_added_and_what_says_nothing_is_named(written, ca
     assert both.new_users == ["new user 2"]
     likes, hates = both.predict(["new user", "new user 2"], "i25")
     assert likes > 3.5 > 2.5 > hates
+
+
+def test_what_was_given_before_is_left_out_after_a_second_time_too(written):
+    model = rt.load(written / "pmf")
+    both = model.fold_in(user=LIKES).fold_in(user={"i0": 5, "i10": 5}).fold_in(item={"new user": 5, "u39": 5})
+    best = both.recommend(["new user", "new user 2"], n=50).groupby("user")["item"].apply(set)
+    items = {f"i{number}" for number in range(40)} | {"new item"}
+    assert best["new user"] == items - set(LIKES) - {"new item"}
+    assert best["new user 2"] == items - {"i0", "i10"}
+    beside = both.recommend(["new user", "u1"], n=50, seen=pd.DataFrame({"user": ["u1"], "item": ["i2"]}))
+    assert not set(beside.loc[beside["user"] == "new user", "item"]) & {*LIKES, "new item"}
+    with pytest.raises(rt.InputError, match="seen: expected ratings whose pairs are left out"):
+        both.recommend(["new user", "u1"])
 
 
 def test_an_earlier_versions_bundle_still_rates_and_says_what_it_lacks(written):

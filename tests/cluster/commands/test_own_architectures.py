@@ -312,6 +312,7 @@ WRONG = {
     "pmf.py": ("", "the name 'pmf' is taken; rename the file"),
     "fold.py": ("", "the name 'fold' is taken; rename the file"),  # a column of predictions
     "frequencies.py": ("", "the name 'frequencies' is taken; rename the file"),  # a simple predictor
+    "training.py": ("", "the name 'training' is taken; rename the file"),  # an attribute of torch's modules
     "nothing.py": (None, "nothing.py: no such file; reeltune new nothing writes one to start from"),
 }
 

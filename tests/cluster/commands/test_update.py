@@ -230,3 +230,11 @@ def test_where_the_look_cannot_be_written_down_nothing_is_fitted(here, monkeypat
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "set REELTUNE_CACHE to a folder that can be written" in done.stderr
+
+
+def test_a_hint_names_the_keyword_for_old_ratings_and_not_the_option(here):
+    every = ratings()
+    with pytest.raises(rt.InputError, match=r"give the old ones by with_=OLD, or times by time='NAME'"):
+        rt.update(bundle_of("pmf"), every.drop(columns="time"), "next")
+    with pytest.raises(rt.InputError, match=r"^with_: a column of the new ratings is read as timestamp, and none"):
+        rt.update(bundle_of("pmf"), every[OLD:], "next", with_=every[:OLD].drop(columns="time"))

@@ -39,9 +39,17 @@ def table_of(source: Source) -> Table:
         return replace(table, frame=table.frame.rename(columns=str))
     if isinstance(source, (pd.DataFrame, pa.Table)):
         return table_in_memory(source, name=FRAME)
-    if isinstance(source, ArrowStream):
-        return table_in_memory(_plain_text(pa.table(source)), name=FRAME)
+    if isinstance(source, ArrowStream) and (streamed := _streamed(source)) is not None:
+        return table_in_memory(_plain_text(streamed), name=FRAME)
     raise InputError(f"expected a name, a file, a DataFrame or a pyarrow.Table; found {type(source).__name__}")
+
+
+def _streamed(source: ArrowStream) -> pa.Table | None:
+    """The table; None where the stream is of a single column, as that of a Series is."""
+    try:
+        return pa.table(source)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _plain_text(table: pa.Table) -> pa.Table:
