@@ -95,7 +95,7 @@ def _check_name(source: Source, other: Source | None) -> None:
 
 def name_taken(name: str) -> bool:
     """Whether an own architecture cannot have this name: results, or an ensemble's module, have something of it."""
-    return name in ARCHITECTURES or name in TAKEN or hasattr(nn.ModuleDict, name)
+    return name in ARCHITECTURES or name in TAKEN or hasattr(nn.ModuleDict(), name)
 
 
 def architecture_of(source: Source) -> Architecture:

@@ -14,6 +14,7 @@ from reeltune.trainables.data.shape import Shape
 from reeltune.trainables.data.tensors import on_device
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting import loop
+from reeltune.trainables.fitting.breach import crossed_breach
 
 # What is tried to learn with: an architecture's own rates may be for more data than there is here.
 LEARNING: tuple[Mapping[str, object], ...] = (
@@ -134,6 +135,17 @@ def a_served_model_rates_as_the_fitted_one_and_needs_nothing_else(subject: Subje
         expect(same, f"a model restored from its weights{sides} rates otherwise than the fitted one")
         other = model.served().state_dict().keys() ^ served.keys()
         expect(not other, f"serving a served model changes {', '.join(sorted(other))}")
+
+
+def all_items_at_once_are_rated_as_pairs_are_after_a_fit(subject: Subject) -> None:
+    """What a derived model adds to the rating may be zero at the start, and its inherited `crossed` lack it."""
+    if not subject.fresh()[0].factored:
+        return
+    rows, shape = worlds.two_tastes(side=16)
+    fit = subject.fitted(rows, shape, {"batch_size": 64, "epochs": 2})
+    model = fit.model.eval().served()
+    wrong = next(crossed_breach(model, shape, on_device(rows, CPU).wide()), None)
+    expect(wrong is None, f"after a fit {wrong}")
 
 
 def rows_of_ids_rate_as_their_indices_do(subject: Subject) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from reeltune.trainables.adamw import parameters_of
 from reeltune.trainables.contract import worlds
 from reeltune.trainables.contract.subject import Subject, expect, output_of, rated
 from reeltune.trainables.fitting.breach import OFF, breaches, crossed_breach, row_losses_breach
@@ -58,7 +59,8 @@ def every_parameter_has_a_gradient_and_a_group(subject: Subject) -> None:
         expect(parameter.grad is not None, f"the parameter {name} has no part in the loss")
         assert parameter.grad is not None
         expect(bool(torch.isfinite(parameter.grad).all()), f"the gradient of {name} is no finite number")
-    grouped = [id(each) for group in model.groups(subject.config(worlds.noise()[1])) for each in group["params"]]
+    groups = model.groups(subject.config(worlds.noise()[1]))
+    grouped = [id(parameter) for group in groups for parameter in parameters_of(group)]
     names = [name for name, parameter in model.named_parameters() if grouped.count(id(parameter)) != 1]
     expect(not names, f"`groups` must have every parameter once; not so {', '.join(names)}")
 

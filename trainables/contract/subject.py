@@ -84,7 +84,7 @@ class Subject:
     def fresh(self, scale: Scale = STARS, *, sides: bool = False) -> tuple[RatingModel, Tensors]:
         """A model that has seen a few rows and is not trained, and these rows."""
         rows, shape = worlds.noise(scale)
-        seen = on_device(rows, CPU)
+        seen = on_device(rows, CPU).wide()  # as a fit gives them to an architecture of one's own
         torch.manual_seed(0)
         shape = worlds.with_sides(shape) if sides else shape
         model: RatingModel = self.architecture.Model(self.config(shape), shape)

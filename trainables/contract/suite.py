@@ -34,6 +34,7 @@ CLAUSES: tuple[Callable[[Subject], None], ...] = (
     fits.ids_without_a_rating_are_rated_alike_and_near_the_mean,
     fits.giving_them_means_changes_no_rating_of_others,
     fits.a_served_model_rates_as_the_fitted_one_and_needs_nothing_else,
+    fits.all_items_at_once_are_rated_as_pairs_are_after_a_fit,
     fits.rows_of_ids_rate_as_their_indices_do,
     workers.two_workers_fit_what_one_fits,
 )

@@ -4,6 +4,7 @@ import pytest
 
 from reeltune.trainables.architectures.registry import Registry, resolve
 from reeltune.trainables.architectures.source import Source
+from reeltune.trainables.contract import outputs
 from reeltune.trainables.contract.subject import Broken, Subject
 from reeltune.trainables.contract.suite import CLAUSES, found_wrong, in_words
 from reeltune.trainables.contract.workers import two_workers_fit_what_one_fits
@@ -77,6 +78,15 @@ BREACHES = {
 }
 
 
+# A matrix product of the towers alone.
+PRODUCT = """    factored = True
+
+    def crossed(self, users, items, times):
+        return self.mean + self.unit * (self.user_tower(users) @ self.item_tower(items).T)
+
+"""
+
+
 def subject_of(text):
     source = Source(name="two_towers", file="two_towers.py", text=text)
     return Subject(registry=Registry(sources={"two_towers": source}), name="two_towers")
@@ -115,12 +125,65 @@ def test_a_matrix_product_of_other_ratings_than_those_of_pairs_is_found():
     assert wrong.startswith("`crossed` rates pairs otherwise than `forward`, by 0.1")
 
 
+def test_a_matrix_product_that_lacks_what_is_zero_before_the_first_step_is_found():
+    text = TEXT
+    for line, other in (
+        (
+            "        self.register_buffer(",
+            "        self.extra = nn.Parameter(torch.zeros(shape.items))\n        self.register_buffer(",
+        ),
+        ("return self.mean + self.unit * match", "return self.mean + self.unit * (match + self.extra[items])"),
+        ("    def forward(self, users", f"{PRODUCT}    def forward(self, users"),
+    ):
+        assert text.count(line) == 1
+        text = text.replace(line, other)
+    subject = subject_of(text)
+    assert found_wrong(clause_of("a pair is rated alike whatever is beside it"), subject) is None
+    wrong = found_wrong(clause_of("all items at once are rated as pairs are after a fit"), subject)
+    assert wrong.startswith("after a fit `crossed` rates pairs otherwise than `forward`, by ")
+
+
+def test_indices_are_as_a_fit_gives_them():
+    """One-hot vectors are made of 64-bit indices alone."""
+    text = TEXT
+    for line, other in (
+        ("self.mean.fill_(rows", "self.raters = F.one_hot(rows.users).sum(0)\n        self.mean.fill_(rows"),
+        (
+            "        match = (self.user_tower",
+            "        F.one_hot(users), F.one_hot(items)\n        match = (self.user_tower",
+        ),
+    ):
+        assert text.count(line) == 1
+        text = text.replace(line, other)
+    subject = subject_of(text)
+    wrong = {
+        in_words(clause): found_wrong(clause, subject) for clause in CLAUSES if clause.__module__ == outputs.__name__
+    }
+    assert set(wrong.values()) == {None}
+
+
 def test_an_error_of_the_models_own_is_a_breach_with_its_line():
     wrong = found_wrong(
         clause_of("the loss is the mean over rows"), subject_of(TEXT.replace("F.huber_loss", "F.hubert"))
     )
     assert wrong.startswith("two_towers.py:")
     assert "AttributeError" in wrong
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        '[{"params": self.parameters(), "weight_decay": 0.0}]',
+        '[{"params": each, "weight_decay": 0.0} for each in self.parameters()]',
+    ],
+    ids=["an iterator", "one alone"],
+)
+def test_a_groups_parameters_may_be_whatever_torchs_optimiser_takes(groups):
+    line = '[{"params": list(self.parameters()), "weight_decay": 0.0}]'
+    assert line in TEXT
+    subject = subject_of(TEXT.replace(line, groups))
+    for words in ("every parameter has a gradient and a group", "learns a pattern that no mean can"):
+        assert found_wrong(clause_of(words), subject) is None
 
 
 @pytest.mark.slow
