@@ -115,7 +115,7 @@ def _seed(sampler: BaseSampler) -> dict[str, int]:
     own = vars(sampler).get("_seed")
     if isinstance(own, int):
         return {"seed": own}
-    state = vars(vars(sampler)["_rng"]).get("_rng") if "_rng" in vars(sampler) else None
+    state = getattr(vars(sampler).get("_rng"), "_rng", None)  # of Optuna's; somebody's own may have anything there
     if not isinstance(state, np.random.RandomState):
         return {}
     return {"seed": int(state.get_state(legacy=False)["state"]["key"][0])}

@@ -58,8 +58,8 @@ class Parameter(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "Parameter":
         if self.choices is not None:
-            if self.sized:
-                raise ValueError("is sized, which needs low and high")
+            if self.sized or self.spans:
+                raise ValueError(f"{'is sized' if self.sized else 'has spans'}, which needs low and high")
             if self.per_epoch and not all(type(steps) is int and steps > 0 for steps in self.choices):
                 raise ValueError(f"has choices {self.choices}, and per_epoch takes whole numbers above 0")
             if self.low is not None or self.high is not None or self.step is not None or self.log:
@@ -69,6 +69,8 @@ class Parameter(BaseModel):
             raise ValueError("is per_epoch, which needs choices")
         if self.sized and (self.spans or self.step is not None):
             raise ValueError("is sized, which takes neither spans nor step")
+        if self.spans and self.step is not None:
+            raise ValueError("has spans, which takes no step")
         if self.low is None or self.high is None:
             raise ValueError("needs low and high, or choices")
         if self.low > self.high:
@@ -360,6 +362,10 @@ def _read(
             architecture.Config.model_validate({key: value})
         except ValidationError as error:
             raise InputError(f"{source}.{explain(error, architecture.Config)}") from None
+    for key, value in fixed.items():
+        if not isinstance(value, Value):
+            expected = "a search fixes text, numbers, true and false"
+            raise InputError(f"{source}.{key}: {expected}; found {value}: make it the default in {name}'s Config")
     return parameters, fixed
 
 

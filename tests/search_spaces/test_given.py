@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import GPSampler, PartialFixedSampler, QMCSampler, RandomSampler, TPESampler
@@ -22,6 +23,14 @@ class Stubborn(RandomSampler):
 
     def sample_independent(self, study, trial, param_name, param_distribution):
         raise KeyError("no such thing")
+
+
+class WithItsOwnNumbers(RandomSampler):
+    """Somebody's own, which draws from numpy's newer generator."""
+
+    def __init__(self):
+        super().__init__()
+        self._rng = np.random.default_rng(1)
 
 
 def drawn(sampler, count=8, *, resumed=False):
@@ -84,6 +93,13 @@ def test_what_cannot_be_asked_trial_by_trial_is_refused(sampler, sentence):
     with pytest.raises(InputError) as caught:
         sampling_of(sampler)
     assert sentence in str(caught.value)
+
+
+def test_somebodys_own_may_keep_its_random_numbers_as_it_likes():
+    sampler = WithItsOwnNumbers()
+    assert sampling_of(sampler) is sampler
+    assert text_of(sampler) == "WithItsOwnNumbers()"
+    assert not seeded(sampler)
 
 
 def test_one_that_cannot_draw_from_a_space_is_refused_before_anything_runs():

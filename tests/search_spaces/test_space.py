@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
 from pydantic import ValidationError
 
-from reeltune.search_spaces import Parameter, has_space, read_spaces, shipped
+from reeltune.search_spaces import Parameter, Space, has_space, read_spaces, shipped
 from reeltune.trainables.architectures.table import ARCHITECTURES
 from reeltune.trainables.data.scale import Scale
 from reeltune.trainables.data.shape import Shape
@@ -318,6 +320,17 @@ def test_what_cannot_be_sized_is_refused(refused, text):
     assert "is sized" in refused(f"[svdpp.weight_decay]\n{text}\nsized = true\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("choices = [1.0, 2.0]", "has spans, which needs low and high"),
+        ("low = 0.5\nhigh = 1.0\nstep = 0.25", "has spans, which takes no step"),
+    ],
+)
+def test_what_cannot_be_in_spans_of_the_scale_is_refused(refused, text, said):
+    assert f"classifier.label_width: {said}" in refused(f"[classifier.label_width]\n{text}\nspans = true\n")
+
+
 @pytest.mark.parametrize("name", ["dropout", "bias_pull"])
 def test_a_parameter_whose_default_is_0_cannot_be_sized(refused, name):
     said = refused(f"[svdpp.{name}]\nlow = 0.1\nhigh = 0.5\nsized = true\n")
@@ -370,3 +383,14 @@ def test_steps_per_epoch_become_batches_of_the_datas_own_size(read):
 @pytest.mark.parametrize("text", ["choices = [0]", "choices = [2.5]", 'choices = ["x"]', "low = 1\nhigh = 9"])
 def test_steps_per_epoch_are_whole_numbers_to_choose_from(refused, text):
     assert "per_epoch" in refused(f"[pmf.batch_size]\n{text}\nper_epoch = true\n")
+
+
+def test_a_list_cannot_be_fixed_and_the_way_out_is_named(tmp_path):
+    class Config(PMF.Config):
+        layers: tuple[int, ...] = (8,)
+
+    none = Space(architecture="own", parameters={})
+    (tmp_path / "space.toml").write_text("[own]\nlayers = [64, 32]\n")
+    expected = r"own\.layers: a search fixes text, .*; found \[64, 32\]: make it the default in own's Config"
+    with pytest.raises(InputError, match=expected):
+        read_spaces(tmp_path / "space.toml", {"own": SimpleNamespace(Config=Config)}, {"own": none})
