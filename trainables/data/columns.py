@@ -68,17 +68,27 @@ class Found:
         return said
 
 
-def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...], of_model: Columns | None = None) -> Found:
+def find_columns(
+    table: Table,
+    columns: Columns,
+    *,
+    needed: tuple[str, ...],
+    of_model: Columns | None = None,
+    timed: bool = True,
+    takes_matrix: bool = True,
+) -> Found:
     """Find the columns of a table, those `needed` and one of times, by the names asked for, or else by usual ones.
 
     Beside a model the names that its data had, `of_model`, come before usual ones. Those of NEVER_GUESSED are found if
-    they are asked for. Raises InputError where a needed one is not there, or where two columns could as well be it.
+    they are asked for, and so are times that are not `timed`. `takes_matrix` is whether a hint may name --matrix.
+    Raises InputError where a needed one is not there, or where two columns could as well be it.
     """
     names, source = list(table.frame.columns), table.source
     _refuse_twins(names, source)
     found: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
-    kinds = (*needed, "timestamp", *(kind for kind in NEVER_GUESSED if getattr(columns, kind) is not None))
+    named = [kind for kind in ("timestamp", *NEVER_GUESSED) if getattr(columns, kind) is not None]
+    kinds = dict.fromkeys((*needed, *(["timestamp"] if timed else []), *named))
     asked = {kind: _asked(kind, table.numbered(getattr(columns, kind)), names, source) for kind in kinds}
     as_model = {} if of_model is None or table.headerless else _as_model(of_model, asked, names)
     asked |= as_model
@@ -98,7 +108,8 @@ def find_columns(table: Table, columns: Columns, *, needed: tuple[str, ...], of_
             if given in found and _candidates(kind, [found[given]], source):
                 _refuse_one_for_two({kind: found[given], **found}, source)
     if missing:
-        raise InputError(f"{source}: no column for {' and '.join(missing)}; {way_out(table, missing)}")
+        hint = way_out(table, missing, taken=found.values(), takes_matrix=takes_matrix)
+        raise InputError(f"{source}: no column for {' and '.join(missing)}; {hint}")
     dates = _unused_dates(table.frame, names, found)
     return Found(names=found, others=others, dates=dates, of_model=tuple(as_model))
 

@@ -85,7 +85,8 @@ ARCHIVES = {
 
 def plain(table: Table) -> pd.DataFrame:
     """The table with the columns `id`, `title` and so on if its file is one of MovieLens'; else as it is."""
-    name = table.source.replace("\\", "/").rsplit("/", 1)[-1]
+    place = table.source.partition("?")[0] if "://" in table.source else table.source.replace("\\", "/")
+    name = place.rsplit("/", 1)[-1]
     frame = table.frame.rename(columns=lambda column: str(column).split(":")[0])
     if name in USER_FILES and {"user_id", "age", "gender", "occupation"} <= set(frame.columns):
         return _users(frame)

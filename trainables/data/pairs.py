@@ -84,7 +84,7 @@ class PairReader:
 
     def __init__(self, *, users: Ids, items: Ids, reading: Reading, timed: bool) -> None:
         self.users, self.items, self.timed = users, items, timed
-        self.reading = replace(reading, columns=replace(reading.columns, rating=None))
+        self.reading = replace(reading, columns=replace(reading.columns, rating=None), timed=timed)
 
     def read(self, table: Table) -> ReadPairs:
         """The pairs of the next table. Raises InputError where it cannot be read."""

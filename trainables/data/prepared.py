@@ -214,7 +214,8 @@ def prepare(options: DataOptions) -> Prepared:
             given=None if ratings.folds is None else ratings.folds.of_rows,
         )
     else:
-        more = read_more(options.tables.get(options.test, options.test), ratings, options.reading())
+        test = options.tables.get(options.test, options.test)
+        more = read_more(test, ratings, options.reading(), duplicates=options.duplicates or "last")
         parts = split_given_test(
             ratings.rows, more.rows, kind=options.split, seed=options.split_seed, shares=options.shares
         )

@@ -10,17 +10,18 @@ import pandas as pd
 from reeltune.trainables.data.columns import Columns, Found, find_columns
 from reeltune.trainables.data.given_folds import read_folds
 from reeltune.trainables.data.ids import Ids, MissingIds, read_ids, refuse_missing
-from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame
-from reeltune.trainables.data.reading.frames import Source, in_code, table_of
+from reeltune.trainables.data.ratings import Duplicates, Ratings, Rows, from_frame, without_duplicates
+from reeltune.trainables.data.reading.frames import Source, dense, in_code, table_of
 from reeltune.trainables.data.reading.matrix import looks_like_matrix, melted
 from reeltune.trainables.data.reading.tables import Table
 from reeltune.trainables.data.strangers import Strangers, UnknownIds, refuse_strangers
 from reeltune.trainables.data.times import read_times
 from reeltune.trainables.data.unrated import NotRated, is_not_rated, questions, values_of
-from reeltune.trainables.data.values import read_values
+from reeltune.trainables.data.values import as_numbers, read_values
 from reeltune.trainables.data.weights import about_weights, read_weights
 from reeltune.trainables.errors import InputError
 
+RATED = ("user", "item", "rating")
 MANY_REPEATED = 0.05  # a larger share of repeated pairs may mean that the wrong column was read as items
 
 
@@ -33,6 +34,8 @@ class Reading:
     missing_ids: MissingIds = "error"  # "drop" leaves out rows without a user or an item
     unknown_ids: UnknownIds = "error"  # "allow" takes a file all of whose users, or items, are unknown
     matrix: bool = False  # the table has a row for each user and a column for each item
+    takes_matrix: bool = True  # whether that can be said of it
+    timed: bool = True  # whether a column of times is looked for, if none is named
     of_model: Columns = field(default_factory=Columns)  # the names that the data of a model beside the table had
 
     def beside(self, of_model: Columns) -> "Reading":
@@ -88,6 +91,17 @@ def _melted(table: Table, reading: Reading) -> Table:
     return melted(table, user=columns.user, item=columns.item, rating=columns.rating, not_rated=reading.not_rated)
 
 
+def _is_matrix(table: Table, reading: Reading) -> bool:
+    """Whether a table has a row for each user, as far as its numbers or the names of its columns tell."""
+    if looks_like_matrix(table) or table.headerless:
+        return looks_like_matrix(table)
+    try:
+        find_columns(table, reading.columns, needed=RATED)
+    except InputError:
+        return True
+    return False
+
+
 def _ratings(source: Source, reading: Reading, duplicates: Duplicates) -> Ratings:
     name, read = read_frame(source, reading)
     ratings = from_frame(read.frame, name=name, duplicates=duplicates)
@@ -108,10 +122,16 @@ def read_frame(source: Source, reading: Reading) -> tuple[str, Read]:
     return table.source, _rated(table, reading)
 
 
-def read_more(source: Source, known: Ratings, reading: Reading | None = None) -> ReadRows:
-    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0."""
-    table, reading = table_of(source), reading or Reading()
-    if reading.matrix and looks_like_matrix(table):  # a test file may be one, but need not
+def read_more(
+    source: Source, known: Ratings, reading: Reading | None = None, *, duplicates: Duplicates = "last"
+) -> ReadRows:
+    """Read rows of somebody's own test file, in the indices of `known`: ids that it lacks become 0.
+
+    A pair that is rated twice is judged twice; that is said unless `duplicates` is "keep", and an InputError if it is
+    "error".
+    """
+    table, reading = table_of(source), replace(reading or Reading(), takes_matrix=False)
+    if reading.matrix and _is_matrix(table, reading):  # a test file may be one, but need not
         table = _melted(table, reading)
     read = _rated(table, reading)
     frame = read.frame
@@ -127,7 +147,9 @@ def read_more(source: Source, known: Ratings, reading: Reading | None = None) ->
         strangers=strangers,
         weights=frame["weight"].to_numpy(dtype=np.float64) if "weight" in frame else None,
     )
-    read = replace(read, notes=(*read.notes, *_about_weights(read, rows)))
+    _, repeated = without_duplicates(frame, name=table.source, duplicates=duplicates)
+    twice = (f"repeated pairs, whose ratings are all judged: {repeated:,}",) if repeated else ()
+    read = replace(read, notes=(*read.notes, *_about_weights(read, rows), *twice))
     return ReadRows(rows=rows, notes=(*notes_of_file(table.source, read), *note))
 
 
@@ -135,8 +157,8 @@ def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[st
     """Rated pairs of ids that need not be known: text `user` and `item`, float `rating`, and what was guessed."""
     table = table_of(source)
     try:
-        untimed = reading.beside(replace(reading.of_model, timestamp=None))
-        read = _rated(table, replace(untimed, columns=replace(reading.columns, timestamp=None, weight=None)))
+        reading = replace(reading, timed=False, takes_matrix=False, of_model=replace(reading.of_model, timestamp=None))
+        read = _rated(table, replace(reading, columns=replace(reading.columns, timestamp=None, weight=None)))
     except InputError as error:
         raise InputError(str(error).partition("; --not-rated")[0]) from None  # no option of who folds in
     read = replace(read, found=read.found.only("user", "item", "rating"))
@@ -146,7 +168,8 @@ def read_rated(source: Source, reading: Reading) -> tuple[pd.DataFrame, tuple[st
 def read_users(source: Source, reading: Reading) -> tuple[pd.Series, tuple[str, ...]]:
     """The ids in a table's column of users, as text, and what was guessed in reading them."""
     table = table_of(source)
-    read = _pairs(table, replace(reading, columns=Columns(user=reading.columns.user)), needed=("user",))
+    reading = replace(reading, columns=Columns(user=reading.columns.user), timed=False)
+    read = _pairs(table, reading, needed=("user",))
     return read.frame["user"].astype("str"), notes_of_file(table.source, replace(read, found=read.found.only("user")))
 
 
@@ -159,13 +182,25 @@ def _pairs(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
 
 def id_columns(table: Table, reading: Reading, *, needed: tuple[str, ...]) -> Read:
     """As `_pairs`, of a part of a file: all of its rows may be left out, and nothing is said of how many are."""
-    found = find_columns(table, reading.columns, needed=needed, of_model=reading.of_model)
+    found = find_columns(
+        table,
+        reading.columns,
+        needed=needed,
+        of_model=reading.of_model,
+        timed=reading.timed,
+        takes_matrix=reading.takes_matrix,
+    )
     ids, notes = {}, list(table.notes)
     for kind in needed:
         if kind in ("user", "item"):
             ids[kind], said = read_ids(table, found.names[kind])
             notes += said
     frame = pd.DataFrame(ids)
+    if weight := found.names.get("weight"):  # such rows are as if they were not there, whatever else is in them
+        counted = ~as_numbers(dense(table.frame[weight])).eq(0).to_numpy()
+        if counted.any() and not counted.all():
+            notes.append(f"rows of weight 0 in column {weight!r}, which are left out: {int((~counted).sum()):,}")
+            frame = frame[counted]
     missing = frame.isna().any(axis=1)
     if missing.any():
         if reading.missing_ids == "error":
@@ -186,7 +221,7 @@ def about_left_out(rows: int) -> tuple[str, ...]:
 
 def _rated(table: Table, reading: Reading) -> Read:
     """The ids, ratings and, where there are any, times of a table."""
-    read = _pairs(table, reading, needed=("user", "item", "rating"))
+    read = _pairs(table, reading, needed=RATED)
     frame, notes = read.frame, read.notes
     column = read.found.names["rating"]
     values = of_rows(table.frame[column], frame)
@@ -204,14 +239,12 @@ def _rated(table: Table, reading: Reading) -> Read:
 
 
 def _weighted(read: Read, table: Table) -> Read:
-    """The rows with their weights, if a column of them is asked for, without those that count 0 times."""
+    """The rows with their weights, if a column of them is asked for."""
     name = read.found.names.get("weight")
     if name is None:
         return read
     weights = read_weights(table, name, of_rows(table.frame[name], read.frame))
-    none = int((weights == 0).sum())
-    said = (f"rows of weight 0 in column {name!r}, which are left out: {none:,}",) if none else ()
-    return replace(read, frame=read.frame.assign(weight=weights)[weights > 0], notes=(*read.notes, *said))
+    return replace(read, frame=read.frame.assign(weight=weights))
 
 
 def _about_weights(read: Read, rows: Rows) -> tuple[str, ...]:

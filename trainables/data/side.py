@@ -12,7 +12,7 @@ from reeltune.trainables.data.encoding import SideColumn, encode
 from reeltune.trainables.data.features import Features
 from reeltune.trainables.data.ids import Ids, MissingIds, as_text, plain_ids, read_ids, refuse_missing
 from reeltune.trainables.data.ratings import Ratings
-from reeltune.trainables.data.reading.files import files_in
+from reeltune.trainables.data.reading.files import below, files_in
 from reeltune.trainables.data.reading.frames import FRAME, Source, dense, table_of
 from reeltune.trainables.data.reading.usual_names import USUAL_NAMES, plain_name
 from reeltune.trainables.errors import InputError
@@ -72,7 +72,7 @@ def own_side_table(folder: str, kind: Kind) -> str | None:
     names = files_in(folder)
     files = grouplens.USER_FILES if kind == "user" else grouplens.ITEM_FILES
     found = next((file for file in files if file in names), None)
-    return None if found is None else f"{folder.rstrip('/')}/{found}"
+    return None if found is None else below(folder, found)
 
 
 def _read(source: Source, kind: Kind, known: Ids, *, columns: Columns, place: str, missing_ids: MissingIds) -> Side:

@@ -65,7 +65,7 @@ def spool_ratings(source: str, folder: Path, *, reading: Reading, duplicates: Du
     one can be read: ratings in words, and times in words or in other units than seconds.
     """
     data = Parquet.at(source)
-    found = find_columns(data.head(SAMPLE), reading.columns, needed=NEEDED)
+    found = find_columns(data.head(SAMPLE), reading.columns, needed=NEEDED, takes_matrix=False)
     _refuse_words(data, found)
     with ExitStack() as stack:
         parts = _Parts(data, reading, found, folder, stack)

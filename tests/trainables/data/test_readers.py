@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reeltune.trainables.data import Columns, Reading, load_data, read_more, read_pairs, read_ratings
+from reeltune.trainables.data import (
+    Columns,
+    Reading,
+    load_data,
+    read_more,
+    read_pairs,
+    read_rated,
+    read_ratings,
+    read_users,
+)
 from reeltune.trainables.data.ids import plain_ids
 from reeltune.trainables.data.reading import frames
 from reeltune.trainables.data.reading.missing import MISSING
@@ -353,6 +362,43 @@ def test_a_file_whose_users_are_all_unknown_is_refused_with_an_id_of_each_side(r
     with pytest.raises(InputError, match=r"none of its users is known"):
         read_pairs(source, users=known.users, items=known.items)
     assert read_more(source, known, Reading(unknown_ids="allow")).rows.users.tolist() == [0, 0]
+
+
+def test_repeated_pairs_of_a_test_file_are_counted_and_refused_where_that_is_asked_for(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    source = ratings_file(HEADER + "a,y,1\na,y,2\nb,x,2\n", "test.csv")
+    more = read_more(source, known)
+    assert len(more.rows) == 3
+    assert f"{source}: repeated pairs, whose ratings are all judged: 1" in more.notes
+    assert len(read_more(source, known, duplicates="keep").notes) == 1
+    with pytest.raises(InputError, match=r"test\.csv: "):
+        read_more(source, known, duplicates="error")
+
+
+def test_a_test_file_beside_a_matrix_is_one_too_unless_its_columns_say_that_it_is_none(ratings_file):
+    reading = Reading(matrix=True, not_rated=("-",))
+    known = read_ratings(ratings_file("user,A,B,C\na,1,2,-\nb,-,4,3\n"), matrix=True, not_rated="-")
+    for content in ("user,A,B,C\na,-,-,5\nb,2,-,-\n", HEADER + "a,C,5\nb,A,2\n"):
+        rows = read_more(ratings_file(content, "test.csv"), known, reading).rows
+        assert (rows.users.tolist(), rows.ratings.tolist()) == ([1, 2], [5.0, 2.0])
+
+
+def test_no_hint_names_matrix_where_that_is_not_taken(ratings_file):
+    known = read_ratings(ratings_file(HEADER + "a,x,1\nb,y,2\n"))
+    source = ratings_file("id,1,2,3,4,5,6\na,1,2,3,4,5,6\nb,6,5,4,3,2,1\n", "matrix.csv")
+    assert "(--matrix reads a row for each user)" in refused(source)
+    for read in (lambda: read_more(source, known), lambda: read_rated(source, Reading())):
+        with pytest.raises(InputError, match=r"looks like a matrix: .* \(expected a row for each rating\)$"):
+            read()
+
+
+def test_two_columns_of_times_are_no_matter_where_no_time_is_read(ratings_file):
+    source = ratings_file("user,item,rating,date,date.1\na,x,1,1,2\nb,y,2,3,4\n")
+    assert "the time may be 'date' or 'date.1'" in refused(source)
+    known = read_ratings(source, columns=Columns(timestamp="date"))
+    assert len(read_pairs(source, users=known.users, items=known.items).frame) == 2
+    assert len(read_rated(source, Reading())[0]) == 2
+    assert read_users(source, Reading())[0].tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("kind", ["frame", "arrow", "indexed", "arrow types"])

@@ -121,3 +121,12 @@ def test_equal_weights_lose_no_rows_and_one_large_one_all_others():
     assert effective_rows(np.full(7, 1e14)) == pytest.approx(7)
     assert effective_rows(np.array([1e15, *np.full(99, 1e-9)])) == pytest.approx(1)
     assert effective_rows(np.array([1.0, 3.0])) == pytest.approx(16 / 10)
+
+
+def test_rows_of_weight_0_are_left_out_whatever_else_they_lack():
+    data = table([2, 0, 1, 0])
+    data.loc[1, "rating"] = None
+    data.loc[3, "user"] = None
+    found = load_data(data, columns=WEIGHTED)
+    assert found.rows.ratings.tolist() == [1.0, 3.0]
+    assert "rows of weight 0 in column 'often', which are left out: 2" in found.notes

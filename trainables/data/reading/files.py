@@ -57,6 +57,21 @@ def is_folder(source: str) -> bool:
 
 def files_in(source: str) -> list[str]:
     """The names of the files in a folder; none if it is no folder."""
+    return _names_in(source, pa.fs.FileType.File)
+
+
+def folders_in(source: str) -> list[str]:
+    """The names of the folders in a folder."""
+    return _names_in(source, pa.fs.FileType.Directory)
+
+
+def below(source: str, name: str) -> str:
+    """The path or URI of a file in a folder; what a URI asks after `?` stays at its end."""
+    place, mark, query = source.partition("?") if "://" in source else (source, "", "")
+    return f"{place.rstrip('/')}/{name}{mark}{query}"
+
+
+def _names_in(source: str, kind: pa.fs.FileType) -> list[str]:
     filesystem, path = resolve(source)
     try:
         if filesystem.get_file_info(path).type != pa.fs.FileType.Directory:
@@ -64,7 +79,7 @@ def files_in(source: str) -> list[str]:
     except OSError:
         return []
     found = filesystem.get_file_info(pa.fs.FileSelector(path))
-    return sorted(entry.base_name for entry in found if entry.type == pa.fs.FileType.File)
+    return sorted(entry.base_name for entry in found if entry.type == kind)
 
 
 def plain_file_name(source: str) -> str:

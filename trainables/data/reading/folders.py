@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from pyarrow import dataset, fs
 
 from reeltune.trainables.data.reading.files import (
+    below,
     files_in,
     is_visible,
     listed,
@@ -39,7 +40,7 @@ def visible_in(source: str) -> list[str]:
     """The names of a folder's files that can hold data. Raises InputError where the folder is one of reeltune's own."""
     names = [name for name in files_in(source) if is_visible(name)]
     for name, (what, hint) in OURS.items():
-        if name in names and not set(RATINGS_FILES) & set(names) and _is_ours(f"{source}/{name}"):
+        if name in names and not set(RATINGS_FILES) & set(names) and _is_ours(below(source, name)):
             raise InputError(f"{source}: is {what} of reeltune's, and no table: {hint}")
     return names
 
@@ -74,6 +75,28 @@ def refuse_other_schemas(source: str, parts: Iterable[dataset.Fragment]) -> None
     ]
     if columns:
         refuse_other_columns(source, columns)
+
+
+def about_parts(names: Sequence[str]) -> str:
+    """How many parts were read, and which, unless they are called `part-...`: `test.csv` may not be meant."""
+    plain = all(PurePosixPath(name).name.startswith("part-") for name in names)
+    return f"{len(names)} parts" if plain else f"{len(names)} parts: {listed(list(names))}"
+
+
+def about_fragments(source: str, parts: Iterable[dataset.Fragment]) -> tuple[str, ...]:
+    """As `about_parts`, of a folder of Parquet, of which pyarrow reads the folders in it too; of one file nothing."""
+    _, path = resolve(source)
+    names = [str(PurePosixPath(part.path).relative_to(path)) for part in parts]
+    return (about_parts(names),) if len(names) > 1 else ()
+
+
+def holds_parquet(source: str, names: Sequence[str]) -> bool:
+    """Whether a folder of these files has parts in Parquet: itself, or in folders alone, as `partitionBy` of Spark."""
+    if any(name.lower().endswith(PARQUET) for name in names):
+        return True
+    if any(plain_file_name(name).endswith(PARTS) or name.startswith("part-") for name in names):
+        return False
+    return any(name.lower().endswith(PARQUET) for name in _names_below(source))
 
 
 def _names_below(source: str) -> set[str]:

@@ -21,6 +21,8 @@ from reeltune.trainables.data.reading.folders import (
     PARQUET,
     RATINGS_FILES,
     Beside,
+    about_fragments,
+    holds_parquet,
     refuse_other_schemas,
     visible_in,
 )
@@ -85,7 +87,7 @@ def _is_parquet(source: str) -> bool:
         _, path = resolve(source)  # without the query of a URI
         return path.lower().endswith(PARQUET)
     names = visible_in(source)
-    return not set(RATINGS_FILES) & {*names} and any(name.lower().endswith(PARQUET) for name in names)
+    return not set(RATINGS_FILES) & {*names} and holds_parquet(source, names)
 
 
 def _parquet(source: str) -> Parts | None:
@@ -163,11 +165,18 @@ def _batches(source: str, data: pyarrow.dataset.Dataset, columns: list[str] | No
         for batch in batches:
             if batch.num_rows:
                 frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
-                notes = () if before else Beside.parquet(source).notes
+                notes = () if before else _about(source, data)
                 yield replace(table_of_frame(frame, source), locate=partial(_row, source, before), notes=notes)
                 before += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _about(source: str, data: pyarrow.dataset.Dataset) -> tuple[str, ...]:
+    """Which files are parts of a folder, and which are not."""
+    if not is_folder(source):
+        return ()
+    return (*about_fragments(source, data.get_fragments()), *Beside.parquet(source).notes)
 
 
 def _row(source: str, before: int, row: int) -> str:

@@ -17,7 +17,10 @@ import pyarrow.parquet as pq
 from reeltune.trainables.data.reading.delimited import read_delimited
 from reeltune.trainables.data.reading.dialect import Dialect, dialect_of
 from reeltune.trainables.data.reading.files import (
+    below,
+    folders_in,
     is_folder,
+    is_visible,
     listed,
     plain_file_name,
     read_bytes,
@@ -28,7 +31,10 @@ from reeltune.trainables.data.reading.folders import (
     PARTS,
     RATINGS_FILES,
     Beside,
+    about_fragments,
+    about_parts,
     beside_ratings,
+    holds_parquet,
     refuse_other_columns,
     refuse_other_schemas,
     visible_in,
@@ -126,16 +132,19 @@ def _read_file(source: str) -> Table:
 def _read_parquet(source: str, content: bytes | None = None, *, beside: Beside | None = None) -> Table:
     filesystem, path = resolve(source)
     passed = None if beside is None else beside.prefixes
+    said: tuple[str, ...] = ()
     try:
         if content is None:
             data = pq.ParquetDataset(path, filesystem=filesystem, ignore_prefixes=passed)
             table = data.read()
             refuse_other_schemas(source, data.fragments)
+            said = () if beside is None else about_fragments(source, data.fragments)
         else:
             table = pq.read_table(io.BytesIO(content))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{source}: no readable Parquet: {str(error).splitlines()[0]}") from None
-    return table_of_frame(table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True), source)
+    frame = table.to_pandas(integer_object_nulls=True, split_blocks=True, self_destruct=True)
+    return replace(table_of_frame(frame, source), notes=said)
 
 
 def _read_text(source: str, file: str, content: bytes) -> Table:
@@ -217,18 +226,21 @@ def _read_folder(source: str) -> Table:
     names = visible_in(source)
     for known in RATINGS_FILES:
         if known in names:
-            found = _read_file(f"{source}/{known}")
+            found = _read_file(below(source, known))
             return replace(found, notes=(*found.notes, *beside_ratings(names, known)))
-    if any(name.lower().endswith(PARQUET) for name in names):
+    if holds_parquet(source, names):
         beside = Beside.parquet(source)
-        return replace(_read_parquet(source, beside=beside), notes=beside.notes)
+        found = _read_parquet(source, beside=beside)
+        return replace(found, notes=(*found.notes, *beside.notes))
     parts = [name for name in names if plain_file_name(name).endswith(PARTS) or name.startswith("part-")]
     if not parts:
         raise InputError(
             f"{source}: a folder needs MovieLens' files or parts in CSV, JSON lines or Parquet; found {listed(names)}"
         )
-    table = _joined(source, [table for part in parts if (table := _read_part(f"{source}/{part}")) is not None])
-    others = [name for name in names if name not in parts]
+    read = {part: table for part in parts if (table := _read_part(below(source, part))) is not None}
+    table = _joined(source, read)
+    folders = [f"{name}/" for name in folders_in(source) if is_visible(name)]
+    others = [*(name for name in names if name not in parts), *folders]
     left_out = (f"not read: {listed(others)}",) if others else ()
     return replace(table, notes=(*table.notes, *left_out))
 
@@ -247,17 +259,11 @@ def _first_rows(parts: list[Mapping[str, int]], starts: np.ndarray) -> dict[str,
     return found
 
 
-def _named(parts: list[Table]) -> str:
-    """How many parts were read, and which, unless they are called `part-...`: `test.csv` may not be meant."""
-    names = [part.source.rsplit("/", 1)[-1] for part in parts]
-    plain = all(name.startswith("part-") for name in names)
-    return f"{len(parts)} parts" if plain else f"{len(parts)} parts: {listed(names)}"
-
-
-def _joined(source: str, parts: list[Table]) -> Table:
-    """The rows of all parts. Raises InputError where they have other columns than the first."""
-    if not parts:
+def _joined(source: str, read: Mapping[str, Table]) -> Table:
+    """The rows of all parts, by their names. Raises InputError where they have other columns than the first."""
+    if not read:
         raise InputError(f"{source}: all of its parts are empty")
+    parts = list(read.values())
     first = parts[0]
     frames = []
     for part in parts:
@@ -282,7 +288,7 @@ def _joined(source: str, parts: list[Table]) -> Table:
         first,
         source=source,
         frame=pd.concat(frames, ignore_index=True),
-        notes=(_named(parts), *dict.fromkeys(said)),
+        notes=(about_parts(list(read)), *dict.fromkeys(said)),
         locate=locate,
         multiline=any(part.multiline for part in parts),
         nested=_first_rows([part.nested for part in parts], starts),

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from reeltune.trainables.data.reading.files import files_in, is_folder, plain_file_name, read_bytes
+from reeltune.trainables.data.reading.files import below, files_in, is_folder, plain_file_name, read_bytes
 from reeltune.trainables.errors import InputError
 
 TEXT = b"user,item,rating\na,x,1\nb,y,2.5\n"
@@ -72,3 +72,16 @@ def test_the_files_of_a_folder_are_listed(tmp_path):
     (tmp_path / "r.csv").write_text("x")
     assert files_in(str(tmp_path)) == ["r.csv"]
     assert files_in(str(tmp_path / "r.csv")) == files_in(str(tmp_path / "gone")) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("ratings", "ratings/a.csv"),
+        ("what?/", "what?/a.csv"),
+        ("s3://bucket/parts", "s3://bucket/parts/a.csv"),
+        ("s3://bucket/parts/?region=eu-west-1", "s3://bucket/parts/a.csv?region=eu-west-1"),
+    ],
+)
+def test_a_file_in_a_folder_has_what_the_folders_uri_asks_for(folder, expected):
+    assert below(folder, "a.csv") == expected

@@ -95,3 +95,13 @@ def test_pairs_in_the_place_of_ratings_get_no_option_that_they_have_no_column_fo
     (tmp_path / "pairs.csv").write_text("user,item\n1,2\n2,1\n")
     with pytest.raises(InputError, match=r"found user, item \(ratings need a column of users, one of items and one of"):
         read_ratings(str(tmp_path / "pairs.csv"))
+
+
+def test_columns_that_are_named_already_are_not_offered_again(tmp_path):
+    source = tmp_path / "r.csv"
+    source.write_text("".join(",".join(map(str, row)) + "\n" for row in ROWS))
+    with pytest.raises(InputError) as caught:
+        read_ratings(str(source), columns=Columns(item="1"))
+    assert re.findall(r"--(\w+)-column (\d+)", str(caught.value)) == [("user", "2")]
+    with pytest.raises(InputError, match=r"\(ratings need a column of users, one of items and one of ratings\)"):
+        read_ratings(str(source), columns=Columns(item="1", timestamp="4", weight="2"))

@@ -116,7 +116,7 @@ def test_a_folder_of_parquet_is_cut_too(tmp_path):
     (tmp_path / "README.md").write_text("what these are")
     assert joined(tmp_path).astype(str).equals(read_table(str(tmp_path)).frame.astype(str))
     first, *others = parts.parts_of(str(tmp_path)).tables
-    assert first.notes == ("not read: README.md",)
+    assert first.notes == ("2 parts", "not read: README.md")
     assert not any(table.notes for table in others)
 
 
@@ -217,3 +217,11 @@ def test_parts_whose_quotes_do_other_things_than_the_whole_files_are_an_error(tm
     (tmp_path / "pairs.csv").write_text(TEXT.replace("word 5\n", '"word 5"\n').replace("word 45", '"7 single'))
     with pytest.raises(InputError, match=r"pairs\.csv:47: a quote here encloses no value, and quotes elsewhere do"):
         list(parts.parts_of(str(tmp_path / "pairs.csv")).tables)
+
+
+def test_the_files_of_a_folder_of_parquet_are_named_once(tmp_path):
+    for number in range(2):
+        pd.DataFrame({"user": [f"u{n}" for n in range(15)]}).to_parquet(tmp_path / f"b{number}.parquet")
+    notes = [table.notes for table in parts.parts_of(str(tmp_path)).tables]
+    assert notes[0] == ("2 parts: b0.parquet, b1.parquet",)
+    assert not any(notes[1:])

@@ -136,7 +136,27 @@ def test_files_without_data_beside_parquet_parts_are_passed_over_and_named(tmp_p
     for source in (str(tmp_path), f"file://{tmp_path}"):
         table = read_table(source)
         assert table.frame["rating"].tolist() == [0, 1]
-        assert table.notes == ("not read: LICENSE, README.md",)
+        assert table.notes == ("2 parts: b0.parquet, b1.parquet", "not read: LICENSE, README.md")
+
+
+def test_parts_of_parquet_in_folders_below_are_read_and_named_unless_they_are_called_part(tmp_path):
+    one = pd.DataFrame({"user": ["a"], "item": ["x"], "rating": [1]})
+    for name in ("test.parquet", "old/train.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        one.to_parquet(tmp_path / name)
+    assert read_table(str(tmp_path)).notes == ("2 parts: old/train.parquet, test.parquet",)
+    for place in ("year=2020/part-0.parquet", "year=2021/part-0.parquet"):
+        (tmp_path / "years" / place).parent.mkdir(parents=True)
+        one.to_parquet(tmp_path / "years" / place)
+    assert read_table(str(tmp_path / "years")).notes == ("2 parts",)
+
+
+def test_folders_below_parts_of_text_are_not_read_and_named(tmp_path):
+    write(tmp_path, "a.csv", "user,item,rating\na,x,1\n")
+    write(tmp_path, "b.csv", "user,item,rating\nb,y,2\n")
+    for name in ("old", ".git"):
+        (tmp_path / name).mkdir()
+    assert read_table(str(tmp_path)).notes == ("2 parts: a.csv, b.csv", "not read: old/")
 
 
 def test_no_folder_below_is_passed_over_for_a_file_that_its_name_begins_with(tmp_path):
