@@ -8,6 +8,7 @@ to run, which must have the same hash.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -109,9 +110,9 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, unfinished / WEIGHTS)
+        _write(weights, unfinished / WEIGHTS)
         if priors:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in priors.items()}, unfinished / PRIORS)
+            _write(priors, unfinished / PRIORS)
         for file in unfinished.iterdir():
             file.chmod(0o644)  # safetensors lets only the owner read its files
         for source in (sources or {}).values():
@@ -127,6 +128,17 @@ def save(
         _put(unfinished, path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write(tensors: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Raises OSError where the file cannot be written: safetensors tells a full disk by a class of its own."""
+    try:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, file)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from None
 
 
 def _put(folder: Path, path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from reeltune.trainables.errors import InputError
@@ -112,6 +113,13 @@ def at_least(option: str, value: Number, least: float) -> Number:
     if not value >= least:
         raise InputError(f"{option} {value}: expected {least:g} or more")
     return value
+
+
+def here(option: str, given: str | Path) -> Path:
+    """The path of what is written on this machine. Raises InputError at a URI, of which `Path` would make a folder."""
+    if "://" in str(given):
+        raise InputError(f"{option} {given}: expected a path on this machine; copy it there afterwards")
+    return Path(given)
 
 
 def share_of(option: str, value: float, expected: str, *, may_be_0: bool = True) -> float:

@@ -1,13 +1,15 @@
 """`lr_find`, the learning-rate range test, from a program or a notebook."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reeltune.cluster.api.checks import here
 from reeltune.cluster.api.keywords import check_hyperparameters
 from reeltune.cluster.api.options import train_options
-from reeltune.cluster.api.ratings import Data, asked_of
+from reeltune.cluster.api.ratings import Data, asked_of, in_python
 from reeltune.cluster.commands.lr_find import lr_find as job
 from reeltune.cluster.commands.train_options import resolved
 from reeltune.trainables.fitting.range_test import RangeTest
@@ -37,4 +39,5 @@ def lr_find(
     )
     name = resolved(options)[0].architecture
     with random_numbers_as_before():
-        return job(options, Path(output or Path("runs") / f"lr-find-{name}.png"))
+        picture = here("output", output or f"runs/lr-find-{name}.png")
+        return job(options, picture, lambda line: print(in_python(line), file=sys.stderr))

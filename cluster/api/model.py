@@ -42,9 +42,17 @@ class Model(Predictor):
 
     place: str
     fitted_on: DataOptions | None = None  # the data that `recommend` leaves out
+    streamed = False  # whether these may have more rows than memory holds
 
     @classmethod
-    def at(cls, place: str | Path, *, own: OwnSource = NO_SOURCE, fitted_on: DataOptions | None = None) -> Self:
+    def at(
+        cls,
+        place: str | Path,
+        *,
+        own: OwnSource = NO_SOURCE,
+        fitted_on: DataOptions | None = None,
+        streamed: bool = False,
+    ) -> Self:
         """Read the bundle at a path or URI. Raises InputError if there is none, it is broken or lacks a source."""
         found = load_own(model_folder(str(place)), own)
         model = cls(
@@ -56,7 +64,7 @@ class Model(Predictor):
             item_ratings=found.item_ratings,
             priors=found.priors,
         )
-        model.place, model.fitted_on = str(place), fitted_on
+        model.place, model.fitted_on, model.streamed = str(place), fitted_on, streamed
         return model
 
     @property
@@ -246,12 +254,15 @@ class Model(Predictor):
         return done.frame
 
     @cached_property
-    def _fitted(self) -> ReadRatings:
+    def _fitted(self) -> ReadRatings | str:
         """The ratings that the model comes from. Raises InputError where other ones are in their place by now.
 
-        They are kept: to read large data and compute its hash takes longer than most lists.
+        They are kept: to read large data and compute its hash takes longer than most lists. Of a streamed fit it is
+        their path alone, which is then read in parts and not compared with the hash.
         """
         assert self.fitted_on is not None
+        if self.streamed:
+            return self.fitted_on.data
         found, about = self.fitted_on.load(), self.description.fitted_on
         if self.fitted_on.loaded is None and about is not None and found.fingerprint() != about.hash:
             raise InputError(

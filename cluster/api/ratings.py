@@ -1,7 +1,7 @@
 """`Ratings`: data of one's own or by name, read and checked, with what was guessed or left out in reading it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from reeltune.cluster.runs.storage import refuse_credentials
 from reeltune.trainables.data import Columns, load_data
 from reeltune.trainables.data.prepared import DataOptions
 from reeltune.trainables.data.reading.frames import FRAME, Source, arrow_of, in_code, table_of
+from reeltune.trainables.data.unrated import NotRated, values_of
 from reeltune.trainables.errors import InputError
 
 
@@ -29,7 +30,7 @@ class Ratings:
     `user`, `item`, `rating` and `time` name columns that have no usual name, and `weight` one that says how often each
     row counts (docs/data.md). `users` and `items` are side tables: more columns by user or item id, again a path or a
     table; "none" leaves MovieLens' own out. `duplicates` is what becomes of a pair that is rated twice ("keep", "last"
-    or "error"), `not_rated` are ratings that mean 'not rated',
+    or "error"), `not_rated` is a rating that means 'not rated', or several,
     `missing_ids` is "error" or "drop", and `matrix` says that there is a row for each user and a column for each item.
 
     The data is read at once. Raises InputError where it cannot be, in words that say what to give.
@@ -48,7 +49,7 @@ class Ratings:
         items: Source | None = None,
         duplicates: str | None = None,
         matrix: bool = False,
-        not_rated: Sequence[str | float] | None = None,
+        not_rated: NotRated | None = None,
         missing_ids: str | None = None,
     ) -> None:
         given = {"ratings": data, "users": users, "items": items}
@@ -64,7 +65,7 @@ class Ratings:
             items=named["items"],
             duplicates=duplicates,
             matrix=matrix,
-            not_rated=[str(value) for value in not_rated or ()],
+            not_rated=() if not_rated is None else values_of(not_rated),
             missing_ids=missing_ids,
         )
         self._given = given

@@ -104,4 +104,4 @@ def train(
     with memory_as_before() if needs_no_ray(options) else nullcontext():
         trained = call(lambda watch: job(options, watch), kept=kept)
     own = OwnSource(files=tuple(file for file in [options.architecture] if is_own(file)))
-    return Model.at(folder.model(trained.architecture), own=own, fitted_on=options.data)
+    return Model.at(folder.model(trained.architecture), own=own, fitted_on=options.data, streamed=stream)

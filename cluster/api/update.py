@@ -1,7 +1,6 @@
 """`update`, tomorrow's ratings, from a program or a notebook."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from reeltune.cluster.api.load import Files, named
@@ -11,6 +10,7 @@ from reeltune.cluster.commands.progress import Watch
 from reeltune.cluster.commands.update import Updated
 from reeltune.cluster.commands.update import update as job
 from reeltune.trainables.data.reading.frames import Source
+from reeltune.trainables.data.unrated import NotRated, values_of
 from reeltune.trainables.fitting.seeds import random_numbers_as_before
 
 
@@ -29,7 +29,7 @@ def update(
     rating: str | None = None,
     time: str | None = None,
     weight: str | None = None,
-    not_rated: Sequence[str | float] | None = None,
+    not_rated: NotRated | None = None,
     missing_ids: str | None = None,
     architecture: Files | None = None,
     changed_source: str | None = None,
@@ -46,7 +46,7 @@ def update(
     options = update_options(
         os.fspath(model),
         data,
-        Path(output),
+        output,
         old=with_,
         test_share=test_share,
         users=users,
@@ -57,7 +57,7 @@ def update(
         rating=rating,
         timestamp=time,
         weight=weight,
-        not_rated=[str(value) for value in not_rated or ()],
+        not_rated=() if not_rated is None else values_of(not_rated),
         missing_ids=missing_ids,
         own=own_source(named(architecture), changed_source),
     )

@@ -105,7 +105,7 @@ def main() -> None:
         code = 0
     except OSError as error:
         if error.errno in FULL:
-            print(f"error: {error}; what was written stays, and --resume goes on from it", file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             code = 1
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:
             print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)

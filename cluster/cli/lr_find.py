@@ -1,6 +1,6 @@
 """`reeltune lr-find`."""
 
-from pathlib import Path
+import sys
 from typing import Annotated
 
 import typer
@@ -26,7 +26,7 @@ def lr_find(
     config: opt.Config = None,
     settings: opt.Settings = None,
     seed: opt.Seed = 42,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The plot's file: .png, .svg or .pdf.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="The plot's file: .png, .svg or .pdf.")] = None,
     as_json: opt.Json = False,
 ) -> int:
     """Run the learning-rate range test; print the 'valley' suggestion and write a plot."""
@@ -56,8 +56,8 @@ def lr_find(
     from reeltune.trainables.architectures.registry import resolve
 
     [name], _ = resolve([architecture])
-    picture = output or Path("runs") / f"lr-find-{name}.png"
-    found = job(options, picture)
+    picture = opt.here("-o", output or f"runs/lr-find-{name}.png")
+    found = job(options, picture, lambda line: print(line, file=sys.stderr))
     if as_json:
         show.print_json({"architecture": name, "valley": found.valley, "plot": str(picture)})
     else:

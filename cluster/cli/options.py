@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reeltune.cluster.api.checks import DECODERS, METRICS, SHARE, Expected, SeenData, SentFile, SentSource, either
+from reeltune.cluster.api.checks import DECODERS, METRICS, SHARE, Expected, SeenData, SentFile, SentSource, either, here
 from reeltune.cluster.api.folds import folds_of, for_one_fit
 from reeltune.cluster.api.options import (
     data_options,
@@ -22,6 +22,7 @@ __all__ = [
     "data_options",
     "folds_of",
     "for_one_fit",
+    "here",
     "known_ids_of",
     "own_source",
     "reading",

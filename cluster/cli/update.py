@@ -1,6 +1,5 @@
 """`reeltune update`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ def update(
     data: Annotated[
         str, typer.Option(help="The ratings: new ones, and the old ones too unless --with has them."), SeenData()
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle; must not be there yet.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder of the new bundle; must not be there yet.")],
     with_: Annotated[
         str | None, typer.Option("--with", help="The old ratings, if --data has the new ones alone."), SeenData()
     ] = None,
@@ -39,7 +38,7 @@ def update(
 ) -> int:
     """Fit a bundle's configuration on newer ratings, say whether that beats the bundle, and write it beside it."""
     from reeltune.cluster.cli import output as show
-    from reeltune.cluster.commands.progress import Watch
+    from reeltune.cluster.cli.watched import whole
     from reeltune.cluster.commands.update import update as job
 
     options = opt.update_options(
@@ -60,7 +59,7 @@ def update(
         missing_ids=missing_ids,
         own=opt.own_source(architecture, changed_source),
     )
-    with Watch() as watch:
-        done = job(options, watch.status)
-    show.print_json(done) if as_json else show.updated(done)
-    return 0
+    code, done = whole(lambda watch: job(options, watch.status), options.output)
+    if done is not None:
+        show.print_json(done) if as_json else show.updated(done)
+    return code

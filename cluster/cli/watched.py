@@ -43,6 +43,11 @@ def watched(job: Callable[["Watch"], Outcome], name: str) -> tuple[int, Outcome 
     except Unavailable as error:
         print(f"error: {error}; everything so far is kept; go on with: {how_to_go_on(name)}", file=sys.stderr)
         return 1, None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"error: {error}; what was written stays; go on with: {how_to_go_on(name)}", file=sys.stderr)
+        return 1, None
 
 
 def whole(job: Callable[["Watch"], Outcome], output: Path | None, *, kept: str = "") -> tuple[int, Outcome | None]:

@@ -1,5 +1,6 @@
 """`reeltune lr-find`: the learning-rate range test and its plot."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reeltune.cluster.commands.train_options import TrainOptions, configured, resolved
@@ -13,14 +14,18 @@ from reeltune.trainables.writable import obstacle
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def lr_find(options: TrainOptions, picture: Path) -> RangeTest:
-    """Run the range test on training rows and write its plot. Raises InputError if the picture cannot be written."""
+def lr_find(options: TrainOptions, picture: Path, say: Callable[[str], None]) -> RangeTest:
+    """Run the range test on training rows and write its plot; `say` gets what the data is and how it was read.
+
+    Raises InputError if the picture cannot be written.
+    """
     if picture.suffix not in PICTURES:
         raise InputError(f"-o {picture}: expected a name that ends in {' or '.join(PICTURES)}")
     if (why := obstacle(picture)) is not None:
         raise InputError(f"-o {picture}: {why}; name another file")
     options, registry = resolved(options)
     prepared = prepare(options.data)
+    say(prepared.summary())
     config = configured(options, prepared.shape, registry)
     check_weights([(registry[options.architecture], config)], prepared)
     with one_thread():  # as the fit that the rate is for: more threads only wait for each other in such small steps

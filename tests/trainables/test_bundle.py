@@ -2,6 +2,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -409,3 +411,22 @@ def test_ids_without_their_column_are_refused(bundled):
     pd.DataFrame({"name": ["a"]}).to_parquet(bundled / "users.parquet")
     with pytest.raises(InputError, match=r"users\.parquet"):
         load(bundled)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import torch
+from reeltune.trainables import bundle
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    bundle._write({"weights": torch.zeros(1000)}, Path("weights"))
+except OSError as error:
+    print(error)
+"""
+
+
+def test_weights_that_cannot_be_written_are_an_error_of_the_system(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[Errno 27] File too large: 'weights'\n"

@@ -162,3 +162,13 @@ def test_the_examples_of_the_page_are_read(frame, tmp_path):
         for line in example.splitlines()
     ]
     assert [len(ratings) for ratings in found] == [100, 100, 600]
+
+
+@pytest.mark.parametrize("value", [-1, "-1", [-1], np.array([-1])])
+def test_a_single_rating_that_means_not_rated_is_one_value(frame, value):
+    stars = COLUMNS["rating"]
+    frame.loc[:4, stars] = -1
+    assert rt.Ratings(frame, not_rated=value, **COLUMNS).options.not_rated == ("-1",)
+    frame.loc[:4, stars] = 0
+    left = rt.Ratings(frame, not_rated=0, **COLUMNS)
+    assert "rows rated 0, which are left out as not rated: 5" in repr(left)

@@ -233,6 +233,20 @@ def test_data_in_memory_is_not_streamed(parts):
         rt.train(rt.Ratings("ratings"), "pmf", shard="users", stream=True)
 
 
+def test_a_streamed_model_recommends_without_all_rows_in_memory(parts, monkeypatch):
+    model = rt.train("ratings", "pmf", shard="users", stream=True, epochs=2)
+    read = pd.read_parquet("ratings")
+    user = read["user"].iloc[0]
+    expected = model.recommend([user], seen=rt.Ratings(read))
+
+    def whole(_):
+        raise AssertionError("all rows at once")
+
+    monkeypatch.setattr(DataOptions, "load", whole)
+    pd.testing.assert_frame_equal(model.recommend([user]), expected)
+    assert not set(expected["item"]) & set(read.loc[read["user"] == user, "item"])
+
+
 KILLED = """
 import os, sys
 from reeltune.cluster.cli.app import main

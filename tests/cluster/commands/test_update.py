@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import SafetensorError
 
 import reeltune as rt
 from reeltune.cluster.commands.update import about_update
@@ -238,3 +239,28 @@ def test_a_hint_names_the_keyword_for_old_ratings_and_not_the_option(here):
         rt.update(bundle_of("pmf"), every.drop(columns="time"), "next")
     with pytest.raises(rt.InputError, match=r"^with_: a column of the new ratings is read as timestamp, and none"):
         rt.update(bundle_of("pmf"), every[OLD:], "next", with_=every[:OLD].drop(columns="time"))
+
+
+def test_a_bundle_is_not_written_to_a_folder_that_is_called_as_an_object_store(here):
+    done = inside.reeltune("update", bundle_of("pmf"), "--data", "all.csv", "-o", "s3://bucket/next")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --output s3://bucket/next: expected a path on this machine; copy it there afterwards\n",
+    )
+    with pytest.raises(rt.InputError, match="expected a path on this machine"):
+        rt.lr_find(rt.Ratings("all.csv"), "pmf", output="s3://bucket/rates.png")
+    assert not Path("s3:").exists()
+
+
+def test_on_a_full_disk_no_bundle_is_written_and_a_line_says_so(here, monkeypatch):
+    from reeltune.trainables import bundle
+
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(bundle, "save_file", full)
+    done = inside.reeltune("update", bundle_of("pmf"), "--data", "all.csv", "-o", "next")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: [Errno 28] No space left on device: ")
+    assert done.stderr.endswith("; next is not written\n")
+    assert not Path("next").exists()
