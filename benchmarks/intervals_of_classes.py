@@ -29,7 +29,7 @@ from reeltune.trainables.fitting.fit import Fit
 from reeltune.trainables.fitting.loop import run
 from reeltune.trainables.scoring.decoders import fit_temperature
 from reeltune.trainables.scoring.metrics import predict
-from reeltune.trainables.scoring.spread import LEVELS, conformal_level, known_of
+from reeltune.trainables.scoring.spread import LEVELS, conformal_quantile, known_of
 
 NAMES = ("classifier", "svdpp_classifier")  # svdpp_ordinal predicts one value
 Ends = tuple[np.ndarray, np.ndarray]
@@ -122,9 +122,9 @@ def fitted(name: str, shape: Shape, train: Rows, *parts: Rows) -> list[Part]:
 def intervals(calibration: Part, judged: Part, level: float) -> dict[str, Ends]:
     """The ends of the judged rows' intervals by each way."""
     tail = (1 - level) / 2
-    wide = quantile(np.abs(calibration.rank() - 0.5), level)
+    wide = conformal_quantile(np.abs(calibration.rank() - 0.5), level)
     off = np.maximum(calibration.at(tail) - calibration.ratings, calibration.ratings - calibration.at(1 - tail))
-    more = quantile(off, level)
+    more = conformal_quantile(off, level)
     return {
         "counts": scaled(calibration, judged, level, by_variance=False),
         "counts and variance": scaled(calibration, judged, level, by_variance=True),
@@ -141,12 +141,8 @@ def scaled(calibration: Part, judged: Part, level: float, *, by_variance: bool) 
     errors = np.abs(calibration.ratings - calibration.mean)
     weights, _ = nnls(terms(calibration), errors**2)
     apart, wide = (np.sqrt(terms(part) @ weights).clip(min=1e-9) for part in (calibration, judged))
-    q = quantile(errors / apart, level)
+    q = conformal_quantile(errors / apart, level)
     return judged.mean - q * wide, judged.mean + q * wide
-
-
-def quantile(scores: np.ndarray, level: float) -> float:
-    return float(np.quantile(scores, conformal_level(level, len(scores)), method="higher"))
 
 
 if __name__ == "__main__":

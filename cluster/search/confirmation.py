@@ -59,8 +59,8 @@ class Confirmation:
 
     def _wanted(self, architecture: str) -> Iterator[Order]:
         """What is wanted so far: the others of a finalist only when the first of all of them have ended."""
-        found = list(enumerate(finalists(self.ledger, architecture)))
-        first = [self._order(entry, place, 0) for place, entry in found]
+        found = finalists(self.ledger, architecture)
+        first = [self._order(entry, 0) for entry in found]
         yield from first
         ended = {entry.trial for entry in self.ledger.of("confirm", architecture)}
         if len(found) >= FEWEST and any(order.trial not in ended for order in first):
@@ -69,21 +69,22 @@ class Confirmation:
             return
         out = {entry.trial for entry in dropped(self.ledger, architecture)}
         earlier = earlier_finalists(self.ledger, architecture)
-        left = [(p, e) for p, e in [*found, *enumerate(earlier, start=len(found))] if e.trial not in out]
-        if not on_sample([entry for _, entry in found]):
-            yield from (self._order(entry, place, number) for place, entry in left for number in range(1, SEEDS))
+        left = [entry for entry in [*found, *earlier] if entry.trial not in out]
+        if not on_sample(found):
+            yield from (self._order(entry, number) for entry in left for number in range(1, SEEDS))
             return
         for number in range(1, SEEDS):
-            orders = [self._order(entry, place, number) for place, entry in left]
+            orders = [self._order(entry, number) for entry in left]
             yield from orders
             if any(order.trial not in ended for order in orders) or agreed(self.ledger, architecture):
                 return
 
-    def _order(self, entry: Entry, place: int, number: int) -> Order:
+    def _order(self, entry: Entry, number: int) -> Order:
+        """The same one whenever it is asked for: a state of its fit is of this order alone."""
         return Order(
             trial=f"{entry.trial}-again{number + 1}",
             architecture=entry.architecture,
-            number=place * SEEDS + number,
+            number=entry.number * SEEDS + number,
             stage="confirm",
             config=entry.config,
             seed=self.seed + AGAIN + number,

@@ -1,7 +1,7 @@
 """Trials that go wrong: the reason that each is recorded with, and the end of those that hang."""
 
+import logging
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from ray.tune.experiment import Trial
 from reeltune.cluster.runs.disk import Disk
 from reeltune.cluster.runs.fit_states import Snapshots
 from reeltune.cluster.search.messages import Limits, TuneDict, order_of, update_of
-from reeltune.cluster.search.reasons import DIED, GRACE, of_death, silent, too_long
+from reeltune.cluster.search.reasons import DIED, GRACE, of_death, too_long
 from reeltune.cluster.session.ray_private_libraries import actor_of
 
-LATE = 60.0  # seconds beyond the end of --time after which a trial that has sent no update hangs
+log = logging.getLogger(__name__)
+
+LATE = 60.0  # seconds beyond the end of --time after which a trial that has sent no update is not waited for
 
 
 class Faults(Callback):
@@ -23,7 +25,8 @@ class Faults(Callback):
 
     A trial ends itself at the limit, between two updates. One that hangs within a step never does, and Tune calls its
     scheduler only when there is an update. But Tune calls this callback every 0.1 s at least.
-    Checkpoints of trials that have ended are removed. `cut_off` are Tune's ids of those that ran at the deadline.
+    Checkpoints of trials that have ended are removed. `cut_off` are Tune's ids of those that ran at the deadline. Those
+    that give no word then join them: a hang, a long step and a lane that does not come up look the same.
     """
 
     def __init__(
@@ -33,9 +36,10 @@ class Faults(Callback):
         deadline: float | None,
         states: Snapshots,
         disk: Disk,
-        cut_off: Collection[str] = (),
+        cut_off: set[str] | None = None,
     ) -> None:
-        self.limits, self.deadline, self.states, self.disk, self.cut_off = limits, deadline, states, disk, cut_off
+        self.limits, self.deadline, self.states, self.disk = limits, deadline, states, disk
+        self.cut_off = set() if cut_off is None else cut_off
         self._trials: list[Trial] = []  # Tune's own list, of all
         self._since: dict[Trial, float] = {}  # of those that run: when they started, had they worked without a pause
         self._killed: dict[str, str] = {}
@@ -55,9 +59,12 @@ class Faults(Callback):
             order = order_of(trial.config)
             limit = self.limits.of(order)
             if limit is not None and now - since > limit + GRACE:
-                self._kill(trial, too_long(limit))
+                self._killed[trial.trial_id] = too_long(limit)
+                self._kill(trial)
             elif self.deadline is not None and now > self.deadline + LATE and order.stage == "search":
-                self._kill(trial, silent(LATE))
+                log.warning("%s gave no word for %g s after the end of --time, and is cut off", order.trial, LATE)
+                self.cut_off.add(trial.trial_id)
+                self._kill(trial)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._since[trial] = time.monotonic()
@@ -82,8 +89,7 @@ class Faults(Callback):
             with self.disk.writing():
                 self.states.forget(order_of(trial.config).trial)
 
-    def _kill(self, trial: Trial, reason: str) -> None:
+    def _kill(self, trial: Trial) -> None:
         del self._since[trial]
-        self._killed[trial.trial_id] = reason
         trial.max_failures = 0  # not retried: it would hang again
         ray.kill(actor_of(trial))

@@ -15,10 +15,6 @@ def too_long(limit: float) -> str:
     return f"took longer than {limit / size:g}{unit} (--trial-timeout)"
 
 
-def silent(seconds: float) -> str:
-    return f"gave no word for {seconds:g} s after the end of --time"
-
-
 def of_death(text: str) -> str:
     """Why a trial's process died, from Tune's error file of the trial, which has Ray's message for each try."""
     times, _, last = text.rpartition("Failure # ")[2].partition(" ")

@@ -21,6 +21,7 @@ class Reported:
     curve: dict[int, float] = field(default_factory=dict)  # value by percent of the fit's schedule
     earlier: float | None = None  # seconds of work in earlier sessions of this search
     tries: dict[Process, float] = field(default_factory=dict)  # seconds of work in each process
+    lost: float = 0.0  # seconds that a lane's workers did again, for the same process
 
     def add(self, update: Update, process: Process) -> None:
         """Take in an update. A trial that goes on in another process repeats its points, not its lost work."""
@@ -30,12 +31,14 @@ class Reported:
             self.curve[100] = update.value
         if self.earlier is None:
             self.earlier = update.earlier
-        self.tries[process] = update.seconds - update.earlier
+        worked = update.seconds - update.earlier
+        self.lost += max(0.0, self.tries.get(process, 0.0) - (worked - update.took))
+        self.tries[process] = worked
         self.last = update
 
     @property
     def seconds(self) -> float:
-        return (self.earlier or 0.0) + sum(self.tries.values())
+        return (self.earlier or 0.0) + sum(self.tries.values()) + self.lost
 
 
 class Recorder:

@@ -12,7 +12,7 @@ from reeltune.trainables.data.ratings import Rows
 from reeltune.trainables.errors import FitFailed
 from reeltune.trainables.fitting.dealt import Dealt
 from reeltune.trainables.fitting.fit import Fit, Tensors
-from reeltune.trainables.scoring.decoders import Decoder, fit_temperature
+from reeltune.trainables.scoring.decoders import DECODERS, Decoder, fit_temperature
 from reeltune.trainables.scoring.metric_table import METRICS, Metric, Objective
 from reeltune.trainables.scoring.metrics import SUMS, Metrics, add_up, from_sums, predict_as, sums
 
@@ -104,7 +104,9 @@ def _report(fit: Fit, held_out: Tensors | None, objective: Objective, *, marked:
 def _validated(fit: Fit, held_out: Tensors, objective: Objective) -> Metrics:
     fit.settle()
     metric = objective.metric
-    temperature = calibrate(fit, held_out, metric=metric) if objective.measure.probabilities else 1.0
+    # The temperature costs a pass over the rows, and the class of largest probability does not depend on it.
+    needed = objective.measure.probabilities or not DECODERS[objective.decoder].largest
+    temperature = calibrate(fit, held_out, metric=metric) if needed else 1.0
     return evaluate(fit, held_out, decoder=objective.decoder, metric=metric, temperature=temperature)
 
 

@@ -52,9 +52,7 @@ class Spread(BaseModel):
         terms = np.stack([np.ones(len(errors)), *(1 / (1 + counts) for counts in known)], 1)
         found, _ = nnls(terms, errors**2)
         scaled = errors / _deviations(found, known)
-        q80, q95 = (
-            float(np.quantile(scaled, conformal_level(level, len(errors)), method="higher")) for level in LEVELS
-        )
+        q80, q95 = (conformal_quantile(scaled, level) for level in LEVELS)
         noise, user, item = found.tolist()
         return cls(rows=len(errors), noise=noise, user=user, item=item, q80=q80, q95=q95)
 
@@ -76,6 +74,10 @@ def _deviations(found: np.ndarray, known: tuple[np.ndarray, np.ndarray]) -> np.n
     return np.sqrt(noise + user / (1 + known[0]) + item / (1 + known[1])).clip(min=LEAST)
 
 
-def conformal_level(level: float, rows: int) -> float:
-    """The quantile of `rows` errors by which the error of one row more is covered with this probability."""
-    return min(1.0, math.ceil((rows + 1) * level) / rows)
+def conformal_quantile(errors: np.ndarray, level: float) -> float:
+    """The ⌈(n + 1) level⌉-th smallest of n errors, which covers that of one row more with at least this probability.
+
+    The largest of them, where there are so few that none does.
+    """
+    place = min(len(errors), math.ceil((len(errors) + 1) * level)) - 1
+    return float(np.partition(errors, place)[place])

@@ -65,9 +65,20 @@ def test_the_best_are_ordered_with_every_seed_and_fold_each_once_first(ledger, f
     assert len([*first, *others]) == FINALISTS * SEEDS
     best = [first[0], *others[:2]]
     assert [(order.seed, order.fold) for order in best] == [(42 + AGAIN + n, 1 + n) for n in range(SEEDS)]
-    assert sorted(order.number for order in [*first, *others]) == list(range(FINALISTS * SEEDS))
+    assert sorted(order.number for order in [*first, *others]) == [0, 1, 2, 3, 4, 5, 9, 10, 11]
     assert [order.trial for order in best] == ["pmf-003-again1", "pmf-003-again2", "pmf-003-again3"]
     assert {order.stage for order in [*first, *others]} == {"confirm"}
+
+
+def test_an_order_stays_the_same_when_better_trials_have_come(ledger, five):
+    """A confirmation that was cut off goes on from its state, which is of its order."""
+    before = {order.trial: order for order in ordered(five)}
+    ledger.append(replace(ledger.entries[3], trial="pmf-005", number=5, config={"factors": 5}, value=0.01))
+    after = {order.trial: order for order in ordered(five)}
+    both = before.keys() & after.keys()
+    assert len(both) == 2
+    assert "pmf-005-again1" in after
+    assert all(before[trial] == after[trial] for trial in both)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])

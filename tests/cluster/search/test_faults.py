@@ -108,10 +108,16 @@ def test_a_trial_whose_process_cannot_start_fails_with_the_reason(resources, sma
     assert error == "the trial's process could not start: ModuleNotFoundError: No module named 'torch'"
 
 
-def test_a_trial_that_hangs_does_not_keep_a_search_from_its_end(hurt, tmp_path, monkeypatch):
+def test_a_trial_that_hangs_does_not_keep_a_search_from_its_end_and_has_not_ended(
+    resources, small, tmp_path, monkeypatch
+):
     monkeypatch.setattr("reeltune.cluster.search.faults.LATE", 3.0)
-    ended = hurt({"pmf-000": faulty.hanging(tmp_path / "begun")}, trials=1, seconds=5)
-    assert ended["pmf-000"].error == "gave no word for 3 s after the end of --time"
+    with monkeypatch.context() as patch:
+        made = faulty.faulty({"pmf-000": faulty.hanging(tmp_path / "begun")})
+        patch.setattr("reeltune.cluster.search.experiment.Trial", made)
+        assert searched(small, tmp_path, space=SPACE, trials=1, taken=ONE, seconds=5).entries == []
+    resumed = searched(small, tmp_path, space=SPACE, trials=1, taken=ONE)
+    assert [entry.state for entry in resumed.of("search", "pmf")] == ["done"], "a long step looks like a hang"
 
 
 def test_a_trial_that_ran_when_the_time_was_over_goes_on_from_its_state_on_resume(

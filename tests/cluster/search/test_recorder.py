@@ -112,3 +112,9 @@ def test_a_full_disk_leaves_ledger_and_study_in_step(recorder, study, monkeypatc
     recorder.end(ORDER)
     assert study.told == []
     assert "No space left" in str(recorder.disk.failed)
+
+
+def test_work_that_a_lanes_workers_do_again_counts_too(recorder):
+    """They died 9 s into the fit, and go on from a state that has 6 s behind it."""
+    updates = [Update(seconds=9.0, took=1.0), Update(seconds=7.5, took=1.5), Update(seconds=11.0, took=3.5)]
+    assert record(recorder, *updates).seconds == 9.0 + 1.5 + 3.5

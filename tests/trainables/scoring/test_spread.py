@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reeltune.trainables.data.scale import Scale
-from reeltune.trainables.scoring.spread import COLUMNS, FEWEST, LEVELS, Spread, known_of
+from reeltune.trainables.scoring.spread import COLUMNS, FEWEST, LEVELS, Spread, conformal_quantile, known_of
 from tests.worlds import STARS, rows_of, shape_of, two_tastes
 
 WIDE = Scale(values=(-50.0, 50.0), low=-50.0, high=50.0, step=100.0, lattice=True)
@@ -65,3 +65,9 @@ def test_known_ratings_are_those_that_were_fitted():
     fitted, rows = rows_of([1, 1, 2], [1, 2, 2], [1, 2, 3]), rows_of([1, 2, 3], [2, 1, 3], [1, 2, 3])
     users, items = known_of(fitted, rows, shape_of(data))
     assert (users.tolist(), items.tolist()) == ([2, 1, 0], [2, 1, 0])
+
+
+@pytest.mark.parametrize(("rows", "level", "place"), [(200, 0.95, 191), (200, 0.8, 161), (19, 0.95, 19), (9, 0.95, 9)])
+def test_the_quantile_is_the_smallest_error_that_covers_one_row_more_so_often(rows, level, place):
+    errors = np.random.default_rng(0).permutation(np.arange(1.0, rows + 1))
+    assert conformal_quantile(errors, level) == place
