@@ -12,7 +12,7 @@ from ray.actor import ActorHandle
 from reeltune.cluster.data_parallel.batches import check_batches
 from reeltune.cluster.data_parallel.lane_refit import LaneRefit
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, Failure, packed, unpacked
+from reeltune.cluster.data_parallel.mailbox import DIED, NO_GROUP, Failure, packed, unpacked
 from reeltune.cluster.data_parallel.orders import FitOrder, Fitted, FitUpdate, GroupData, Lost, kept
 from reeltune.cluster.data_parallel.updates import result_of, tell_begin, tell_end, tell_update
 from reeltune.cluster.runs.storage import Store
@@ -63,11 +63,15 @@ def _serve(
     progress: Callable[[str], None],
     trackers: Sequence[Tracker],
 ) -> dict[str, Fitted | Lost]:
-    """Give each lane a fit as the lane comes up, and the next fit when it has finished one."""
+    """Give each lane a fit as the lane comes up, and the next fit when it has finished one.
+
+    A lane that has nothing left to do takes over from one whose workers do not come back.
+    """
     came: dict[str, Fitted | Lost] = {}
     left = deque(orders)
     coming: dict[ObjectRef, ActorHandle] = {lane.ready.remote(): lane for lane in lanes}
     asked: dict[ObjectRef, tuple[ActorHandle, FitOrder]] = {}
+    idle: list[ActorHandle] = []
     while left or asked:
         (reference, *_), _ = ray.wait([*asked, *coming])
         if reference in coming:
@@ -80,6 +84,13 @@ def _serve(
         else:
             lane, order = asked.pop(reference)
             said: bytes | Failure = ray.get(reference)
+            if isinstance(said, Failure) and said.kind == NO_GROUP:
+                if idle:
+                    log.warning("%s: %s; it goes on elsewhere", order.key, said.message)
+                    coming[lane.ready.remote()] = lane
+                    lane = idle.pop()
+                asked[lane.ask.remote(order.name, packed(order))] = lane, order
+                continue
             if isinstance(said, Failure):
                 log.warning("%s failed: %s", order.key, said)
                 came[order.key] = _lost(order, said)
@@ -95,6 +106,8 @@ def _serve(
             order = left.popleft()
             tell_begin(order, trackers)
             asked[lane.ask.remote(order.name, packed(order))] = lane, order
+        else:
+            idle.append(lane)
     return came
 
 

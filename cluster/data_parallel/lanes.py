@@ -13,7 +13,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 
-from reeltune.cluster.data_parallel.mailbox import Lane, kill
+from reeltune.cluster.data_parallel.mailbox import AWAY, Lane, kill
 from reeltune.cluster.data_parallel.worker import Begin, serve
 from reeltune.cluster.session.deaths import cause
 from reeltune.cluster.session.news import waited_for
@@ -84,7 +84,7 @@ class Keeper(threading.Thread):
         super().__init__(daemon=True)  # it may wait for ever for a lost cluster
         actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Lane)
         # Any: Ray's types know no `remote` of an actor's async methods.
-        self.lane: ActorHandle[Any] = actor.remote(workers)
+        self.lane: ActorHandle[Any] = actor.remote(workers, away=AWAY)
         self.trainer = Trainer(
             serve,
             train_loop_config={"lane": self.lane, "begin": begin},

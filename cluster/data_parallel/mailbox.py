@@ -22,7 +22,10 @@ from reeltune.cluster.session.ray_private import ping
 TRIES = 3  # a fit is given up when so many groups of workers have died of it since it last got further
 GRACE = 5.0  # seconds, after one worker has failed, for the others to report their failures
 PING = 2.0  # seconds in which a living and idle process answers
-DIED, TOO_LONG = "Died", "TooLong"  # kinds of failure that are no exception raised by the fit
+AWAY = 60.0  # seconds without a group after which another lane may do the fit: groups restart in less, if there is room
+IDLE = 10.0  # seconds without a word after which a holder, or one who waits, is not reckoned with
+# Kinds of failure that are no exception raised by the fit. Of the last two the fit goes on if it is asked for again.
+DIED, TOO_LONG, NO_GROUP, NOT_HELD = "Died", "TooLong", "NoGroup", "NotHeld"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +55,17 @@ class StaleGroup(RuntimeError):
 class Lane:
     """An actor that takes no CPU. Ray may restart it at any time: its workers then say hello and fetch again."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, *, away: float = AWAY) -> None:
+        self.workers, self.away = workers, away
         self.group: str | None = None  # a new name for each start of the workers
         self.handles: dict[int, ActorHandle] = {}
-        self.started = False  # it was up once: if its group ends, another starts
         # Groups that have ended since a fit last got further than ever, and why the last one did. An update after a
         # restart does not do: a fit that goes on from a checkpoint repeats steps that it had done.
         self.ends, self.why = 0, ""
         self.fit, self.reached = "", -1.0  # the fit that was asked for last, and the largest progress of its updates
         self.holder: ActorHandle | None = None
+        self.heard = 0.0  # when the holder last had something of the lane, by `time.monotonic`
+        self.waiting: dict[ActorHandle, float] = {}  # who was refused, the first one first, and when they last asked
         self.closed = False
         self.command: Command | None = None
         self.number = time.time_ns()  # larger than any number used before this actor was restarted
@@ -98,19 +102,39 @@ class Lane:
     # Called by callers that want fits
 
     async def claim(self, who: ActorHandle) -> bool:
-        """Whether this actor now has the lane to itself: the lane is up, and no other living actor holds it."""
-        if not self.started:
+        """Whether this actor now has the lane to itself: the lane is up, and no other one holds it or came before.
+
+        A holder that has died, or asks for nothing, loses it: Tune may keep an actor that it has no trial for.
+        """
+        if not self._up():
             return False
-        if self.holder is None or self.holder == who or await _dead([self.holder]):
-            self.holder = who
+        now = time.monotonic()
+        self.waiting = {actor: asked for actor, asked in self.waiting.items() if now - asked < IDLE}
+        holder = self.holder
+        free = holder is None or holder == who or self._idle() or await _dead([holder])
+        if free and self.holder == holder and next(iter(self.waiting), who) == who:
+            self.holder, self.heard = who, time.monotonic()
+            self.waiting.pop(who, None)
+        if self.holder != who:
+            self.waiting[who] = time.monotonic()
         return self.holder == who
 
     async def release(self, who: ActorHandle) -> None:
+        """This actor no longer holds the lane, nor waits for it."""
+        self.waiting.pop(who, None)
         if self.holder == who:
             self.holder = None
 
-    async def ask(self, fit: str, order: bytes, limit: float | None = None) -> bytes | Failure:
-        """The next update of a fit, within `limit` seconds. Time in which no group is up does not count."""
+    async def ask(
+        self, fit: str, order: bytes, limit: float | None = None, who: ActorHandle | None = None
+    ) -> bytes | Failure:
+        """The next update of a fit, within `limit` seconds. Time in which no group is up does not count.
+
+        A Failure of kind NO_GROUP says that none has been up for `away` seconds: perhaps the cluster has lost a node.
+        One of kind NOT_HELD is for an actor, `who`, that does not hold the lane.
+        """
+        if who is not None and who != self.holder:
+            return Failure(kind=NOT_HELD, message="")
         if self.command is not None and self.command.fit != fit:
             await self._abandoned(self.command)
         async with self.asking:  # a command of a holder that has died ends first
@@ -121,8 +145,12 @@ class Lane:
             self.command = Command(number=self.number, fit=fit, order=order)
             self._tell()
             while self.command is not None:
-                await self._until(lambda: self.command is None or self._up())
-                await self._settled(limit)
+                try:
+                    await asyncio.wait_for(self._until(lambda: self.command is None or self._up()), self.away)
+                except TimeoutError:
+                    self._settle(Failure(kind=NO_GROUP, message="there is no room for its workers"))
+                else:
+                    await self._settled(limit)
             assert self.said is not None
             return self.said
 
@@ -132,7 +160,6 @@ class Lane:
         if group != self.group:
             self.group, self.handles = group, {}
         self.handles[rank] = process
-        self.started = self.started or self._up()
         self._tell()
 
     async def next(self, group: str, seen: int) -> Command | None:
@@ -186,6 +213,9 @@ class Lane:
     def _up(self) -> bool:
         return len(self.handles) == self.workers
 
+    def _idle(self) -> bool:
+        return self.command is None and time.monotonic() - self.heard > IDLE
+
     def _current(self, number: int) -> bool:
         return self.command is not None and self.command.number == number
 
@@ -193,7 +223,7 @@ class Lane:
         return self.command is not None and self.command.number > number
 
     def _settle(self, said: bytes | Failure) -> None:
-        self.said, self.command = said, None
+        self.said, self.command, self.heard = said, None, time.monotonic()
         self._tell()
 
     async def _settled(self, limit: float | None) -> None:

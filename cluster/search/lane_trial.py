@@ -15,7 +15,7 @@ from ray import ObjectRef, tune
 from ray.actor import ActorHandle
 
 from reeltune.cluster.data_parallel.lanes import lanes
-from reeltune.cluster.data_parallel.mailbox import DIED, TOO_LONG, Failure, packed, unpacked
+from reeltune.cluster.data_parallel.mailbox import DIED, NO_GROUP, NOT_HELD, TOO_LONG, Failure, packed, unpacked
 from reeltune.cluster.search.messages import Limits, Order, TuneDict, Update, failed, order_of, tune_result, unstored
 from reeltune.cluster.search.reasons import GRACE, too_long
 from reeltune.cluster.search.trial_fit import TrialData, TrialFit
@@ -50,7 +50,8 @@ class LaneFit(TrialFit):
 class LaneTrial(tune.Trainable):
     """Asks a lane for the trial's next progress update.
 
-    A trial that is stopped tells the lane nothing: the next trial's fit takes the place of its own.
+    It has a lane for one trial at a time, so that those who wait have their turn. The workers are told nothing of a
+    trial that is stopped: the next trial's fit takes the place of its own.
     """
 
     # `tune.with_parameters` gives what Tune itself does not.
@@ -61,6 +62,7 @@ class LaneTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: TuneDict) -> bool:
+        self._release()  # of a trial that was stopped
         self.order = order_of(new_config)
         self.reported = 0.0  # the share of the schedule up to which the driver has the points
         self.earlier: float | None = None  # seconds of work before this process asked
@@ -75,16 +77,12 @@ class LaneTrial(tune.Trainable):
         update = self._update()
         if self.limit is not None and self.seconds > self.limit and not update.done:
             update = failed(too_long(self.limit))
+        if update.done:
+            self._release()
         return tune_result(replace(update, seconds=self.seconds, earlier=self.earlier or 0.0))
 
     def _update(self) -> Update:
-        if self.lane is None:
-            self.lane = self._claimed()
-        # A fit that takes too long is ended by `step`, between two updates; one that hangs, with its workers, by the
-        # lane after this limit.
-        limit = None if self.limit is None else max(0.0, self.limit - self.seconds) + GRACE
-        asked: ObjectRef[bytes | Failure] = self.lane.ask.remote(self.order.trial, packed(self.order), limit)
-        said = ray.get(asked)
+        said = self._asked()
         if isinstance(said, Failure):
             return self._failed(said)
         update: Update = unpacked(said)
@@ -101,12 +99,36 @@ class LaneTrial(tune.Trainable):
         self.reported = points[-1].progress
         return replace(update, points=points, value=points[-1].value if update.value is None else update.value)
 
+    def _asked(self) -> bytes | Failure:
+        """What a lane says: another one where the first has lost its workers for good, or gave itself to another."""
+        # A fit that takes too long is ended by `step`, between two updates; one that hangs, with its workers, by the
+        # lane after this limit.
+        limit = None if self.limit is None else max(0.0, self.limit - self.seconds) + GRACE
+        while True:
+            if self.lane is None:
+                self.lane = self._claimed()
+            asked: ObjectRef[bytes | Failure] = self.lane.ask.remote(
+                self.order.trial, packed(self.order), limit, self.me
+            )
+            said = ray.get(asked)
+            if not isinstance(said, Failure) or said.kind not in (NO_GROUP, NOT_HELD):
+                return said
+            self._release()
+
     def _claimed(self) -> ActorHandle:
         while True:
             for lane in self.lanes:
                 if ray.get(lane.claim.remote(self.me)):
+                    for other in self.lanes:
+                        if other != lane:
+                            other.release.remote(self.me)  # this trial no longer waits for it
                     return lane
             time.sleep(POLL)
+
+    def _release(self) -> None:
+        if self.lane is not None:
+            ray.get(self.lane.release.remote(self.me))
+            self.lane = None
 
     def _failed(self, failure: Failure) -> Update:
         if failure.kind == StorageFailed.__name__:
@@ -116,8 +138,7 @@ class LaneTrial(tune.Trainable):
         return failed(failure.message if failure.kind == DIED else str(failure))
 
     def cleanup(self) -> None:
-        if self.lane is not None:
-            ray.get(self.lane.release.remote(self.me))
+        self._release()
 
     def save_checkpoint(self, checkpoint_dir: str) -> TuneDict:
         return {}  # Tune asks for one when it pauses a trial; the lane's workers keep the states of fits

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
 import torch
 
 from reeltune.cluster.data_parallel.fit_all import fit_all
@@ -213,6 +214,36 @@ def test_a_worker_killed_on_the_way_changes_nothing(request, resources, data, tm
     assert broken["long"].metrics == pytest.approx(whole["long"].metrics, abs=1e-6)
     if workers == 1:
         assert same(broken["long"], whole["long"])
+
+
+class Elsewhere:
+    """Somebody else's actor, which takes a CPU as soon as there is one."""
+
+    def here(self):
+        return True
+
+
+@pytest.mark.slow
+def test_a_fit_whose_workers_have_no_room_any_more_goes_on_in_another_lane(resources, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("reeltune.cluster.data_parallel.lanes.AWAY", 3.0)
+    orders = [order(key, epochs=60, dropout=0.1, seed=seed) for seed, key in enumerate(("one", "two"))]
+    whole, taken = alone(orders, data, tmp_path / "whole"), []
+
+    def lose_a_cpu():
+        while len(list(Path(tmp_path / "cut").glob("*.state0"))) < 2:
+            time.sleep(0.02)
+        taken.append(ray.remote(num_cpus=1)(Elsewhere).remote())
+        os.kill(workers_alive()[-1], signal.SIGKILL)
+        taken.append(ray.get(taken[0].here.remote()))
+
+    loser = threading.Thread(target=lose_a_cpu)
+    loser.start()
+    store = Store(str(tmp_path / "cut"))
+    cut = fit_all(orders, data, workers=1, resources=resources, store=store, at_once=2, save_every=0.1)
+    assert taken[1:] == [True], "the CPU was gone before the fits were done"
+    loser.join()
+    ray.kill(taken[0])
+    assert all(same(cut[key], whole[key]) for key in ("one", "two"))
 
 
 class Ended(RuntimeError):

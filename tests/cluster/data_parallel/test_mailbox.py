@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from reeltune.cluster.data_parallel.mailbox import DIED, TRIES, Failure, Lane, StaleGroup
+from reeltune.cluster.data_parallel import mailbox
+from reeltune.cluster.data_parallel.mailbox import DIED, NO_GROUP, NOT_HELD, TRIES, Failure, Lane, StaleGroup
 
 BAD = Failure(kind="ValueError", message="bad")
 
@@ -165,3 +166,56 @@ def test_a_late_word_of_an_earlier_command_is_not_taken_for_the_next_ones():
         return own, await second
 
     assert played(scene) == (False, b"done")
+
+
+@pytest.fixture
+def nobody_dies(monkeypatch):
+    async def dead(actors):
+        return False
+
+    monkeypatch.setattr(mailbox, "_dead", dead)
+
+
+@pytest.mark.usefixtures("nobody_dies")
+def test_a_lane_goes_to_whoever_has_waited_longest_and_not_back_to_who_let_it_go():
+    async def scene(lane):
+        first = [await lane.claim("one"), await lane.claim("two"), await lane.claim("three")]
+        await lane.release("one")
+        second = [await lane.claim("three"), await lane.claim("one"), await lane.claim("two")]
+        await lane.release("two")
+        await lane.release("three")  # it has another lane by now
+        return first, second, [await lane.claim("two"), await lane.claim("one")]
+
+    assert played(scene) == ([True, False, False], [False, False, True], [False, True])
+
+
+@pytest.mark.usefixtures("nobody_dies")
+def test_a_holder_that_asks_for_nothing_loses_the_lane_and_is_told_so(monkeypatch):
+    monkeypatch.setattr(mailbox, "IDLE", 0.3)
+
+    async def scene(lane):
+        await lane.claim("one")
+        asked = asyncio.create_task(lane.ask("fit", b"", who="one"))
+        command = await lane.next("a", 0)
+        await asyncio.sleep(0.4)
+        working = await lane.claim("two")
+        await answer(lane, command, b"on")
+        await asked
+        soon = await lane.claim("two")
+        await asyncio.sleep(0.4)
+        return working, soon, await lane.claim("two"), (await lane.ask("fit", b"", who="one")).kind
+
+    assert played(scene) == (False, False, True, NOT_HELD)
+
+
+def test_a_lane_without_a_group_is_nobodys_and_after_a_while_says_so_to_who_asks():
+    async def scene():
+        lane = Lane(1, away=0.1)
+        claimed = await lane.claim("one")
+        said = await lane.ask("fit", b"")
+        waiting = asyncio.create_task(lane.ask("fit", b""))
+        await lane.hello("a", 0, None)
+        await lane.answer((await lane.next("a", 0)).number, 0, b"on", 0.5)
+        return claimed, said.kind, await waiting
+
+    assert asyncio.run(scene()) == (False, NO_GROUP, b"on")

@@ -79,6 +79,15 @@ high = 9
 
 
 @pytest.mark.slow
+def test_with_room_for_one_lane_of_two_the_trials_take_turns(resources, small, tmp_path):
+    """The actor of one trial does the next ones, and may be kept without any."""
+    ledger = searched(small, tmp_path, space=SPACE, trials=2, taken=Slots(count=2, workers=2), lanes=resources)
+    assert {entry.state for entry in ledger.entries} == {"done"}
+    assert {len(ledger.of("search", name)) for name in ("pmf", "classifier")} == {2}
+    eventually_gone()
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_search_for_garbage")
 def test_trials_of_two_workers_that_go_wrong_leave_the_others_alone(resources, small, tmp_path, monkeypatch):
     begun, died = tmp_path / "begun", tmp_path / "died"
