@@ -88,7 +88,7 @@ def fitted(name: str, data: Ratings, place: Path) -> None:
     about = bundle.describe(
         name, config, shape.scale, decoder="argmax", temperature=1.0, seed=0, data="made up", metrics={}
     )
-    bundle.save(place, about, fit.model.served().state_dict(), data.users, data.items, fitted=data.rows)
+    bundle.save(place, about, bundle.served_weights(fit.model), data.users, data.items, fitted=data.rows)
 
 
 def surprise(data: Ratings, place: Path, environments: Path, seconds: float) -> None:

@@ -114,10 +114,7 @@ def _rated_by_new(wanted: pd.Index, predictor: Predictor) -> np.ndarray:
     if not predictor.added:
         return np.array([], dtype=np.int64)
     place = np.concatenate([[0], Ids(wanted).encode(predictor.users.text)]).astype(np.int64)
-    width = len(predictor.items.text)
-    found: list[np.ndarray] = []
+    found = _Places(place, width=len(predictor.items.text))
     for each in predictor.added:
-        of_users = place[each.of_users]
-        asked = of_users > 0
-        found.append((of_users[asked] - 1) * width + each.of_items[asked] - 1)
-    return np.unique(np.concatenate(found))
+        found.add(each.of_users, each.of_items, None)
+    return found.sorted()

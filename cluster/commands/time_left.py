@@ -6,8 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import EARLY, FEWEST, FINALISTS, SEEDS, dropped, finalists, often, on_sample
+from reeltune.cluster.runs.folder import Entry, Ledger
+from reeltune.cluster.search.choice import (
+    EARLY,
+    FEWEST,
+    FINALISTS,
+    SEEDS,
+    confirmed,
+    dropped,
+    finalists,
+    often,
+    on_sample,
+)
 from reeltune.trainables.config import Configuration
 
 log = logging.getLogger(__name__)
@@ -89,8 +99,7 @@ class TimeLeft:
 
     def _all_known(self, now: float) -> bool:
         """Whether a trial of each architecture has ended, or none begins any more."""
-        over = self.work.deadline is not None and now > self.work.deadline
-        return over or all(self.ledger.of("search", name) for name in self.work.architectures)
+        return self._over(now) or all(self.ledger.of("search", name) for name in self.work.architectures)
 
     def seconds(self) -> float | None:
         """Seconds until the verdict; None before they can be told. Fits that run are not counted below nothing."""
@@ -121,22 +130,37 @@ class TimeLeft:
         """Seconds of the search trials that have not ended."""
         return sum(self._mean(name) * self._waiting(name) for name in self.work.architectures)
 
+    def _over(self, now: float) -> bool:
+        """Whether no search trial begins any more."""
+        return self.work.deadline is not None and now > self.work.deadline
+
     def _waiting(self, name: str) -> int:
-        return max(0, self.work.trials - len(self.ledger.of("search", name)))
+        """How many search trials of an architecture have not ended, and may."""
+        return 0 if self._over(self._at) else max(0, self.work.trials - len(self.ledger.of("search", name)))
 
     def _confirmation_work(self) -> float:
         """Seconds of the confirmations that have not ended."""
         return sum(
-            self._again(name) * max(0, self._confirmations(name) - len(self.ledger.of("confirm", name)))
+            self._again(name) * max(0, self._confirmations(name) - len(self._confirmed(name)))
             for name in self.work.architectures
         )
 
+    def _confirmed(self, name: str) -> list[Entry]:
+        """The confirmations that have ended, of what may still be a finalist: after --resume others may have come."""
+        found = finalists(self.ledger, name)
+        sure = {entry.trial for entry in found if entry.number == 0 or not self._waiting(name)}
+        return [entry for entry in self.ledger.of("confirm", name) if confirmed(entry) in sure]
+
     def _confirmations(self, name: str) -> int:
         """How many an architecture has in all. A finalist that is dropped has had its first one alone."""
-        found = min(FINALISTS, self.work.trials) if self._waiting(name) else len(finalists(self.ledger, name))
+        sampled = on_sample(self.ledger.of("search", name))
+        if self._waiting(name):
+            found = min(FINALISTS, self.work.trials)
+            return sampled_confirmations(found) if sampled else found * SEEDS
+        found = len(finalists(self.ledger, name))
         out, times = len(dropped(self.ledger, name)), often(self.ledger, name)
-        if times == SEEDS and on_sample(self.ledger.of("search", name)):
-            done = [entry.fold for entry in self.ledger.of("confirm", name)]
+        if times == SEEDS and sampled:
+            done = [entry.fold for entry in self._confirmed(name)]
             if done.count(1) < found:
                 return sampled_confirmations(found)
             times = SEEDS if done.count(EARLY) >= found - out else EARLY

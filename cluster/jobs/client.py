@@ -98,18 +98,30 @@ def unpack(packed: bytes, name: str, where: str) -> str:
             return f"{place} is here already, and is another run: {stay}"
         if _farther(mine, came):
             return f"{place} has gone on here, and is left as it is: {stay}"
-        if here != there or _ledgers(mine) != _ledgers(came):  # else `runs/` is the head node's own folder
+        alike = here == there and _ledgers(mine) == _ledgers(came) and _begun(mine) == _begun(came)
+        if not alike:  # else `runs/` is the head node's own folder
             _copy_over(came.path, place)
     return f"all of it is here, in {place}"
 
 
 def _farther(mine: RunFolder, came: RunFolder) -> bool:
-    """Whether a run has trials that its copy lacks, or has finished with the same trials, and the copy has not."""
+    """Whether a run has trials that its copy lacks, or with the same trials has finished or fitted what it has not."""
     here, there = _ledgers(mine), _ledgers(came)
     if here != there:
         return not all(there.get(name, b"").startswith(ledger) for name, ledger in here.items())
     record, copied = mine.read_record(), came.read_record()
-    return bool(record and record.finished) and not (copied and copied.finished)
+    if copied and copied.finished:
+        return False
+    done, copied_done = _begun(mine), _begun(came)
+    later = max(done.values(), default=0) > max(copied_done.values(), default=0)
+    return bool(record and record.finished) or later or not done.keys() <= copied_done.keys()
+
+
+def _begun(run: RunFolder) -> dict[str, int]:
+    """The files that an unfinished run goes on from, in its folds too, and when each was written, in seconds."""
+    tops = [run.path, *run.path.glob(f"{FOLD}*")]
+    files = [file for top in tops for kind in ("fits", "states") for file in (top / kind).rglob("*") if file.is_file()]
+    return {str(file.relative_to(run.path)): int(file.stat().st_mtime) for file in files}
 
 
 def _ledgers(run: RunFolder) -> dict[str, bytes]:

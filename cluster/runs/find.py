@@ -59,10 +59,15 @@ def find_run(run: str, *, events: bool = False) -> RunFolder:
         return _fetched_run(run, events=events)
     for path in (RUNS / run, Path(run)):
         if (path / "run.json").is_file():
-            return RunFolder(path)
+            return RunFolder(path, whole=_whole(path.absolute()))
     known = sorted(p.parent.name for p in RUNS.glob("*/run.json"))
     listed = f"; there are {', '.join(known[-5:])}" if known else ""
     raise InputError(f"{run}: no run of this name or path{listed}")
+
+
+def _whole(path: Path) -> str | None:
+    """The name of the run of which a run's folder is a fold's."""
+    return path.parent.name if path.name.startswith(FOLD) and (path.parent / "run.json").is_file() else None
 
 
 def find_runs(named: Iterable[str], *, events: bool = False) -> list[RunFolder]:

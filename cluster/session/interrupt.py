@@ -87,17 +87,17 @@ def unbroken() -> Iterator[Callable[[], bool]]:
 
     Such a signal ends nothing after the body either; a later one does.
     """
-    asked = threading.Event()
+    came: list[int] = []
     if threading.current_thread() != threading.main_thread():
-        yield asked.is_set
+        yield lambda: False
         return
 
     def receive(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        came.append(number)
 
     earlier = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield lambda: bool(came)
     finally:
         _restore(earlier)
 

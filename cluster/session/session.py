@@ -29,7 +29,7 @@ from reeltune.cluster.session.ray_private import (
 from reeltune.cluster.session.ray_private_state import placement_groups, remove_groups
 from reeltune.cluster.session.resources import Resources
 from reeltune.cluster.session.short_folder import latest_logs, short_folder
-from reeltune.cluster.session.watchdog import lifeline
+from reeltune.cluster.session.watchdog import ClusterLost, lifeline
 from reeltune.cluster.session.ways_in import TOKEN
 from reeltune.trainables.errors import InputError, RayNotStarted, one_line
 from reeltune.trainables.fitting.allocator import keep_memory_in_threads
@@ -82,7 +82,7 @@ def session(
                 news(say) if joined else nullcontext(),
             ):
                 yield found(joined=joined)
-        except InputError:
+        except (InputError, ClusterLost):  # what is lost answers no question, and Ray would wait for it for ever
             raise
         except BaseException:
             if taken:  # Tune leaves its trials' actors behind, and their CPUs would be taken for ever

@@ -40,7 +40,7 @@ def run(resources, tmp_path_factory):
         return rt.open(folder / "runs" / "one"), done
 
 
-def test_the_one_left_is_confirmed_once_and_two_that_are_left_three_times_each(run):
+def test_the_one_left_is_confirmed_once_and_two_that_change_places_three_times_each(run):
     entries = Ledger(run[0].folder.ledger)
     counts = {name: Counter(map(confirmed, entries.of("confirm", name))) for name in ("pmf", "bias")}
     assert counts["pmf"] == {entry.trial: 1 for entry in finalists(entries, "pmf")}

@@ -17,7 +17,7 @@ from reeltune.cluster.commands.time_left import (
 )
 from reeltune.cluster.commands.time_left import START as START_GUESS
 from reeltune.cluster.runs.folder import Ledger
-from reeltune.cluster.search.choice import FINALISTS, SEEDS
+from reeltune.cluster.search.choice import FINALISTS, SEEDS, finalists
 from tests.cluster.runs.test_folder import ENTRY
 
 COSTS = {"bias": 0.01, "pmf": 1.2, "embedding_nn": 2.4, "classifier": 2.7, "svdpp": 0.9}  # seconds of a usual fit
@@ -68,7 +68,9 @@ class World:
             if not ends:
                 return
             self.now, took, (name, number, stage) = heapq.heappop(ends)
-            trial = f"{name}-{number:03}{'-again' if stage == 'confirm' else ''}"
+            trial = f"{name}-{number:03}"
+            if stage == "confirm":
+                trial = f"{finalists(self.ledger, name)[number // SEEDS].trial}-again{number % SEEDS + 1}"
             self.ledger.append(
                 replace(
                     ENTRY, trial=trial, architecture=name, number=number, stage=stage, seconds=took,
@@ -184,6 +186,29 @@ def test_on_a_sample_third_confirmations_are_waited_for_only_where_the_first_two
             waited.append(left._confirmations("pmf") - len(ledger.of("confirm", "pmf")))
     expected, dropped_one, disagree = [5, 5, 5, 4, 3], [2, 1], [2, 1, 0]
     assert waited == [*expected, *dropped_one, *disagree]
+
+
+def test_after_a_resume_with_more_trials_the_confirmations_of_new_finalists_are_waited_for(tmp_path):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+
+    def end(number, value, fold=0):
+        about = {"trial": f"pmf-{number:03}{f'-again{fold}' if fold else ''}", "fold": fold}
+        about |= {"stage": "confirm" if fold else "search", "on_sample": None if fold else {"number": number}}
+        config = {"number": number}
+        ledger.append(replace(ENTRY, architecture="pmf", number=number, config=config, value=value, **about))
+
+    def waited_for(trials):
+        left = TimeLeft(Work(architectures=("pmf",), trials=trials, slots=1, lanes=1, baseline=None), ledger)
+        return left._confirmations("pmf") - len(left._confirmed("pmf"))
+
+    for fold, values in enumerate([(0.80, 0.82, 0.83), (0.81, 0.811, 9.93), (0.81, 0.811)]):
+        for number, value in enumerate(values):
+            end(number, value, fold)
+    assert waited_for(3) == 0
+    assert waited_for(6) == 3, "the reference has its two"
+    for number in (3, 4, 5):
+        end(number, 0.7 + 0.01 * number)
+    assert waited_for(6) == 3
 
 
 def test_between_two_ends_the_time_runs_and_a_fit_that_takes_long_is_not_counted_below_what_comes_after_it(tmp_path):

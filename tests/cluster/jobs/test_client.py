@@ -124,6 +124,22 @@ def test_a_run_that_has_gone_on_here_is_left_as_it_is(tmp_path, ledger):
         assert json.loads((tmp_path / "runs/mine/run.json").read_text())["finished"] == "evening"
 
 
+@pytest.mark.parametrize("place", ["fits/b.result", "states/pmf-003.state0", "fold-1/fits/b.result"])
+def test_fits_that_were_done_here_since_are_not_lost_and_those_done_there_come(tmp_path, place):
+    first = {"trials.jsonl": "1\n", "fits/a.result": "a"}
+    unpack(packed("mine", first, started="noon"), "mine", "/far/mine")
+    more = {**first, place: "b"}
+    assert unpack(packed("mine", more, started="noon"), "mine", "/far/mine") == "all of it is here, in runs/mine"
+    assert (tmp_path / "runs/mine" / place).read_text() == "b"
+    for there in (first, more):  # one that lacks it, and one whose own is from before
+        (tmp_path / "runs/mine" / place).write_text("later")
+        said = unpack(packed("mine", there, started="noon"), "mine", "/far/mine")
+        assert said.startswith("runs/mine has gone on here, and is left as it is")
+        assert (tmp_path / "runs/mine" / place).read_text() == "later"
+    said = unpack(packed("mine", first, started="noon", finished="evening"), "mine", "/far/mine")
+    assert said == "all of it is here, in runs/mine"
+
+
 def test_another_run_of_its_name_is_not_overwritten(tmp_path):
     unpack(packed("mine", started="noon"), "mine", "/far/mine")
     said = unpack(packed("mine", started="evening"), "mine", "/far/mine")

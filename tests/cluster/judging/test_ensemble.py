@@ -272,3 +272,22 @@ def test_where_members_have_one_fold_by_design_intervals_are_of_all_rows_that_ea
 
 def test_where_finalists_were_not_dropped_one_fold_is_a_loss(alone, searched, prepared, folder):
     assert list(weights(replace(alone, ledger=searched.ledger), prepared, folder)) == ["bias", "classifier"]
+
+
+def test_a_member_that_was_decided_after_two_folds_has_the_weights_and_intervals_of_these(
+    searched, prepared, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("reeltune.trainables.scoring.spread.FEWEST", 100)
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for number, values in enumerate([(0.8, 0.8), (0.801, 0.801), (0.9, None)]):
+        ledger.append(entry("pmf", number, 1.0))
+        for number_of_fold, value in enumerate(values, start=1):
+            if value is not None:
+                ledger.append(entry("pmf", number, value, fold=number_of_fold))
+    found = ensembled.with_ensemble(replace(on_folds(searched, "pmf", 1, 2), ledger=ledger), prepared, folder)
+    choice = found.choices["ensemble"]
+    assert list(choice.config["weights"]) == list(NAMES)
+    assert list(choice.by_fold) == [1, 2]
+    rows = {name: spread_of(found, name, prepared, folder).rows for name in found.choices}
+    each = len(ensembled.held_out_rows(prepared, [1]))
+    assert rows == {"bias": SEEDS * each, "pmf": 2 * each, "classifier": SEEDS * each, "ensemble": 2 * each}

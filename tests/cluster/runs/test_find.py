@@ -129,3 +129,13 @@ def test_a_run_over_folds_in_a_folder_of_runs_is_the_runs_of_its_folds(tmp_path)
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "run.json").write_text("{}")
     assert [run.title for run in find_runs(["runs"])] == ["one", "two-fold-1", "two-fold-2"]
+
+
+def test_the_run_of_a_fold_has_the_same_title_if_it_is_named_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs/two")
+    write_run(tmp_path / "runs/two/fold-1")
+    write_run(tmp_path / "fold-2")
+    titles = [find_run(name).title for name in ("two", "runs/two/fold-1", "two/fold-1", "fold-2")]
+    assert titles == ["two", "two-fold-1", "two-fold-1", "fold-2"]
+    assert [run.title for run in find_runs(["two"])] == ["two-fold-1"]

@@ -52,7 +52,7 @@ PROGRAM = """if True:
     from reeltune.cluster.session import watchdog
 
     watchdog._addresses = lambda: [("127.0.0.1", {port})]
-    watchdog.EVERY, watchdog.LOST_AFTER, watchdog.LEAVE = 0.05, 0.1, {leave}
+    watchdog.EVERY, watchdog.LOST_AFTER, watchdog.LEAVE = 0.05, 0.5, {leave}
 
 
     def wait_for_the_watch():

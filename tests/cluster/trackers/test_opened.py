@@ -24,7 +24,7 @@ def test_an_interrupt_while_a_tracker_is_waited_for_leaves_the_run_finished(monk
     slow.gate.clear()
     servers, said, after = iter([slow, quick]), [], []
     monkeypatch.setattr(opened, "_open", lambda *_: (next(servers), []))
-    monkeypatch.setattr(behind, "HURRIED", 0.2)
+    monkeypatch.setattr(behind, "HURRIED", 1.0)
     with suppress(Interrupted), interruptible(), claim(folder_of("one"), ASKED, resume=False):
         with tracked(BOTH, folder_of("one"), ASKED, say=said.append, status=lambda line: signal.raise_signal(number)):
             pass
