@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from statistics import fmean
 
 from reeltune.cluster.runs.folder import Entry, Ledger
@@ -32,6 +33,8 @@ UNSURE = 20.0  # seconds of measuring after which the measured share counts as m
 # An architecture's mean fit by its first one, before others are known: that loads modules of torch, and has the
 # reference's configuration, which takes longer than what most spaces draw.
 FIRST = 0.5
+# Hyperparameters that a fit's seconds grow with, beside its rows. References have more of them on more data.
+GROWS = ("epochs", "factors")
 
 
 def after_search(refits: float, *, count: int, lanes: int, ending: float, start: float = START) -> float:
@@ -195,8 +198,18 @@ class TimeLeft:
         if confirmed:
             own = [entry for entry in confirmed if entry.config == config]
             return fmean(entry.seconds for entry in own or confirmed)
-        known = [entry.seconds for entry in finalists(self.ledger, name) if entry.number > 0]
-        return self.work.all_rows * (fmean(known) if known else self._mean(name))
+        best = [entry for entry in finalists(self.ledger, name) if entry.number > 0]
+        seconds = fmean(entry.seconds for entry in best) if best else self._mean(name)
+        grown = [_grown(entry) for entry in best or self.ledger.of("search", name)]
+        return self.work.all_rows * (fmean(grown) if grown else 1.0) * seconds
+
+
+def _grown(entry: Entry) -> float:
+    """How many times the work a fit with this configuration is for each row of all users, by that on the sample."""
+    pairs = [(entry.config.get(name), (entry.on_sample or {}).get(name)) for name in GROWS]
+    # An own architecture may have anything by these names.
+    numbers = [(whole, part) for whole, part in pairs if isinstance(whole, int) and isinstance(part, int) and part]
+    return prod(whole / part for whole, part in numbers)
 
 
 class RefitsLeft:

@@ -117,6 +117,20 @@ def test_what_follows_search_trials_on_a_sample_takes_as_many_times_longer(tmp_p
     assert max(map(abs, errors(world))) < 0.3
 
 
+@pytest.mark.parametrize("stranger", [None, "many", [3, 4]])
+def test_what_a_configuration_has_more_of_on_all_rows_takes_longer_there(tmp_path, stranger):
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    work = Work(architectures=("svdpp",), trials=2, slots=1, lanes=1, baseline=None, all_rows=10.0)
+    left = TimeLeft(work, ledger)
+    for number, epochs in enumerate((8, 4)):
+        sizes = ((12 - number, 90), (epochs, 60))
+        config, there = ({"epochs": count, "factors": stranger or width} for count, width in sizes)
+        trial = replace(ENTRY, trial=f"svdpp-{number:03}", architecture="svdpp", number=number, seconds=2.0)
+        ledger.append(replace(trial, config=config, on_sample=there))
+    wider = 1.0 if stranger else 90 / 60
+    assert left.of_refit("svdpp") == pytest.approx(10 * 2.0 * 11 / 4 * wider), "the reference's own is not counted"
+
+
 def test_a_refit_is_expected_to_take_what_the_confirmations_of_its_own_configuration_took(tmp_path):
     ledger = Ledger(tmp_path / "trials.jsonl")
     left = TimeLeft(Work(architectures=("pmf",), trials=2, slots=1, lanes=1, baseline=None, more_rows=1.5), ledger)
