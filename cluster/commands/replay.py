@@ -39,6 +39,7 @@ from reeltune.trainables.architectures import ENSEMBLE
 from reeltune.trainables.architectures.registry import Registry, is_own, resolve
 from reeltune.trainables.data.prepared import Prepared, check_looks, looks, prepare
 from reeltune.trainables.errors import FitFailed, InputError, StorageFailed
+from reeltune.trainables.fitting.threads import one_thread
 from reeltune.trainables.scoring.levels import NOTHING
 
 SPREADS = 5  # how many standard deviations over seeds two means of three fits may differ by
@@ -173,7 +174,8 @@ def replay(folder: RunFolder, options: ReplayOptions, watch: Watch) -> Replayed:
         searched = _refitted(reported, prepared, workers, resources, kept, watch, registry)
     watch.status("")
     rows, look = prepared.split.test.open(looks(), reason=f"replay, run {folder.name}")
-    scores = score_all(searched, rows, prepared)[reported.name]
+    with one_thread():  # as the run was judged: on several, rounding depends on how many there are
+        scores = score_all(searched, rows, prepared)[reported.name]
     exact = not changed and (workers, resources.device) == (1, "cpu") and not resources.joined
     return Replayed(
         **dict(compared(reported, scores, rows.number, exact=exact)),

@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import ray
+import torch
 
 from reeltune.cluster.commands import replay as command
 from reeltune.cluster.commands.replay import compared, reported_by
 from reeltune.cluster.judging import scores as judged
+from reeltune.cluster.judging.result import score_all
 from reeltune.cluster.runs.find import find_run
 from reeltune.cluster.runs.folder import RunFolder, write_json
 from reeltune.cluster.runs.storage import Store
 from reeltune.cluster.session.watchdog import GONE, ClusterLost
 from reeltune.trainables.data.prepared import looks, prepare
 from reeltune.trainables.errors import Unavailable
+from reeltune.trainables.fitting.threads import on_threads
 from reeltune.trainables.scoring.metric_table import Objective
 from tests import inside
 
@@ -79,11 +82,15 @@ def change(path, **changes):
     write_json(path, json.loads(path.read_text()) | changes)
 
 
-def test_the_winner_is_trained_again_to_the_very_bit_and_the_run_stays_as_it_is(replay, run):
+def test_the_winner_is_trained_again_to_the_very_bit_and_the_run_stays_as_it_is(replay, run, monkeypatch):
     change(run.verdict, winner="ensemble")
     before, looked = files(run), len(looks().read_text().splitlines())
-    code, out, err = replay()
+    threads = []
+    monkeypatch.setattr(command, "score_all", lambda *args: threads.append(torch.get_num_threads()) or score_all(*args))
+    with on_threads(4):
+        code, out, err = replay()
     assert code == 0, out + err
+    assert threads == [1], "as the run was judged: four threads add up in another order"
     assert out.startswith("ensemble of runs/known: argmax-MSE ")
     assert "\nit matches: all ratings are the same, bit for bit\nthis was look number 2 at these test rows\n" in out
     assert "note" not in err
