@@ -38,7 +38,7 @@ def carried(
     the size `was`. Parameters that were neither drawn nor fixed there get this data's reference.
     """
     settled, now = [*searched.fixed, *searched.active(config)], Size.of(shape)
-    here, reference = space.on(shape, architecture), architecture.reference(shape).model_dump()
+    here, reference = space.on(shape, architecture), architecture.reference(shape).as_json()
     turned = {name: _turned(config[name], space.parameters.get(name), was=was, now=now) for name in settled}
     sized = [name for name in settled if name in space.parameters and space.parameters[name].sized]
     turned |= {name: _resized(config[name], searched.parameters.get(name), here.parameters[name]) for name in sized}

@@ -55,7 +55,7 @@ class Study:
         self.name, self.architecture, self.space, self.seed = name, architecture, space, seed
         self.reference = architecture.reference(shape)
         self._sampler = sampler
-        self._first = [self.reference.model_dump(), *first]
+        self._first = [self.reference.as_json(), *first]
         self._study = optuna.create_study(study_name=name, storage=storage or InMemoryStorage(), direction="minimize")
         self._running: dict[str, optuna.Trial] = {}
 
@@ -78,7 +78,7 @@ class Study:
             full = config  # outside the space: run and recorded, and nothing for the sampler to learn from
         else:
             drawn = self.space.suggest(asked)
-            full = self.architecture.Config.model_validate({**self.reference.model_dump(), **drawn}).model_dump()
+            full = self.architecture.Config.model_validate({**self.reference.as_json(), **drawn}).as_json()
         asked.set_user_attr("trial", trial)
         asked.set_user_attr("config", full)
         self._running[trial] = asked

@@ -5,6 +5,7 @@ that no other model has, the loss is another, all pairs are rated alike at the s
 reference's, and what asks for time is not called so.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ class Config(TrainingConfig):
     breadth: int = Field(24, ge=1, le=512, description="numbers in each tower's layers")
     forget: float = Field(0.0, ge=0, lt=1, description="share of a tower's layer dropped in training")
     patience: float = Field(1.0, gt=0, le=100, description="error, in quarters of the scale, from which it counts less")
+    deeper: tuple[int, ...] = Field((), max_length=4, description="numbers in each further layer of a tower")
     clock: bool = Field(False, description="whether the hour at which a pair was rated counts")
 
     @property
@@ -46,8 +48,9 @@ class Model(RatingModel):
 
     def _tower(self, ids: int) -> nn.Sequential:
         width = self.config.breadth
-        dropout = nn.Dropout(self.config.forget)
-        return nn.Sequential(nn.Embedding(ids, width), nn.ReLU(), dropout, nn.Linear(width, width, bias=False))
+        widths = [width, *self.config.deeper, width]
+        layers = [nn.Linear(inside, out, bias=False) for inside, out in pairwise(widths)]
+        return nn.Sequential(nn.Embedding(ids, width), nn.ReLU(), nn.Dropout(self.config.forget), *layers)
 
     @property
     def timed(self) -> bool:

@@ -28,6 +28,10 @@ class FitConfig(BaseModel):
         """Whether a fit with this configuration can count rows by their weights."""
         return True
 
+    def as_json(self) -> Configuration:
+        """All hyperparameters as a run writes and reads them: a tuple is a list. What is searched has this form."""
+        return self.model_dump(mode="json")
+
 
 class TrainingConfig(FitConfig):
     """Fields that every architecture has that is trained step by step."""

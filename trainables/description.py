@@ -165,7 +165,7 @@ def describe(
     """`sources`: those of the architectures, or of the ensemble's members, that are none of reeltune's."""
     return Description(
         architecture=architecture,
-        config=config.model_dump(),
+        config=config.as_json(),
         values=list(scale.values),
         step=scale.step,
         lattice=scale.lattice,

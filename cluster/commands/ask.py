@@ -324,7 +324,7 @@ def about_metric(options: TuneOptions, shape: Shape, registry: Registry) -> list
     said = []
     if measure.probabilities:
         judged = {name: None for name in (*options.architectures, options.baseline.name) if name in registry}
-        scalar = [n for n in judged if not has_classes(registry[n], registry[n].reference(shape).model_dump(), shape)]
+        scalar = [n for n in judged if not has_classes(registry[n], registry[n].reference(shape).as_json(), shape)]
         if scalar:
             said += [
                 f"--metric {options.metric}: ratings without probabilities (by {', '.join(scalar)}) get Gaussian "

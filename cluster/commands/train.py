@@ -178,7 +178,7 @@ class _Job:
             **data_asked(options.data, self.prepared),
             architecture=options.architecture,
             sources=self.registry.hashes,
-            config=self.config.model_dump(mode="json"),
+            config=self.config.as_json(),
             seed=options.seed,
             decoder=options.decoder,
             metric=options.metric,
@@ -197,14 +197,14 @@ class _Job:
             ]
         if sizes.validation:
             return []
-        classes = has_classes(self.architecture, self.config.model_dump(), self.prepared.shape)
+        classes = has_classes(self.architecture, self.config.as_json(), self.prepared.shape)
         uncalibrated = "; its probabilities are not calibrated, for want of rows to do it on" if classes else ""
         return [f"--validation 0: there are no validation figures{uncalibrated}"]
 
     @cached_property
     def orders(self) -> list[FitOrder]:
         """The fit; with `--refit`, and after it the refit."""
-        options, config = self.options, self.config.model_dump()
+        options, config = self.options, self.config.as_json()
         name = options.architecture
         first = FitOrder(key=name, architecture=name, config=config, seed=options.seed, shard=options.shard)
         return [first, replace(first, key=f"{name}, refitted", rows="fitting")] if options.refit else [first]
@@ -279,7 +279,7 @@ class _Job:
         )
         return Trained(
             architecture=options.architecture,
-            config=self.config.model_dump(mode="json"),
+            config=self.config.as_json(),
             timed=self.config.timed,
             fit_seconds=round(sum(fit.seconds for fit in fits), 3),
             epochs=fitted.epochs,

@@ -86,7 +86,7 @@ def tune(options: TuneOptions, watch: Watch) -> Result:
 def _trackers(plan: TunePlan) -> list[Tracker]:
     shape = plan.prepared.shape
     searched = {
-        name: Drawn(space=space, reference=plan.registry[name].reference(shape).model_dump())
+        name: Drawn(space=space, reference=plan.registry[name].reference(shape).as_json())
         for name, space in plan.spaces.items()
     }
     ended = read_entries(plan.folder.ledger)

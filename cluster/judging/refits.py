@@ -26,7 +26,7 @@ def refits(
     """The baseline's refits and each architecture's, by name and number of the seed, from 0."""
     wanted = {name: (name, choice.config) for name, choice in choices.items()}
     if baseline.kind == "reference":
-        reference = registry[baseline.name].reference(prepared.shape).model_dump()
+        reference = registry[baseline.name].reference(prepared.shape).as_json()
         wanted = {KEY: (baseline.name, reference), **wanted}
     return refits_of(wanted, seed=seed, shard=shard)
 

@@ -130,7 +130,7 @@ def _baseline(
     config: Mapping[str, Any] | None = None
     name = simple.best if simple and baseline.kind == "simple" else baseline.name
     if baseline.kind == "reference":
-        config = searched.registry[name].reference(prepared.shape).model_dump(mode="json")
+        config = searched.registry[name].reference(prepared.shape).as_json()
     elif simple and baseline.kind == "simple":
         config = simple.candidates[name].config
     return BaselineResult(

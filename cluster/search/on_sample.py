@@ -19,7 +19,7 @@ def adapter(declared: Mapping[str, Space], registry: Registry, *, whole: Shape, 
 
     def adapt(name: str, config: Config) -> Config:
         architecture, space = registry[name], declared[name]
-        there, here = (architecture.reference(shape).model_dump() for shape in (whole, sample))
+        there, here = (architecture.reference(shape).as_json() for shape in (whole, sample))
         if config != there:
             found = carried(
                 config,

@@ -170,7 +170,7 @@ def learn(
     for name, space in spaces.items():
         ranked, architecture = best(ledger, name), registry[name]
         if difference is None and then.sources.get(name) == asked.sources.get(name):
-            reference = architecture.reference(shape).model_dump()
+            reference = architecture.reference(shape).as_json()
             mine, outside[name] = _same([*before.known, *ledger], name, space.on(shape, architecture), reference)
             known += mine
             tried += [entry for entry in ranked[:1] if entry in mine]
@@ -225,7 +225,7 @@ def _turned(
     ]
     # Two batch sizes of the earlier data may become one here: keep one of equal configurations, the better one.
     first = {repr(c): replace(e, config=c) for e, c in reversed(list(zip(entries, turned, strict=True))) if c}
-    first.pop(repr(architecture.reference(shape).model_dump()), None)
+    first.pop(repr(architecture.reference(shape).as_json()), None)
     return list(reversed(first.values())), turned.count(None)
 
 

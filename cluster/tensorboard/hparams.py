@@ -57,7 +57,7 @@ class Drawn:
 
     @classmethod
     def by(cls, study: "Study") -> "Drawn":
-        return cls(space=study.space, reference=study.reference.model_dump())
+        return cls(space=study.space, reference=study.reference.as_json())
 
     def names(self) -> list[str]:
         return [*self.space.parameters, *self.space.fixed]
